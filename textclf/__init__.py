@@ -1,0 +1,3 @@
+"""textclf: text classification at table scale, on Apache Spark."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,149 @@
+"""Read a pipeline file: expand the environment, validate, list every mistake in one error."""
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from textclf.config.model import Pipeline
+from textclf.errors import ConfigError
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SHOWN = 80  # characters of a received value in a message
+
+
+def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> Pipeline:
+    """Read and validate the pipeline file at ``path``.
+
+    ``${NAME}`` in any string is replaced by the environment variable of that name. A relative warehouse,
+    models folder or source path counts from the current directory, as on any command line.
+
+    Raises:
+        ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The pipeline file {path} cannot be read.",
+            received=error,
+            expected="a readable TOML file in UTF-8",
+            fix="check the path given with --config",
+        ) from error
+    return parse_pipeline(text, environ, name=str(path))
+
+
+def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: str = "<text>") -> Pipeline:
+    """Validate a pipeline file's text; see ``load_pipeline``."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The pipeline file {name} is not TOML.", received=error, expected="valid TOML") from error
+    mistakes: list[str] = []
+    expanded = _expand(raw, environ, (), mistakes)
+    try:
+        pipeline = Pipeline.model_validate(expanded)
+    except ValidationError as error:
+        mistakes += [_describe(mistake) for mistake in error.errors(include_url=False)]
+    if mistakes:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise ConfigError("\n".join([f"The pipeline file {name} has {count}:", *(f"- {line}" for line in mistakes)]))
+    return pipeline
+
+
+def config_digest(pipeline: Pipeline) -> str:
+    """SHA-256, in hexadecimal, of the validated pipeline file."""
+    return hashlib.sha256(pipeline.model_dump_json(by_alias=True).encode()).hexdigest()
+
+
+def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...], mistakes: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _expand(item, environ, (*place, key), mistakes) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, environ, (*place, index), mistakes) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] in environ:
+            return environ[match[1]]
+        mistakes.append(
+            f"{_key(place)}: the environment variable {match[1]} is not set; expected it in the environment of "
+            f"this command: export {match[1]}=..."
+        )
+        return match[0]
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _key(place: tuple[str | int, ...]) -> str:
+    """``("sources", 0, "name")`` as ``sources[0].name``."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in place]
+    return "".join(parts).removeprefix(".") or "(whole file)"
+
+
+def _describe(mistake: Any) -> str:
+    place, kind, context = mistake["loc"], mistake["type"], mistake.get("ctx", {})
+    key = _key(place)
+    if kind == "extra_forbidden":
+        known = sorted(_known_keys(Pipeline, place[:-1]))
+        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"{key}: unknown key; {hint}"
+    if kind == "missing":
+        return f"{key}: missing; expected {_wanted(place)}"
+    received = _shown(mistake["input"])
+    if kind == "value_error":
+        # Validators of a whole section say themselves what was received.
+        message = str(context["error"])
+        return f"{key}: {message}" if isinstance(mistake["input"], dict | list) else f"{key}: received {received}; {message}"
+    expected = str(context.get("expected") or mistake["msg"].removeprefix("Input should be ")).removeprefix("a valid ")
+    if kind == "string_pattern_mismatch":
+        expected = f"a name that matches {context['pattern']}"
+    return f"{key}: received {received}; expected {expected}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _wanted(place: tuple[str | int, ...]) -> str:
+    section = _section(Pipeline, place[:-1])
+    field = section.model_fields.get(str(place[-1])) if section else None
+    choices = typing.get_args(field.annotation) if field else ()
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"one of {', '.join(choices)}"
+    return "a value"
+
+
+def _known_keys(root: type[BaseModel], place: tuple[str | int, ...]) -> Iterator[str]:
+    section = _section(root, place)
+    if section:
+        for name, field in section.model_fields.items():
+            yield field.alias or name
+
+
+def _section(root: type[BaseModel], place: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The model class that validates the section at ``place``."""
+    current: type[BaseModel] | None = root
+    for part in place:
+        if current is None or isinstance(part, int):
+            continue
+        field = current.model_fields.get(part)
+        current = _model_in(field.annotation) if field else None
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)

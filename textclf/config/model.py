@@ -1,0 +1,180 @@
+"""The pipeline file as typed, validated sections."""
+
+import codecs
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+"""A name that is safe as a folder, a partition value and a SQL literal."""
+
+SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
+DELIMITED = ("tsv", "csv")
+
+
+class Section(BaseModel):
+    """A section of the pipeline file: unknown keys are mistakes, values never change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Source(Section):
+    """Where labelled text comes from and how its records are read.
+
+    ``columns`` gives the order of fields in tsv and csv without a header; names other than those of the
+    text and label columns are skipped. Formats with named fields use ``text`` and ``label``.
+    """
+
+    name: Name
+    path: Annotated[str, Field(min_length=1)]
+    format: SourceFormat
+    columns: list[str] | None = None
+    text: str = "text"
+    label: str = "label"
+    encoding: str = "utf-8"
+    quoting: bool | None = None  # default: on for csv, off for tsv
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    header: bool = False
+    labels: Annotated[list[str], Field(min_length=1)] | None = None
+    pattern: str | None = None
+    max_record_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 1 << 20
+
+    @field_validator("encoding")
+    @classmethod
+    def _line_feed_is_one_byte(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError("expected an encoding that Python knows, such as utf-8, latin-1 or cp1252") from error
+        # Records are found by the byte 0x0A before anything is decoded.
+        if "\n\t,\"".encode(value) != b"\n\t,\"":
+            raise ValueError("expected an encoding that extends ASCII; convert UTF-16 and UTF-32 files to UTF-8")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_fit_the_format(self) -> "Source":
+        if self.format == "text":
+            self._check_pattern()
+        elif self.pattern is not None:
+            raise ValueError(f"pattern is for format 'text', received it with format '{self.format}'")
+        if self.format in DELIMITED:
+            if self.columns is None and not self.header:
+                raise ValueError("columns is missing: give the order of the fields, or header = true")
+            if self.columns is not None and not {self.text, self.label} <= set(self.columns):
+                raise ValueError(f"columns must name '{self.text}' and '{self.label}', received {self.columns}")
+        elif self.columns is not None or self.header or self.quoting is not None or self.delimiter is not None:
+            raise ValueError(f"columns, header, quoting and delimiter are for {' and '.join(DELIMITED)}")
+        return self
+
+    def _check_pattern(self) -> None:
+        if self.pattern is None:
+            raise ValueError("format 'text' needs pattern, a regular expression with groups text and label")
+        try:
+            groups = set(re.compile(self.pattern).groupindex)
+        except re.error as error:
+            raise ValueError(f"pattern is not a regular expression: {error}") from error
+        if not {self.text, self.label} <= groups:
+            raise ValueError(
+                f"pattern must have the named groups '{self.text}' and '{self.label}', "
+                f"received {sorted(groups) or 'none'}"
+            )
+
+    @property
+    def quoted(self) -> bool:
+        """Whether fields may be enclosed in double quotes and then hold line breaks."""
+        return self.format == "csv" if self.quoting is None else self.quoting
+
+    @property
+    def separator(self) -> str:
+        """The character between two fields."""
+        return self.delimiter or ("\t" if self.format == "tsv" else ",")
+
+
+class Text(Section):
+    """What of a text the models see."""
+
+    num_words: Annotated[int, Field(ge=2, le=1 << 31)] = 5000
+    max_length: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+
+class Split(Section):
+    """How labelled rows are divided into training and test rows.
+
+    ``permutation`` is scikit-learn's ``train_test_split``, row for row. ``hash`` decides each row by a digest
+    of its position alone, so it needs no count of the rows and suits corpora of any size.
+    """
+
+    method: Literal["permutation", "hash"] = "permutation"
+    test_size: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1000
+
+
+Scalar = str | int | float | bool
+
+
+class Search(Section):
+    """How candidates are trained; ``train_model`` takes its architecture, epochs and batch size from here."""
+
+    strategy: Literal["grid", "random", "halving"] = "random"
+    candidates: Annotated[int, Field(ge=1)] = 5
+    folds: Annotated[int, Field(ge=2)] = 4
+    epochs: Annotated[int, Field(ge=1)] = 20
+    batch_size: Annotated[int, Field(ge=1)] = 10
+    architecture: Name = "cnn"
+    space: dict[str, list[Scalar]] = Field(default_factory=dict)
+
+
+class Score(Section):
+    """The table to score and the columns that matter in it."""
+
+    input: str | None = None
+    id: str = "id"
+    text: str = "text"
+    source: str | None = None
+    date: str | None = None
+    model: str | None = None
+    backend: Literal["auto", "compiled", "keras"] = "auto"
+    all_scores: bool = False
+
+
+class Pipeline(Section):
+    """One pipeline file.
+
+    ``warehouse`` is a folder or URL of path-based Delta tables, ``schema`` a catalog schema; one of the two.
+    ``models`` is the folder or URL of trained models; by default ``models`` inside the warehouse.
+    """
+
+    warehouse: Annotated[str, Field(min_length=1)] | None = None
+    schema_name: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
+    ] | None = Field(default=None, alias="schema")
+    models: Annotated[str, Field(min_length=1)] | None = None
+    sources: Annotated[list[Source], Field(min_length=1)]
+    text: Text = Text()
+    split: Split = Split()
+    search: Search = Search()
+    score: Score = Score()
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, value: list[Source]) -> list[Source]:
+        # Case-insensitive file systems and catalogs would merge names that differ in case alone.
+        names = [source.name.casefold() for source in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"expected a name of its own for each source, received more than once: {', '.join(twice)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_home(self) -> "Pipeline":
+        if (self.warehouse is None) == (self.schema_name is None):
+            given = "both" if self.warehouse else "neither"
+            raise ValueError(f"expected either warehouse or schema, received {given}")
+        if self.schema_name is not None and self.models is None:
+            raise ValueError("schema needs models, the folder or URL that trained models are kept in")
+        return self
+
+    def source(self, name: str) -> Source | None:
+        """The source of that name, or None."""
+        return next((source for source in self.sources if source.name == name), None)

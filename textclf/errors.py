@@ -1,0 +1,57 @@
+"""Errors written for the person who reads them.
+
+Each says what happened, what was received, what was expected and what to do. A job maps an error to its
+exit code through ``exit_code``; any exception that is not one of these exits with 1.
+"""
+
+
+class TextclfError(Exception):
+    """Base of all errors that textclf raises on purpose.
+
+    Args:
+        problem: One sentence that says what is wrong.
+        received: What was found instead of what was wanted.
+        expected: What would have been accepted.
+        fix: What the reader can do about it.
+
+    Example:
+        >>> print(TextclfError("No such model.", received="yelpp", expected="one of: yelp, imdb"))
+        No such model.
+          received: yelpp
+          expected: one of: yelp, imdb
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        received: object = None,
+        expected: object = None,
+        fix: str | None = None,
+    ) -> None:
+        self.problem = problem
+        details = {"received": received, "expected": expected, "what to do": fix}
+        lines = [problem, *(f"  {name}: {value}" for name, value in details.items() if value is not None)]
+        super().__init__("\n".join(lines))
+
+
+class UsageError(TextclfError):
+    """A command line that cannot be run as it stands."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A pipeline file with one or more mistakes; the message lists them all."""
+
+
+class InputError(TextclfError):
+    """Input that exists but cannot be used, or that does not exist."""
+
+    exit_code = 3
+
+
+class ArtifactError(InputError):
+    """A model folder that is incomplete, altered, of another format or of an unknown architecture."""

@@ -1,0 +1,90 @@
+"""The one place that opens Spark."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
+from textclf.session.java import ensure_java
+
+# One thread for each numeric library in a worker: Spark already runs one worker a core.
+_ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    )
+}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN changes the last digits of scores
+WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET).items()}
+
+DEFAULTS = {
+    "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",  # bounds a worker's memory with long texts
+    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker says where
+    "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
+    "spark.ui.showConsoleProgress": "true",
+}
+LOCAL_DEFAULTS = {
+    "spark.driver.memory": "4g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> SparkSession:
+    """Open Spark, or return the session that is open already.
+
+    What spark-submit or the environment has set stays; then ``overrides``; then textclf's defaults. Without a
+    master it is ``local[*]``. Delta comes from the jars that the environment holds, else by coordinates.
+
+    Args:
+        app_name: Name of the application in Spark's UI and logs.
+        overrides: Spark settings of the caller, as in ``spark.conf``.
+
+    Raises:
+        JavaError: No Java that Spark can run on.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    os.environ.setdefault("JAVA_HOME", str(ensure_java()))
+    # Executors of another Python than the driver's fail late and obscurely.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    conf = SparkConf()
+    conf.setIfMissing("spark.app.name", app_name)
+    conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
+    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, DEFAULTS):
+        for key, value in settings.items():
+            conf.setIfMissing(key, value)
+    _add_delta(conf)
+    if conf.get("spark.master", "").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for key, value in LOCAL_DEFAULTS.items():
+            conf.setIfMissing(key, value)
+    spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
+    return spark
+
+
+def _add_delta(conf: SparkConf) -> None:
+    """Delta's jars, unless spark-submit already brought some."""
+    jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
+    if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
+        return
+    resolved = [str(jar) for jar in delta_jars()]
+    if resolved:
+        conf.set("spark.jars", ",".join(filter(None, [jars, *resolved])))
+    else:
+        conf.set("spark.jars.packages", ",".join(filter(None, [packages, DELTA_COORDINATES])))

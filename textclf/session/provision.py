@@ -1,0 +1,30 @@
+"""Finish an environment: ``python -m textclf.session.provision`` finds Java and fetches Delta's jars.
+
+With ``--java-home`` it prints the home of the Java that jobs run on and changes nothing.
+"""
+
+import os
+import sys
+
+from textclf.errors import TextclfError
+from textclf.session.jars import resolve_jars
+from textclf.session.java import ensure_java, find_java
+
+
+def main(argv: list[str]) -> int:
+    """Provision the environment; 0 when it is ready."""
+    if argv == ["--java-home"]:
+        sys.stdout.write(f"{find_java() or ''}\n")
+        return 0
+    try:
+        os.environ["JAVA_HOME"] = str(ensure_java())
+    except TextclfError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    jars = resolve_jars()
+    sys.stderr.write(f"Java: {os.environ['JAVA_HOME']}\nDelta: {', '.join(jar.name for jar in jars)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

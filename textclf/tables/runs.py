@@ -1,0 +1,77 @@
+"""Run records: one row in ``runs`` and one JSON line for each run of a job, failed ones too."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import SparkSession
+
+from textclf.tables.schemas import RUNS
+from textclf.tables.warehouse import Warehouse
+
+
+def new_run_id(now: datetime) -> str:
+    """An identifier that sorts by time: ``20260131T235959-1a2b3c4d``."""
+    return f"{now:%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
+
+
+@dataclass
+class RunRecord:
+    """What one run of a job read, did and left.
+
+    Attributes:
+        status: ``running``, ``succeeded`` or ``failed``.
+        input_version: Version of the input where it is a Delta table.
+        models: Digest of each model used, by ``name@version``.
+        gate: The audit's checks with their verdicts, where the job has a gate.
+        tables: Location of each table that the run wrote.
+        details: Figures of the job's own.
+    """
+
+    job: str
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    run_id: str = ""
+    status: str = "running"
+    ended_at: datetime | None = None
+    input: str | None = None
+    input_version: int | None = None
+    input_rows: int | None = None
+    scored_rows: int | None = None
+    rejected_rows: int | None = None
+    models: dict[str, str] = field(default_factory=dict)
+    gate: dict[str, Any] | None = None
+    config_digest: str | None = None
+    spark_app_id: str | None = None
+    error: str | None = None
+    tables: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.run_id = self.run_id or new_run_id(self.started_at)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of the run, None while it lasts."""
+        return None if self.ended_at is None else round((self.ended_at - self.started_at).total_seconds(), 3)
+
+    def end(self, status: str, error: str | None = None) -> None:
+        """Note how the run ended, and when."""
+        self.status, self.error, self.ended_at = status, error, datetime.now(UTC)
+
+    def to_json(self) -> str:
+        """The record as one line of JSON; fields without a value are left out."""
+        values = asdict(self) | {"seconds": self.seconds}
+        kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
+        return json.dumps(kept, default=datetime.isoformat, ensure_ascii=False)
+
+    def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        """Add the record to the ``runs`` table."""
+        values = asdict(self)
+        values["gate"] = None if self.gate is None else json.dumps(self.gate)
+        values["details"] = json.dumps(self.details | {"tables": self.tables}, default=str, ensure_ascii=False)
+        place = warehouse.location(RUNS.name)
+        place.ensure(spark, RUNS)
+        row = tuple(values[name] for name in RUNS.columns)
+        place.write(spark.createDataFrame([row], RUNS.schema).coalesce(1))

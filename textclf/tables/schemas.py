@@ -1,0 +1,110 @@
+"""Columns of every table that textclf writes."""
+
+from dataclasses import dataclass
+
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    FloatType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table's name, columns and partition columns."""
+
+    name: str
+    schema: StructType
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return self.schema.fieldNames()
+
+
+def _schema(**columns: DataType) -> StructType:
+    return StructType([StructField(name, kind) for name, kind in columns.items()])
+
+
+_TEXT, _LONG, _INT, _TIME = StringType(), LongType(), IntegerType(), TimestampType()
+
+CORPUS = TableSpec(
+    "corpus", _schema(source=_TEXT, file=_TEXT, position=_LONG, text=_TEXT, label=_TEXT), ("source",)
+)
+CORPUS_REJECTS = TableSpec(
+    "corpus_rejects", _schema(source=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT), ("source",)
+)
+VOCABULARY = TableSpec(
+    "vocabulary", _schema(source=_TEXT, index=_INT, token=_TEXT, count=_LONG), ("source",)
+)
+TOKENS = TableSpec(
+    # file, because record numbers start from 0 in each file of a source
+    "tokens", _schema(source=_TEXT, file=_TEXT, position=_LONG, tokens=ArrayType(_TEXT, False)), ("source",)
+)
+RUNS = TableSpec(
+    "runs",
+    _schema(
+        run_id=_TEXT,
+        job=_TEXT,
+        status=_TEXT,
+        started_at=_TIME,
+        ended_at=_TIME,
+        input=_TEXT,
+        input_version=_LONG,
+        input_rows=_LONG,
+        scored_rows=_LONG,
+        rejected_rows=_LONG,
+        models=MapType(_TEXT, _TEXT, False),
+        gate=_TEXT,
+        config_digest=_TEXT,
+        spark_app_id=_TEXT,
+        error=_TEXT,
+        details=_TEXT,
+    ),
+)
+
+SCORED = _schema(
+    label=_TEXT,
+    score=FloatType(),
+    scores=ArrayType(FloatType(), False),
+    known_tokens=_INT,
+    evidence=_TEXT,
+    model=_TEXT,
+    model_version=_TEXT,
+    model_digest=_TEXT,
+)
+"""What a scorer adds to a row."""
+
+
+def results(id_type: DataType) -> TableSpec:
+    """The results table for ids of that type."""
+    head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
+    return TableSpec(
+        "results", StructType([*head.fields, *SCORED.fields, StructField("run_id", _TEXT)]), ("ds", "source")
+    )
+
+
+def results_rejects(id_type: DataType) -> TableSpec:
+    """The table of rows that could not be scored, for ids of that type."""
+    return TableSpec(
+        "results_rejects",
+        StructType(
+            [
+                StructField("id", id_type),
+                StructField("source", _TEXT),
+                StructField("ds", DateType()),
+                StructField("reason", _TEXT),
+                StructField("run_id", _TEXT),
+            ]
+        ),
+        ("ds", "source"),
+    )

@@ -1,0 +1,112 @@
+"""Where tables live, and how they are read and written."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from delta import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from textclf.config import Pipeline
+from textclf.errors import InputError
+from textclf.tables.schemas import TableSpec
+
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def absolute(location: str) -> str:
+    """A path counted from the current directory; URLs stay as they are."""
+    return location if _URL.match(location) else str(Path(location).absolute())
+
+
+@dataclass(frozen=True)
+class Location:
+    """One Delta table: at a path or URL, or by name in the catalog; exactly one of the two."""
+
+    path: str | None = None
+    name: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """How SQL names the table."""
+        if self.name is not None:
+            return self.name
+        return "delta.`{}`".format((self.path or "").replace("`", "``"))
+
+    def __str__(self) -> str:
+        return self.path or self.name or ""
+
+    def exists(self, spark: SparkSession) -> bool:
+        """Whether there is a Delta table."""
+        if self.path is not None:
+            return DeltaTable.isDeltaTable(spark, self.path)
+        return spark.catalog.tableExists(self.name or "")
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """The table as it is now."""
+        if self.path is not None:
+            return spark.read.format("delta").load(self.path)
+        return spark.table(self.name or "")
+
+    def version(self, spark: SparkSession) -> int:
+        """Number of the newest commit."""
+        return int(spark.sql(f"DESCRIBE HISTORY {self.sql} LIMIT 1").collect()[0]["version"])
+
+    def ensure(self, spark: SparkSession, spec: TableSpec) -> None:
+        """Create the table, empty, where there is none."""
+        if self.exists(spark):
+            return
+        builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
+        (builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")).execute()
+
+    def write(self, df: DataFrame, *, replace_where: str | None = None) -> None:
+        """Append ``df``, or replace the rows that meet ``replace_where`` by it, in one commit."""
+        writer = df.write.format("delta").mode("append")
+        if replace_where is not None:
+            writer = writer.mode("overwrite").option("replaceWhere", replace_where)
+        writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The tables of one pipeline file."""
+
+    root: str | None
+    schema: str | None
+    models: str
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "Warehouse":
+        """The warehouse that a pipeline file names."""
+        root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
+        return cls(root, pipeline.schema_name, absolute(pipeline.models) if pipeline.models else f"{root}/models")
+
+    def location(self, name: str) -> Location:
+        """Where the table ``name`` is."""
+        if self.schema is not None:
+            return Location(name=f"{self.schema}.{name}")
+        return Location(path=f"{self.root}/{name}")
+
+    def staging(self, run_id: str, name: str) -> Location:
+        """Where a run keeps rows that nobody sees yet."""
+        if self.schema is not None:
+            return Location(name=f"{self.schema}._staging_{run_id.replace('-', '_')}_{name}")
+        return Location(path=f"{self.root}/_staging/{run_id}/{name}")
+
+    def read(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
+        """The table's declared columns.
+
+        Raises:
+            InputError: There is no such table yet; ``fix`` says which job makes it.
+        """
+        place = self.location(spec.name)
+        if not place.exists(spark):
+            raise InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
+        return place.read(spark).select(*spec.columns)
+
+    def replace_source(self, df: DataFrame, spec: TableSpec, source: str) -> None:
+        """Replace one source's slice of a table, whole or not at all."""
+        place = self.location(spec.name)
+        place.ensure(df.sparkSession, spec)
+        # Source names hold no quote: the pipeline file admits only letters, digits, _ and -.
+        place.write(df.select(*spec.columns), replace_where=f"source = '{source}'")
