@@ -1,6 +1,5 @@
 """The pipeline file as typed, validated sections."""
 
-import codecs
 import re
 from typing import Annotated, Literal
 
@@ -44,11 +43,11 @@ class Source(Section):
     @classmethod
     def _line_feed_is_one_byte(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError as error:
-            raise ValueError("expected an encoding that Python knows, such as utf-8, latin-1 or cp1252") from error
+            encoded = '\n\t,"'.encode(value)
+        except (LookupError, ValueError) as error:
+            raise ValueError("expected a text encoding that Python knows, such as utf-8, latin-1 or cp1252") from error
         # Records are found by the byte 0x0A before anything is decoded.
-        if "\n\t,\"".encode(value) != b"\n\t,\"":
+        if encoded != b'\n\t,"':
             raise ValueError("expected an encoding that extends ASCII; convert UTF-16 and UTF-32 files to UTF-8")
         return value
 

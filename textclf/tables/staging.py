@@ -5,23 +5,31 @@ from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
 
+from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location, Warehouse
 
 
 @contextmanager
-def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame) -> Iterator[DataFrame]:
-    """Compute ``df`` exactly once, into storage of the run's own, and give back the stored rows.
+def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableSpec) -> Iterator[Location]:
+    """An empty table of the run's own, removed on the way out, after an error too.
 
-    The stored rows are removed on the way out, after an error too. A killed run leaves them behind, unseen:
-    no table refers to them.
+    A killed run leaves it behind, unseen: no published table refers to it.
     """
-    spark = df.sparkSession
-    place = warehouse.staging(run_id, name)
+    place = warehouse.staging(run_id, spec.name)
     try:
-        place.write(df)
-        yield place.read(spark)
+        place.ensure(spark, spec)
+        yield place
     finally:
         _remove(spark, place)
+
+
+@contextmanager
+def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame) -> Iterator[DataFrame]:
+    """Compute ``df`` exactly once, into staging, and give back the stored rows."""
+    spark = df.sparkSession
+    with staging(spark, warehouse, run_id, TableSpec(name, df.schema)) as place:
+        place.write(df)
+        yield place.read(spark)
 
 
 def _remove(spark: SparkSession, place: Location) -> None:

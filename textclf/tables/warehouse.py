@@ -1,8 +1,9 @@
 """Where tables live, and how they are read and written."""
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from delta import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +17,7 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 def absolute(location: str) -> str:
     """A path counted from the current directory; URLs stay as they are."""
-    return location if _URL.match(location) else str(Path(location).absolute())
+    return location if _URL.match(location) else os.path.abspath(location)
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,10 @@ class Warehouse:
             raise InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
         return place.read(spark).select(*spec.columns)
 
-    def replace_source(self, df: DataFrame, spec: TableSpec, source: str) -> None:
-        """Replace one source's slice of a table, whole or not at all."""
+    def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> None:
+        """Replace the sources' slices of a table in one commit, whole or not at all."""
         place = self.location(spec.name)
         place.ensure(df.sparkSession, spec)
         # Source names hold no quote: the pipeline file admits only letters, digits, _ and -.
-        place.write(df.select(*spec.columns), replace_where=f"source = '{source}'")
+        names = ", ".join(f"'{source}'" for source in sources)
+        place.write(df.select(*spec.columns), replace_where=f"source IN ({names})")

@@ -1,0 +1,53 @@
+# The first Python that is recent enough; another one: make setup PYTHON=/path/to/python3
+PYTHON ?= $(firstword $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python; done) python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+READY := $(VENV)/.ready
+# Spark otherwise looks the machine's name up, which fails or is slow on many laptops and containers.
+export SPARK_LOCAL_IP ?= 127.0.0.1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make the environment in .venv; does nothing where it is up to date
+
+demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
+	@$(PY) -m textclf.demo
+
+test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
+	@$(PY) -m pytest $(ARGS)
+
+lint: setup  ## Check style and types
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+
+bench: setup  ## Run every benchmark
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+
+lock:  ## Compile requirements.lock from setup.py (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra jax --extra glove --extra mlflow --extra notebooks --extra dev --no-emit-index-url -o requirements.lock
+
+clean:  ## Remove what was built or written; the environment stays
+	@rm -rf build dist warehouse spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find textclf jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# setuptools goes in first: pyspark has no wheel, and building it in isolation would fetch an unpinned one.
+$(READY): requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+		echo "textclf needs Python 3.11 to 3.13: sudo apt-get install python3.11 python3.11-venv (or PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make environments: sudo apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@sed -n '/^\(setuptools\|packaging\|wheel\)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build-tools.lock
+	@$(PIP) install --quiet --require-hashes -r $(VENV)/build-tools.lock
+	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
+	@$(PIP) install --quiet --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@$(PY) -m textclf.session.provision
+	@touch $@

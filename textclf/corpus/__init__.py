@@ -1,0 +1,1 @@
+"""Corpora: readers of formats, ingest, the sample corpus."""

@@ -1,0 +1,199 @@
+"""The worker's side of ingest: lines of blocks in, numbered records, accepted or refused, out."""
+
+from collections.abc import Callable, Iterator
+from itertools import count, repeat
+
+import pyarrow as pa
+from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
+
+from textclf.config import Source
+from textclf.corpus.blocks import Block, BlockPlan, runs
+from textclf.corpus.quotes import inside_after
+from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
+from textclf.tables.schemas import TableSpec
+
+STAGED = TableSpec(
+    "ingest",
+    StructType(
+        [
+            StructField("source", StringType()),
+            StructField("file", StringType()),
+            StructField("position", LongType()),
+            StructField("text", StringType()),
+            StructField("label", StringType()),
+            StructField("reason", StringType()),
+            StructField("raw", StringType()),
+            # A part of a record that crosses into another block, and where that part begins in the file.
+            StructField("fragment", BinaryType()),
+            StructField("start", LongType()),
+        ]
+    ),
+    ("source",),
+)
+_TYPES = [pa.string(), pa.string(), pa.int64(), *[pa.string()] * 4, pa.binary(), pa.int64()]
+_ROWS = 4096  # of one batch: small enough for any worker with texts up to the record limit
+
+Batches = Iterator[pa.RecordBatch]
+Row = tuple[str, str, int, str | None, str | None, str | None, str | None, bytes | None, int | None]
+
+
+def record_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, value), lines in order, to rows of ``STAGED``."""
+    blocks = {block.id: block for block in plan.blocks}
+
+    def parse(batches: Batches) -> Batches:
+        parse_record = parser(source, plan.columns)
+        readers: dict[int, _Reader] = {}
+        for batch in batches:
+            rows: list[Row] = []
+            for (block,), lines in runs(batch, ["block"]):
+                reader = readers.get(block) or readers.setdefault(block, _reader(source, blocks[block]))
+                for position, raw, partial in reader.records(lines):
+                    rows.append(_row(source, reader.block, position, raw, parse_record, partial=partial))
+                if len(rows) >= _ROWS:
+                    yield _batch(rows)
+                    rows = []
+            yield _batch(rows)
+        rest = [
+            _row(source, reader.block, position, raw, parse_record, partial=True)
+            for reader in readers.values()
+            for position, raw in reader.rest()
+        ]
+        yield _batch(rest)
+
+    return parse
+
+
+def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (file, position, fragments in order) to rows of ``STAGED``."""
+    unclosed = {(block.file, block.unclosed) for block in plan.blocks}
+
+    def parse(batches: Batches) -> Batches:
+        parse_record = parser(source, plan.columns)
+        for batch in batches:
+            rows: list[Row] = []
+            for values in batch.to_pylist():
+                raw = b"\n".join(values["fragments"])
+                parsed = parse_record(raw)
+                if (values["file"], values["position"]) in unclosed and parsed.reason != Reason.OVERSIZED_RECORD:
+                    parsed = Parsed(None, None, Reason.UNCLOSED_QUOTE)
+                rows.append(_finished(source, values["file"], values["position"], raw, parsed))
+            yield _batch(rows)
+
+    return parse
+
+
+def column_parser(source: Source, names: dict[str, str]) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (path, position, text, label) of a columnar format to ``STAGED``.
+
+    ``names`` gives the name of each path's file within the source.
+    """
+    allowed, limit = allowed_labels(source), source.max_record_bytes
+
+    def parse(batches: Batches) -> Batches:
+        for batch in batches:
+            rows: list[Row] = []
+            for path, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                rows.append(_finished(source, names[path], position, raw or b"", _checked(raw, label, allowed, limit)))
+            yield _batch(rows)
+
+    return parse
+
+
+def _checked(raw: bytes | None, label: str | None, allowed: frozenset[str] | None, limit: int) -> Parsed:
+    if raw is None:
+        return Parsed(None, None, Reason.EMPTY_TEXT)
+    if len(raw) > limit:
+        return Parsed(None, None, Reason.OVERSIZED_RECORD)
+    try:
+        return check(raw.decode("utf-8"), label, allowed)
+    except UnicodeDecodeError:
+        return Parsed(None, None, Reason.UNDECODABLE_BYTES)
+
+
+class _Reader:
+    """The records of one block whose lines are its records."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self._numbers = count(block.first)
+
+    def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+        """Number, bytes and whether it is only a part, of each record that ends in ``lines``."""
+        # The lines come first: zip takes one item too many of whatever it is given before the shorter one.
+        found = ((number, line, False) for line, number in zip(lines, self._numbers, strict=False))
+        return (record for record in found if record[0] >= 0)  # -1 is a header
+
+    def rest(self) -> Iterator[tuple[int, bytes]]:
+        """The record that the block's end cuts off."""
+        return iter(())
+
+
+class _QuotedReader(_Reader):
+    """The records of one block whose quoted fields may hold line feeds."""
+
+    def __init__(self, block: Block, separator: bytes, limit: int) -> None:
+        super().__init__(block)
+        self._separator, self._limit = separator, limit
+        self._number, self._inside = block.first - 1, block.inside
+        self._leading = block.inside  # the first record began in an earlier block
+        self._pending: list[bytes] = []
+        self._size = 0
+
+    def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+        for line in lines:
+            if not self._inside:
+                self._number += 1
+                self._pending, self._size = [], 0
+            if self._size <= self._limit:  # beyond it the record is refused anyway
+                self._pending.append(line)
+                self._size += len(line) + 1
+            if b'"' in line:
+                self._inside = inside_after(line, self._inside, self._separator)
+            if not self._inside:
+                if self._number >= 0:
+                    yield self._number, b"\n".join(self._pending), self._leading
+                self._leading = False
+
+    def rest(self) -> Iterator[tuple[int, bytes]]:
+        if self._inside and self._number >= 0:
+            yield self._number, b"\n".join(self._pending)
+
+
+def _reader(source: Source, block: Block) -> _Reader:
+    if source.quoted:
+        return _QuotedReader(block, source.separator.encode(source.encoding), source.max_record_bytes)
+    return _Reader(block)
+
+
+def _row(
+    source: Source, block: Block, position: int, raw: bytes, parse: Callable[[bytes], Parsed], *, partial: bool
+) -> Row:
+    if partial:
+        return source.name, block.file, position, None, None, None, None, raw, block.start
+    return _finished(source, block.file, position, raw, parse(raw))
+
+
+def _finished(source: Source, file: str, position: int, raw: bytes, parsed: Parsed) -> Row:
+    text, label, reason = parsed
+    if reason is None and not _storable(text, label):
+        text, label, reason = None, None, Reason.UNDECODABLE_BYTES
+    kept = None if reason is None else raw_text(raw, source.encoding)
+    return source.name, file, position, text, label, reason, kept, None, None
+
+
+def _storable(*values: str | None) -> bool:
+    """False where a text holds half a surrogate pair, as JSON escapes can: no table can hold that."""
+    try:
+        for value in values:
+            if value is not None and not value.isascii():
+                value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else repeat((), len(_TYPES))
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, _TYPES, strict=True)]
+    return pa.record_batch(arrays, names=STAGED.columns)
