@@ -9,7 +9,12 @@ from pathlib import Path
 from textclf.errors import TextclfError
 
 MINIMUM = 17  # Spark 4 runs on Java 17 and later
-_HOMES = ("/usr/lib/jvm/*", "/opt/java/*", "/opt/homebrew/opt/openjdk@*", "/Library/Java/JavaVirtualMachines/*/Contents/Home")
+_HOMES = (
+    "/usr/lib/jvm/*",
+    "/opt/java/*",
+    "/opt/homebrew/opt/openjdk@*",
+    "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+)
 # One command line a package manager; Debian 13 and later have no Java 17 but a newer one.
 _INSTALLERS = {
     "apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
@@ -70,7 +75,11 @@ def _install() -> None:
         return
     prefix: list[str] = []
     if manager != "brew" and os.geteuid() != 0:
-        if subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode if shutil.which("sudo") else 1:
+        if (
+            subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode
+            if shutil.which("sudo")
+            else 1
+        ):
             return
         prefix = ["sudo", "-n"]
     if manager == "apt-get":

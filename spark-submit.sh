@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Submit one of textclf's jobs to Spark: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
+# This part finds a Python; textclf/session/submit.py does the rest and then becomes spark-submit.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+python=${TEXTCLF_PYTHON:-$root/.venv/bin/python}
+if [[ -z ${TEXTCLF_PYTHON:-} && ! -x $python ]]; then
+  python=$(command -v python3 || true)
+fi
+if ! "${python:-python3}" -c 'import pyspark, pydantic' 2>/dev/null; then
+  echo "spark-submit.sh: ${python:-python3} lacks textclf's packages; run make setup, or set TEXTCLF_PYTHON" >&2
+  exit 1
+fi
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+exec "$python" -m textclf.session.submit "$@"

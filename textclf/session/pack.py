@@ -1,0 +1,95 @@
+"""What executors need, as files: the project as a zip, the Python environment as an archive."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from textclf.errors import TextclfError
+
+ENVIRONMENT = "environment"  # the folder that executors find the archive unpacked in
+# Executors bring a Spark of their own; an editable install points at folders that only this machine has.
+_LEFT_OUT = (
+    "*/site-packages/pyspark/jars/*",
+    "*/site-packages/pyspark/examples/*",
+    "share/textclf/*",
+    "*/site-packages/*editable*",
+)
+
+
+def project_zip(root: Path) -> Path:
+    """The ``textclf`` package as a zip in ``build/``, made where its sources have no zip yet.
+
+    The name holds a digest of the sources, so that a running job keeps the zip it was started with.
+    """
+    sources = {path.relative_to(root): path.read_bytes() for path in sorted((root / "textclf").rglob("*")) if _packed(path)}
+    digest = hashlib.sha256()
+    for name, content in sources.items():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    target = root / "build" / f"textclf-{digest.hexdigest()[:16]}.zip"
+    with _made_once(target) as aside:
+        if aside is not None:
+            with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in sources.items():
+                    archive.writestr(str(name), content)
+    return target
+
+
+def environment_archive(root: Path) -> Path:
+    """Where the environment's archive is, or will be: one for each lock and Python."""
+    lock = root / "requirements.lock"
+    digest = hashlib.sha256(lock.read_bytes() if lock.exists() else b"")
+    digest.update(f"{sys.prefix} {sys.version}".encode())
+    return root / "build" / f"{ENVIRONMENT}-{digest.hexdigest()[:16]}.tar.gz"
+
+
+def pack_environment(target: Path) -> None:
+    """Pack the running Python's environment into ``target``, where it is not there yet.
+
+    Nodes need the same Python at the same place: an environment refers to it and does not hold it.
+
+    Raises:
+        TextclfError: The environment cannot be packed.
+    """
+    with _made_once(target) as aside:
+        if aside is None:
+            return
+        sys.stderr.write(f"Packing the Python environment into {target}; once for each lock, some minutes\n")
+        command = [sys.executable, "-m", "venv_pack", "--quiet", "--prefix", sys.prefix, "--force"]
+        command += ["--format", "tar.gz", "--compress-level", "1", "--output", str(aside)]
+        for pattern in _LEFT_OUT:
+            command += ["--exclude", pattern]
+        done = subprocess.run(command, stdout=sys.stderr, check=False)
+        if done.returncode:
+            raise TextclfError(
+                "The Python environment cannot be packed for the cluster.",
+                received=f"{sys.prefix}, where venv-pack ended with {done.returncode}",
+                expected="a virtual environment with venv-pack installed, as `make setup` leaves",
+                fix="or say which Python the executors have: --conf spark.pyspark.python=/path/to/python",
+            )
+
+
+def _packed(path: Path) -> bool:
+    return path.is_file() and (path.suffix == ".py" or path.name == "py.typed")
+
+
+@contextmanager
+def _made_once(target: Path) -> Iterator[Path | None]:
+    """A path to fill aside, renamed to ``target`` afterwards; None where ``target`` is there already."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two jobs submitted at once make one archive
+        if target.exists():
+            yield None
+            return
+        aside = target.with_name(f".{os.getpid()}-{target.name}")
+        try:
+            yield aside
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
