@@ -58,7 +58,9 @@ def add_source(made: argparse.ArgumentParser) -> None:
     made.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
 
 
-def run(name: str, made: argparse.ArgumentParser, work: Callable[[Job], None], argv: Sequence[str] | None = None) -> int:
+def run(
+    name: str, made: argparse.ArgumentParser, work: Callable[[Job], None], argv: Sequence[str] | None = None
+) -> int:
     """Run a job's work and return its exit code.
 
     The last line on standard output is the run record as JSON; all else, Spark's and Keras' words included,

@@ -104,7 +104,11 @@ def _describe(mistake: Any) -> str:
     if kind == "value_error":
         # Validators of a whole section say themselves what was received.
         message = str(context["error"])
-        return f"{key}: {message}" if isinstance(mistake["input"], dict | list) else f"{key}: received {received}; {message}"
+        return (
+            f"{key}: {message}"
+            if isinstance(mistake["input"], dict | list)
+            else f"{key}: received {received}; {message}"
+        )
     expected = str(context.get("expected") or mistake["msg"].removeprefix("Input should be ")).removeprefix("a valid ")
     if kind == "string_pattern_mismatch":
         expected = f"a name that matches {context['pattern']}"
@@ -144,6 +148,10 @@ def _section(root: type[BaseModel], place: tuple[str | int, ...]) -> type[BaseMo
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, BaseModel)
+    ):
         return annotation
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)

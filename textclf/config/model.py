@@ -145,9 +145,9 @@ class Pipeline(Section):
     """
 
     warehouse: Annotated[str, Field(min_length=1)] | None = None
-    schema_name: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
-    ] | None = Field(default=None, alias="schema")
+    schema_name: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")] | None
+    ) = Field(default=None, alias="schema")
     models: Annotated[str, Field(min_length=1)] | None = None
     sources: Annotated[list[Source], Field(min_length=1)]
     text: Text = Text()

@@ -150,7 +150,7 @@ _ENDS = (".", ".", ".", "!", "...", "")
 def sentence(wording: Wording, rng: Random, *, positive: bool) -> str:
     """One sentence with the opinion asked for.
 
-    One in eight negates the opposite opinion and one in twelve weighs both, so that counting words alone does
+    One in sixteen negates the opposite opinion and one in twenty weighs both, so that counting words alone does
     not decide every sentence.
     """
     said, opposite = (wording.good, wording.bad) if positive else (wording.bad, wording.good)
@@ -158,9 +158,9 @@ def sentence(wording: Wording, rng: Random, *, positive: bool) -> str:
     thing, other = rng.sample(wording.things, 2)
     adjective, contrary, degree = rng.choice(said), rng.choice(opposite), rng.choice(_DEGREES)
     verb, kind = rng.choice(("was", "is")), rng.random()
-    if kind < 1 / 8:
+    if kind < 1 / 16:
         body = f"the {thing} {verb} not {contrary} at all"
-    elif kind < 1 / 8 + 1 / 12:
+    elif kind < 1 / 16 + 1 / 20:
         body = f"the {thing} {verb} {contrary}, but the {other} {verb} {degree}{adjective}"
     elif kind < 0.5:
         body = f"the {thing} {verb} {degree}{adjective}"

@@ -37,18 +37,16 @@ def _schema(**columns: DataType) -> StructType:
 
 _TEXT, _LONG, _INT, _TIME = StringType(), LongType(), IntegerType(), TimestampType()
 
-CORPUS = TableSpec(
-    "corpus", _schema(source=_TEXT, file=_TEXT, position=_LONG, text=_TEXT, label=_TEXT), ("source",)
-)
+CORPUS = TableSpec("corpus", _schema(source=_TEXT, file=_TEXT, position=_LONG, text=_TEXT, label=_TEXT), ("source",))
 CORPUS_REJECTS = TableSpec(
     "corpus_rejects", _schema(source=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT), ("source",)
 )
-VOCABULARY = TableSpec(
-    "vocabulary", _schema(source=_TEXT, index=_INT, token=_TEXT, count=_LONG), ("source",)
-)
+VOCABULARY = TableSpec("vocabulary", _schema(source=_TEXT, index=_INT, token=_TEXT, count=_LONG), ("source",))
 TOKENS = TableSpec(
     # file, because record numbers start from 0 in each file of a source
-    "tokens", _schema(source=_TEXT, file=_TEXT, position=_LONG, tokens=ArrayType(_TEXT, False)), ("source",)
+    "tokens",
+    _schema(source=_TEXT, file=_TEXT, position=_LONG, tokens=ArrayType(_TEXT, False)),
+    ("source",),
 )
 RUNS = TableSpec(
     "runs",

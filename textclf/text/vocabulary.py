@@ -1,0 +1,96 @@
+"""The words of a source, each with its index."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from textclf.errors import ArtifactError, InputError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    r"""Tokens by falling frequency; index 0 is padding, ``tokens[i]`` has index ``i + 1``.
+
+    Raises:
+        InputError: A token is empty, holds a line feed or occurs twice.
+
+    Example:
+        >>> vocabulary = Vocabulary(("the", "food", "was"))
+        >>> vocabulary.encode(["the", "soup", "was"], num_words=5000), vocabulary.encode(["the", "was"], num_words=3)
+        ([1, 3], [1])
+        >>> vocabulary.size(5000), vocabulary.size(3)
+        (4, 3)
+        >>> vocabulary.to_lines()
+        '\nthe\nfood\nwas\n'
+    """
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        mistake = _mistake(self.tokens)
+        if mistake is not None:
+            raise InputError("These tokens are no vocabulary.", received=mistake, expected=_EXPECTED)
+
+    @classmethod
+    def from_lines(cls, text: str) -> "Vocabulary":
+        """The vocabulary that ``to_lines`` wrote; read the file's bytes as UTF-8 without newline translation.
+
+        Raises:
+            ArtifactError: Another first line than an empty one, no line feed at the end, or bad tokens.
+        """
+        first, *tokens = text.split("\n")
+        if first or not tokens or tokens.pop():
+            mistake: str | None = "text that does not begin with an empty line or does not end with a line feed"
+        else:
+            mistake = _mistake(tokens)
+        if mistake is not None:
+            raise ArtifactError(
+                "The vocabulary file is damaged.",
+                received=mistake,
+                expected=f"an empty line for index 0, then one token a line, each ended by a line feed; {_EXPECTED}",
+                fix="restore the model's folder, or train the model again",
+            )
+        return cls(tuple(tokens))
+
+    def to_lines(self) -> str:
+        """The text of ``vocabulary.txt``: line n, from 0, is the token of index n; line 0 is empty.
+
+        A line feed alone ends a line, so write it as bytes: tokens may hold other control characters.
+        """
+        return "\n".join(["", *self.tokens, ""])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of ``to_lines`` in UTF-8."""
+        return hashlib.sha256(self.to_lines().encode()).hexdigest()
+
+    def size(self, num_words: int) -> int:
+        """Rows of an embedding for the ``num_words - 1`` most frequent words: those that exist, and padding."""
+        return min(num_words, len(self.tokens) + 1)
+
+    def encode(self, tokens: Iterable[str], num_words: int) -> list[int]:
+        """Indices of the tokens; words beyond the ``num_words - 1`` most frequent are left out."""
+        found = (self._indices.get(token, num_words) for token in tokens)
+        return [index for index in found if index < num_words]
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens, start=1)}
+
+
+_EXPECTED = "tokens that are not empty, hold no line feed and differ from each other"
+
+
+def _mistake(tokens: Sequence[str]) -> str | None:
+    """What is wrong with the first bad token, None where all are good."""
+    seen: dict[str, int] = {}
+    for index, token in enumerate(tokens, start=1):
+        if not token:
+            return f"an empty token at index {index}"
+        if "\n" in token:
+            return f"a line feed in {token!r} at index {index}"
+        if token in seen:
+            return f"{token!r} at index {seen[token]} and again at index {index}"
+        seen[token] = index
+    return None
