@@ -95,6 +95,7 @@ def labelled_sentences(source: str, seed: int) -> list[Labelled]:
     rng.shuffle(truth)
     wrong = set(rng.sample(range(SENTENCES), round(NOISE * SENTENCES)))
     texts = [sentence(WORDINGS[source], rng, positive=positive) for positive in truth]
+    # They have no opinion to learn, and are few enough not to matter.
     for place, text in zip(rng.sample(range(SENTENCES), len(_AWKWARD)), _AWKWARD, strict=True):
         texts[place] = text
     return [(text, str(int(truth[index] != (index in wrong)))) for index, text in enumerate(texts)]
@@ -119,8 +120,9 @@ def _csv(text: str, label: str, number: int) -> bytes:
     # Every ninth field holds what only quoting keeps together.
     inner = {0: "Two lines:\n{}", 9: "Tab\there: {}", 18: "Line\r\nbreak, and a comma: {}"}.get(number % 27, "{}")
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([inner.format(text), label])
-    return line.getvalue().encode()
+    # The writer quotes a field for the characters of its own line end: both are named, and cut off again.
+    csv.writer(line, lineterminator="\r\n").writerow([inner.format(text), label])
+    return line.getvalue().removesuffix("\r\n").encode()
 
 
 def _jsonl(text: str, label: str, number: int) -> bytes:
