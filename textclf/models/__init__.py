@@ -1,0 +1,6 @@
+"""Architectures: hyperparameters in, graph out."""
+
+from textclf.models.base import Architecture, Hyperparameters, InputShape, KerasArchitecture
+from textclf.models.registry import ARCHITECTURES, architecture
+
+__all__ = ["ARCHITECTURES", "Architecture", "Hyperparameters", "InputShape", "KerasArchitecture", "architecture"]

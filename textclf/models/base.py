@@ -1,0 +1,102 @@
+"""What every architecture is: hyperparameters and tensor shapes, and a graph where Keras trains it."""
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from textclf.errors import UsageError
+
+
+class Hyperparameters(BaseModel):
+    """Hyperparameters of an architecture: typed, ranged, each with a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """Sizes that come from the data.
+
+    Attributes:
+        vocabulary: Indices in use, the padding's among them.
+        max_length: Length of a padded sequence.
+        labels: Number of labels, 2 or more.
+    """
+
+    vocabulary: int
+    max_length: int
+    labels: int
+
+    @property
+    def outputs(self) -> int:
+        """Units of the output layer: one sigmoid for two labels, a softmax for more."""
+        return 1 if self.labels == 2 else self.labels
+
+    @property
+    def activation(self) -> str:
+        """Activation of the output layer."""
+        return "sigmoid" if self.labels == 2 else "softmax"
+
+
+class Architecture(ABC):
+    """An architecture of the package; one instance each in the registry."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    features: ClassVar[Literal["sequences", "counts"]]
+    tokenizer: ClassVar[str] = "keras"
+    hyperparameters: ClassVar[type[Hyperparameters]]
+
+    @abstractmethod
+    def tensors(self, hyperparameters: Any, shape: InputShape) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the trained tensors, in the order of the graph."""
+
+    def parameter_count(self, hyperparameters: Hyperparameters, shape: InputShape) -> int:
+        """Number of trained and frozen parameters."""
+        return sum(prod(dimensions) for dimensions in self.tensors(hyperparameters, shape).values())
+
+    def parse(self, given: Mapping[str, Any]) -> Any:
+        """Validated hyperparameters; text values, as a command line gives them, are converted.
+
+        Raises:
+            UsageError: An unknown name or a value outside its range; the message says what is allowed.
+        """
+        try:
+            return self.hyperparameters.model_validate(dict(given))
+        except ValidationError as error:
+            mistakes = [self._describe(mistake) for mistake in error.errors(include_url=False)]
+            raise UsageError(
+                f"Architecture {self.name} refuses its hyperparameters.",
+                received="; ".join(mistakes),
+                expected="; ".join(self.describe()),
+            ) from error
+
+    def describe(self) -> list[str]:
+        """One line a hyperparameter: name, type, range, default."""
+        lines = []
+        for name, spec in self.hyperparameters.model_json_schema()["properties"].items():
+            limits = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+            ranges = [f"{sign} {spec[key]}" for key, sign in limits.items() if key in spec]
+            kind = " or ".join(map(str, spec["enum"])) if "enum" in spec else spec.get("type", "value")
+            lines.append(f"{name}: {', '.join([kind, *ranges])}, default {spec.get('default')}")
+        return lines
+
+    def _describe(self, mistake: Any) -> str:
+        name = str(mistake["loc"][0])
+        if mistake["type"] != "extra_forbidden":
+            return f"{name}={mistake['input']!r}"
+        near = difflib.get_close_matches(name, self.hyperparameters.model_fields, n=1)
+        return f"unknown {name}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+class KerasArchitecture(Architecture):
+    """An architecture that Keras trains and scores."""
+
+    @abstractmethod
+    def build(self, hyperparameters: Any, shape: InputShape) -> Any:
+        """An untrained ``keras.Model``; its weights are those of ``tensors``, in that order."""

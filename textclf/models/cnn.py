@@ -1,0 +1,66 @@
+"""The convolutional network of the tutorial."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from textclf.models.base import Hyperparameters, InputShape, KerasArchitecture
+
+_HIDDEN = 10  # units of the layer before the output, as the tutorial has it
+
+
+class CnnHyperparameters(Hyperparameters):
+    """The defaults are the tutorial's."""
+
+    num_filters: Annotated[int, Field(ge=1, le=4096)] = 128
+    kernel_size: Annotated[int, Field(ge=1, le=512)] = 5
+    embedding_dim: Annotated[int, Field(ge=1, le=4096)] = 100
+
+
+class Cnn(KerasArchitecture):
+    """Embedding, one convolution over the tokens, its maximum over the text, a small dense layer, the output.
+
+    Input: token indices, shape (batch, max_length). Output: shape (batch, 1), the probability of the second of
+    two labels, or (batch, labels), the probabilities of more.
+
+    Example:
+        >>> Cnn().parameter_count(CnnHyperparameters(), InputShape(vocabulary=1747, max_length=100, labels=2))
+        240129
+    """
+
+    name = "cnn"
+    about = "embedding, convolution, global max pooling, a dense layer of 10"
+    features = "sequences"
+    hyperparameters = CnnHyperparameters
+
+    def tensors(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the trained tensors, in the order of the graph."""
+        filters, dim = hyperparameters.num_filters, hyperparameters.embedding_dim
+        return {
+            "embedding.embeddings": (shape.vocabulary, dim),
+            "convolution.kernel": (hyperparameters.kernel_size, dim, filters),
+            "convolution.bias": (filters,),
+            "hidden.kernel": (filters, _HIDDEN),
+            "hidden.bias": (_HIDDEN,),
+            "output.kernel": (_HIDDEN, shape.outputs),
+            "output.bias": (shape.outputs,),
+        }
+
+    def build(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Any:
+        """An untrained ``keras.Model``."""
+        import keras
+        from keras import layers
+
+        return keras.Sequential(
+            [
+                keras.Input((shape.max_length,), dtype="int32"),
+                layers.Embedding(shape.vocabulary, hyperparameters.embedding_dim, name="embedding"),
+                layers.Conv1D(
+                    hyperparameters.num_filters, hyperparameters.kernel_size, activation="relu", name="convolution"
+                ),
+                layers.GlobalMaxPooling1D(name="maximum"),
+                layers.Dense(_HIDDEN, activation="relu", name="hidden"),
+                layers.Dense(shape.outputs, activation=shape.activation, name="output"),
+            ],
+            name=self.name,
+        )

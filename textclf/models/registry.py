@@ -1,0 +1,33 @@
+"""The table of architectures: a new one is a file in this folder and a line here."""
+
+import difflib
+
+from textclf.errors import UsageError
+from textclf.models.base import Architecture
+from textclf.models.cnn import Cnn
+from textclf.models.logistic_regression import LogisticRegression
+
+ARCHITECTURES: dict[str, Architecture] = {
+    made.name: made
+    for made in (
+        Cnn(),
+        LogisticRegression(),
+    )
+}
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name.
+
+    Raises:
+        UsageError: There is none; the message names the nearest and lists all.
+    """
+    if name not in ARCHITECTURES:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=1, cutoff=0.5)
+        raise UsageError(
+            "There is no such architecture.",
+            received=name,
+            expected=f"one of: {', '.join(sorted(ARCHITECTURES))}",
+            fix=f"did you mean {near[0]}?" if near else None,
+        )
+    return ARCHITECTURES[name]

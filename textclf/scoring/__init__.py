@@ -1,0 +1,1 @@
+"""Scoring: artifacts applied to texts, one by one and in tables."""

@@ -1,0 +1,66 @@
+"""Texts as the numbers that models read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import csr_matrix
+
+from textclf.text.tokenizer import TOKENIZERS, tokenize_array
+from textclf.text.vocabulary import Vocabulary
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A tokenizer and a vocabulary together.
+
+    Attributes:
+        tokenizer: A name of ``TOKENIZERS``.
+        num_words: Tokens outside the ``num_words - 1`` most frequent are dropped.
+        max_length: Longer sequences lose their beginning.
+    """
+
+    tokenizer: str
+    vocabulary: Vocabulary
+    num_words: int
+    max_length: int
+
+    @cached_property
+    def _known(self) -> pa.StringArray:
+        return pa.array(self.vocabulary.tokens[: self.vocabulary.size(self.num_words) - 1], pa.string())
+
+    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
+        """Indices of all known tokens end to end, and where each text's begin: shapes (tokens,), (texts + 1,)."""
+        column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+        if self.tokenizer == "keras":
+            lists = tokenize_array(column)
+        else:
+            lists = pa.array([TOKENIZERS[self.tokenizer](text) for text in column.to_pylist()], pa.list_(pa.string()))
+        found = pc.fill_null(pc.index_in(lists.flatten(), self._known), -1).to_numpy().astype(np.int32) + 1
+        before = np.append(0, np.cumsum(found > 0))
+        return found[found > 0], before[lists.offsets.to_numpy()].astype(np.int32)
+
+    def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
+        """Padded sequences, shape (texts, max_length), and the number of known tokens of each text."""
+        flat, offsets = self.ragged(texts)
+        known = np.diff(offsets)
+        kept = np.minimum(known, self.max_length)
+        padded = np.zeros((len(known), self.max_length), np.int32)
+        columns = np.arange(self.max_length)
+        filled = columns < kept[:, None]
+        padded[filled] = flat[((offsets[1:] - kept)[:, None] + columns)[filled]]
+        return padded, known.astype(np.int32)
+
+    def counts(self, texts: Sequence[str] | pa.Array) -> tuple[csr_matrix, Ints]:
+        """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
+        flat, offsets = self.ragged(texts)
+        shape = (len(offsets) - 1, len(self._known))
+        matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), shape)
+        matrix.sum_duplicates()
+        return matrix, np.diff(offsets).astype(np.int32)

@@ -1,0 +1,1 @@
+"""Training: fit on a source's training rows, measure on its test rows."""

@@ -1,0 +1,89 @@
+"""Labelled rows of a source, training rows and test rows apart."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from textclf.config import Pipeline, Source
+from textclf.errors import InputError
+from textclf.tables import Warehouse
+from textclf.text.build import corpus_of
+from textclf.text.split import SourceSplit, plan_splits
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts, shape (n,), and the index of each one's label, shape (n,)."""
+
+    texts: pa.Array
+    labels: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source's rows in the split's order, its labels, and the digest of its slice of the corpus."""
+
+    labels: list[str]
+    train: Rows
+    test: Rows
+    corpus_digest: str
+
+
+def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
+    """Read a source's rows from ``corpus``.
+
+    Labels come in the order of the pipeline file, else sorted.
+
+    Raises:
+        InputError: No rows, or fewer than two labels.
+    """
+    corpus = corpus_of(spark, warehouse, [source.name])
+    split = plan_splits(corpus, pipeline.split)[source.name]
+    rows = corpus.select("file", "position", "text", "label").toArrow()
+    labels = source.labels or sorted(pc.unique(rows["label"]).to_pylist())
+    if len(labels) < 2:
+        raise InputError(
+            f"Source {source.name} has too few labels to learn from.",
+            received=", ".join(labels),
+            expected="at least two different labels",
+            fix="check the label column of the source, and corpus_rejects",
+        )
+    train, test = _sides(rows, split, labels)
+    return Dataset(labels, train, test, corpus_digest(corpus))
+
+
+def _sides(rows: pa.Table, split: SourceSplit, labels: list[str]) -> tuple[Rows, Rows]:
+    order = np.empty(len(rows), np.int64)
+    is_test = np.empty(len(rows), np.bool_)
+    positions = rows["position"].to_numpy()
+    for file in pc.unique(rows["file"]).to_pylist():
+        ours = np.flatnonzero(pc.equal(rows["file"], file).to_numpy())
+        is_test[ours], order[ours] = split.assign(file, positions[ours])
+    texts = rows["text"].combine_chunks()
+    numbers = pc.index_in(rows["label"], pa.array(labels)).to_numpy().astype(np.int32)
+    sides = []
+    for side in (~is_test, is_test):
+        chosen = np.flatnonzero(side)
+        chosen = chosen[np.argsort(order[chosen], kind="stable")]
+        sides.append(Rows(texts.take(pa.array(chosen)), numbers[chosen]))
+    return sides[0], sides[1]
+
+
+def corpus_digest(corpus: DataFrame) -> str:
+    """A digest of rows that does not depend on their order.
+
+    SHA-256 of their number with the sum and the exclusive or of each row's 64-bit xxHash: it tells corpora
+    apart, and does not guard against somebody who builds a collision.
+    """
+    row = F.xxhash64(*sorted(corpus.columns))
+    found = corpus.agg(F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)).collect()[0]
+    return hashlib.sha256(repr(tuple(map(str, found))).encode()).hexdigest()
