@@ -1,0 +1,120 @@
+"""The table to score: found, pinned to a version, cut down to the columns that matter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from delta import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the customary name
+from pyspark.sql.types import DataType, DateType, StringType, TimestampNTZType, TimestampType
+
+from textclf.errors import InputError
+from textclf.tables.warehouse import Location, absolute
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """A table to score.
+
+    Attributes:
+        place: Where it is.
+        version: The Delta commit that ``rows`` reads, None for other formats.
+    """
+
+    rows: DataFrame
+    place: Location
+    version: int | None
+
+    def column(self, name: str, role: str) -> Column:
+        """The top-level column of that name.
+
+        Raises:
+            InputError: There is none; the message lists those that there are.
+        """
+        if name not in self.rows.columns:
+            raise InputError(
+                f"The input has no {role} column of that name.",
+                received=f"{role} = {name!r}",
+                expected=f"one of: {', '.join(self.rows.columns)}",
+                fix=f"set {role} under [score] in the pipeline file",
+            )
+        return F.col("`{}`".format(name.replace("`", "``")))
+
+    def type_of(self, name: str) -> DataType:
+        """Type of a column."""
+        return self.rows.schema[name].dataType
+
+    def text(self, name: str) -> Column:
+        """The column of texts.
+
+        Raises:
+            InputError: There is no such column, or it holds something else.
+        """
+        column = self.column(name, "text")
+        if not isinstance(self.type_of(name), StringType):
+            raise _wrong_type("text", name, self.type_of(name), "string")
+        return column
+
+    def day(self, name: str) -> Column:
+        """The column of days; null where a value is not a date.
+
+        Raises:
+            InputError: There is no such column, or its type cannot mean a day.
+        """
+        column, kind = self.column(name, "date"), self.type_of(name)
+        if isinstance(kind, DateType):
+            return column  # without a cast, so that Spark can skip partitions of other days
+        if not isinstance(kind, TimestampType | TimestampNTZType | StringType):
+            raise _wrong_type("date", name, kind, "date, timestamp or string")
+        return column.try_cast("date")
+
+
+def open_input(spark: SparkSession, given: str) -> InputTable:
+    """The Parquet or Delta table at a path or URL, or of that name in the catalog.
+
+    Raises:
+        InputError: There is no such table, or it is of another format.
+    """
+    is_name = "/" not in given and not Path(given).exists()
+    if is_name and _in_catalog(spark, given):
+        place = Location(name=given)
+        return InputTable(place.read(spark), place, _catalog_version(spark, given))
+    place = Location(path=absolute(given))
+    if place.exists(spark):
+        version = place.version(spark)
+        rows = spark.read.format("delta").option("versionAsOf", version).load(place.path)
+        return InputTable(rows, place, version)
+    try:
+        return InputTable(spark.read.parquet(str(place)), place, None)
+    except AnalysisException as error:
+        raise InputError(
+            "The input cannot be read.",
+            received=f"{given}: {str(error).partition(chr(10))[0][:300]}",
+            expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
+            fix="check --input, or input under [score] in the pipeline file",
+        ) from error
+
+
+
+def _in_catalog(spark: SparkSession, name: str) -> bool:
+    try:
+        return spark.catalog.tableExists(name)
+    except AnalysisException:  # not even the form of a table's name
+        return False
+
+
+def _catalog_version(spark: SparkSession, name: str) -> int | None:
+    try:
+        return int(DeltaTable.forName(spark, name).history(1).collect()[0]["version"])
+    except AnalysisException:
+        return None
+
+
+def _wrong_type(role: str, name: str, kind: DataType, expected: str) -> InputError:
+    return InputError(
+        f"The {role} column of the input has a type that cannot be used.",
+        received=f"{name} {kind.simpleString()}",
+        expected=expected,
+        fix=f"set another column as {role} under [score] in the pipeline file, or cast it",
+    )

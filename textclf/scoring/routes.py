@@ -1,0 +1,55 @@
+"""Which model scores which row."""
+
+from dataclasses import dataclass
+
+from textclf.artifact import Artifact, ModelStore
+from textclf.config import Score
+from textclf.errors import InputError, UsageError
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Models by key; the key of a row is its source, or the same for all rows.
+
+    Attributes:
+        key: Key of all rows, None where each row's source is its key.
+    """
+
+    artifacts: dict[str, Artifact]
+    key: str | None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digest of each model by its ``name@version``."""
+        return {artifact.reference: artifact.digest for artifact in self.artifacts.values()}
+
+
+def plan_routes(store: ModelStore, score: Score, model: str | None) -> Routes:
+    """Load the models that a run needs.
+
+    ``model``, the command line's, scores all rows. Without it and with a source column, each source's champion
+    scores the rows of that source. Else the pipeline file's ``model`` scores all rows.
+
+    Raises:
+        UsageError: Nothing says which model.
+        InputError: There is no such model, or it is damaged.
+    """
+    reference = model or (None if score.source else score.model)
+    if reference is not None:
+        artifact = store.load(reference)
+        return Routes({artifact.manifest.name: artifact}, artifact.manifest.name)
+    names = [name for name in store.names() if store.champion(name) is not None]
+    if score.source is None:
+        raise UsageError(
+            "Nothing says which model scores the input.",
+            expected=f"one of: {', '.join(names) or 'none trained yet'}",
+            fix="give --model NAME, or set model or source under [score] in the pipeline file",
+        )
+    if not names:
+        raise InputError(
+            "No source has a trained model.",
+            received=f"no model under {store.root}",
+            expected="a champion of each source",
+            fix="run the job train_model first",
+        )
+    return Routes({name: store.load(name) for name in names}, None)
