@@ -11,15 +11,16 @@ from textclf.training.train import train_model
 def work(job: Job) -> None:
     """Train, and note version, digest and metrics of each model in the run record."""
     overrides = _pairs(job.args.set)
-    name = job.args.architecture or job.pipeline.search.architecture
+    architecture = job.args.architecture or job.pipeline.search.architecture
     for source in job.sources():
         trained = train_model(
-            job.spark, job.warehouse, job.pipeline, source, name, overrides, promote=job.args.promote
+            job.spark, job.warehouse, job.pipeline, source, architecture, overrides, promote=job.args.promote
         )
         manifest = trained.artifact.manifest
         job.record.models[trained.artifact.reference] = trained.artifact.digest
         job.record.details[source.name] = {
             "version": manifest.version,
+            "digest": trained.artifact.digest,
             "champion": trained.champion,
             "architecture": manifest.architecture,
             "parameters": trained.parameters,
@@ -27,7 +28,7 @@ def work(job: Job) -> None:
         }
         sys.stderr.write(f"{trained.artifact.reference}: test accuracy {manifest.metrics['accuracy']:.4f}\n")
         if trained.champion != manifest.version:
-            sys.stderr.write(f"{source.name}: the champion is still version {trained.champion}; --promote changes that\n")
+            sys.stderr.write(f"{source.name}: version {trained.champion} stays the champion; --promote changes that\n")
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:

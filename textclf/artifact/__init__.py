@@ -1,6 +1,8 @@
 """Trained models as folders of data."""
 
-from textclf.artifact.artifact import Artifact, Golden, Manifest
+from textclf.artifact.artifact import Artifact, Golden
+from textclf.artifact.manifest import Manifest
+from textclf.artifact.network import export_keras, keras_model
 from textclf.artifact.store import ModelStore
 
-__all__ = ["Artifact", "Golden", "Manifest", "ModelStore"]
+__all__ = ["Artifact", "Golden", "Manifest", "ModelStore", "export_keras", "keras_model"]

@@ -5,52 +5,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from textclf.errors import ArtifactError, UsageError
+from textclf.artifact.manifest import FILES, GOLDEN, RESTORE, VOCABULARY, WEIGHTS, FileEntry, Manifest
+from textclf.errors import ArtifactError, InputError, UsageError
 from textclf.models import Architecture, InputShape, architecture
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
-MANIFEST, WEIGHTS, VOCABULARY, GOLDEN = "manifest.json", "weights.safetensors", "vocabulary.txt", "golden.json"
-FILES = (WEIGHTS, VOCABULARY, GOLDEN)
-
-Weights = dict[str, npt.NDArray[np.float32]]
-
-
-class Manifest(BaseModel):
-    """What a model is, where it comes from, and the digest of each of its files."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format_version: Literal[1] = FORMAT_VERSION
-    name: str
-    version: str
-    architecture: str
-    hyperparameters: dict[str, Any]
-    labels: Annotated[list[str], Field(min_length=2)]
-    tokenizer: str
-    num_words: Annotated[int, Field(ge=2)]
-    max_length: Annotated[int, Field(ge=1)]
-    metrics: dict[str, float]
-    training: dict[str, Any]
-    corpus_digest: str
-    packages: dict[str, str]
-    created_at: str
-    files: dict[str, str] = Field(default_factory=dict)
+Weights = dict[str, npt.NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Texts with the scores that training gave them, shape (texts, labels)."""
+    """Texts with the probabilities that the library which trained the model gave, shape (texts, labels)."""
 
     texts: list[str]
     scores: list[list[float]]
@@ -58,42 +32,43 @@ class Golden:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model as data: it can be pickled, sent to executors, and compared by digest."""
+    """A model as data: it can be pickled, sent to executors, and compared by digest.
+
+    Whoever makes one from bytes of unknown origin calls ``checked`` before anything else.
+    """
 
     manifest_bytes: bytes
     files: Mapping[str, bytes]
 
     @classmethod
     def pack(cls, manifest: Manifest, weights: Weights, vocabulary: Vocabulary, golden: Golden) -> "Artifact":
-        """Put a trained model together; the manifest gets the digests of the files."""
+        """Put a trained model together; the manifest gets the digests of the files.
+
+        Raises:
+            ArtifactError: The parts do not fit each other.
+        """
         files = {
             WEIGHTS: save({name: np.ascontiguousarray(tensor) for name, tensor in weights.items()}),
             VOCABULARY: vocabulary.to_bytes(),
             GOLDEN: json.dumps({"texts": golden.texts, "scores": golden.scores}).encode(),
         }
-        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        complete = manifest.model_copy(update={"files": digests})
-        return cls(complete.model_dump_json(indent=2).encode(), files).checked()
+        entries = {name: FileEntry.of(data) for name, data in files.items()}
+        return cls(manifest.model_copy(update={"files": entries}).to_bytes(), files).checked()
+
+    def with_version(self, version: str) -> "Artifact":
+        """The same model under another version."""
+        return Artifact(self.manifest.model_copy(update={"version": version}).to_bytes(), self.files)
 
     @cached_property
     def manifest(self) -> Manifest:
         """The validated manifest.
 
         Raises:
-            ArtifactError: It is not JSON, of another format version, or lacks something.
+            ArtifactError: It cannot be used.
         """
-        try:
-            return Manifest.model_validate_json(self.manifest_bytes)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise ArtifactError(
-                "The manifest of a model cannot be used.",
-                received=f"{'.'.join(map(str, first['loc'])) or MANIFEST}: {str(first['input'])[:80]!r}",
-                expected=f"{first['msg']} (format version {FORMAT_VERSION})",
-                fix="restore the folder, or train the model again with this release",
-            ) from error
+        return Manifest.from_bytes(self.manifest_bytes)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the manifest, in hexadecimal: it covers every file, because it holds their digests."""
         return hashlib.sha256(self.manifest_bytes).hexdigest()
@@ -149,43 +124,49 @@ class Artifact:
             ArtifactError: A file is missing or altered, or something in it does not fit the architecture.
         """
         self._check_files()
-        manifest = self.manifest
-        if manifest.tokenizer not in TOKENIZERS:
-            raise self._error("tokenizer", manifest.tokenizer, f"one of: {', '.join(TOKENIZERS)}")
-        try:
-            expected = self.architecture.tensors(self.hyperparameters, self.shape)
-        except UsageError as error:
-            raise self._error("architecture", error.problem, "an architecture of this release") from error
-        try:
-            found = {name: tensor.shape for name, tensor in load(self.files[WEIGHTS]).items()}
-        except SafetensorError as error:
-            raise self._error(WEIGHTS, error, "a safetensors file") from error
-        if found != expected:
-            raise self._error("tensors", dict(sorted(found.items())), dict(sorted(expected.items())))
+        if self.manifest.tokenizer not in TOKENIZERS:
+            raise self._error("tokenizer", self.manifest.tokenizer, f"one of: {', '.join(TOKENIZERS)}")
+        self._check_weights()
         self._check_golden()
         return self
 
     def _check_files(self) -> None:
-        if set(self.manifest.files) != set(FILES):
-            raise self._error("list of files", ", ".join(self.manifest.files) or "none", ", ".join(FILES))
-        for name, digest in self.manifest.files.items():
-            found = hashlib.sha256(self.files[name]).hexdigest()
-            if found != digest:
-                raise self._error(f"digest of {name}", found, digest)
+        for name in FILES:
+            found = FileEntry.of(self.files[name])
+            if found != self.manifest.files[name]:
+                raise self._error(f"file {name}", found, self.manifest.files[name])
+
+    def _check_weights(self) -> None:
+        try:
+            expected = self.architecture.tensors(self.hyperparameters, self.shape)
+            self.architecture.check(self.hyperparameters, self.shape)
+        except UsageError as error:
+            raise self._error("architecture", error, "an architecture of this release") from error
+        except InputError as error:
+            raise self._error(VOCABULARY, error, "the tokens that training saw") from error
+        try:
+            tensors = load(self.files[WEIGHTS])
+        except (SafetensorError, KeyError) as error:
+            raise self._error(WEIGHTS, error, "a safetensors file") from error
+        dtype = self.architecture.dtype
+        found = {name: f"{tensor.dtype}{list(tensor.shape)}" for name, tensor in sorted(tensors.items())}
+        wanted = {name: f"{dtype}{list(shape)}" for name, shape in sorted(expected.items())}
+        if found != wanted:
+            raise self._error("set of tensors", found, wanted)
+        broken = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+        if broken:
+            raise self._error(WEIGHTS, f"values that are no numbers in {', '.join(broken)}", "finite numbers")
 
     def _check_golden(self) -> None:
         try:
             golden = self.golden
-            fits = np.shape(golden.scores) == (len(golden.texts), len(self.manifest.labels))
+            shape = np.shape(golden.scores) if golden.scores else (0, len(self.manifest.labels))
         except (ValueError, TypeError) as error:
             raise self._error(GOLDEN, error, "texts and scores") from error
-        if not fits:
-            raise self._error(GOLDEN, f"scores of shape {np.shape(golden.scores)}", "a score a label for each text")
+        if shape != (len(golden.texts), len(self.manifest.labels)):
+            raise self._error(GOLDEN, f"scores of shape {shape}", "one score a label for each text")
 
     def _error(self, what: str, received: object, expected: object) -> ArtifactError:
         return ArtifactError(
-            f"Model {self.reference} has an unusable {what}.",
-            received=received,
-            expected=expected,
-            fix="restore the folder, or train the model again",
+            f"Model {self.reference} has an unusable {what}.", received=received, expected=expected, fix=RESTORE
         )

@@ -1,71 +1,88 @@
 """Folders of trained models: ``NAME/VERSION/`` and, beside the versions, ``champion``."""
 
+import random
 import re
-from dataclasses import dataclass
+import time
+from pathlib import Path
 from uuid import uuid4
 
 from pyarrow import fs
 
-from textclf.artifact.artifact import FILES, MANIFEST, Artifact
-from textclf.errors import ArtifactError, InputError
+from textclf.artifact.artifact import Artifact
+from textclf.artifact.manifest import FILES, MANIFEST, MAX_MANIFEST_BYTES, RESTORE, Manifest
+from textclf.errors import ArtifactError, InputError, UsageError
 
 _CHAMPION = "champion"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_ATTEMPTS = 50  # to get a version of one's own among writers that all want the next
 
 
-@dataclass(frozen=True)
+def parse_reference(reference: str) -> tuple[str, str | None]:
+    """``NAME`` or ``NAME@VERSION`` as name and version; None stands for the champion.
+
+    Raises:
+        UsageError: It is neither.
+
+    Example:
+        >>> parse_reference("yelp"), parse_reference("yelp@3")
+        (('yelp', None), ('yelp', '3'))
+    """
+    name, at, version = reference.partition("@")
+    if not _NAME.fullmatch(name) or (at and not _VERSION.fullmatch(version)):
+        raise UsageError(
+            "This is not a reference to a model.",
+            received=reference,
+            expected="NAME (its champion) or NAME@VERSION, as yelp or yelp@3",
+        )
+    return name, version or None
+
+
 class ModelStore:
     """The models under a folder or URL.
 
-    URLs go through Arrow's file systems (s3, gs, abfs, hdfs); ``s3a`` is Hadoop's name for ``s3``. Where
-    the file system has no atomic rename, as on S3, give each model one writer at a time.
+    URLs go through Arrow's file systems (s3, gs, abfs, hdfs); ``s3a``, Hadoop's name for ``s3``, works too. A
+    version is there once its manifest is, which is written last and in one step: nobody sees half a version.
     """
 
-    root: str
+    def __init__(self, root: str) -> None:
+        self.root = root
+        if "://" in root or root.startswith("file:"):
+            self._system, self._base = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", root))
+        else:
+            self._system, self._base = fs.LocalFileSystem(), str(Path(root).absolute())
 
     def names(self) -> list[str]:
         """Names of all models."""
-        return [name for name in self._list("") if _NAME.fullmatch(name)]
+        found = [name for name in self._folders("") if _NAME.fullmatch(name)]
+        return [name for name in found if self.versions(name)]
 
     def versions(self, name: str) -> list[str]:
         """Versions of a model, oldest first; none for a model that does not exist."""
-        return sorted((found for found in self._list(_checked(name)) if found.isdecimal()), key=int)
+        numbers = [number for number in self._folders(_checked(name)) if _VERSION.fullmatch(number)]
+        return sorted((number for number in numbers if self._has(f"{name}/{number}/{MANIFEST}")), key=int)
 
     def champion(self, name: str) -> str | None:
         """The version in use, None before the first."""
         try:
-            return self._read(f"{_checked(name)}/{_CHAMPION}").decode().strip()
+            return self._read(f"{_checked(name)}/{_CHAMPION}").decode("ascii", "replace").strip()
         except FileNotFoundError:
             return None
 
-    def next_version(self, name: str) -> str:
-        """The version that the next save would get."""
-        return str(max(map(int, self.versions(name)), default=0) + 1)
-
-    def save(self, artifact: Artifact) -> None:
-        """Write a version: aside first, then renamed, so that nobody sees half of it.
+    def save(self, artifact: Artifact) -> Artifact:
+        """Write a model as the next version of its name; the version is in the artifact that comes back.
 
         Raises:
-            ArtifactError: The version exists already, from another training at the same time.
+            ArtifactError: Other writers took every number that was tried.
         """
-        name, version = artifact.manifest.name, artifact.manifest.version
-        aside = f"{_checked(name)}/.{version}-{uuid4().hex}"
-        system, _ = self._at(aside)
-        system.create_dir(self._at(aside)[1], recursive=True)
-        try:
-            for file, data in {**artifact.files, MANIFEST: artifact.manifest_bytes}.items():
-                self._write(f"{aside}/{file}", data)
-            if version in self.versions(name):
-                raise FileExistsError(version)
-            system.move(self._at(aside)[1], self._at(f"{name}/{version}")[1])
-        except OSError as error:
-            system.delete_dir(self._at(aside)[1])
-            raise ArtifactError(
-                f"Version {version} of model {name} could not be saved.",
-                received=error,
-                expected=f"a version that does not exist yet under {self.root}/{name}",
-                fix="if two trainings of this model ran at the same time, run this one again",
-            ) from error
+        name = _checked(artifact.manifest.name)
+        version, claim = self._claim(name)
+        saved = artifact.with_version(version)
+        for file, data in saved.files.items():
+            self._write(f"{name}/{version}/{file}", data)
+        self._replace(f"{name}/{version}/{MANIFEST}", saved.manifest_bytes)
+        self._system.delete_file(self._path(claim))
+        return saved
 
     def promote(self, name: str, version: str) -> None:
         """Make a version the champion, in one step.
@@ -75,72 +92,104 @@ class ModelStore:
         """
         if version not in self.versions(name):
             raise self._missing(name, version)
-        aside = f"{name}/.{_CHAMPION}-{uuid4().hex}"
-        self._write(aside, f"{version}\n".encode())
-        system, path = self._at(aside)
-        system.move(path, self._at(f"{name}/{_CHAMPION}")[1])
+        self._replace(f"{name}/{_CHAMPION}", f"{version}\n".encode())
 
-    def load(self, reference: str) -> Artifact:
-        """The model that ``NAME`` (its champion) or ``NAME@VERSION`` stands for, checked.
+    def load(self, name: str, version: str | None = None) -> Artifact:
+        """A version of a model, its champion by default, after every check.
 
         Raises:
             InputError: There is no such model or version.
             ArtifactError: It is there and damaged.
         """
-        name, _, version = reference.partition("@")
-        version = version or self.champion(name) or ""
-        if version not in self.versions(name):
+        version = version or self.champion(name)
+        if version is None or version not in self._folders(_checked(name)):
             raise self._missing(name, version)
-        folder = f"{name}/{version}"
-        try:
-            artifact = Artifact(
-                self._read(f"{folder}/{MANIFEST}"), {file: self._read(f"{folder}/{file}") for file in FILES}
-            ).checked()
-        except FileNotFoundError as error:
-            raise ArtifactError(
-                f"Model {name}@{version} is incomplete.",
-                received=error,
-                expected=f"the files {MANIFEST}, {', '.join(FILES)}",
-                fix="restore the folder, or train the model again",
-            ) from error
-        if artifact.reference != f"{name}@{version}":
+        place = f"{name}/{version}"
+        manifest_bytes = self._read_exactly(f"{place}/{MANIFEST}", None)
+        manifest = Manifest.from_bytes(manifest_bytes)
+        if (manifest.name, manifest.version) != (name, version):
             raise ArtifactError(
                 f"The folder of model {name}@{version} holds another model.",
-                received=artifact.reference,
+                received=f"{manifest.name}@{manifest.version}",
                 expected=f"{name}@{version}",
-                fix="restore the folder, or train the model again",
+                fix=RESTORE,
             )
-        return artifact
+        files = {file: self._read_exactly(f"{place}/{file}", manifest.files[file].size) for file in FILES}
+        return Artifact(manifest_bytes, files).checked()
 
-    def _missing(self, name: str, version: str) -> InputError:
-        versions = ", ".join(self.versions(name)) if _NAME.fullmatch(name) else ""
+    def _claim(self, name: str) -> tuple[str, str]:
+        """A number that no other writer has, and the file that holds it until the version is complete.
+
+        Each writer puts a file of its own into the folder of the number, then looks: whoever finds anything
+        else there steps back. Two cannot both find only their own, since each writes before it looks. So this
+        needs neither locks nor exclusive creation, which object stores lack.
+        """
+        for _ in range(_ATTEMPTS):
+            taken = [int(number) for number in self._folders(name) if _VERSION.fullmatch(number)]
+            version = str(max(taken, default=0) + 1)
+            claim = f"{name}/{version}/.claim-{uuid4().hex}"
+            self._write(claim, b"")
+            present = self._system.get_file_info(fs.FileSelector(self._path(f"{name}/{version}")))
+            if len(present) == 1:
+                return version, claim
+            self._system.delete_file(self._path(claim))
+            time.sleep(random.uniform(0.0, 0.05))  # else writers in step would collide again and again
+        raise ArtifactError(
+            f"No version of model {name} could be had.",
+            received=f"other writers in {_ATTEMPTS} attempts",
+            expected="a free number",
+            fix="try again when fewer trainings of this model end at the same time",
+        )
+
+    def _replace(self, relative: str, data: bytes) -> None:
+        """Write a file aside and move it to its place, so that a reader sees the old one or the new one."""
+        folder, _, file = relative.rpartition("/")
+        aside = f"{folder}/.{file}-{uuid4().hex}"
+        self._write(aside, data)
+        if self._system.type_name == "hdfs" and self._has(relative):
+            self._system.delete_file(self._path(relative))  # its rename does not replace
+        self._system.move(self._path(aside), self._path(relative))
+
+    def _read_exactly(self, relative: str, size: int | None) -> bytes:
+        """A file of a version; its size is looked at before anything is read."""
+        info = self._system.get_file_info(self._path(relative))
+        wanted = f"{size} bytes" if size is not None else f"at most {MAX_MANIFEST_BYTES} bytes"
+        fits = info.is_file and (info.size == size if size is not None else info.size <= MAX_MANIFEST_BYTES)
+        if not fits:
+            raise ArtifactError(
+                f"The file {relative} of the models in {self.root} is missing or of another size.",
+                received=f"{info.size} bytes" if info.is_file else "no file",
+                expected=wanted,
+                fix=RESTORE,
+            )
+        return self._read(relative)
+
+    def _missing(self, name: str, version: str | None) -> InputError:
+        versions = self.versions(name)
         return InputError(
             "There is no such model.",
             received=f"{name}@{version}" if version else f"{name}, which has no champion",
-            expected=f"a version of {name}: {versions}" if versions else f"one of: {', '.join(self.names()) or 'none'}",
+            expected=f"{name}@ {', '.join(versions)}" if versions else f"one of: {', '.join(self.names()) or 'none'}",
             fix="train one with the job train_model, or check the name",
         )
 
-    def _at(self, relative: str) -> tuple[fs.FileSystem, str]:
-        location = f"{self.root}/{relative}".rstrip("/")
-        if "://" in location or location.startswith("file:"):
-            system, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", location))
-            return system, path
-        return fs.LocalFileSystem(), location
+    def _path(self, relative: str) -> str:
+        return f"{self._base}/{relative}".rstrip("/")
 
-    def _list(self, relative: str) -> list[str]:
-        system, path = self._at(relative)
-        found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    def _folders(self, relative: str) -> list[str]:
+        found = self._system.get_file_info(fs.FileSelector(self._path(relative), allow_not_found=True))
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
+    def _has(self, relative: str) -> bool:
+        return bool(self._system.get_file_info(self._path(relative)).is_file)
+
     def _read(self, relative: str) -> bytes:
-        system, path = self._at(relative)
-        with system.open_input_stream(path, compression=None) as stream:
+        with self._system.open_input_stream(self._path(relative), compression=None) as stream:
             return bytes(stream.read())
 
     def _write(self, relative: str, data: bytes) -> None:
-        system, path = self._at(relative)
-        with system.open_output_stream(path, compression=None) as stream:
+        self._system.create_dir(self._path(relative).rpartition("/")[0], recursive=True)
+        with self._system.open_output_stream(self._path(relative), compression=None) as stream:
             stream.write(data)
 
 

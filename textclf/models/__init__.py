@@ -1,6 +1,14 @@
 """Architectures: hyperparameters in, graph out."""
 
-from textclf.models.base import Architecture, Hyperparameters, InputShape, KerasArchitecture
+from textclf.models.base import Architecture, Hyperparameters, InputShape, KerasArchitecture, label_probabilities
 from textclf.models.registry import ARCHITECTURES, architecture
 
-__all__ = ["ARCHITECTURES", "Architecture", "Hyperparameters", "InputShape", "KerasArchitecture", "architecture"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Hyperparameters",
+    "InputShape",
+    "KerasArchitecture",
+    "architecture",
+    "label_probabilities",
+]

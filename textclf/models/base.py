@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from textclf.errors import UsageError
@@ -44,13 +46,20 @@ class InputShape:
 
 
 class Architecture(ABC):
-    """An architecture of the package; one instance each in the registry."""
+    """An architecture of the package; one instance each in the registry.
+
+    Attributes:
+        features: ``sequences`` of token indices (n, max_length), or ``counts`` of tokens (n, tokens).
+        tokenizer: A name of ``textclf.text.tokenizer.TOKENIZERS``.
+        dtype: Number type of the tensors, as numpy names it.
+    """
 
     name: ClassVar[str]
     about: ClassVar[str]
     features: ClassVar[Literal["sequences", "counts"]]
     tokenizer: ClassVar[str] = "keras"
     hyperparameters: ClassVar[type[Hyperparameters]]
+    dtype: ClassVar[str] = "float32"
 
     @abstractmethod
     def tensors(self, hyperparameters: Any, shape: InputShape) -> dict[str, tuple[int, ...]]:
@@ -59,6 +68,13 @@ class Architecture(ABC):
     def parameter_count(self, hyperparameters: Hyperparameters, shape: InputShape) -> int:
         """Number of trained and frozen parameters."""
         return sum(prod(dimensions) for dimensions in self.tensors(hyperparameters, shape).values())
+
+    def check(self, hyperparameters: Any, shape: InputShape) -> None:  # noqa: B027 - most have nothing to check
+        """Refuse hyperparameters that do not fit the data.
+
+        Raises:
+            UsageError: They do not fit, as a window wider than the text.
+        """
 
     def parse(self, given: Mapping[str, Any]) -> Any:
         """Validated hyperparameters; text values, as a command line gives them, are converted.
@@ -100,3 +116,25 @@ class KerasArchitecture(Architecture):
     @abstractmethod
     def build(self, hyperparameters: Any, shape: InputShape) -> Any:
         """An untrained ``keras.Model``; its weights are those of ``tensors``, in that order."""
+
+
+def check_window(name: str, width: int, shape: InputShape) -> None:
+    """Refuse a window wider than the texts that it slides over.
+
+    Raises:
+        UsageError: ``width`` exceeds the length of a sequence.
+    """
+    if width > shape.max_length:
+        raise UsageError(
+            f"A window of {name} tokens does not fit into a text of max_length tokens.",
+            received=f"{name}={width}, max_length={shape.max_length}",
+            expected=f"{name} of at most {shape.max_length}",
+            fix=f"choose a smaller {name}, or a larger max_length under [text] in the pipeline file",
+        )
+
+
+def label_probabilities(outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """One column a label, shape (n, labels), from one sigmoid (n, 1) or a softmax (n, labels)."""
+    if outputs.shape[1] == 1:
+        outputs = np.hstack([1 - outputs, outputs])
+    return outputs.astype(np.float32)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from textclf.models.base import Hyperparameters, InputShape, KerasArchitecture
+from textclf.models.base import Hyperparameters, InputShape, KerasArchitecture, check_window
 
 _HIDDEN = 10  # units of the layer before the output, as the tutorial has it
 
@@ -45,6 +45,10 @@ class Cnn(KerasArchitecture):
             "output.kernel": (_HIDDEN, shape.outputs),
             "output.bias": (shape.outputs,),
         }
+
+    def check(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> None:
+        """Refuse a kernel wider than the text."""
+        check_window("kernel_size", hyperparameters.kernel_size, shape)
 
     def build(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""

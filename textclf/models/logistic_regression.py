@@ -18,7 +18,7 @@ class LogisticRegression(Architecture):
     """One weight for each word and label, times the word's count in the text.
 
     With two labels there is one column of weights, the second label's. Index 0 of the vocabulary, the
-    padding's, has no weight: counts have no padding.
+    padding's, has no weight: counts have no padding. Weights keep the double precision that they are found in.
 
     Example:
         >>> shape = InputShape(vocabulary=1715, max_length=100, labels=2)
@@ -30,10 +30,13 @@ class LogisticRegression(Architecture):
     about = "logistic regression on word counts"
     features = "counts"
     tokenizer = "words"
+    dtype = "float64"
     hyperparameters = LogisticRegressionHyperparameters
 
     def tensors(
-        self, hyperparameters: LogisticRegressionHyperparameters, shape: InputShape
+        self,
+        hyperparameters: LogisticRegressionHyperparameters,  # noqa: ARG002 - neither changes a shape
+        shape: InputShape,
     ) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the trained tensors."""
         return {"output.kernel": (shape.vocabulary - 1, shape.outputs), "output.bias": (shape.outputs,)}

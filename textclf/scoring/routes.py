@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from textclf.artifact import Artifact, ModelStore
+from textclf.artifact.store import parse_reference
 from textclf.config import Score
 from textclf.errors import InputError, UsageError
 
@@ -36,7 +37,7 @@ def plan_routes(store: ModelStore, score: Score, model: str | None) -> Routes:
     """
     reference = model or (None if score.source else score.model)
     if reference is not None:
-        artifact = store.load(reference)
+        artifact = store.load(*parse_reference(reference))
         return Routes({artifact.manifest.name: artifact}, artifact.manifest.name)
     names = [name for name in store.names() if store.champion(name) is not None]
     if score.source is None:

@@ -1,14 +1,14 @@
 """An artifact as a function from texts to probabilities."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit, softmax
 
-from textclf.artifact import Artifact
-from textclf.models import KerasArchitecture
+from textclf.artifact import Artifact, keras_model
+from textclf.models import KerasArchitecture, label_probabilities
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -19,7 +19,12 @@ class Scorer(Protocol):
     """Scores texts with one model."""
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
-        """Probabilities, shape (n, labels), and the number of known tokens of each text, shape (n,)."""
+        """Score strings without nulls.
+
+        Returns:
+            Probabilities in the order of the manifest's labels, shape (n, labels), and the number of each text's
+            tokens that the vocabulary has, those that a long text loses included, shape (n,).
+        """
 
 
 def make_scorer(artifact: Artifact) -> Scorer:
@@ -30,16 +35,17 @@ def make_scorer(artifact: Artifact) -> Scorer:
 
 
 class LinearScorer:
-    """Logistic regression on counts, without Keras."""
+    """Logistic regression on counts, without Keras or scikit-learn."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._encoder = artifact.encoder
         self._kernel, self._bias = artifact.weights["output.kernel"], artifact.weights["output.bias"]
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
         counts, known = self._encoder.counts(texts)
-        logits = counts.astype(np.float32) @ self._kernel + self._bias
-        return _probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known
+        logits = counts @ self._kernel + self._bias
+        return label_probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known
 
 
 class KerasScorer:
@@ -47,34 +53,17 @@ class KerasScorer:
 
     def __init__(self, artifact: Artifact) -> None:
         self._encoder = artifact.encoder
-        self.model = keras_model(artifact)
+        self._model = keras_model(artifact)
+        self._model.compile(jit_compile=False)  # compiling costs seconds, in every worker
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
         sequences, known = self._encoder.sequences(texts)
-        parts = [self._predict(sequences[at : at + _BATCH]) for at in range(0, len(sequences), _BATCH)]
-        outputs = np.concatenate(parts) if parts else np.empty((0, self.model.output_shape[-1]), np.float32)
-        return _probabilities(outputs), known
-
-    def _predict(self, sequences: Ints) -> Floats:
+        outputs = np.empty((len(sequences), self._model.output_shape[-1]), np.float32)
         # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
-        padded = np.zeros((_BATCH, sequences.shape[1]), np.int32)
-        padded[: len(sequences)] = sequences
-        outputs: Floats = self.model.predict_on_batch(padded)
-        return outputs[: len(sequences)]
-
-
-def keras_model(artifact: Artifact) -> Any:
-    """The artifact's network as a ``keras.Model``."""
-    made = artifact.architecture
-    if not isinstance(made, KerasArchitecture):
-        raise TypeError(f"expected a network, received {made.name}")
-    model = made.build(artifact.hyperparameters, artifact.shape)
-    model.set_weights(list(artifact.weights.values()))
-    return model
-
-
-def _probabilities(outputs: npt.NDArray[Any]) -> Floats:
-    """One column a label, from one sigmoid or a softmax."""
-    if outputs.shape[1] == 1:
-        outputs = np.hstack([1 - outputs, outputs])
-    return outputs.astype(np.float32)
+        batch = np.zeros((_BATCH, sequences.shape[1]), np.int32)
+        for start in range(0, len(sequences), _BATCH):
+            part = sequences[start : start + _BATCH]
+            batch[: len(part)] = part
+            outputs[start : start + _BATCH] = self._model.predict_on_batch(batch)[: len(part)]
+        return label_probabilities(outputs), known

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column, SparkSession
-from pyspark.sql.functions import pandas_udf
+from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.artifact import Artifact
@@ -41,9 +41,10 @@ def score_udf(
         for texts, keys in batches:
             yield score_batch(texts, keys, models.value, backend, all_scores=all_scores)
 
+    made: Any = pandas_udf(score, SCORED_OR_REFUSED)  # type: ignore[call-overload]
     # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
-    made: Callable[[Column, Column], Column] = pandas_udf(score, SCORED_OR_REFUSED).asNondeterministic()
-    return made
+    once: Callable[[Column, Column], Column] = made.asNondeterministic()
+    return once
 
 
 def score_batch(

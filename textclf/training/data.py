@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as F  # noqa: N812 - the customary name
 
 from textclf.config import Pipeline, Source
 from textclf.errors import InputError
@@ -19,7 +19,7 @@ from textclf.text.split import SourceSplit, plan_splits
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts, shape (n,), and the index of each one's label, shape (n,)."""
+    """Texts, shape (n,), and the index of each one's label, shape (n,); -1 for a label that no training row has."""
 
     texts: pa.Array
     labels: npt.NDArray[np.int32]
@@ -41,41 +41,49 @@ class Dataset:
 def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
     """Read a source's rows from ``corpus``.
 
-    Labels come in the order of the pipeline file, else sorted.
+    Labels are those of the training rows, in the order of the pipeline file, else sorted: a model cannot learn
+    a label that it never sees.
 
     Raises:
-        InputError: No rows, or fewer than two labels.
+        InputError: No rows, or training rows of fewer than two labels.
     """
     corpus = corpus_of(spark, warehouse, [source.name])
     split = plan_splits(corpus, pipeline.split)[source.name]
     rows = corpus.select("file", "position", "text", "label").toArrow()
-    labels = source.labels or sorted(pc.unique(rows["label"]).to_pylist())
+    is_test, order = _assigned(rows, split)
+    seen = set(pc.unique(rows["label"].filter(pa.array(~is_test))).to_pylist())
+    labels = [label for label in source.labels or sorted(seen) if label in seen]
     if len(labels) < 2:
         raise InputError(
             f"Source {source.name} has too few labels to learn from.",
-            received=", ".join(labels),
-            expected="at least two different labels",
+            received=f"training rows of the label {', '.join(labels)} alone",
+            expected="training rows of at least two labels",
             fix="check the label column of the source, and corpus_rejects",
         )
-    train, test = _sides(rows, split, labels)
+    train, test = (_side(rows, side, order, labels) for side in (~is_test, is_test))
     return Dataset(labels, train, test, corpus_digest(corpus))
 
 
-def _sides(rows: pa.Table, split: SourceSplit, labels: list[str]) -> tuple[Rows, Rows]:
+def _assigned(rows: pa.Table, split: SourceSplit) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Whether each row is a test row, and its place among the rows of its side."""
     order = np.empty(len(rows), np.int64)
     is_test = np.empty(len(rows), np.bool_)
     positions = rows["position"].to_numpy()
     for file in pc.unique(rows["file"]).to_pylist():
         ours = np.flatnonzero(pc.equal(rows["file"], file).to_numpy())
         is_test[ours], order[ours] = split.assign(file, positions[ours])
-    texts = rows["text"].combine_chunks()
-    numbers = pc.index_in(rows["label"], pa.array(labels)).to_numpy().astype(np.int32)
-    sides = []
-    for side in (~is_test, is_test):
-        chosen = np.flatnonzero(side)
-        chosen = chosen[np.argsort(order[chosen], kind="stable")]
-        sides.append(Rows(texts.take(pa.array(chosen)), numbers[chosen]))
-    return sides[0], sides[1]
+    return is_test, order
+
+
+def _side(
+    rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]
+) -> Rows:
+    chosen = np.flatnonzero(side)
+    chosen = chosen[np.argsort(order[chosen], kind="stable")]
+    taken = rows.select(["text", "label"]).take(pa.array(chosen)).combine_chunks()
+    numbers = pc.fill_null(pc.index_in(taken["label"], pa.array(labels, pa.string())), -1)
+    texts = taken["text"].combine_chunks()
+    return Rows(texts, numbers.to_numpy().astype(np.int32))
 
 
 def corpus_digest(corpus: DataFrame) -> str:

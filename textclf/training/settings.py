@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from textclf.config import Pipeline
 from textclf.errors import UsageError
-from textclf.models import Architecture
+from textclf.models import Architecture, KerasArchitecture
 
 
 class FitSettings(BaseModel):
@@ -29,13 +29,18 @@ class FitSettings(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
 
 
+def used_by(made: Architecture) -> set[str]:
+    """Names of the fit settings that mean something to an architecture: only networks have epochs."""
+    return set(FitSettings.model_fields) if isinstance(made, KerasArchitecture) else {"seed"}
+
+
 def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str]) -> tuple[Any, FitSettings]:
     """Hyperparameters and fit settings from ``--set KEY=VALUE`` pairs over the pipeline file's values.
 
     Raises:
         UsageError: A key that is neither, or a value out of range.
     """
-    known = set(made.hyperparameters.model_fields) | set(FitSettings.model_fields)
+    known = set(made.hyperparameters.model_fields) | used_by(made)
     for key in overrides:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -53,6 +58,8 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError(
-            "A fit setting is out of range.", received=f"--set {first['loc'][0]}={first['input']}", expected=first["msg"]
+            "A fit setting is out of range.",
+            received=f"--set {first['loc'][0]}={first['input']}",
+            expected=first["msg"].removeprefix("Input should be "),
         ) from error
     return made.parse({key: value for key, value in overrides.items() if key not in FitSettings.model_fields}), settings
