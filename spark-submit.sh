@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Submit one of textclf's jobs to Spark: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
-# This part finds a Python; textclf/session/submit.py does the rest and then becomes spark-submit.
+# This part finds a Python; textclf/session/submit.py does the rest and then becomes the job.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -13,4 +13,5 @@ if ! "${python:-python3}" -c 'import pyspark, pydantic' 2>/dev/null; then
   exit 1
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -m textclf.session.submit "$@"
+# -P: a folder named textclf in the current directory is none of our business.
+exec "$python" -P -m textclf.session.submit "$@"

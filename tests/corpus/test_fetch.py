@@ -23,7 +23,7 @@ def serve() -> Iterator[Serve]:
 
     def start(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> str:
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 answer(self)
 
             def log_message(self, format: str, *args: object) -> None:

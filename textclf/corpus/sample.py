@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textclf.corpus.records import Reason
-from textclf.corpus.wording import FILMS, PRODUCTS, RESTAURANTS, Wording, sentence
+from textclf.corpus.wording import FILMS, PRODUCTS, RESTAURANTS, sentence
 
 SENTENCES = 1000  # accepted records in each labelled file
 NOISE = 0.08  # share of them whose label is wrong
@@ -199,9 +199,7 @@ def write_unlabelled(folder: Path, rows: int, seed: int = 1, names: Mapping[str,
     return SampleTable(folder, rows, nulls)
 
 
-_SCHEMA = pa.schema(
-    [("id", pa.int64()), ("source", pa.string()), ("text", pa.string()), ("ds", pa.date32())]
-)
+_SCHEMA = pa.schema([("id", pa.int64()), ("source", pa.string()), ("text", pa.string()), ("ds", pa.date32())])
 
 
 def _batches(rows: int, seed: int, names: Mapping[str, str]) -> Iterator[pa.RecordBatch]:

@@ -137,8 +137,9 @@ FILMS = Wording(
         "avoid it because of the {}",
     ),
     asides=_list(
-        "in the second half, for a debut, on the big screen, at the festival, from start to finish, in black and white, "
-        "with subtitles, on a rainy Sunday, as in the novel, despite the budget, at a matinee, without much noise"
+        "in the second half, for a debut, on the big screen, at the festival, from start to finish, "
+        "in black and white, with subtitles, on a rainy Sunday, as in the novel, "
+        "despite the budget, at a matinee, without much noise"
     ),
 )
 

@@ -1,19 +1,20 @@
 """The one place that opens Spark."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
 from textclf.session.java import ensure_java
+from textclf.session.options import parse
 
 # One thread for each numeric library in a worker: Spark already runs one worker a core.
-_ONE_THREAD = {
-    name: "1"
-    for name in (
+_ONE_THREAD = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
@@ -21,8 +22,9 @@ _ONE_THREAD = {
         "NUMBA_NUM_THREADS",
         "TF_NUM_INTRAOP_THREADS",
         "TF_NUM_INTEROP_THREADS",
-    )
-}
+    ),
+    "1",
+)
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN changes the last digits of scores
 WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET).items()}
 
@@ -62,7 +64,7 @@ def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> S
     os.environ.setdefault("JAVA_HOME", str(ensure_java()))
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    conf = SparkConf()
+    conf = _given()
     conf.setIfMissing("spark.app.name", app_name)
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
     for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, DEFAULTS):
@@ -76,6 +78,19 @@ def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> S
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
     return spark
+
+
+def _given() -> SparkConf:
+    """What spark-submit, or ``PYSPARK_SUBMIT_ARGS`` and Spark's own configuration files, have set."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # Started by spark-submit: its settings are in the JVM, which a configuration asks only once it is known.
+        SparkContext._ensure_initialized()
+        return SparkConf()
+    conf = SparkConf()
+    for key, value in parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings.items():
+        if key.startswith("spark."):
+            conf.setIfMissing(key, value)
+    return conf
 
 
 def _add_delta(conf: SparkConf) -> None:

@@ -27,7 +27,9 @@ def project_zip(root: Path) -> Path:
 
     The name holds a digest of the sources, so that a running job keeps the zip it was started with.
     """
-    sources = {path.relative_to(root): path.read_bytes() for path in sorted((root / "textclf").rglob("*")) if _packed(path)}
+    sources = {
+        path.relative_to(root): path.read_bytes() for path in sorted((root / "textclf").rglob("*")) if _packed(path)
+    }
     digest = hashlib.sha256()
     for name, content in sources.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

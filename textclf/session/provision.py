@@ -7,7 +7,7 @@ import os
 import sys
 
 from textclf.errors import TextclfError
-from textclf.session.jars import resolve_jars
+from textclf.session.jars import jar_folder, resolve_jars
 from textclf.session.java import ensure_java, find_java
 
 
@@ -18,11 +18,11 @@ def main(argv: list[str]) -> int:
         return 0
     try:
         os.environ["JAVA_HOME"] = str(ensure_java())
+        jars = resolve_jars()
     except TextclfError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    jars = resolve_jars()
-    sys.stderr.write(f"Java: {os.environ['JAVA_HOME']}\nDelta: {', '.join(jar.name for jar in jars)}\n")
+    sys.stderr.write(f"Java: {os.environ['JAVA_HOME']}\nDelta: {len(jars)} jars in {jar_folder()}\n")
     return 0
 
 
