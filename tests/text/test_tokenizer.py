@@ -28,12 +28,12 @@ TEXTS = st.text(st.one_of(st.sampled_from(AWKWARD), st.characters(exclude_catego
         ("A" * 3 + "_b", ["aaa", "b"]),
     ],
 )
-def test_tokenize(text, expected):
+def test_tokenize(text: str, expected: list[str]) -> None:
     result = tokenize(text)
     assert result == expected
 
 
-def test_every_filter_character_separates_and_no_other_control_character_does():
+def test_every_filter_character_separates_and_no_other_control_character_does() -> None:
     controls = [chr(code) for code in range(0x20) if chr(code) not in "\t\n"]
     assert all(tokenize(f"a{character}b") == ["a", "b"] for character in FILTERS + " ")
     assert all(tokenize(f"a{character}b") == [f"a{character}b"] for character in controls)
@@ -41,7 +41,7 @@ def test_every_filter_character_separates_and_no_other_control_character_does():
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(st.none(), TEXTS), max_size=8))
-def test_a_column_gives_what_each_text_gives(texts):
+def test_a_column_gives_what_each_text_gives(texts: list[str | None]) -> None:
     result = tokenize_array(pa.array(texts, pa.string()))
     result.validate(full=True)
     assert result.to_pylist() == [None if text is None else tokenize(text) for text in texts]
@@ -49,7 +49,7 @@ def test_a_column_gives_what_each_text_gives(texts):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.none(), TEXTS), min_size=3, max_size=8), st.integers(0, 3), st.integers(0, 3))
-def test_slices_chunks_and_large_strings_give_the_same(texts, start, length):
+def test_slices_chunks_and_large_strings_give_the_same(texts: list[str | None], start: int, length: int) -> None:
     whole = pa.array(texts, pa.string())
     expected = [None if text is None else tokenize(text) for text in texts]
     assert tokenize_array(whole[start : start + length]).to_pylist() == expected[start : start + length]
@@ -57,18 +57,18 @@ def test_slices_chunks_and_large_strings_give_the_same(texts, start, length):
     assert tokenize_array(whole.cast(pa.large_string())).to_pylist() == expected
 
 
-def test_every_code_point_gives_the_same():
+def test_every_code_point_gives_the_same() -> None:
     points = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     texts = ["x".join(points[start : start + 64]) for start in range(0, len(points), 64)]
     assert tokenize_array(pa.array(texts)).to_pylist() == [tokenize(text) for text in texts]
 
 
-def test_an_empty_column_and_an_empty_chunked_column():
+def test_an_empty_column_and_an_empty_chunked_column() -> None:
     assert tokenize_array(pa.array([], pa.string())).to_pylist() == []
     assert tokenize_array(pa.chunked_array([], pa.string())).to_pylist() == []
 
 
-def test_bytes_under_a_null_are_no_tokens():
+def test_bytes_under_a_null_are_no_tokens() -> None:
     buffers = [pa.py_buffer(bytes([0b101])), pa.py_buffer(np.array([0, 1, 7, 8], np.int32)), pa.py_buffer(b"ahiddenb")]
     texts = pa.StringArray.from_buffers(3, buffers[1], buffers[2], buffers[0])
     result = tokenize_array(texts)
@@ -78,9 +78,9 @@ def test_bytes_under_a_null_are_no_tokens():
 
 @settings(max_examples=200, deadline=None)
 @given(TEXTS)
-def test_words_are_those_of_scikit_learn(text):
+def test_words_are_those_of_scikit_learn(text: str) -> None:
     assert tokenize_words(text) == CountVectorizer().build_analyzer()(text)
 
 
-def test_tokenizers_by_name():
-    assert TOKENIZERS == {"keras": tokenize, "words": tokenize_words}
+def test_tokenizers_by_name() -> None:
+    assert {"keras": tokenize, "words": tokenize_words} == TOKENIZERS

@@ -1,11 +1,9 @@
 """``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -13,12 +11,10 @@ from textclf.config import Pipeline, Source
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.text.counting import COUNTED, token_counter
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.tokenizer import tokenize_array
 from textclf.text.vocabulary import Vocabulary
-
-_COUNTED = "source string, token string, count long, first_row long, first_place int"
-_CHUNK_BYTES = 32 << 20  # of text counted at once: large enough to merge repeats, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -28,6 +24,8 @@ class VocabularyCounts:
     """Figures of one source's vocabulary; ``words`` are distinct tokens, ``tokens`` all of the training rows."""
 
     rows: int
+    training_rows: int
+    test_rows: int
     words: int
     tokens: int
 
@@ -41,55 +39,52 @@ def build_vocabulary(
     them, which is what Keras' Tokenizer does when it is fitted on them.
 
     Raises:
-        InputError: No corpus, or none of a source.
+        InputError: No corpus, none of a source, or too few rows of it to split. No table changed.
     """
     names = [source.name for source in sources]
     corpus = corpus_of(spark, warehouse, names)
     splits = plan_splits(corpus, pipeline.split)
     columns = corpus.select("source", "file", "position", "text")
-    warehouse.replace_sources(columns.mapInArrow(_tokenized, TOKENS.schema), TOKENS, names)
-    warehouse.replace_sources(_indexed(columns.mapInArrow(_counter(splits), _COUNTED)), VOCABULARY, names)
-    rows = (
-        warehouse.location(VOCABULARY.name)
-        .read(spark)
-        .where(F.col("source").isin(names))
-        .groupBy("source")
-        .agg(F.count("*").alias("words"), F.sum("count").alias("tokens"))
-        .collect()
-    )
-    return {row["source"]: VocabularyCounts(splits[row["source"]].rows, row["words"], row["tokens"]) for row in rows}
+    tokens = columns.mapInArrow(_tokenized, TOKENS.schema)
+    counted = columns.mapInArrow(token_counter(splits), COUNTED)
+    warehouse.replace_sources(tokens, TOKENS, names)
+    warehouse.replace_sources(_indexed(counted), VOCABULARY, names)
+    return _figures(spark, warehouse, splits)
 
 
 def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> DataFrame:
-    """The sources' rows of ``corpus``.
+    """The sources' rows of ``corpus`` as it is now: an ingest that ends later does not show in them.
 
     Raises:
         InputError: There is no corpus, or none of a source.
     """
     fix = "run the job ingest_corpus first"
-    corpus = warehouse.read(spark, CORPUS, fix=fix).where(F.col("source").isin(list(names)))
+    warehouse.read(spark, CORPUS, fix=fix)
+    place = warehouse.location(CORPUS.name)
+    newest = spark.sql(f"SELECT * FROM {place.sql} VERSION AS OF {place.version(spark)}")
+    corpus = newest.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
     present = {row["source"] for row in corpus.select("source").distinct().collect()}
     if missing := [name for name in names if name not in present]:
         raise InputError(
-            "A source has no accepted rows in the corpus.",
-            received=", ".join(missing),
-            expected=f"rows in {warehouse.location(CORPUS.name)}",
+            f"The corpus has no rows of {len(missing)} of the sources asked for.",
+            received=f"no rows of {', '.join(missing)}",
+            expected=f"accepted rows in {place}",
             fix=fix,
         )
     return corpus
 
 
 def load_vocabulary(spark: SparkSession, warehouse: Warehouse, source: str) -> Vocabulary:
-    """A source's vocabulary from the table.
+    """A source's vocabulary from the table, in the order of its indices.
 
     Raises:
-        InputError: The table holds none of that source.
+        InputError: There is no such table, or none of that source in it.
     """
     fix = "run the job build_vocabulary first"
     table = warehouse.read(spark, VOCABULARY, fix=fix).where(F.col("source") == source)
     tokens = [row["token"] for row in table.orderBy("index").select("token").collect()]
     if not tokens:
-        raise InputError(f"Source {source} has no vocabulary.", expected=f"rows of {source} in vocabulary", fix=fix)
+        raise InputError(f"Source {source} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
     return Vocabulary(tuple(tokens))
 
 
@@ -100,63 +95,25 @@ def _tokenized(batches: Batches) -> Batches:
 
 
 def _indexed(partial: DataFrame) -> DataFrame:
-    """Counts of parts added up, and numbered within each source."""
+    """Counts of chunks added up, and numbered within each source."""
+    # A minimum of structs would sort all rows; of plain numbers it is a hash aggregate.
     counted = partial.groupBy("source", "token").agg(
-        F.sum("count").alias("count"), F.min(F.struct("first_row", "first_place")).alias("first")
+        F.sum("count").alias("count"),
+        F.min_by("first_place", "first_row").alias("first_place"),
+        F.min("first_row").alias("first_row"),
     )
-    order = Window.partitionBy("source").orderBy(F.desc("count"), "first")
+    order = Window.partitionBy("source").orderBy(F.desc("count"), "first_row", "first_place")
     return counted.withColumn("index", F.row_number().over(order))
 
 
-def _counter(splits: Mapping[str, SourceSplit]) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from rows of ``corpus`` to counts of the training rows among them."""
-
-    def count(batches: Batches) -> Batches:
-        for chunk in _chunks(batches):
-            for source in pc.unique(chunk["source"]).to_pylist():
-                ours = chunk.filter(pc.equal(chunk["source"], source))
-                yield _count(source, splits[source], ours)
-
-    return count
-
-
-def _chunks(batches: Batches) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        held.append(batch)
-        size += batch.nbytes
-        if size >= _CHUNK_BYTES:
-            yield pa.Table.from_batches(held)
-            held, size = [], 0
-    if held:
-        yield pa.Table.from_batches(held)
-
-
-def _count(source: str, split: SourceSplit, rows: pa.Table) -> pa.RecordBatch:
-    """Count and first occurrence of each token of the training rows of one source."""
-    order = np.empty(len(rows), np.int64)
-    is_test = np.empty(len(rows), np.bool_)
-    positions = rows["position"].to_numpy()
-    for file in pc.unique(rows["file"]).to_pylist():
-        ours = np.flatnonzero(pc.equal(rows["file"], file).to_numpy())
-        is_test[ours], order[ours] = split.assign(file, positions[ours])
-    training = np.flatnonzero(~is_test)
-    training = training[np.argsort(order[training], kind="stable")]
-    lists = tokenize_array(rows["text"].combine_chunks().take(pa.array(training)))
-    encoded = lists.flatten().dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    # The dictionary is in order of first occurrence, so a token is new where the running maximum rises.
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1)) if len(codes) else codes[:0]
-    starts = lists.offsets.to_numpy()
-    row = np.searchsorted(starts, first, side="right") - 1
-    return pa.record_batch(
-        [
-            pa.array([source] * len(first), pa.string()),
-            encoded.dictionary,
-            pa.array(np.bincount(codes, minlength=len(first)), pa.int64()),
-            pa.array(order[training][row], pa.int64()),
-            pa.array(first - starts[row], pa.int32()),
-        ],
-        names=["source", "token", "count", "first_row", "first_place"],
-    )
+def _figures(
+    spark: SparkSession, warehouse: Warehouse, splits: Mapping[str, SourceSplit]
+) -> dict[str, VocabularyCounts]:
+    table = warehouse.location(VOCABULARY.name).read(spark).where(F.col("source").isin(list(splits)))
+    sums = table.groupBy("source").agg(F.count("*").alias("words"), F.sum("count").alias("tokens")).collect()
+    # A source whose texts hold nothing but separators has no row in the vocabulary.
+    found = {row["source"]: (row["words"], row["tokens"]) for row in sums}
+    return {
+        source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *found.get(source, (0, 0)))
+        for source, split in splits.items()
+    }

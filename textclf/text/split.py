@@ -2,17 +2,18 @@
 
 ``permutation`` gives the rows of scikit-learn's ``train_test_split``, in its order: with n rows,
 ``RandomState(seed).permutation(n)``, the first ``ceil(test_size * n)`` of it to test. ``hash`` looks at each
-row's file and number alone.
+row's file and number alone; its order is that of files and records.
 """
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,41 +21,52 @@ from textclf.config import Split
 from textclf.errors import InputError
 
 Ints = npt.NDArray[np.int64]
-_FILE_BITS = 40  # a file holds fewer than 2**40 records
+Bools = npt.NDArray[np.bool_]
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al., OOPSLA 2014
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FileRows:
     """The accepted rows of one file.
 
     Attributes:
-        number: Place of the file among its source's files, by name.
-        base: Accepted rows in the files before it.
+        base: Rank of the file's record 0: rows of its source in the files before it.
         after: Position of each row that follows a gap in the numbers, rising.
         missing: Numbers missing before that row, all gaps so far counted.
     """
 
-    number: int
     base: int
     after: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     missing: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def ranks(self, positions: Ints) -> Ints:
-        """Accepted rows of the source before each position, shape (n,)."""
+        """Rows of the source before each position, shape (n,)."""
         gaps = np.searchsorted(self.after, positions, side="right")
-        return self.base + positions - np.append(0, self.missing)[gaps]
+        missing: Ints = np.append(0, self.missing)[gaps]
+        return self.base + positions - missing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceSplit:
-    """The split of one source; small enough to go to every worker."""
+    """The split of one source; small enough to go to every worker.
+
+    Attributes:
+        rows: Accepted rows of the source.
+        test_rows: How many of them are test rows.
+        files: By name, in the order of their names.
+    """
 
     settings: Split
     rows: int
+    test_rows: int
     files: Mapping[str, FileRows]
 
-    def assign(self, file: str, positions: Ints) -> tuple[npt.NDArray[np.bool_], Ints]:
+    @property
+    def training_rows(self) -> int:
+        """How many rows are training rows."""
+        return self.rows - self.test_rows
+
+    def assign(self, file: str, positions: Ints) -> tuple[Bools, Ints]:
         """Whether each row of a file is a test row, and its place among the rows of its side.
 
         Args:
@@ -63,20 +75,41 @@ class SourceSplit:
 
         Returns:
             Two arrays of shape (n,); sorting a side's rows by the second gives the split's own order.
-        """
-        rows = self.files[file]
-        if self.settings.method == "hash":
-            mixed = _mixed(positions, file, self.settings.seed)
-            is_test = mixed < np.uint64(self.settings.test_size * 2**64)
-            return is_test, (np.int64(rows.number) << _FILE_BITS) + positions
-        place = _places(self.rows, self.settings.seed)[rows.ranks(positions)]
-        is_test = place < self.test_rows
-        return is_test, np.where(is_test, place, place - self.test_rows)
 
-    @property
-    def test_rows(self) -> int:
-        """Number of test rows of a permutation."""
-        return math.ceil(self.settings.test_size * self.rows)
+        Raises:
+            InputError: The file was not there when the split was planned.
+        """
+        if file not in self.files:
+            raise InputError(
+                "The split does not know this file.",
+                received=file,
+                expected=f"one of the {len(self.files)} files that the split was planned from",
+                fix="run again when nothing writes to the corpus",
+            )
+        ranks = self.files[file].ranks(positions)
+        if self.settings.method == "hash":
+            # test_size is below 1, so the product, exact in a float, is below 2**64.
+            return _mixed(positions, file, self.settings.seed) < np.uint64(self.settings.test_size * 2**64), ranks
+        places = _places(self.rows, self.settings.seed)[ranks]
+        is_test = places < self.test_rows
+        return is_test, np.where(is_test, places, places - self.test_rows)
+
+
+def assign_rows(
+    splits: Mapping[str, SourceSplit], sources: pa.Array, files: pa.Array, positions: pa.Array
+) -> tuple[Bools, Ints]:
+    """``SourceSplit.assign`` of rows of any sources and files: three columns in, two arrays of shape (n,) out."""
+    numbers = positions.to_numpy()
+    is_test, order = np.empty(len(numbers), np.bool_), np.empty(len(numbers), np.int64)
+    sources, files = sources.dictionary_encode(), files.dictionary_encode()
+    pairs = sources.indices.to_numpy().astype(np.int64) * len(files.dictionary) + files.indices.to_numpy()
+    by_pair = np.argsort(pairs, kind="stable")
+    found, begins = np.unique(pairs[by_pair], return_index=True)
+    for pair, ours in zip(found, np.split(by_pair, begins[1:]), strict=False):
+        source, file = divmod(int(pair), len(files.dictionary))
+        split = splits[sources.dictionary[source].as_py()]
+        is_test[ours], order[ours] = split.assign(files.dictionary[file].as_py(), numbers[ours])
+    return is_test, order
 
 
 @lru_cache(maxsize=16)
@@ -89,7 +122,7 @@ def _places(rows: int, seed: int) -> Ints:
 
 
 def _mixed(positions: Ints, file: str, seed: int) -> npt.NDArray[np.uint64]:
-    """64 well-mixed bits of each row."""
+    """64 well-mixed bits of each row, the same in any process."""
     start = hashlib.sha256(f"{seed}\0{file}".encode()).digest()[:8]
     gamma, first, second = map(np.uint64, _MIX)
     bits = np.uint64(int.from_bytes(start, "little")) + positions.astype(np.uint64) * gamma
@@ -99,53 +132,105 @@ def _mixed(positions: Ints, file: str, seed: int) -> npt.NDArray[np.uint64]:
 
 
 def plan_splits(corpus: DataFrame, split: Split) -> dict[str, SourceSplit]:
-    """The split of every source in ``corpus``, from counts alone.
+    """The split of every source in ``corpus``, from counts and gaps alone: no row comes to the driver.
 
     Args:
         corpus: Columns source, file, position of accepted rows. Refused records leave gaps in the numbers.
+        split: The method and its numbers.
 
     Raises:
-        InputError: A source has too few rows for both sides.
+        InputError: A source has too few rows for both sides, or a record number occurs twice in a file.
     """
-    keys = ["source", "file"]
-    found = corpus.groupBy(*keys).agg(F.count("*").alias("rows"), F.max("position").alias("last")).collect()
+    found = corpus.groupBy("source", "file").agg(F.count("*").alias("rows"), F.max("position").alias("last")).collect()
     files = sorted((row["source"], row["file"], row["rows"], row["last"]) for row in found)
-    gappy = [(source, file) for source, file, rows, last in files if rows <= last]
-    gaps = _gaps(corpus, gappy) if gappy and split.method == "permutation" else {}
-    by_source: dict[str, dict[str, FileRows]] = {}
+    if split.method == "permutation":
+        gaps = _gaps(corpus, [(source, file) for source, file, rows, last in files if rows != last + 1])
+        spans = [(source, file, rows) for source, file, rows, _ in files]
+    else:
+        # Order needs no ranks here: record numbers, gaps and all, already rise from file to file.
+        gaps = {}
+        spans = [(source, file, last + 1) for source, file, _, last in files]
+    by_source = _file_rows(spans, gaps)
     rows_of: dict[str, int] = {}
-    for source, file, rows, _ in files:
-        seen = by_source.setdefault(source, {})
-        seen[file] = FileRows(len(seen), rows_of.get(source, 0), *gaps.get((source, file), ()))
+    for source, _, rows, _ in files:
         rows_of[source] = rows_of.get(source, 0) + rows
-    splits = {source: SourceSplit(split, rows_of[source], seen) for source, seen in by_source.items()}
+    tested = {source: math.ceil(split.test_size * rows) for source, rows in rows_of.items()}
+    splits = {source: SourceSplit(split, rows_of[source], tested[source], made) for source, made in by_source.items()}
+    if split.method == "hash":
+        tested = _count_tested(corpus, splits)
+        splits = {source: replace(made, test_rows=tested[source]) for source, made in splits.items()}
     for source, made in splits.items():
-        if made.rows - made.test_rows < 1:
-            raise InputError(
-                f"Source {source} has too few rows to split.",
-                received=f"{made.rows} accepted rows, test_size {split.test_size}",
-                expected="at least one training row and one test row",
-                fix="look into corpus_rejects, or lower [split] test_size",
-            )
+        _check(source, made)
     return splits
+
+
+def _file_rows(
+    spans: Sequence[tuple[str, str, int]], gaps: Mapping[tuple[str, str], tuple[Ints, Ints]]
+) -> dict[str, dict[str, FileRows]]:
+    """Each source's files, one after another; ``spans`` are sorted and say how many ranks a file takes."""
+    by_source: dict[str, dict[str, FileRows]] = {}
+    base = 0
+    for source, file, span in spans:
+        if source not in by_source:
+            base = 0
+        by_source.setdefault(source, {})[file] = FileRows(base, *gaps.get((source, file), ()))
+        base += span
+    return by_source
 
 
 def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[Ints, Ints]]:
     """Gaps of those files: positions after a gap, and the numbers missing before them."""
+    if not files:
+        return {}
     wanted = corpus.sparkSession.createDataFrame(files, "source string, file string")
     order = Window.partitionBy("source", "file").orderBy("position")
     before = F.lag("position", 1, -1).over(order)
     rows = (
-        corpus.join(F.broadcast(wanted), ["source", "file"])
+        corpus.select("source", "file", "position")
+        .join(F.broadcast(wanted), ["source", "file"])
         .select("source", "file", "position", (F.col("position") - before - 1).alias("missing"))
-        .where("missing > 0")
+        .where("missing != 0")
         .collect()
     )
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
+        if row["missing"] < 0:
+            raise InputError(
+                f"Source {row['source']} holds a record twice.",
+                received=f"position {row['position']} of {row['file']} more than once",
+                expected="each position of a file once",
+                fix="run ingest_corpus for this source again",
+            )
         found.setdefault((row["source"], row["file"]), []).append((row["position"], row["missing"]))
     gaps = {}
     for key, pairs in found.items():
         after, missing = np.array(sorted(pairs), np.int64).T
         gaps[key] = (after, np.cumsum(missing))
     return gaps
+
+
+def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[str, int]:
+    """Rows of each source whose digest puts them to the test rows."""
+
+    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            is_test, _ = assign_rows(splits, *batch.columns)
+            counted = pa.table({"source": batch.column(0), "tested": pa.array(is_test.astype(np.int64))})
+            sums = counted.group_by("source").aggregate([("tested", "sum")])
+            yield from sums.select(["source", "tested_sum"]).rename_columns(["source", "tested"]).to_batches()
+
+    rows = corpus.select("source", "file", "position").mapInArrow(count, "source string, tested long")
+    return {
+        row["source"]: row["tested"] for row in rows.groupBy("source").agg(F.sum("tested").alias("tested")).collect()
+    }
+
+
+def _check(source: str, split: SourceSplit) -> None:
+    if split.test_rows < 1 or split.training_rows < 1:
+        raise InputError(
+            f"Source {source} has too few rows to split.",
+            received=f"{split.rows} accepted rows, of which test_size {split.settings.test_size} "
+            f"makes {split.test_rows} test rows",
+            expected="at least one training row and one test row",
+            fix="look into corpus_rejects, or change [split] test_size",
+        )

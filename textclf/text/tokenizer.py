@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FILTERS = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n"
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 """Characters that separate tokens, beside the space: the default of Keras' Tokenizer."""
 
 _TO_SPACES = str.maketrans(FILTERS, " " * len(FILTERS))
@@ -70,7 +70,7 @@ def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
         return pa.concat_arrays(chunks or [pa.array([], pa.list_(pa.string()))])
     nulls = texts.is_null() if texts.null_count else None
     starts, data = _raw(_lower_beyond_ascii(pc.fill_null(texts.cast(pa.string()), "")))
-    values, offsets = _cut(np.frombuffer(data.translate(_BYTES), np.uint8), starts)
+    values, offsets = _cut(data.translate(_BYTES), starts)
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=nulls)
 
 
@@ -92,18 +92,17 @@ def _raw(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], bytes]:
     return starts - first, data[first:last].to_pybytes()
 
 
-def _cut(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int32]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+def _cut(data: bytes, starts: npt.NDArray[np.int32]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
     """All tokens of the texts, and where each text's tokens begin among them, shape (n + 1,)."""
-    inside = data != _SPACE
-    before = np.empty_like(inside)  # whether the byte before belongs to a token of the same text
-    before[1:] = inside[:-1]
-    before[starts[:-1][starts[:-1] < len(data)]] = False
-    begins = np.flatnonzero(inside & ~before)
-    kept = data[inside]
-    # A token's place in the kept bytes is its place in the text's less the separators before it.
-    separators = np.flatnonzero(~inside)
-    token_offsets = np.empty(len(begins) + 1, np.int32)
-    token_offsets[:-1] = begins - np.searchsorted(separators, begins)
-    token_offsets[-1] = len(kept)
+    inside = np.frombuffer(data, np.uint8) != _SPACE
+    # Whether the byte before, and the byte after, belongs to a token of the same text.
+    before, after = np.zeros_like(inside), np.zeros_like(inside)
+    before[1:], after[:-1] = inside[:-1], inside[1:]
+    before[starts[starts < len(data)]] = False
+    after[starts[starts > 0] - 1] = False
+    begins, ends = np.flatnonzero(inside > before), np.flatnonzero(inside > after) + 1
+    token_offsets = np.zeros(len(begins) + 1, np.int32)
+    np.cumsum(ends - begins, out=token_offsets[1:])
+    kept = data.replace(b" ", b"")
     values = pa.StringArray.from_buffers(len(begins), pa.py_buffer(token_offsets), pa.py_buffer(kept))
-    return values, np.searchsorted(begins, starts).astype(np.int32)
+    return values, np.searchsorted(begins, starts.astype(begins.dtype)).astype(np.int32)

@@ -34,7 +34,7 @@ class Vocabulary:
 
     @classmethod
     def from_lines(cls, text: str) -> "Vocabulary":
-        """The vocabulary that ``to_lines`` wrote; read the file's bytes as UTF-8 without newline translation.
+        """The vocabulary that ``to_lines`` wrote.
 
         Raises:
             ArtifactError: Another first line than an empty one, no line feed at the end, or bad tokens.
@@ -45,25 +45,37 @@ class Vocabulary:
         else:
             mistake = _mistake(tokens)
         if mistake is not None:
-            raise ArtifactError(
-                "The vocabulary file is damaged.",
-                received=mistake,
-                expected=f"an empty line for index 0, then one token a line, each ended by a line feed; {_EXPECTED}",
-                fix="restore the model's folder, or train the model again",
-            )
+            raise _damaged(mistake)
         return cls(tuple(tokens))
 
     def to_lines(self) -> str:
         """The text of ``vocabulary.txt``: line n, from 0, is the token of index n; line 0 is empty.
 
-        A line feed alone ends a line, so write it as bytes: tokens may hold other control characters.
+        A line feed alone ends a line; tokens may hold other control characters.
         """
         return "\n".join(["", *self.tokens, ""])
 
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Vocabulary":
+        """The vocabulary that ``vocabulary.txt`` holds.
+
+        Raises:
+            ArtifactError: Bytes that are not UTF-8, or lines that ``from_lines`` refuses.
+        """
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _damaged(str(error)) from error
+        return cls.from_lines(text)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of ``vocabulary.txt``."""
+        return self.to_lines().encode("utf-8")
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of ``to_lines`` in UTF-8."""
-        return hashlib.sha256(self.to_lines().encode()).hexdigest()
+        """SHA-256, in hexadecimal, of ``to_bytes``."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def size(self, num_words: int) -> int:
         """Rows of an embedding for the ``num_words - 1`` most frequent words: those that exist, and padding."""
@@ -80,6 +92,15 @@ class Vocabulary:
 
 
 _EXPECTED = "tokens that are not empty, hold no line feed and differ from each other"
+
+
+def _damaged(received: str) -> ArtifactError:
+    return ArtifactError(
+        "The vocabulary file is damaged.",
+        received=received,
+        expected=f"UTF-8: an empty line for index 0, then one token a line, each ended by a line feed; {_EXPECTED}",
+        fix="restore the model's folder, or train the model again",
+    )
 
 
 def _mistake(tokens: Sequence[str]) -> str | None:
