@@ -16,7 +16,7 @@ def work(job: Job) -> None:
         input=args.input,
         output=args.output,
         model=args.model,
-        date=args.date,
+        day=args.date,
         backend=args.backend,
         limit=args.limit,
         all_scores=args.all_scores,

@@ -27,7 +27,7 @@ class ScoreOptions:
         input: Path, URL or catalog name of the table to score.
         output: Path or URL of the Delta table that gets the results.
         model: ``NAME`` or ``NAME@VERSION``, for all rows.
-        date: The day of the rows; with a date column, the day whose rows are scored.
+        day: The day of the rows; with a date column, the day whose rows are scored.
         backend: A name of ``BACKENDS``.
         limit: Score that many rows of the input, any of them.
         all_scores: Write the score of every label.
@@ -36,7 +36,7 @@ class ScoreOptions:
     input: str | None = None
     output: str | None = None
     model: str | None = None
-    date: date | None = None
+    day: date | None = None
     backend: str | None = None
     limit: int | None = None
     all_scores: bool = False
@@ -117,13 +117,13 @@ def _input_rows(
     """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model."""
     score = pipeline.score
     ids = table.column(score.id, "id")
-    ds = table.day(score.date) if score.date else F.lit(options.date or run.started_at.date())
+    ds = table.day(score.date) if score.date else F.lit(options.day or run.started_at.date())
     source = _source(table, score.source, routes)
     key = source if routes.key is None else F.lit(routes.key)
     refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
     # Python sees no text of a row that is refused already; such a row costs no score.
     text = F.when(refused.isNull(), table.text(score.text))
-    rows = table.rows.where(ds == F.lit(options.date)) if score.date and options.date else table.rows
+    rows = table.rows.where(ds == F.lit(options.day)) if score.date and options.day else table.rows
     if options.limit is not None:
         # A limit leaves one partition, which one core alone would score.
         rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)

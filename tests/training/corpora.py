@@ -1,0 +1,46 @@
+"""Small corpora, written straight to the tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from textclf.config import Pipeline
+from textclf.tables import Warehouse
+from textclf.tables.schemas import CORPUS
+from textclf.text.build import build_vocabulary
+
+WORDS = ("good", "bad", "plain", "loud", "soft", "late")
+FILLER = ("the", "food", "was", "very", "place", "we", "came", "again", "service", "and")
+
+
+def source_toml(name: str) -> str:
+    """A source for a pipeline file, whose file nobody reads."""
+    return f'[[sources]]\nname = "{name}"\npath = "unused"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
+
+
+def invented(rows: int, labels: Sequence[str] = ("0", "1")) -> list[tuple[str, str]]:
+    """Texts and labels; one word of each text gives its label away."""
+    made = []
+    for row in range(rows):
+        which = row * 7 % len(labels)
+        filler = [FILLER[(row * step + step) % len(FILLER)] for step in range(1, 5 + row % 4)]
+        made.append((" ".join([*filler[:2], WORDS[which], *filler[2:]]), labels[which]))
+    return made
+
+
+def real(path: Path) -> list[tuple[str, str]]:
+    """Sentences and labels of a file of labelled sentences; a line feed alone ends a record."""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return [(text, label) for text, _, label in (line.rstrip("\n").rpartition("\t") for line in file)]
+
+
+def put(spark: SparkSession, pipeline: Pipeline, name: str, rows: Sequence[tuple[str, str]]) -> Warehouse:
+    """Write one source's rows as its corpus, and build its vocabulary."""
+    warehouse = Warehouse.of(pipeline)
+    records = [(name, "a.txt", position, text, label) for position, (text, label) in enumerate(rows)]
+    warehouse.replace_sources(spark.createDataFrame(records, CORPUS.schema), CORPUS, [name])
+    source = pipeline.source(name)
+    assert source is not None
+    build_vocabulary(spark, warehouse, pipeline, [source])
+    return warehouse

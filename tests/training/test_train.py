@@ -1,0 +1,197 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import train_model as job
+from tests.training.corpora import invented, put, real, source_toml
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline
+from textclf.errors import InputError
+from textclf.scoring.scorer import make_scorer
+from textclf.tables import Warehouse
+from textclf.training.data import load_dataset
+from textclf.training.evaluate import evaluate
+from textclf.training.train import TrainedModel, train_model
+
+SIX = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
+SMALL = {"num_filters": "8", "embedding_dim": "8", "kernel_size": "2", "epochs": "12", "learning_rate": "0.01"}
+TEXT = "[text]\nmax_length = 16\n"
+
+MakePipeline = Callable[[str], Pipeline]
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+def train(
+    spark: SparkSession, pipeline: Pipeline, architecture: str = "logistic_regression", **overrides: str
+) -> TrainedModel:
+    return train_model(
+        spark, Warehouse.of(pipeline), pipeline, pipeline.sources[0], architecture, overrides
+    )
+
+
+@pytest.fixture
+def two(spark: SparkSession, make_pipeline: MakePipeline) -> Pipeline:
+    """A pipeline with one source of two labels."""
+    pipeline = make_pipeline(source_toml("yelp") + TEXT)
+    put(spark, pipeline, "yelp", invented(80))
+    return pipeline
+
+
+@pytest.fixture
+def six(spark: SparkSession, make_pipeline: MakePipeline) -> Pipeline:
+    """A pipeline with one source of six labels."""
+    pipeline = make_pipeline(source_toml("trec") + TEXT)
+    put(spark, pipeline, "trec", invented(120, SIX))
+    return pipeline
+
+
+@pytest.mark.parametrize("architecture", ["logistic_regression", "cnn"])
+@pytest.mark.parametrize("labels", ["two", "six"])
+def test_a_model_learns_and_scores_as_the_library_that_trained_it(
+    spark: SparkSession, request: pytest.FixtureRequest, architecture: str, labels: str
+) -> None:
+    pipeline: Pipeline = request.getfixturevalue(labels)
+    trained = train(spark, pipeline, architecture, **(SMALL if architecture == "cnn" else {}))
+    manifest = trained.artifact.manifest
+    assert manifest.labels == (["0", "1"] if labels == "two" else list(SIX))
+    assert manifest.metrics["accuracy"] > 0.9
+    golden = trained.artifact.golden
+    assert {"", "   "} < set(golden.texts)
+    assert len(golden.texts) >= 27
+    scores, _ = make_scorer(trained.artifact).score(pa.array(golden.texts))
+    np.testing.assert_allclose(scores, golden.scores, atol=1e-6)
+    np.testing.assert_allclose(np.sum(golden.scores, axis=1), 1, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights(spark: SparkSession, two: Pipeline) -> None:
+    first, second, other = (train(spark, two, "cnn", **SMALL | {"seed": seed}) for seed in ("7", "7", "8"))
+    assert first.artifact.files == second.artifact.files
+    assert first.history == second.history
+    assert first.artifact.files["weights.safetensors"] != other.artifact.files["weights.safetensors"]
+
+
+def test_the_first_version_is_the_champion_until_another_is_promoted(
+    spark: SparkSession, two: Pipeline, tmp_path: Path, write_config: Callable[[str], Path], run_job: RunJob
+) -> None:
+    config = write_config(source_toml("yelp") + TEXT)
+    flags = ("--config", config, "--source", "yelp", "--architecture", "logistic_regression")
+    seen = []
+    for more in ([], ["--set", "C=2"], ["--promote"]):
+        code, record, err = run_job(job, *flags, *more)
+        assert code == 0
+        seen.append((record["details"]["yelp"]["version"], record["details"]["yelp"]["champion"]))
+        assert ("--promote" in err) == (more == ["--set", "C=2"])
+    assert seen == [("1", "1"), ("2", "1"), ("3", "3")]
+    assert ModelStore(str(tmp_path / "warehouse/models")).load("yelp", "2").hyperparameters.C == 2
+
+
+def test_the_record_says_what_was_trained_and_progress_stays_off_standard_output(
+    two: Pipeline, write_config: Callable[[str], Path], capfd: pytest.CaptureFixture[str], spark: SparkSession
+) -> None:
+    config = write_config(source_toml("yelp") + TEXT)
+    settings = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    capfd.readouterr()
+    assert job.main(["--config", str(config), "--architecture", "cnn", *settings]) == 0
+    out, err = capfd.readouterr()
+    record = json.loads(out)
+    (reference, digest), = record["models"].items()
+    details = record["details"]["yelp"]
+    assert reference == "yelp@1"
+    assert details["digest"] == digest
+    assert details["parameters"] > 0
+    assert 0 <= details["accuracy"] <= 1
+    assert "12/12" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--set", "epoch=3"], "did you mean epochs?"),
+        (["--set", "epochs=0"], "--set epochs=0"),
+        (["--set", "kernel_size=17"], "kernel_size of at most 16"),
+        (["--set", "kernel_size"], "KEY=VALUE"),
+        (["--architecture", "logistic_regression", "--set", "epochs=3"], "one of: C, max_iter, seed"),
+        (["--architecture", "cmn"], "did you mean cnn?"),
+        (["--source", "imdb"], "one of: yelp"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_and_trains_nothing(
+    two: Pipeline, write_config: Callable[[str], Path], run_job: RunJob, tmp_path: Path, flags: list[str], expected: str
+) -> None:
+    code, record, err = run_job(job, "--config", write_config(source_toml("yelp") + TEXT), *flags)
+    assert (code, record["status"]) == (2, "failed")
+    assert expected in err
+    assert not (tmp_path / "warehouse/models").exists()
+
+
+def test_a_source_without_a_corpus_says_which_job_makes_it(spark: SparkSession, make_pipeline: MakePipeline) -> None:
+    with pytest.raises(InputError, match="ingest_corpus"):
+        train(spark, make_pipeline(source_toml("yelp")))
+
+
+def test_one_label_is_too_few(spark: SparkSession, make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(source_toml("yelp"))
+    put(spark, pipeline, "yelp", [("good food", "1")] * 8)
+    with pytest.raises(InputError, match="at least two labels"):
+        train(spark, pipeline)
+
+
+def test_labels_keep_the_order_of_the_pipeline_file(spark: SparkSession, make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(source_toml("sms") + 'labels = ["spam", "never", "ham"]\n')
+    warehouse = put(spark, pipeline, "sms", invented(40, ["ham", "spam"]))
+    dataset = load_dataset(spark, warehouse, pipeline, pipeline.sources[0])
+    assert dataset.labels == ["spam", "ham"]
+    assert (len(dataset.train), len(dataset.test)) == (30, 10)
+
+
+def test_a_label_of_test_rows_alone_counts_as_wrong() -> None:
+    scores = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
+    assert evaluate(scores, np.array([0, -1], np.int32)) == {
+        "accuracy": 0.5,
+        "loss": pytest.approx(-np.log(0.9), rel=1e-6),
+    }
+
+
+def test_the_corpus_digest_ignores_order_and_sees_every_value(
+    spark: SparkSession, make_pipeline: MakePipeline
+) -> None:
+    pipeline = make_pipeline(source_toml("yelp"))
+    digests = []
+    rows = invented(40)
+    for changed in (rows, rows, [*rows[:-1], (rows[-1][0] + " ", rows[-1][1])], [*rows, rows[0]]):
+        warehouse = put(spark, pipeline, "yelp", changed)
+        digests.append(load_dataset(spark, warehouse, pipeline, pipeline.sources[0]).corpus_digest)
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "accuracy"), [("yelp", 0.7960), ("amazon_cells", 0.7960), ("imdb", 0.7640)], ids=str
+)
+def test_logistic_regression_reaches_the_published_accuracy(
+    spark: SparkSession, make_pipeline: MakePipeline, data: Path, file: str, accuracy: float
+) -> None:
+    pipeline = make_pipeline(source_toml("reviews"))
+    put(spark, pipeline, "reviews", real(data / f"uci/{file}_labelled.txt"))
+    trained = train(spark, pipeline)
+    assert trained.artifact.manifest.metrics["accuracy"] == accuracy
+    if file == "yelp":
+        assert len(trained.artifact.vocabulary.tokens) == 1714
+
+
+def test_the_cnn_on_yelp_has_the_published_number_of_parameters(
+    spark: SparkSession, make_pipeline: MakePipeline, data: Path
+) -> None:
+    pipeline = make_pipeline(source_toml("yelp"))
+    put(spark, pipeline, "yelp", real(data / "uci/yelp_labelled.txt"))
+    trained = train(spark, pipeline, "cnn", epochs="2", batch_size="50")
+    assert trained.parameters == 240_129
+    assert trained.artifact.shape.vocabulary == 1747
+    scores, _ = make_scorer(trained.artifact).score(pa.array(trained.artifact.golden.texts))
+    np.testing.assert_allclose(scores, trained.artifact.golden.scores, atol=1e-6)
