@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
-from textclf.corpus.blocks import BlockPlan, file_name, plan_blocks, read_lines
+from textclf.corpus.blocks import BlockPlan, plan_blocks, read_lines
 from textclf.corpus.parse import STAGED, column_parser, fragment_parser, record_parser
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
@@ -105,12 +105,18 @@ def _stage_lines(spark: SparkSession, source: Source, place: Location) -> int:
     plan = plan_blocks(lines, source)
     if not plan.blocks:
         return 0
-    blocks = spark.createDataFrame([(b.path, b.start, b.id) for b in plan.blocks], "path string, start long, block int")
-    numbered = lines.join(F.broadcast(blocks), ["path", "start"]).select("block", "value")
+    numbered = _in_blocks(lines, plan).select("block", "value")
     place.write(numbered.mapInArrow(record_parser(source, plan), STAGED.schema))
     if source.quoted:
         _stage_fragments(spark, source, plan, place)
     return plan.records
+
+
+def _in_blocks(rows: DataFrame, plan: BlockPlan) -> DataFrame:
+    """The rows with the number of their block; a broadcast join keeps each task's rows in order."""
+    numbers = [(block.path, block.start, block.id) for block in plan.blocks]
+    blocks = rows.sparkSession.createDataFrame(numbers, "path string, start long, block int")
+    return rows.join(F.broadcast(blocks), ["path", "start"])
 
 
 def _stage_fragments(spark: SparkSession, source: Source, plan: BlockPlan, place: Location) -> None:
@@ -129,15 +135,15 @@ def _stage_columns(spark: SparkSession, source: Source, place: Location) -> int:
     _check_columns(table, source)
     rows = table.select(
         F.col("_metadata.file_path").alias("path"),
-        F.col("_metadata.row_index").alias("position"),
+        F.col("_metadata.file_block_start").alias("start"),
         # Bytes: a string column may hold anything, and a worker must not fail on it.
         F.col(source.text).cast("binary").alias("text"),
         F.col(source.label).cast("string").alias("label"),
     )
-    paths = [row["path"] for row in rows.select("path").distinct().collect()]
-    names = {path: file_name(path, absolute(source.path)) for path in paths}
-    place.write(rows.mapInArrow(column_parser(source, names), STAGED.schema))
-    return table.count()
+    plan = plan_blocks(rows, source)
+    numbered = _in_blocks(rows, plan).select("block", "text", "label")
+    place.write(numbered.mapInArrow(column_parser(source, plan), STAGED.schema))
+    return plan.records
 
 
 def _check_columns(table: DataFrame, source: Source) -> None:

@@ -83,18 +83,18 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
     return parse
 
 
-def column_parser(source: Source, names: dict[str, str]) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (path, position, text, label) of a columnar format to ``STAGED``.
-
-    ``names`` gives the name of each path's file within the source.
-    """
+def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, text, label) of a columnar format to rows of ``STAGED``."""
+    blocks = {block.id: block for block in plan.blocks}
     allowed, limit = allowed_labels(source), source.max_record_bytes
 
     def parse(batches: Batches) -> Batches:
+        numbers = {block.id: count(block.first) for block in plan.blocks}
         for batch in batches:
             rows: list[Row] = []
-            for path, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                rows.append(_finished(source, names[path], position, raw or b"", _checked(raw, label, allowed, limit)))
+            for number, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                parsed = _checked(raw, label, allowed, limit)
+                rows.append(_finished(source, blocks[number].file, next(numbers[number]), raw or b"", parsed))
             yield _batch(rows)
 
     return parse

@@ -1,0 +1,101 @@
+"""The pipeline file: what it means, and what it says to somebody who got it wrong."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textclf.config import config_digest, load_pipeline, parse_pipeline
+from textclf.errors import ConfigError
+
+GOOD = """
+warehouse = "warehouse"
+[[sources]]
+name = "yelp"
+path = "${DATA}/yelp.txt"
+format = "tsv"
+columns = ["text", "label"]
+"""
+
+
+def mistakes(text: str, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_pipeline(text, environ or {"DATA": "/data"})
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_environment_is_expanded_and_defaults_are_the_designs() -> None:
+    result = parse_pipeline(GOOD, {"DATA": "/data"})
+
+    assert result.sources[0].path == "/data/yelp.txt"
+    assert (result.text.num_words, result.text.max_length) == (5000, 100)
+    assert (result.split.method, result.split.test_size, result.split.seed) == ("permutation", 0.25, 1000)
+    assert (result.search.epochs, result.search.batch_size, result.search.architecture) == (20, 10, "cnn")
+
+
+def test_every_mistake_is_in_one_error() -> None:
+    message = mistakes(
+        GOOD.replace('"tsv"', '"tsvv"').replace("name =", "nmae =")
+        + '[text]\nnum_words = "many"\n[split]\ntest_size = 1.5\n[serach]\nfolds = 4\n'
+    )
+
+    assert "6 mistakes" in message
+    assert "sources[0].nmae: unknown key; did you mean name?" in message
+    assert "sources[0].name: missing" in message
+    assert "sources[0].format: received 'tsvv'; expected 'tsv', 'csv', 'jsonl', 'text', 'parquet' or 'delta'" in message
+    assert "text.num_words: received 'many'; expected integer" in message
+    assert "split.test_size: received 1.5; expected less than 1" in message
+    assert "serach: unknown key; did you mean search?" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('"${DATA}/yelp.txt"', '"${NOWHERE}/x"'), "sources[0].path: the environment variable NOWHERE is not set"),
+        (('columns = ["text", "label"]', ""), "columns is missing"),
+        (('"text", "label"', '"text", "klass"'), "columns must name 'text' and 'label', received ['text', 'klass']"),
+        (('"tsv"', '"jsonl"'), "columns, header, quoting and delimiter are for tsv and csv"),
+        (('warehouse = "warehouse"', ""), "expected either warehouse or schema, received neither"),
+        (('warehouse = "warehouse"', 'schema = "lake.db"'), "schema needs models"),
+        (('"warehouse"', '"warehouse"\nschema = "lake.db"\nmodels = "m"'), "received both"),
+        (('"yelp"', '"../yelp"'), "sources[0].name: received '../yelp'"),
+        (('"yelp"', '"y\'; DROP TABLE corpus"'), "sources[0].name: received"),
+        (('name = "yelp"', 'name = "yelp"\nencoding = "utf-16"'), "convert UTF-16 and UTF-32 files to UTF-8"),
+        (('name = "yelp"', 'name = "yelp"\nencoding = "latin-one"'), "expected a text encoding that Python knows"),
+        (('name = "yelp"', 'name = "yelp"\nencoding = "hex"'), "expected a text encoding that Python knows"),
+        (('"tsv"\ncolumns = ["text", "label"]', '"text"'), "needs pattern"),
+        (('"tsv"\ncolumns = ["text", "label"]', '"text"\npattern = "(?P<text>.*"'), "not a regular expression"),
+        (('"tsv"\ncolumns = ["text", "label"]', '"text"\npattern = "(.*)"'), "must have the named groups"),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(change: tuple[str, str], expected: str) -> None:
+    assert expected in mistakes(GOOD.replace(*change))
+
+
+def test_two_sources_of_one_name_are_a_mistake() -> None:
+    again = GOOD.partition("\n[[sources]]")[2].replace("yelp", "YELP", 1)
+
+    assert "received more than once: yelp" in mistakes(f"{GOOD}\n[[sources]]{again}")
+
+
+def test_a_file_that_is_not_toml_or_not_there(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    assert "is not TOML" in mistakes("warehouse = ")
+    with pytest.raises(ConfigError, match="check the path given with --config"):
+        load_pipeline(tmp_path / "missing.toml")
+
+
+def test_the_digest_follows_the_meaning_not_the_spelling() -> None:
+    same = parse_pipeline("# a comment\n" + GOOD + "[text]\nnum_words = 5000\n", {"DATA": "/data"})
+    other = parse_pipeline(GOOD + "[text]\nnum_words = 5001\n", {"DATA": "/data"})
+    base = parse_pipeline(GOOD, {"DATA": "/data"})
+
+    assert config_digest(same) == config_digest(base) != config_digest(other)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_pipeline_or_a_clear_error(text: str) -> None:
+    for candidate in (text, GOOD + text, GOOD.replace("yelp", text)):
+        with contextlib.suppress(ConfigError):  # any other exception fails the test
+            parse_pipeline(candidate, {"DATA": "/data"})
