@@ -1,0 +1,72 @@
+"""A real standalone cluster on loopback: one master and two workers, from the Spark of the ``pyspark`` package."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from textclf.session.jars import spark_home
+from textclf.session.java import ensure_java
+
+_WORKERS = 2
+_START = 120.0  # seconds that a busy machine may take
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The master's URL, once both workers have registered; everything is ended afterwards."""
+    scratch = tmp_path_factory.mktemp("cluster")
+    port = _free_port()
+    url, log = f"spark://127.0.0.1:{port}", scratch / "master.log"
+    with ExitStack() as running:
+        running.enter_context(_daemon(log, "master.Master", "--port", str(port)))
+        _wait(log, "I have been elected leader", 1)
+        for number in range(_WORKERS):
+            folder = scratch / f"worker{number}"
+            options = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder), url]
+            running.enter_context(_daemon(scratch / f"worker{number}.log", "worker.Worker", *options))
+        _wait(log, "Registering worker", _WORKERS)
+        yield url
+
+
+@contextmanager
+def _daemon(log: Path, name: str, *options: str) -> Iterator[None]:
+    environ = os.environ | {
+        "JAVA_HOME": str(ensure_java()),
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    command = [str(spark_home() / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}"]
+    command += ["--host", "127.0.0.1", "--webui-port", "0", *options]
+    with log.open("wb") as output:
+        # spark-class becomes the JVM, so that ending this process ends the daemon.
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(log: Path, words: str, times: int) -> None:
+    deadline = time.monotonic() + _START
+    while log.read_text(errors="replace").count(words) < times:
+        if time.monotonic() > deadline:
+            pytest.fail(f"the cluster did not start: no {words!r} x {times} in\n{log.read_text(errors='replace')}")
+        time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,113 @@
+"""The chain on a standalone cluster leaves the same tables as on one machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+
+from textclf.corpus.sample import write_labelled, write_unlabelled
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+ROOT = Path(__file__).parents[2]
+ROWS = 3000
+_CONFIG = """
+warehouse = "{warehouse}"
+[[sources]]
+name = "restaurants"
+path = "{data}/restaurants.tsv"
+format = "tsv"
+columns = ["text", "label"]
+labels = ["0", "1"]
+[[sources]]
+name = "products"
+path = "{data}/products.csv"
+format = "csv"
+columns = ["text", "label"]
+labels = ["0", "1"]
+[[sources]]
+name = "films"
+path = "{data}/films.jsonl"
+format = "jsonl"
+labels = ["0", "1"]
+[score]
+input = "{data}/unlabelled"
+source = "source"
+date = "ds"
+"""
+_CHAIN = (
+    ("ingest_corpus",),
+    ("build_vocabulary",),
+    ("train_model", "--architecture", "logistic_regression"),
+    ("score_table",),
+)
+# They name a run, not a row.
+_OF_THE_RUN = ["run_id", "model_digest"]
+
+
+def _run_chain(folder: Path, data: Path, *options: str) -> Path:
+    """Submit every job of the chain; the warehouse."""
+    warehouse, config = folder / "warehouse", folder / "pipeline.toml"
+    folder.mkdir()
+    config.write_text(_CONFIG.format(warehouse=warehouse, data=data))
+    # Executors run in folders of their own; the environment's Python is at the same place for all of them here.
+    environ = os.environ | {
+        "TEXTCLF_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    for job, *flags in _CHAIN:
+        command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def warehouses(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Warehouse of the run on the cluster, warehouse of the local one."""
+    folder = tmp_path_factory.mktemp("chain")
+    data = folder / "data"
+    write_labelled(data)
+    write_unlabelled(data / "unlabelled", ROWS)
+    memory = ("--executor-memory", "600m", "--conf", "spark.driver.host=127.0.0.1")
+    return (
+        _run_chain(folder / "cluster", data, "--master", cluster, *memory),
+        _run_chain(folder / "local", data, "--master", "local[2]"),
+    )
+
+
+def _rows(warehouse: Path, table: str) -> pd.DataFrame:
+    """A table's rows in an order that only their content decides."""
+    rows = DeltaTable(str(warehouse / table)).to_pandas()
+    rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
+    keys = rows.astype(str).apply("\x1f".join, axis=1)
+    return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("table", ["corpus", "corpus_rejects", "vocabulary", "tokens", "results_rejects"])
+def test_a_table_of_the_cluster_equals_the_local_one(warehouses: tuple[Path, Path], table: str) -> None:
+    clustered, local = (_rows(warehouse, table) for warehouse in warehouses)
+
+    assert len(local) > 0
+    pd.testing.assert_frame_equal(clustered, local)
+
+
+def test_results_of_the_cluster_equal_the_local_ones(warehouses: tuple[Path, Path]) -> None:
+    clustered, local = (_rows(warehouse, "results").sort_values("id", ignore_index=True) for warehouse in warehouses)
+
+    assert len(local) == ROWS - len(_rows(warehouses[1], "results_rejects"))
+    pd.testing.assert_frame_equal(clustered, local, rtol=1e-5)
+
+
+def test_the_jobs_ran_on_the_cluster(warehouses: tuple[Path, Path]) -> None:
+    runs = DeltaTable(str(warehouses[0] / "runs")).to_pandas()
+
+    # A standalone master gives out identifiers of this form; a local run's begins with "local-".
+    assert runs["spark_app_id"].str.startswith("app-").all()
