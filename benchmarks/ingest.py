@@ -59,7 +59,11 @@ def open_spark(cores: int) -> Any:
     return open_session("benchmark", {"spark.master": f"local[{cores}]", "spark.ui.showConsoleProgress": "false"})
 
 
-def ours(source: Path, work: Path, cores: int) -> Callable[[Path, Path], dict[str, float]]:
+Way = Callable[[Path, Path], dict[str, float]]
+"""From the file and an empty folder to the seconds of each step."""
+
+
+def ours(cores: int) -> Way:
     """Our two jobs."""
     from textclf.config import parse_pipeline
     from textclf.corpus.ingest import ingest_corpus
@@ -83,7 +87,7 @@ def ours(source: Path, work: Path, cores: int) -> Callable[[Path, Path], dict[st
     return once
 
 
-def mllib(source: Path, work: Path, cores: int) -> Callable[[Path, Path], dict[str, float]]:
+def mllib(cores: int) -> Way:
     """Spark's own reader and feature transformers."""
     from pyspark.ml.feature import CountVectorizer, RegexTokenizer
 
@@ -105,7 +109,7 @@ def mllib(source: Path, work: Path, cores: int) -> Callable[[Path, Path], dict[s
     return once
 
 
-def pandas(source: Path, work: Path, cores: int) -> Callable[[Path, Path], dict[str, float]]:
+def pandas(_cores: int) -> Way:
     """pandas, and the counting of Keras 2's Tokenizer written out."""
     import pandas as pd
 
@@ -144,7 +148,7 @@ def measure(way: str, source: Path, warm_up: Path, cores: int) -> None:
         first, second = Path(folder, "warm"), Path(folder, "run")
         first.mkdir()
         second.mkdir()
-        once = WAYS[way](source, first, cores)
+        once = WAYS[way](cores)
         once(warm_up, first)
         seconds = once(source, second)
     if way != "pandas":
@@ -158,7 +162,18 @@ def measure(way: str, source: Path, warm_up: Path, cores: int) -> None:
 
 def child(way: str, source: Path, warm_up: Path, cores: int) -> dict[str, Any]:
     """One way in a process of its own."""
-    command = [sys.executable, __file__, "--way", way, "--source", source, "--warm-up", warm_up, "--cores", str(cores)]
+    command = [
+        sys.executable,
+        __file__,
+        "--way",
+        way,
+        "--source",
+        str(source),
+        "--warm-up",
+        str(warm_up),
+        "--cores",
+        str(cores),
+    ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     result: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return result
@@ -209,9 +224,8 @@ def report(args: argparse.Namespace, paths: dict[int, Path]) -> None:
     small = child("ours", paths[args.rows // 10], paths[WARM_UP_ROWS], args.cores)["memory"]
     large = runs["ours"][-1]["memory"]
     for rows, memory in ((args.rows // 10, small), (args.rows, large)):
-        print(
-            f"driver's peak memory at {rows:>10,} rows: python {memory['python']:,.0f} MiB, JVM {memory['jvm']:,.0f} MiB"
-        )
+        peaks = ", ".join(f"{name} {value:,.0f} MiB" for name, value in memory.items())
+        print(f"driver's peak memory at {rows:>10,} rows: {peaks}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
@@ -184,7 +184,7 @@ def runs(batch: pa.RecordBatch, keys: Iterable[str]) -> Iterator[tuple[tuple[Any
 
 def _header(source: Source, beginnings: list[_Scanned]) -> tuple[str, ...]:
     """The columns that every file's header names."""
-    quoting = csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
     headers = set()
     for scanned in beginnings:
         line = (scanned.first_line or b"").removesuffix(b"\r").decode(source.encoding, errors="replace")
