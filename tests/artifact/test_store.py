@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,18 @@ def refilled(folder: Path, file: str, data: bytes) -> None:
     rewritten(folder, files=files | {file: FileEntry.of(data).model_dump()})
 
 
-def flipped(path: Path) -> None:
-    data = bytearray(path.read_bytes())
+def removed(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+
+
+def cut(folder: Path, file: str) -> None:
+    (folder / file).write_bytes(b"")
+
+
+def flipped(folder: Path, file: str) -> None:
+    data = bytearray((folder / file).read_bytes())
     data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
+    (folder / file).write_bytes(bytes(data))
 
 
 def tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
@@ -126,9 +135,9 @@ def tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> 
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
-    **{f"no {file}": (lambda folder, file=file: (folder / file).unlink(), "no file") for file in FILES},
-    **{f"flipped {file}": (lambda folder, file=file: flipped(folder / file), f"file {file}") for file in FILES},
-    **{f"cut {file}": (lambda folder, file=file: (folder / file).write_bytes(b""), "0 bytes") for file in FILES},
+    **{f"no {file}": (partial(removed, file=file), "no file") for file in FILES},
+    **{f"flipped {file}": (partial(flipped, file=file), f"unusable file {file}") for file in FILES},
+    **{f"cut {file}": (partial(cut, file=file), "0 bytes") for file in FILES},
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "no file"),
     "manifest not JSON": (lambda folder: (folder / "manifest.json").write_text("{"), "Invalid JSON"),
     "manifest of nothing": (lambda folder: (folder / "manifest.json").write_text("{}"), "Field required"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the customary name
+from pyspark.sql import functions as F
 
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline

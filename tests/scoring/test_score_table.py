@@ -1,0 +1,396 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from jobs import score_table as job
+from tests.artifact.samples import sample
+from tests.training.corpora import source_toml
+from textclf.artifact import Artifact, ModelStore
+from textclf.config import Pipeline
+from textclf.errors import InputError, UsageError
+from textclf.scoring.backends import BACKENDS
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.scoring.scorer import Scorer, make_scorer
+from textclf.scoring.udf import score_udf
+from textclf.tables import RunRecord, Warehouse
+
+DAY = date(2026, 1, 31)
+ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'
+ROUTED = source_toml("yelp") + '[score]\nsource = "source"\ndate = "ds"\n'
+
+MakePipeline = Callable[[str], Pipeline]
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """A store with champions for yelp (two labels) and trec (six)."""
+    made = ModelStore(str(tmp_path / "warehouse/models"))
+    for artifact in (sample("yelp"), sample("trec", labels=tuple("abcdef"))):
+        made.promote(artifact.manifest.name, made.save(artifact).manifest.version)
+    return made
+
+
+@pytest.fixture
+def write(spark: SparkSession, tmp_path: Path) -> Callable[..., str]:
+    """Write rows as a table of two files; give back its path."""
+
+    def made(rows: list[tuple[Any, ...]], schema: str, kind: str = "delta", name: str = "input") -> str:
+        path = str(tmp_path / name)
+        spark.createDataFrame(rows, schema).repartition(2).write.format(kind).mode("overwrite").save(path)
+        return path
+
+    return made
+
+
+def score(spark: SparkSession, pipeline: Pipeline, path: str, **options: Any) -> RunRecord:
+    run = RunRecord("score_table")
+    score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(input=path, **options))
+    return run
+
+
+def table(spark: SparkSession, pipeline: Pipeline, name: str = "results") -> DataFrame:
+    return Warehouse.of(pipeline).location(name).read(spark)
+
+
+def values(found: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    return sorted(map(tuple, found.select(*columns).collect()), key=repr)
+
+
+def versions(spark: SparkSession, pipeline: Pipeline) -> list[int]:
+    return [Warehouse.of(pipeline).location(name).version(spark) for name in ("results", "results_rejects")]
+
+
+@pytest.mark.parametrize("kind", ["delta", "parquet"])
+def test_every_row_ends_in_results_or_in_rejects(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], kind: str
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    path = write([(1, "good food"), (2, None), (None, "bad"), (4, "bad"), (5, "")], "id long, text string", kind)
+    run = score(spark, pipeline, path, day=DAY)
+    assert (run.input_rows, run.scored_rows, run.rejected_rows) == (5, 3, 2)
+    assert (run.input, run.input_version) == (path, 0 if kind == "delta" else None)
+    assert run.models == {"yelp@1": store.load("yelp").digest}
+    assert run.details["rejects"] == {"null_id": 1, "null_text": 1}
+    found = table(spark, pipeline)
+    assert values(found, "id", "label", "known_tokens", "source", "ds", "model", "model_version", "run_id") == [
+        (1, "1", 2, "yelp", DAY, "yelp", "1", run.run_id),
+        (4, "0", 1, "yelp", DAY, "yelp", "1", run.run_id),
+        (5, "1", 0, "yelp", DAY, "yelp", "1", run.run_id),
+    ]
+    assert {row["model_digest"] for row in found.collect()} == {store.load("yelp").digest}
+    assert values(table(spark, pipeline, "results_rejects"), "id", "reason", "run_id") == [
+        (2, "null_text", run.run_id),
+        (None, "null_id", run.run_id),
+    ]
+    assert list(Path(Warehouse.of(pipeline).root or "").glob("_staging/*")) == []
+
+
+def test_rows_go_to_the_champion_of_their_source_and_day(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ROUTED)
+    rows = [
+        (1, "good", "yelp", "2026-01-30"),
+        (2, "good", "trec", "2026-01-31"),
+        (3, "good", "joe's \\ place", "2026-01-31"),
+        (4, "good", "", "2026-01-31"),
+        (5, "good", None, "2026-01-31"),
+        (6, "good", "yelp", "31/01/2026"),
+        (7, "good", "yelp", None),
+    ]
+    path = write(rows, "id long, text string, source string, ds string")
+    for _ in range(2):  # the second run replaces the slices of the first, odd names and nulls too
+        run = score(spark, pipeline, path)
+    assert (run.input_rows, run.scored_rows, run.rejected_rows) == (7, 2, 5)
+    found = table(spark, pipeline)
+    assert values(found, "id", "source", "ds", "model") == [
+        (1, "yelp", date(2026, 1, 30), "yelp"),
+        (2, "trec", DAY, "trec"),
+    ]
+    assert [row["scores"] is None for row in found.orderBy("id").collect()] == [True, False]
+    assert values(table(spark, pipeline, "results_rejects"), "id", "source", "ds", "reason") == [
+        (3, "joe's \\ place", DAY, "no_model"),
+        (4, None, DAY, "no_model"),
+        (5, None, DAY, "no_model"),
+        (6, "yelp", None, "bad_date"),
+        (7, "yelp", None, "bad_date"),
+    ]
+
+
+def test_only_the_slices_of_the_input_are_replaced(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ROUTED)
+    schema = "id long, text string, source string, ds date"
+    score(spark, pipeline, write([(1, "good", "yelp", DAY), (2, "good", "trec", DAY)], schema))
+    score(spark, pipeline, write([(3, None, "yelp", DAY), (4, "good", "yelp", date(2026, 2, 1))], schema))
+    assert values(table(spark, pipeline), "id") == [(2,), (4,)]
+    assert values(table(spark, pipeline, "results_rejects"), "id") == [(3,)]
+
+
+def test_a_day_of_the_input_is_scored_alone(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ROUTED)
+    rows = [(1, "good", "yelp", DAY), (2, "good", "yelp", date(2026, 2, 1)), (3, "good", "yelp", None)]
+    run = score(spark, pipeline, write(rows, "id long, text string, source string, ds date"), day=DAY)
+    assert (run.input_rows, run.scored_rows) == (1, 1)
+    assert values(table(spark, pipeline), "id", "ds") == [(1, DAY)]
+
+
+IDS: dict[str, list[Any]] = {
+    "bigint": [2**53 + 1, 2**63 - 1, -(2**63)],
+    "decimal(38,10)": [Decimal("1234567890123456789012345678.0123456789"), Decimal("0E-10")],
+    "timestamp": [datetime(2026, 1, 31, 23, 59, 59, 999999), datetime(1900, 1, 1)],
+    "binary": [bytearray(b"\x00\xff"), bytearray(b"")],
+    "string": ["", "null", "é\u0085'\\\n"],
+    "struct<a:bigint,b:string>": [Row(a=2**60 + 1, b=None), Row(a=None, b="x")],
+    "double": [0.1, float("inf")],
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_ids_come_out_as_they_went_in(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], kind: str
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    rows = [(value, "good") for value in IDS[kind]]
+    path = write([*rows, (IDS[kind][0], None), (None, "good")], f"id {kind}, text string")
+    score(spark, pipeline, path)
+    found = table(spark, pipeline)
+    assert found.schema["id"].dataType == spark.read.format("delta").load(path).schema["id"].dataType
+    assert values(found, "id") == sorted([(value,) for value in IDS[kind]], key=repr)
+    assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == sorted(
+        [(IDS[kind][0], "null_text"), (None, "null_id")], key=repr
+    )
+
+
+def counting(folder: Path, fail_on: str | None = None) -> Callable[[Artifact], Scorer]:
+    """A backend that notes in files each model built and each text scored, by process."""
+    builds, texts = folder / "builds", folder / "texts"
+    builds.touch()
+    texts.touch()
+
+    def backend(artifact: Artifact) -> Scorer:
+        inner = make_scorer(artifact)
+        with builds.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+        def score(batch: pa.Array) -> Any:
+            if fail_on is not None and fail_on in batch.to_pylist():
+                raise RuntimeError("the middle of the pass")
+            with texts.open("a") as file:
+                file.write("\n" * len(batch))
+            return inner.score(batch)
+
+        return SimpleNamespace(score=score)
+
+    backend.__qualname__ += str(folder)  # workers outlive a test and keep their models by backend
+    return backend
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def test_a_worker_builds_a_model_once(
+    spark: SparkSession, tmp_path: Path, store: ModelStore, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
+    path = str(tmp_path / "many")
+    spark.range(40_000).selectExpr("id", "'good' text").repartition(8).write.parquet(path)
+    for _ in range(2):
+        assert score(spark, pipeline, path, backend="keras").scored_rows == 40_000
+    built = lines(tmp_path / "builds")
+    assert 1 <= len(built) == len(set(built))
+    assert len(lines(tmp_path / "texts")) == 80_000  # a row costs one score a run, no more
+
+
+def test_a_filter_on_the_score_evaluates_nothing_twice(spark: SparkSession, tmp_path: Path) -> None:
+    function = score_udf(spark, {"yelp": sample()}, counting(tmp_path))
+    texts = spark.range(100).select(F.when(F.col("id") % 2 == 0, "good").otherwise("bad").alias("text"))
+    scored = texts.withColumn("scored", function(F.col("text"), F.lit("yelp"))).select("text", "scored.*")
+    assert scored.where("label = '1' AND score > 0.6").select("text", "score").count() == 50
+    assert len(lines(tmp_path / "texts")) == 100
+
+
+def test_a_run_that_fails_in_the_middle_leaves_everything_as_it_was(
+    spark: SparkSession,
+    make_pipeline: MakePipeline,
+    store: ModelStore,
+    write: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    schema = "id long, text string"
+    score(spark, pipeline, write([(1, "good"), (2, None)], schema), day=DAY)
+    before = versions(spark, pipeline)
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path, fail_on="poison"))
+    path = write([(id_, "good") for id_ in range(20)] + [(99, "poison")], schema)
+    with pytest.raises(Exception, match="the middle of the pass"):
+        score(spark, pipeline, path, day=DAY, backend="keras")
+    assert versions(spark, pipeline) == before
+    assert values(table(spark, pipeline), "id") == [(1,)]
+    assert list(tmp_path.glob("warehouse/_staging/*")) == []
+
+
+def test_the_same_day_twice_leaves_the_same_rows(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    path = write([(id_, text) for id_, text in enumerate(["good", "bad", None, "the food"])], "id int, text string")
+    columns = ["id", "source", "ds", "label", "score", "known_tokens", "model_digest"]
+    seen = []
+    for _ in range(2):
+        score(spark, pipeline, path, day=DAY)
+        seen.append((values(table(spark, pipeline), *columns), values(table(spark, pipeline, "results_rejects"), "id")))
+    assert seen[0] == seen[1]
+
+
+def test_an_empty_input_succeeds_and_changes_nothing(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    score(spark, pipeline, write([(1, "good")], "id long, text string"), day=DAY)
+    before = versions(spark, pipeline)
+    run = score(spark, pipeline, write([], "id long, text string", name="empty"), day=DAY)
+    assert (run.input_rows, run.scored_rows, run.rejected_rows) == (0, 0, 0)
+    assert versions(spark, pipeline) == before
+
+
+def test_the_table_to_write_the_rows_to_read_and_the_model_can_be_chosen(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
+) -> None:
+    store.save(sample("yelp", seed=5))
+    pipeline = make_pipeline(ONE_MODEL)
+    path = write([(id_, "good") for id_ in range(50)], "id long, text string", "parquet")
+    output = str(tmp_path / "elsewhere")
+    run = score(spark, pipeline, path, output=output, limit=7, model="yelp@2", all_scores=True)
+    rows = spark.read.format("delta").load(output).collect()
+    assert run.input_rows == len(rows) == 7
+    assert {(row["model_version"], len(row["scores"])) for row in rows} == {("2", 2)}
+    assert not Warehouse.of(pipeline).location("results").exists(spark)
+
+
+def test_a_table_of_the_catalog_is_an_input(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    path = write([(1, "good")], "id long, text string")
+    spark.sql(f"CREATE TABLE score_table_input USING delta LOCATION '{path}'")
+    try:
+        run = score(spark, make_pipeline(ONE_MODEL), "score_table_input")
+    finally:
+        spark.sql("DROP TABLE score_table_input")
+    assert (run.input, run.input_version, run.scored_rows) == ("score_table_input", 0, 1)
+
+
+def test_ids_of_another_type_than_the_table_has_are_refused(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    score(spark, pipeline, write([(1, "good")], "id long, text string"))
+    before = versions(spark, pipeline)
+    with pytest.raises(InputError) as error:
+        score(spark, pipeline, write([("1", "good")], "id string, text string", name="other"))
+    assert "received: id bigint" in str(error.value)
+    assert "expected: id string" in str(error.value)
+    assert versions(spark, pipeline) == before
+
+
+@pytest.mark.parametrize(
+    ("config", "schema", "expected"),
+    [
+        (ONE_MODEL, "key long, text string", "one of: key, text"),
+        (ONE_MODEL, "id long, body string", "one of: id, body"),
+        (ONE_MODEL, "id long, text long", "text bigint"),
+        (ROUTED, "id long, text string, ds date", "one of: id, text, ds"),
+        (ROUTED, "id long, text string, source string, ds long", "ds bigint"),
+    ],
+)
+def test_an_input_without_the_columns_says_which_it_has(
+    spark: SparkSession,
+    make_pipeline: MakePipeline,
+    store: ModelStore,
+    write: Callable[..., str],
+    config: str,
+    schema: str,
+    expected: str,
+) -> None:
+    with pytest.raises(InputError) as error:
+        score(spark, make_pipeline(config), write([], schema))
+    assert expected in str(error.value)
+
+
+def test_what_cannot_be_scored_with_says_why(
+    spark: SparkSession, make_pipeline: MakePipeline, write: Callable[..., str], tmp_path: Path, store: ModelStore
+) -> None:
+    pipeline = make_pipeline(ONE_MODEL)
+    path = write([(1, "good")], "id long, text string")
+    with pytest.raises(InputError, match="cannot be read"):
+        score(spark, pipeline, str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match="cannot be read"):
+        score(spark, pipeline, "no_such_table")
+    with pytest.raises(InputError, match="would replace the input"):
+        score(spark, pipeline, path, output=path)
+    with pytest.raises(InputError, match="no such model"):
+        score(spark, pipeline, path, model="imdb")
+    with pytest.raises(UsageError, match="Nothing says which model"):
+        score(spark, make_pipeline(source_toml("yelp")), path)
+    with pytest.raises(UsageError, match="Nothing says which table"):
+        score_table(spark, Warehouse.of(pipeline), pipeline, RunRecord("score_table"), ScoreOptions())
+
+
+def test_the_job_ends_with_its_record(
+    spark: SparkSession,
+    store: ModelStore,
+    write: Callable[..., str],
+    write_config: Callable[[str], Path],
+    run_job: RunJob,
+) -> None:
+    path = write([(1, "good"), (2, None)], "id long, text string")
+    config = write_config(ONE_MODEL)
+    code, record, _ = run_job(job, "--config", config, "--input", path, "--date", "2026-01-31", "--limit", 10)
+    assert code == 0
+    assert (record["status"], record["scored_rows"], record["rejected_rows"]) == ("succeeded", 1, 1)
+    assert set(record["tables"]) == {"results", "results_rejects"}
+    assert run_job(job, "--config", config, "--input", path, "--date", "31.1.2026")[0] == 2
+    assert run_job(job, "--config", config, "--input", path, "--limit", "0")[0] == 2
+    today = run_job(job, "--config", config, "--input", path)[1]
+    assert today["started_at"].startswith(datetime.now(UTC).date().isoformat()[:8])
+
+
+def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(
+    spark: SparkSession, make_pipeline: MakePipeline, write: Callable[..., str], tmp_path: Path
+) -> None:
+    store = ModelStore(str(tmp_path / "warehouse/models"))
+    store.promote("yelp", store.save(sample(kind="cnn", labels=("a", "b", "c"))).manifest.version)
+    texts = ["the food was good", "", "bad bad again", "good"]
+    pipeline = make_pipeline(ONE_MODEL)
+    score(spark, pipeline, write(list(enumerate(texts)), "id int, text string"))
+    code = "import sys, pyarrow as pa; from textclf.artifact import ModelStore\n"
+    code += "from textclf.scoring.scorer import make_scorer\n"
+    code += "print(make_scorer(ModelStore(sys.argv[1]).load('yelp')).score(pa.array(sys.argv[2:]))[0].tolist())"
+    made = subprocess.run(
+        [sys.executable, "-c", code, store.root, *texts], capture_output=True, text=True, check=True
+    )
+    expected, _ = make_scorer(store.load("yelp")).score(pa.array(texts))
+    rows = table(spark, pipeline).orderBy("id").collect()
+    for row, alone, here in zip(rows, json.loads(made.stdout), expected.tolist(), strict=True):
+        assert row["scores"] == pytest.approx(alone, abs=1e-6)
+        assert row["scores"] == pytest.approx(here, abs=1e-6)
+        assert row["score"] == max(row["scores"])
