@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from textclf.corpus.sample import write_labelled, write_unlabelled
 
@@ -50,11 +52,14 @@ _CHAIN = (
 _OF_THE_RUN = ["run_id", "model_digest"]
 
 
-def _run_chain(folder: Path, data: Path, *options: str) -> Path:
-    """Submit every job of the chain; the warehouse."""
-    warehouse, config = folder / "warehouse", folder / "pipeline.toml"
+def _config(folder: Path, data: Path) -> Path:
     folder.mkdir()
-    config.write_text(_CONFIG.format(warehouse=warehouse, data=data))
+    config = folder / "pipeline.toml"
+    config.write_text(_CONFIG.format(warehouse=folder / "warehouse", data=data))
+    return config
+
+
+def _submit_chain(config: Path, *options: str) -> None:
     # Executors run in folders of their own; the environment's Python is at the same place for all of them here.
     environ = os.environ | {
         "TEXTCLF_PYTHON": sys.executable,
@@ -66,21 +71,25 @@ def _run_chain(folder: Path, data: Path, *options: str) -> Path:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
-    return warehouse
+
+
+def _run_chain_here(config: Path) -> None:
+    for job, *flags in _CHAIN:
+        assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
 
 
 @pytest.fixture(scope="module")
-def warehouses(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Warehouse of the run on the cluster, warehouse of the local one."""
+def warehouses(cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Warehouse of the run on the cluster, warehouse of the run in the tests' own local session."""
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "data"
     write_labelled(data)
     write_unlabelled(data / "unlabelled", ROWS)
+    clustered, local = _config(folder / "cluster", data), _config(folder / "local", data)
     memory = ("--executor-memory", "600m", "--conf", "spark.driver.host=127.0.0.1")
-    return (
-        _run_chain(folder / "cluster", data, "--master", cluster, *memory),
-        _run_chain(folder / "local", data, "--master", "local[2]"),
-    )
+    _submit_chain(clustered, "--master", cluster, *memory)
+    _run_chain_here(local)
+    return clustered.parent / "warehouse", local.parent / "warehouse"
 
 
 def _rows(warehouse: Path, table: str) -> pd.DataFrame:
