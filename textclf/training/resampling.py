@@ -87,7 +87,9 @@ def _interval(drawn: list[Floats]) -> Interval | None:
 
 def _divide(part: Floats, whole: Floats) -> Floats:
     """``part / whole``, not a number where nothing is divided."""
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
+    quotient: Floats = np.full(np.broadcast(part, whole).shape, np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
 
 
 def _accuracy(scores: Floats, labels: Ints) -> Measure:

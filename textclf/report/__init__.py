@@ -1,0 +1,1 @@
+"""Reports: pictures of training and of measures."""
