@@ -16,6 +16,7 @@ INSTALL = [
     "pydantic>=2.9,<3",  # the pipeline file: every mistake at once, with what is allowed
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
     "tqdm>=4.66,<5",  # epoch progress
+    "matplotlib>=3.9,<4",  # pictures of training and of measures
 ]
 
 EXTRAS = {
