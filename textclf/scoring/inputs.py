@@ -96,7 +96,6 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
         ) from error
 
 
-
 def _in_catalog(spark: SparkSession, name: str) -> bool:
     try:
         return spark.catalog.tableExists(name)

@@ -72,9 +72,7 @@ def score_table(
     run.input, run.input_version, run.models = str(table.place), table.version, routes.digests
     read = Observation()
     rows = _input_rows(table, pipeline, routes, run, options).observe(read, F.count(F.lit(1)).alias("rows"))
-    score = score_udf(
-        spark, routes.artifacts, backend, all_scores=options.all_scores or pipeline.score.all_scores
-    )
+    score = score_udf(spark, routes.artifacts, backend, all_scores=options.all_scores or pipeline.score.all_scores)
     with staged(warehouse, run.run_id, "scored", _scored(rows, score(F.col("text"), F.col("key")))) as stored:
         slices = _count(stored, run)
         run.input_rows = read.get["rows"]

@@ -43,8 +43,7 @@ class LinearScorer:
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
         """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
-        counts, _ = self._encoder.counts(texts)
-        known = np.asarray(counts.sum(axis=1)).ravel().astype(np.int32)
+        counts, known = self._encoder.counts(texts)
         logits = counts @ self._kernel + self._bias
         return label_probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known
 

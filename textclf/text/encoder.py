@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
+from textclf.text.sequences import pad
 from textclf.text.tokenizer import TOKENIZERS, tokenize_array
 from textclf.text.vocabulary import Vocabulary
 
@@ -49,18 +50,13 @@ class Encoder:
     def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
         """Padded sequences, shape (texts, max_length), and the number of known tokens of each text."""
         flat, offsets = self.ragged(texts)
-        known = np.diff(offsets)
-        kept = np.minimum(known, self.max_length)
-        padded = np.zeros((len(known), self.max_length), np.int32)
-        columns = np.arange(self.max_length)
-        filled = columns < kept[:, None]
-        padded[filled] = flat[((offsets[1:] - kept)[:, None] + columns)[filled]]
-        return padded, known.astype(np.int32)
+        return pad(flat, offsets, self.max_length), np.diff(offsets).astype(np.int32)
 
     def counts(self, texts: Sequence[str] | pa.Array) -> tuple[csr_matrix, Ints]:
         """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
         flat, offsets = self.ragged(texts)
         shape = (len(offsets) - 1, len(self._known))
+        known = np.diff(offsets).astype(np.int32)  # before the matrix takes the offsets for its own
         matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), shape)
         matrix.sum_duplicates()
-        return matrix, np.diff(offsets).astype(np.int32)
+        return matrix, known

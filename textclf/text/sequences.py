@@ -1,19 +1,20 @@
 """Sequences of word indices to one matrix."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
+Ints = npt.NDArray[np.int32]
 
-def pad(sequences: Sequence[Sequence[int]], max_length: int) -> npt.NDArray[np.int32]:
+
+def pad(flat: Ints, offsets: Ints, max_length: int) -> Ints:
     """Cut and fill sequences to one length.
 
     Longer ones lose their beginning, shorter ones get zeros at the end: ``pad_sequences`` of Keras with
     ``padding="post", truncating="pre"``.
 
     Args:
-        sequences: n sequences of word indices.
+        flat: All sequences end to end.
+        offsets: Where each begins, and the end of the last: shape (n + 1,).
         max_length: Columns of the matrix, at least 1.
 
     Returns:
@@ -23,13 +24,14 @@ def pad(sequences: Sequence[Sequence[int]], max_length: int) -> npt.NDArray[np.i
         ValueError: ``max_length`` below 1.
 
     Example:
-        >>> pad([[1, 2, 3], [4]], 2).tolist()
+        >>> pad(np.array([1, 2, 3, 4], np.int32), np.array([0, 3, 4], np.int32), 2).tolist()
         [[2, 3], [4, 0]]
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, received {max_length}")
-    padded = np.zeros((len(sequences), max_length), np.int32)
-    for row, sequence in zip(padded, sequences, strict=True):
-        tail = sequence[-max_length:]
-        row[: len(tail)] = tail
+    kept = np.minimum(np.diff(offsets), max_length)
+    padded = np.zeros((len(kept), max_length), np.int32)
+    columns = np.arange(max_length)
+    filled = columns < kept[:, None]
+    padded[filled] = flat[((offsets[1:] - kept)[:, None] + columns)[filled]]
     return padded

@@ -14,7 +14,7 @@ from textclf.config import Pipeline, Source
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.text.build import corpus_of
-from textclf.text.split import SourceSplit, plan_splits
+from textclf.text.split import assign_rows, plan_splits
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
         InputError: No rows, or training rows of fewer than two labels.
     """
     corpus = corpus_of(spark, warehouse, [source.name])
-    split = plan_splits(corpus, pipeline.split)[source.name]
-    rows = corpus.select("file", "position", "text", "label").toArrow()
-    is_test, order = _assigned(rows, split)
+    rows = corpus.toArrow().combine_chunks()
+    keys = (rows[name].combine_chunks() for name in ("source", "file", "position"))
+    is_test, order = assign_rows(plan_splits(corpus, pipeline.split), *keys)
     seen = set(pc.unique(rows["label"].filter(pa.array(~is_test))).to_pylist())
     labels = [label for label in source.labels or sorted(seen) if label in seen]
     if len(labels) < 2:
@@ -64,20 +64,7 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     return Dataset(labels, train, test, corpus_digest(corpus))
 
 
-def _assigned(rows: pa.Table, split: SourceSplit) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Whether each row is a test row, and its place among the rows of its side."""
-    order = np.empty(len(rows), np.int64)
-    is_test = np.empty(len(rows), np.bool_)
-    positions = rows["position"].to_numpy()
-    for file in pc.unique(rows["file"]).to_pylist():
-        ours = np.flatnonzero(pc.equal(rows["file"], file).to_numpy())
-        is_test[ours], order[ours] = split.assign(file, positions[ours])
-    return is_test, order
-
-
-def _side(
-    rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]
-) -> Rows:
+def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
     chosen = np.flatnonzero(side)
     chosen = chosen[np.argsort(order[chosen], kind="stable")]
     taken = rows.select(["text", "label"]).take(pa.array(chosen)).combine_chunks()
