@@ -64,6 +64,8 @@ def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> S
     os.environ.setdefault("JAVA_HOME", str(ensure_java()))
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for name, value in _QUIET.items():  # training on the driver gives the digits that executors give
+        os.environ.setdefault(name, value)
     conf = _given()
     conf.setIfMissing("spark.app.name", app_name)
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
