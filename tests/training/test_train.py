@@ -30,9 +30,7 @@ RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 def train(
     spark: SparkSession, pipeline: Pipeline, architecture: str = "logistic_regression", **overrides: str
 ) -> TrainedModel:
-    return train_model(
-        spark, Warehouse.of(pipeline), pipeline, pipeline.sources[0], architecture, overrides
-    )
+    return train_model(spark, Warehouse.of(pipeline), pipeline, pipeline.sources[0], architecture, overrides)
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def test_the_record_says_what_was_trained_and_progress_stays_off_standard_output
     assert job.main(["--config", str(config), "--architecture", "cnn", *settings]) == 0
     out, err = capfd.readouterr()
     record = json.loads(out)
-    (reference, digest), = record["models"].items()
+    ((reference, digest),) = record["models"].items()
     details = record["details"]["yelp"]
     assert reference == "yelp@1"
     assert details["digest"] == digest
@@ -158,9 +156,7 @@ def test_a_label_of_test_rows_alone_counts_as_wrong() -> None:
     }
 
 
-def test_the_corpus_digest_ignores_order_and_sees_every_value(
-    spark: SparkSession, make_pipeline: MakePipeline
-) -> None:
+def test_the_corpus_digest_ignores_order_and_sees_every_value(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(source_toml("yelp"))
     digests = []
     rows = invented(40)
@@ -171,9 +167,7 @@ def test_the_corpus_digest_ignores_order_and_sees_every_value(
     assert len(set(digests)) == 3
 
 
-@pytest.mark.parametrize(
-    ("file", "accuracy"), [("yelp", 0.7960), ("amazon_cells", 0.7960), ("imdb", 0.7640)], ids=str
-)
+@pytest.mark.parametrize(("file", "accuracy"), [("yelp", 0.7960), ("amazon_cells", 0.7960), ("imdb", 0.7640)], ids=str)
 def test_logistic_regression_reaches_the_published_accuracy(
     spark: SparkSession, make_pipeline: MakePipeline, data: Path, file: str, accuracy: float
 ) -> None:

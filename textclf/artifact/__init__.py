@@ -2,7 +2,7 @@
 
 from textclf.artifact.artifact import Artifact, Golden
 from textclf.artifact.manifest import Manifest
-from textclf.artifact.network import export_keras, keras_model
+from textclf.artifact.network import export_keras, keras_model, network_scores
 from textclf.artifact.store import ModelStore
 
-__all__ = ["Artifact", "Golden", "Manifest", "ModelStore", "export_keras", "keras_model"]
+__all__ = ["Artifact", "Golden", "Manifest", "ModelStore", "export_keras", "keras_model", "network_scores"]

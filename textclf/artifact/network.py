@@ -2,9 +2,15 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
 from textclf.artifact.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.models import ARCHITECTURES, KerasArchitecture
+from textclf.models import ARCHITECTURES, KerasArchitecture, label_probabilities
+
+_BATCH = 512  # rows of one call of the network: bounds the memory of its activations
 
 
 def keras_model(artifact: Artifact) -> Any:
@@ -24,6 +30,22 @@ def keras_model(artifact: Artifact) -> Any:
     model = made.build(artifact.hyperparameters, artifact.shape)
     model.set_weights(list(artifact.weights.values()))
     return model
+
+
+def network_scores(model: Any, inputs: npt.NDArray[Any] | csr_matrix) -> npt.NDArray[np.float32]:
+    """Probabilities by a ``keras.Model``, shape (n, labels).
+
+    Args:
+        inputs: Sequences, shape (n, length), or counts, shape (n, words).
+    """
+    outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
+    # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
+    batch = np.zeros((_BATCH, inputs.shape[1]), np.float32 if isinstance(inputs, csr_matrix) else np.int32)
+    for start in range(0, len(outputs), _BATCH):
+        part = inputs[start : start + _BATCH]
+        batch[: part.shape[0]] = part.toarray() if isinstance(part, csr_matrix) else part
+        outputs[start : start + _BATCH] = model.predict_on_batch(batch)[: part.shape[0]]
+    return label_probabilities(outputs)
 
 
 def export_keras(artifact: Artifact, path: str) -> None:

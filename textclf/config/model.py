@@ -124,6 +124,29 @@ class Search(Section):
     space: dict[str, list[Scalar]] = Field(default_factory=dict)
 
 
+class Train(Section):
+    """How networks are fitted, whatever they are.
+
+    ``validation_size`` is the share of the training rows that are held back to watch the fit; test rows are
+    never looked at before the end. ``patience`` epochs without a better validation loss end the fit, and the
+    best weights are kept. ``logs`` is a folder for one table of epochs a fit.
+    """
+
+    keras_backend: Literal["tensorflow", "jax"] = "tensorflow"
+    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    class_weights: Literal["equal", "balanced"] = "equal"
+    logs: str | None = None
+
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> "Train":
+        if self.patience is not None and self.validation_size == 0:
+            raise ValueError("patience needs validation_size, the share of training rows that tells when to stop")
+        return self
+
+
 class Score(Section):
     """The table to score and the columns that matter in it."""
 
@@ -153,6 +176,7 @@ class Pipeline(Section):
     text: Text = Text()
     split: Split = Split()
     search: Search = Search()
+    train: Train = Train()
     score: Score = Score()
 
     @field_validator("sources")

@@ -76,6 +76,13 @@ class Architecture(ABC):
             UsageError: They do not fit, as a window wider than the text.
         """
 
+    def padding(self, hyperparameters: Any) -> int | None:
+        """Padding positions that must remain at the end of a sequence for the scores to stay the same.
+
+        With as many, sequences may be cropped to the longest text in training; None where they may not.
+        """
+        return None
+
     def parse(self, given: Mapping[str, Any]) -> Any:
         """Validated hyperparameters; text values, as a command line gives them, are converted.
 
@@ -103,6 +110,8 @@ class Architecture(ABC):
         return lines
 
     def _describe(self, mistake: Any) -> str:
+        if not mistake["loc"]:  # a rule about several of them
+            return str(mistake["ctx"]["error"])
         name = str(mistake["loc"][0])
         if mistake["type"] != "extra_forbidden":
             return f"{name}={mistake['input']!r}"

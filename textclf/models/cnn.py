@@ -4,12 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from textclf.models.base import Hyperparameters, InputShape, KerasArchitecture, check_window
+from textclf.models.base import InputShape, KerasArchitecture, check_window
+from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, hidden_and_output, hidden_tensors
 
-_HIDDEN = 10  # units of the layer before the output, as the tutorial has it
 
-
-class CnnHyperparameters(Hyperparameters):
+class CnnHyperparameters(EmbeddingHyperparameters):
     """The defaults are the tutorial's."""
 
     num_filters: Annotated[int, Field(ge=1, le=4096)] = 128
@@ -40,15 +39,16 @@ class Cnn(KerasArchitecture):
             "embedding.embeddings": (shape.vocabulary, dim),
             "convolution.kernel": (hyperparameters.kernel_size, dim, filters),
             "convolution.bias": (filters,),
-            "hidden.kernel": (filters, _HIDDEN),
-            "hidden.bias": (_HIDDEN,),
-            "output.kernel": (_HIDDEN, shape.outputs),
-            "output.bias": (shape.outputs,),
+            **hidden_tensors(filters, shape),
         }
 
     def check(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> None:
         """Refuse a kernel wider than the text."""
         check_window("kernel_size", hyperparameters.kernel_size, shape)
+
+    def padding(self, hyperparameters: CnnHyperparameters) -> int:
+        """A window of padding alone must remain: with ReLU it can be the strongest."""
+        return hyperparameters.kernel_size
 
     def build(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""
@@ -58,13 +58,12 @@ class Cnn(KerasArchitecture):
         return keras.Sequential(
             [
                 keras.Input((shape.max_length,), dtype="int32"),
-                layers.Embedding(shape.vocabulary, hyperparameters.embedding_dim, name="embedding"),
+                embedding_layer(hyperparameters, shape),
                 layers.Conv1D(
                     hyperparameters.num_filters, hyperparameters.kernel_size, activation="relu", name="convolution"
                 ),
                 layers.GlobalMaxPooling1D(name="maximum"),
-                layers.Dense(_HIDDEN, activation="relu", name="hidden"),
-                layers.Dense(shape.outputs, activation=shape.activation, name="output"),
+                *hidden_and_output(shape),
             ],
             name=self.name,
         )

@@ -35,7 +35,7 @@ class LogisticRegression(Architecture):
 
     def tensors(
         self,
-        hyperparameters: LogisticRegressionHyperparameters,  # noqa: ARG002 - neither changes a shape
+        hyperparameters: LogisticRegressionHyperparameters,
         shape: InputShape,
     ) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the trained tensors."""

@@ -3,15 +3,28 @@
 import difflib
 
 from textclf.errors import UsageError
+from textclf.models.attention import Attention
 from textclf.models.base import Architecture
 from textclf.models.cnn import Cnn
+from textclf.models.dense import Dense
+from textclf.models.embedding_flatten import EmbeddingFlatten
+from textclf.models.embedding_pooling import EmbeddingAveragePooling, EmbeddingMaxPooling
+from textclf.models.kim_cnn import KimCnn
 from textclf.models.logistic_regression import LogisticRegression
+from textclf.models.recurrent import Recurrent
 
 ARCHITECTURES: dict[str, Architecture] = {
     made.name: made
     for made in (
-        Cnn(),
         LogisticRegression(),
+        Dense(),
+        EmbeddingFlatten(),
+        EmbeddingMaxPooling(),
+        EmbeddingAveragePooling(),
+        Cnn(),
+        KimCnn(),
+        Recurrent(),
+        Attention(),
     )
 }
 

@@ -7,12 +7,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit, softmax
 
-from textclf.artifact import Artifact, keras_model
+from textclf.artifact import Artifact, keras_model, network_scores
 from textclf.models import KerasArchitecture, label_probabilities
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
-_BATCH = 512  # rows of one call of the network: bounds the memory of its activations
 
 
 class Scorer(Protocol):
@@ -52,18 +51,12 @@ class KerasScorer:
     """A Keras network, its graph built by the package and its weights from the artifact."""
 
     def __init__(self, artifact: Artifact) -> None:
-        self._encoder = artifact.encoder
+        encoder = artifact.encoder
+        self._read = encoder.counts if artifact.architecture.features == "counts" else encoder.sequences
         self._model = keras_model(artifact)
         self._model.compile(jit_compile=False)  # compiling costs seconds, in every worker
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
         """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
-        sequences, known = self._encoder.sequences(texts)
-        outputs = np.empty((len(sequences), self._model.output_shape[-1]), np.float32)
-        # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
-        batch = np.zeros((_BATCH, sequences.shape[1]), np.int32)
-        for start in range(0, len(sequences), _BATCH):
-            part = sequences[start : start + _BATCH]
-            batch[: len(part)] = part
-            outputs[start : start + _BATCH] = self._model.predict_on_batch(batch)[: len(part)]
-        return label_probabilities(outputs), known
+        inputs, known = self._read(texts)
+        return network_scores(self._model, inputs), known

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,13 +12,18 @@ from textclf.models import Architecture, KerasArchitecture
 
 
 class FitSettings(BaseModel):
-    """Settings of one fit.
+    """Settings of one fit; all but the seed mean something to networks only.
 
     Attributes:
-        epochs: Passes over the training rows; networks only.
-        batch_size: Rows of one step; networks only.
+        epochs: Passes over the training rows.
+        batch_size: Rows of one step.
+        seed: Of initial weights, shuffling, dropout and the choice of validation rows.
         learning_rate: Of Adam (Kingma and Ba 2015), whose default of .001 Keras uses too.
-        seed: Of initial weights, shuffling and dropout.
+        schedule: ``constant``; ``cosine``, falling to 0 over all steps (Loshchilov and Hutter 2017); ``plateau``,
+            halved after two epochs without a better loss.
+        validation_size: Share of the training rows held back, the same share of each label.
+        patience: Epochs without a better validation loss after which a fit ends; its best weights are kept.
+        class_weights: ``balanced`` weighs a row by rows / (labels * rows of its label), as scikit-learn does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +32,10 @@ class FitSettings(BaseModel):
     batch_size: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0, lt=1 << 32)]
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    class_weights: Literal["equal", "balanced"] = "equal"
 
 
 def used_by(made: Architecture) -> set[str]:
@@ -50,8 +59,8 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
                 expected=f"one of: {', '.join(sorted(known))}",
                 fix=f"did you mean {near[0]}?" if near else None,
             )
-    search = pipeline.search
-    fit: dict[str, Any] = {"epochs": search.epochs, "batch_size": search.batch_size, "seed": pipeline.split.seed}
+    search, train = pipeline.search, pipeline.train.model_dump(include=set(FitSettings.model_fields))
+    fit = train | {"epochs": search.epochs, "batch_size": search.batch_size, "seed": pipeline.split.seed}
     fit |= {key: value for key, value in overrides.items() if key in FitSettings.model_fields}
     try:
         settings = FitSettings.model_validate(fit)

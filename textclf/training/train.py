@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as package_version
+from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -11,7 +13,7 @@ from pyspark.sql import SparkSession
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.config import Pipeline, Source
-from textclf.models import architecture
+from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.tables import Warehouse
 from textclf.text.build import load_vocabulary
 from textclf.text.encoder import Encoder
@@ -20,6 +22,7 @@ from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Dataset, Rows, load_dataset
 from textclf.training.evaluate import evaluate
 from textclf.training.fit import Candidate, Fit, fit
+from textclf.training.network import use_keras_backend
 from textclf.training.settings import separate, used_by
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
@@ -80,13 +83,21 @@ def train_model(
     candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, candidate.shape)
     sys.stderr.write(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows\n")
-    fitted = fit(candidate, dataset.train)
+    use_keras_backend(pipeline.train.keras_backend)
+    fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
     store = ModelStore(warehouse.models)
     artifact = store.save(_artifact(source.name, pipeline, candidate, fitted, dataset))
     if promote or store.champion(source.name) is None:
         store.promote(source.name, artifact.manifest.version)
     champion = store.champion(source.name) or ""
     return TrainedModel(artifact, fitted.history, made.parameter_count(hyperparameters, candidate.shape), champion)
+
+
+def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
+    """The file for this fit's epochs, None where none are wanted or the architecture has none."""
+    if pipeline.train.logs is None or not isinstance(made, KerasArchitecture):
+        return None
+    return Path(pipeline.train.logs, f"{source.name}-{made.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.csv")
 
 
 def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:
@@ -108,6 +119,7 @@ def _artifact(name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, 
         max_length=encoder.max_length,
         metrics=evaluate(fitted.predict(dataset.test.texts), dataset.test.labels),
         training=candidate.settings.model_dump(include=used_by(candidate.architecture))
+        | ({} if fitted.coverage is None else {"embedding_coverage": fitted.coverage})
         | {"rows": len(dataset.train), "test_rows": len(dataset.test), "split": pipeline.split.model_dump()},
         corpus_digest=dataset.corpus_digest,
         packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},

@@ -1,0 +1,223 @@
+"""Fitting networks: no Spark, tiny texts."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.training.corpora import invented
+from textclf.artifact import network_scores
+from textclf.errors import UsageError
+from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
+from textclf.text.encoder import Encoder
+from textclf.text.tokenizer import TOKENIZERS
+from textclf.text.vocabulary import Vocabulary
+from textclf.training.data import Rows
+from textclf.training.fit import Candidate, Fit, fit
+from textclf.training.network import Network, use_keras_backend
+from textclf.training.settings import FitSettings
+
+NETWORKS = [name for name, made in ARCHITECTURES.items() if isinstance(made, KerasArchitecture)]
+SMALL: dict[str, dict[str, Any]] = {
+    "kim_cnn": {"kernel_sizes": "2,3", "num_filters": 8, "embedding_dim": 8},
+    "cnn": {"num_filters": 8, "embedding_dim": 8, "kernel_size": 3},
+    "recurrent": {"units": 4, "embedding_dim": 8},
+}
+
+
+def rows_of(pairs: list[tuple[str, str]]) -> Rows:
+    texts, labels = zip(*pairs, strict=True)
+    names = sorted(set(labels))
+    return Rows(pa.array(texts), np.array([names.index(label) for label in labels], np.int32))
+
+
+def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **settings: Any) -> Candidate:
+    made = architecture(name)
+    tokenize = TOKENIZERS[made.tokenizer]
+    words = sorted({word for text in rows.texts.to_pylist() for word in tokenize(text)})
+    encoder = Encoder(made.tokenizer, Vocabulary(tuple(words)), len(words) + 1, 30)
+    fit_settings = FitSettings(**({"epochs": 8, "batch_size": 8, "seed": 3, "learning_rate": 0.01} | settings))
+    wanted = made.parse(SMALL.get(name, {}) | (given or {}))
+    return Candidate(made, wanted, encoder, int(rows.labels.max()) + 1, fit_settings)
+
+
+def same(first: Fit, second: Fit) -> bool:
+    return all(np.array_equal(tensor, second.weights[name]) for name, tensor in first.weights.items())
+
+
+@pytest.mark.parametrize("labels", [("0", "1"), ("a", "b", "c", "d", "e", "f")], ids=["two labels", "six labels"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_learns_and_repeats_itself(name: str, labels: tuple[str, ...]) -> None:
+    rows = rows_of(invented(96, labels))
+    wanted = candidate(name, rows, epochs=8 if len(labels) == 2 else 12)
+
+    first, second = fit(wanted, rows), fit(wanted, rows)
+
+    assert same(first, second)
+    assert first.history["loss"][-1] < first.history["loss"][0]
+    scores = first.predict(rows.texts)
+    assert scores.shape == (96, len(labels))
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_another_seed_gives_other_weights() -> None:
+    rows = rows_of(invented(48))
+
+    assert not same(fit(candidate("cnn", rows), rows), fit(candidate("cnn", rows, seed=4), rows))
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if ARCHITECTURES[name].features == "sequences"])
+def test_cropping_changes_no_score(name: str) -> None:
+    rows = rows_of(invented(40))
+    wanted = candidate(name, rows)
+    made = wanted.architecture
+    assert isinstance(made, KerasArchitecture)
+    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
+    full = made.build(wanted.hyperparameters, wanted.shape)
+    length = network.cropped(rows.texts)
+    if made.padding(wanted.hyperparameters) is None:
+        assert length == wanted.shape.max_length
+        return
+    assert length < wanted.shape.max_length
+    short = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, length, 2))
+    short.set_weights(full.get_weights())
+
+    expected = network_scores(full, network.inputs(rows.texts, wanted.shape.max_length))
+
+    np.testing.assert_allclose(network_scores(short, network.inputs(rows.texts, length)), expected, atol=1e-6)
+
+
+def test_cropping_below_the_kernel_would_change_scores() -> None:
+    """What the test above would miss if padding never mattered."""
+    rows = rows_of([("a b c", "0"), ("d e f", "1")])
+    made = architecture("embedding_max_pooling")
+    assert isinstance(made, KerasArchitecture)
+    wanted = candidate("embedding_max_pooling", rows)
+    full = made.build(wanted.hyperparameters, wanted.shape)
+    bare = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, 3, 2))
+    weights = full.get_weights()
+    weights[0][0] = 1.0  # padding stronger than any word
+    full.set_weights(weights)
+    bare.set_weights(weights)
+    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
+
+    full_scores = network_scores(full, network.inputs(rows.texts, 30))
+    bare_scores = network_scores(bare, network.inputs(rows.texts, 3))
+
+    assert np.abs(full_scores - bare_scores).max() > 1e-4
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    noise = [(text, "01"[number * 5 % 7 % 2]) for number, (text, _) in enumerate(invented(80))]
+    rows = rows_of(noise)
+    wanted = candidate("cnn", rows, epochs=60, patience=2, validation_size=0.25, learning_rate=0.05)
+
+    result = fit(wanted, rows)
+
+    losses = result.history["val_loss"]
+    assert len(losses) < 60
+    assert min(losses) == losses[-3]
+
+
+def test_validation_rows_do_not_train() -> None:
+    rows = rows_of(invented(48))
+
+    assert not same(fit(candidate("cnn", rows), rows), fit(candidate("cnn", rows, validation_size=0.25), rows))
+
+
+def test_class_weights_lift_the_rare_label() -> None:
+    pairs = invented(96)
+    rare = rows_of([pair for number, pair in enumerate(pairs) if pair[1] == "0" or number % 12 == 1] + pairs[1:2])
+    settings = {"epochs": 2, "learning_rate": 0.002}
+
+    equal = fit(candidate("embedding_average_pooling", rare, **settings), rare).predict(rare.texts)
+    balanced = fit(candidate("embedding_average_pooling", rare, class_weights="balanced", **settings), rare).predict(
+        rare.texts
+    )
+
+    assert balanced[:, 1].mean() > equal[:, 1].mean()
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_schedule_changes_the_fit_and_repeats_itself(schedule: str) -> None:
+    rows = rows_of(invented(48))
+    wanted = candidate("embedding_average_pooling", rows, schedule=schedule, epochs=12, learning_rate=0.05)
+
+    first = fit(wanted, rows)
+
+    assert same(first, fit(wanted, rows))
+    assert first.history["loss"][-1] < first.history["loss"][0]
+
+
+def test_epochs_go_to_a_log(tmp_path: Path) -> None:
+    rows = rows_of(invented(24))
+
+    fit(candidate("embedding_average_pooling", rows, epochs=3), rows, tmp_path / "logs" / "fit.csv")
+
+    with (tmp_path / "logs" / "fit.csv").open(encoding="utf-8") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+
+
+def vectors(path: Path, dimension: int) -> Path:
+    lines = [f"{word} {' '.join([str(number / 10)] * dimension)}\n" for number, word in enumerate(("good", "bad"), 1)]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_frozen_pretrained_vectors_stay(tmp_path: Path) -> None:
+    rows = rows_of(invented(24))
+    path = vectors(tmp_path / "vectors.txt", 4)
+    given = {"pretrained": str(path), "embedding_dim": 4}
+    wanted = candidate("embedding_max_pooling", rows, given | {"train_embedding": False}, epochs=2)
+
+    frozen = fit(wanted, rows)
+    trained = fit(candidate("embedding_max_pooling", rows, given, epochs=2), rows)
+    two = fit(candidate("kim_cnn", rows, given | {"channels": "two"}, epochs=2), rows)
+
+    row = wanted.encoder.vocabulary.tokens.index("bad") + 1
+    expected = np.full(4, 0.2, np.float32)
+    assert frozen.coverage == 2 / (len(wanted.encoder.vocabulary.tokens) + 1)
+    np.testing.assert_array_equal(frozen.weights["embedding.embeddings"][row], expected)
+    np.testing.assert_array_equal(two.weights["static_embedding.embeddings"][row], expected)
+    assert not np.array_equal(trained.weights["embedding.embeddings"][row], expected)
+
+
+def test_pretrained_vectors_of_another_width_are_refused(tmp_path: Path) -> None:
+    rows = rows_of(invented(24))
+    given = {"pretrained": str(vectors(tmp_path / "vectors.txt", 4)), "embedding_dim": 8}
+
+    with pytest.raises(UsageError, match="expected: embedding_dim=4"):
+        fit(candidate("cnn", rows, given), rows)
+
+
+def test_freezing_random_vectors_is_refused() -> None:
+    with pytest.raises(UsageError, match="would freeze random vectors"):
+        architecture("cnn").parse({"train_embedding": "false"})
+
+
+def test_the_engine_is_chosen_once() -> None:
+    import keras
+
+    use_keras_backend(keras.backend.backend())
+    with pytest.raises(UsageError, match="start a new process"):
+        use_keras_backend("jax" if keras.backend.backend() == "tensorflow" else "tensorflow")
+
+
+def test_jax_learns_and_repeats_itself() -> None:
+    code = """
+from tests.training.test_network import candidate, fit, invented, rows_of, same
+from textclf.training.network import use_keras_backend
+use_keras_backend("jax")
+rows = rows_of(invented(48))
+wanted = candidate("cnn", rows)
+first = fit(wanted, rows)
+print(same(first, fit(wanted, rows)), first.history["loss"][-1] < first.history["loss"][0])
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True True"

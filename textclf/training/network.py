@@ -1,0 +1,276 @@
+"""Fit networks with Keras, on the engine that the pipeline file names."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+from tqdm import tqdm
+
+from textclf.artifact import network_scores
+from textclf.errors import UsageError
+from textclf.models import InputShape, KerasArchitecture
+from textclf.text.encoder import Encoder
+from textclf.text.pretrained import load_embeddings
+from textclf.text.sequences import pad
+from textclf.training.settings import FitSettings
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+_BATCH = 512  # validation rows of one call
+_COMPILED = 8  # networks kept for the next fit of the same shape
+_STEPS_AT_ONCE = 32  # training steps of one call into the engine: the calls cost more than small steps
+
+
+def use_keras_backend(name: str) -> None:
+    """Make Keras run on ``tensorflow`` or ``jax`` in this process; it can be chosen once.
+
+    Raises:
+        UsageError: Keras already runs on another.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = name
+        return
+    import keras
+
+    if keras.backend.backend() != name:
+        raise UsageError(
+            "Keras already runs on another engine in this process.",
+            received=f"keras_backend {name}",
+            expected=keras.backend.backend(),
+            fix="choose the engine before anything imports keras, or start a new process",
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a fitted network is made of: architecture, hyperparameters, texts' encoder and sizes."""
+
+    made: KerasArchitecture
+    hyperparameters: Any
+    encoder: Encoder
+    shape: InputShape
+
+    def inputs(self, texts: pa.Array, length: int) -> Ints | csr_matrix:
+        """What the graph reads: counts, or sequences of ``length``."""
+        if self.made.features == "counts":
+            return self.encoder.counts(texts)[0]
+        return pad(*self.encoder.ragged(texts), length)
+
+    def cropped(self, texts: pa.Array) -> int:
+        """The shortest length of sequences that gives the same scores of ``texts`` as ``max_length``."""
+        padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
+        if self.made.features == "counts" or padding is None:
+            return full
+        longest = int(np.diff(self.encoder.ragged(texts)[1]).max(initial=1))
+        return min(longest + padding, full)
+
+    def weigh(self, model: Any) -> float | None:
+        """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
+        spec = getattr(self.hyperparameters, "pretrained", None)
+        if spec is None:
+            return None
+        found = load_embeddings(spec, self.encoder.vocabulary, self.encoder.num_words)
+        if found.matrix.shape[1] != self.hyperparameters.embedding_dim:
+            raise UsageError(
+                "The pretrained vectors have another width than the embedding.",
+                received=f"embedding_dim={self.hyperparameters.embedding_dim}, {spec} of {found.matrix.shape[1]}",
+                expected=f"embedding_dim={found.matrix.shape[1]}",
+            )
+        for layer in model.layers:
+            if layer.name in ("embedding", "static_embedding"):
+                layer.set_weights([found.matrix])
+        return found.coverage
+
+
+def fit_network(
+    network: Network, texts: pa.Array, labels: Ints, settings: FitSettings, log: Path | None
+) -> tuple[list[Floats], dict[str, list[float]], float | None]:
+    """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
+
+    The same seed gives the same weights on the same machine and engine.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    train, held = _held_back(labels, network.shape.labels, settings)
+    length = network.cropped(texts)
+    inputs = network.inputs(texts, length)
+    steps = -(-len(train) // settings.batch_size)
+    model = _fresh(network, length, settings, steps)
+    coverage = network.weigh(model)
+    validation = (dense(inputs[held]), labels[held]) if len(held) else None
+    with _progress(network.made.name, settings) as callback:
+        history = model.fit(
+            *_rows(inputs[train], labels[train], settings),
+            epochs=settings.epochs,
+            batch_size=None if isinstance(inputs, csr_matrix) else settings.batch_size,
+            validation_data=validation,
+            validation_batch_size=_BATCH,
+            class_weight=_class_weights(labels[train], settings),
+            callbacks=[callback, *_callbacks(settings, log)],
+            verbose=0,
+        ).history
+    measured = {name: [float(value) for value in values] for name, values in history.items()}
+    return model.get_weights(), measured, coverage
+
+
+def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], Floats]:
+    """Probabilities of texts, shape (n, labels), by the network at its full length."""
+    model = network.made.build(network.hyperparameters, network.shape)
+    model.set_weights(weights)
+    model.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
+
+    def predict(texts: pa.Array) -> Floats:
+        return network_scores(model, network.inputs(texts, network.shape.max_length))
+
+    return predict
+
+
+def dense(inputs: Ints | csr_matrix) -> npt.NDArray[Any]:
+    """Inputs as an array."""
+    return inputs.toarray().astype(np.float32) if isinstance(inputs, csr_matrix) else inputs
+
+
+def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> Any:
+    """A compiled network with initial weights of the current seed and an optimizer that remembers nothing."""
+    import keras
+
+    shape = replace(network.shape, max_length=length)
+    at_once = min(steps, _STEPS_AT_ONCE)
+    compiled = _compiled(
+        network.made, network.hyperparameters, shape, settings.learning_rate, settings.schedule,
+        settings.epochs * steps if settings.schedule == "cosine" else 0, at_once,
+    )  # fmt: skip
+    # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
+    # not depend on whether the compiled network was there already.
+    keras.utils.set_random_seed(settings.seed)
+    compiled.set_weights(network.made.build(network.hyperparameters, shape).get_weights())
+    for variable in compiled.optimizer.variables:
+        if variable.path.split("/")[-1] == "learning_rate":
+            variable.assign(settings.learning_rate)
+        else:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+    for layer in compiled.layers:
+        if generator := getattr(layer, "seed_generator", None):
+            generator.state.assign(np.array([settings.seed & 0xFFFFFFFF, 0], generator.state.dtype))
+    return compiled
+
+
+@lru_cache(maxsize=_COMPILED)
+def _compiled(
+    made: KerasArchitecture,
+    hyperparameters: Any,
+    shape: InputShape,
+    learning_rate: float,
+    schedule: str,
+    decay_steps: int,
+    at_once: int,
+) -> Any:
+    import keras
+
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps) if schedule == "cosine" else learning_rate
+    model = made.build(hyperparameters, shape)
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=at_once,
+        # XLA is how JAX runs at all; TensorFlow compiles longer than a small network trains.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Rows to train on and rows to validate with, both in order; the same share of each label is held back."""
+    held: list[Any] = []
+    generator = np.random.default_rng(settings.seed)
+    for label in range(n_labels if settings.validation_size else 0):
+        rows = np.flatnonzero(labels == label)
+        # One row of a label at least stays to learn from.
+        count = min(round(len(rows) * settings.validation_size), len(rows) - 1)
+        held.extend(generator.permutation(rows)[: max(count, 0)])
+    mask = np.zeros(len(labels), np.bool_)
+    mask[held] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _rows(inputs: Ints | csr_matrix, labels: Ints, settings: FitSettings) -> tuple[Any, ...]:
+    """The training rows as ``fit`` takes them: arrays, or counts made dense one batch at a time."""
+    if not isinstance(inputs, csr_matrix):
+        return inputs, labels
+    import keras
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
+        """Counts of a million texts are small only as long as they are sparse."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._generator = np.random.default_rng(settings.seed)
+            self._order = self._generator.permutation(len(labels))
+
+        def __len__(self) -> int:
+            return -(-len(labels) // settings.batch_size)
+
+        def __getitem__(self, number: int) -> tuple[npt.NDArray[Any], Ints]:
+            chosen = self._order[number * settings.batch_size : (number + 1) * settings.batch_size]
+            return dense(inputs[chosen]), labels[chosen]
+
+        def on_epoch_end(self) -> None:
+            self._order = self._generator.permutation(len(labels))
+
+    return (Batches(),)
+
+
+def _class_weights(labels: Ints, settings: FitSettings) -> dict[int, float] | None:
+    if settings.class_weights == "equal":
+        return None
+    found, counts = np.unique(labels, return_counts=True)
+    weights = len(labels) / (len(found) * counts)
+    return {int(label): float(weight) for label, weight in zip(found, weights, strict=True)}
+
+
+def _callbacks(settings: FitSettings, log: Path | None) -> list[Any]:
+    import keras
+
+    watched = "val_loss" if settings.validation_size else "loss"
+    chosen = []
+    if settings.patience is not None:
+        chosen.append(keras.callbacks.EarlyStopping(watched, patience=settings.patience, restore_best_weights=True))
+    if settings.schedule == "plateau":
+        chosen.append(keras.callbacks.ReduceLROnPlateau(watched, factor=0.5, patience=2))
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        chosen.append(keras.callbacks.CSVLogger(str(log)))
+    return chosen
+
+
+@contextmanager
+def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
+    """A callback that shows epochs on standard error: standard output belongs to the run record."""
+    import keras
+
+    def begin(_logs: Any) -> None:
+        # The first fit of a network draws from the same generators while it builds; the rows' order must not show it.
+        keras.utils.set_random_seed(settings.seed)
+
+    with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
+
+        def show(_epoch: int, logs: dict[str, float]) -> None:
+            bar.set_postfix({key: f"{value:.4f}" for key, value in logs.items()}, refresh=False)
+            bar.update()
+
+        yield keras.callbacks.LambdaCallback(on_train_begin=begin, on_epoch_end=show)
