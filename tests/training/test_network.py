@@ -133,7 +133,7 @@ def test_validation_rows_do_not_train() -> None:
 def test_class_weights_lift_the_rare_label() -> None:
     pairs = invented(96)
     rare = rows_of([pair for number, pair in enumerate(pairs) if pair[1] == "0" or number % 12 == 1] + pairs[1:2])
-    settings = {"epochs": 2, "learning_rate": 0.002}
+    settings: dict[str, Any] = {"epochs": 2, "learning_rate": 0.002}
 
     equal = fit(candidate("embedding_average_pooling", rare, **settings), rare).predict(rare.texts)
     balanced = fit(candidate("embedding_average_pooling", rare, class_weights="balanced", **settings), rare).predict(
