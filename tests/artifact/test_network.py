@@ -23,7 +23,7 @@ def test_an_exported_network_scores_as_the_artifact_does(tmp_path: Path) -> None
 
 
 def test_what_is_no_network_cannot_be_exported(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="one of: .*cnn"):
+    with pytest.raises(UsageError, match=r"one of: .*cnn"):
         export_keras(sample(), str(tmp_path / "yelp.keras"))
 
 
