@@ -385,9 +385,7 @@ def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(
     code = "import sys, pyarrow as pa; from textclf.artifact import ModelStore\n"
     code += "from textclf.scoring.scorer import make_scorer\n"
     code += "print(make_scorer(ModelStore(sys.argv[1]).load('yelp')).score(pa.array(sys.argv[2:]))[0].tolist())"
-    made = subprocess.run(
-        [sys.executable, "-c", code, store.root, *texts], capture_output=True, text=True, check=True
-    )
+    made = subprocess.run([sys.executable, "-c", code, store.root, *texts], capture_output=True, text=True, check=True)
     expected, _ = make_scorer(store.load("yelp")).score(pa.array(texts))
     rows = table(spark, pipeline).orderBy("id").collect()
     for row, alone, here in zip(rows, json.loads(made.stdout), expected.tolist(), strict=True):
