@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from textclf.errors import UsageError
 from textclf.job import Job, add_source, parser, run
-from textclf.training.train import train_model
+from textclf.training.train import TrainedModel, train_model
 
 
 def work(job: Job) -> None:
@@ -24,11 +25,28 @@ def work(job: Job) -> None:
             "champion": trained.champion,
             "architecture": manifest.architecture,
             "parameters": trained.parameters,
-            **manifest.metrics,
+            "accuracy": trained.evaluation.accuracy,
+            "loss": trained.evaluation.log_loss,
+            "macro_f1": trained.evaluation.macro.f1,
+            "roc_auc": trained.evaluation.roc_auc,
         }
-        sys.stderr.write(f"{trained.artifact.reference}: test accuracy {manifest.metrics['accuracy']:.4f}\n")
+        sys.stderr.write(f"{trained.artifact.reference}: test accuracy {trained.evaluation.accuracy:.4f}\n")
+        if job.args.figures:
+            _draw(trained, Path(job.args.figures))
         if trained.champion != manifest.version:
             sys.stderr.write(f"{source.name}: version {trained.champion} stays the champion; --promote changes that\n")
+
+
+def _draw(trained: TrainedModel, folder: Path) -> None:
+    """Write the model's pictures as PNG and SVG."""
+    from textclf.report.figures import confusion_figure, history_figure, reliability_figure, save
+
+    figures = {"confusion": confusion_figure(trained.evaluation), "reliability": reliability_figure(trained.evaluation)}
+    if trained.history:
+        figures["history"] = history_figure(trained.history)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, folder / f"{trained.artifact.reference}-{name}")
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:
@@ -47,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_source(made)
     made.add_argument("--architecture", metavar="NAME", help="default: [search] architecture of the pipeline file")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a hyperparameter or fit setting")
+    made.add_argument("--figures", metavar="FOLDER", help="draw history, confusion matrix and reliability there")
     made.add_argument("--promote", action="store_true", help="make the new version the champion")
     return run("train_model", made, work, argv)
 

@@ -16,7 +16,6 @@ from textclf.errors import InputError
 from textclf.scoring.scorer import make_scorer
 from textclf.tables import Warehouse
 from textclf.training.data import load_dataset
-from textclf.training.evaluate import evaluate
 from textclf.training.train import TrainedModel, train_model
 
 SIX = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
@@ -146,14 +145,6 @@ def test_labels_keep_the_order_of_the_pipeline_file(spark: SparkSession, make_pi
     dataset = load_dataset(spark, warehouse, pipeline, pipeline.sources[0])
     assert dataset.labels == ["spam", "ham"]
     assert (len(dataset.train), len(dataset.test)) == (30, 10)
-
-
-def test_a_label_of_test_rows_alone_counts_as_wrong() -> None:
-    scores = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert evaluate(scores, np.array([0, -1], np.int32)) == {
-        "accuracy": 0.5,
-        "loss": pytest.approx(-np.log(0.9), rel=1e-6),
-    }
 
 
 def test_the_corpus_digest_ignores_order_and_sees_every_value(spark: SparkSession, make_pipeline: MakePipeline) -> None:

@@ -36,7 +36,7 @@ class Manifest(BaseModel):
         labels: In the order of the model's probabilities.
         num_words: Tokens outside the ``num_words - 1`` first of the vocabulary are dropped.
         max_length: Tokens of a sequence; counts ignore it.
-        metrics: Measured on the test rows.
+        metrics: Measured on the test rows; see ``textclf.training.evaluation.Evaluation``.
         training: How it was fitted: settings, seed, numbers of rows, split.
         corpus_digest: Of the source's corpus; see ``textclf.training.data.corpus_digest``.
         packages: Versions of the packages that trained it.
@@ -54,7 +54,7 @@ class Manifest(BaseModel):
     tokenizer: str
     num_words: Annotated[int, Field(ge=2)]
     max_length: Annotated[int, Field(ge=1)]
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
     training: dict[str, Any]
     corpus_digest: str
     packages: dict[str, str]

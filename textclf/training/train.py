@@ -1,5 +1,6 @@
 """Train a model of a source and keep it as the next version."""
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Dataset, Rows, load_dataset
-from textclf.training.evaluate import evaluate
+from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import use_keras_backend
 from textclf.training.settings import separate, used_by
@@ -38,12 +39,14 @@ class TrainedModel:
 
     Attributes:
         history: Loss and accuracy on the training rows after each epoch; empty without epochs.
+        evaluation: Measures on the test rows.
         parameters: Number of weights.
         champion: The version of the model that is in use now.
     """
 
     artifact: Artifact
     history: dict[str, list[float]]
+    evaluation: Evaluation
     parameters: int
     champion: str
 
@@ -85,12 +88,14 @@ def train_model(
     sys.stderr.write(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows\n")
     use_keras_backend(pipeline.train.keras_backend)
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
+    evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
     store = ModelStore(warehouse.models)
-    artifact = store.save(_artifact(source.name, pipeline, candidate, fitted, dataset))
+    artifact = store.save(_artifact(source.name, pipeline, candidate, fitted, dataset, evaluation))
     if promote or store.champion(source.name) is None:
         store.promote(source.name, artifact.manifest.version)
     champion = store.champion(source.name) or ""
-    return TrainedModel(artifact, fitted.history, made.parameter_count(hyperparameters, candidate.shape), champion)
+    parameters = made.parameter_count(hyperparameters, candidate.shape)
+    return TrainedModel(artifact, fitted.history, evaluation, parameters, champion)
 
 
 def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
@@ -106,7 +111,9 @@ def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:
     return Vocabulary(tuple(sorted({word for text in rows.texts.to_pylist() for word in tokenize(text)})))
 
 
-def _artifact(name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, dataset: Dataset) -> Artifact:
+def _artifact(
+    name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, dataset: Dataset, evaluation: Evaluation
+) -> Artifact:
     encoder = candidate.encoder
     texts = [*_GOLDEN_EDGES, *dataset.test.texts.slice(0, _GOLDEN_ROWS).to_pylist()]
     manifest = Manifest(
@@ -117,7 +124,7 @@ def _artifact(name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, 
         tokenizer=encoder.tokenizer,
         num_words=encoder.num_words,
         max_length=encoder.max_length,
-        metrics=evaluate(fitted.predict(dataset.test.texts), dataset.test.labels),
+        metrics=json.loads(evaluation.to_json()),
         training=candidate.settings.model_dump(include=used_by(candidate.architecture))
         | ({} if fitted.coverage is None else {"embedding_coverage": fitted.coverage})
         | {"rows": len(dataset.train), "test_rows": len(dataset.test), "split": pipeline.split.model_dump()},
