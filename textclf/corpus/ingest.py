@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
@@ -14,6 +13,7 @@ from textclf.corpus.blocks import BlockPlan, plan_blocks, read_lines
 from textclf.corpus.parse import STAGED, column_parser, fragment_parser, record_parser
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
+from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute
@@ -74,8 +74,16 @@ def _stage(spark: SparkSession, source: Source, place: Location) -> int:
     try:
         stage = _stage_columns if source.format in ("parquet", "delta") else _stage_lines
         records = stage(spark, source, place)
-    except PySparkException as error:
-        raise _unreadable(source, error) from error
+    except READ_FAILURES as error:
+        received = unreadable(error)
+        if received is None:
+            raise
+        raise InputError(
+            f"Source {source.name} cannot be read.",
+            received=received,
+            expected=f"readable files of format {source.format} at {absolute(source.path)}",
+            fix="check path and format in the pipeline file, and that every executor can reach the path",
+        ) from error
     if records == 0:
         raise InputError(
             f"Source {source.name} holds no record.",
@@ -84,20 +92,6 @@ def _stage(spark: SparkSession, source: Source, place: Location) -> int:
             fix="check the path; to remove a source, delete its rows from corpus and corpus_rejects",
         )
     return records
-
-
-def _unreadable(source: Source, error: PySparkException) -> Exception:
-    """The reader's error for what Spark says of files; any other error stays what it is."""
-    message = str(error)
-    about_files = ("PATH_NOT_FOUND", "FAILED_READ_FILE", "UNABLE_TO_INFER_SCHEMA", "CANNOT_READ_FILE", "DELTA_")
-    if not isinstance(error, AnalysisException) and not any(sign in message for sign in about_files):
-        return error
-    return InputError(
-        f"Source {source.name} cannot be read.",
-        received=message.partition("\n")[0][:300],
-        expected=f"readable files of format {source.format} at {absolute(source.path)}",
-        fix="check path and format in the pipeline file, and that every executor can reach the path",
-    )
 
 
 def _stage_lines(spark: SparkSession, source: Source, place: Location) -> int:

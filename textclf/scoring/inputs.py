@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, StringType, TimestampNTZType, TimestampType
 
 from textclf.errors import InputError
+from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.warehouse import Location, absolute
 
 
@@ -87,10 +88,13 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
         return InputTable(rows, place, version)
     try:
         return InputTable(spark.read.parquet(str(place)), place, None)
-    except AnalysisException as error:
+    except READ_FAILURES as error:
+        received = unreadable(error)
+        if received is None:
+            raise
         raise InputError(
             "The input cannot be read.",
-            received=f"{given}: {str(error).partition(chr(10))[0][:300]}",
+            received=f"{given}: {received}",
             expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
             fix="check --input, or input under [score] in the pipeline file",
         ) from error

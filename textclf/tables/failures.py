@@ -1,0 +1,20 @@
+"""What Spark says of files that it cannot read."""
+
+import re
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
+
+READ_FAILURES = (PySparkException, Py4JJavaError)
+"""What Spark raises when reading fails: the second where PySpark does not translate the first."""
+
+_ABOUT_FILES = re.compile(r"\[(?:PATH_NOT_FOUND|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|CANNOT_READ_FILE|DELTA_)[^\n]*")
+_LONGEST = 300  # characters of Spark's words in an error
+
+
+def unreadable(error: Exception) -> str | None:
+    """Spark's sentence about the files, None where the error is about something else."""
+    found = _ABOUT_FILES.search(str(error))
+    if found:
+        return found[0][:_LONGEST]
+    return str(error).partition("\n")[0][:_LONGEST] if isinstance(error, AnalysisException) else None
