@@ -16,6 +16,7 @@ ours, and the peak memory of the driver's Python and JVM for a tenth of the rows
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -135,11 +136,13 @@ WAYS = {"ours": ours, "MLlib": mllib, "pandas": pandas}
 
 
 def peak_memory() -> dict[str, float]:
-    """Peak resident memory of this Python and of its largest child, the driver's JVM, in MiB."""
-    return {
-        name: resource.getrusage(who).ru_maxrss / 1024
-        for name, who in (("python", resource.RUSAGE_SELF), ("jvm", resource.RUSAGE_CHILDREN))
-    }
+    """Peak resident memory, in MiB, of this Python and of the driver's JVM, which is its child."""
+    found = {"python": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        fields = dict(line.split(":", 1) for line in status.read_text(errors="replace").splitlines() if ":" in line)
+        if fields.get("PPid", "").strip() == str(os.getpid()) and fields["Name"].strip() == "java":
+            found["JVM"] = int(fields["VmHWM"].split()[0]) / 1024
+    return found
 
 
 def measure(way: str, source: Path, warm_up: Path, cores: int) -> None:
@@ -151,12 +154,6 @@ def measure(way: str, source: Path, warm_up: Path, cores: int) -> None:
         once = WAYS[way](cores)
         once(warm_up, first)
         seconds = once(source, second)
-    if way != "pandas":
-        from pyspark.sql import SparkSession
-
-        spark = SparkSession.getActiveSession()
-        assert spark is not None
-        spark.stop()
     sys.stdout.write(json.dumps({"seconds": seconds, "memory": peak_memory()}) + "\n")
 
 

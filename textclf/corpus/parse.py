@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from itertools import count, repeat
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.blocks import Block, BlockPlan, runs
+from textclf.corpus.blocks import Block, BlockPlan
+from textclf.corpus.columns import Splitter, column_splitter
 from textclf.corpus.quotes import inside_after
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.tables.schemas import TableSpec
@@ -28,10 +30,9 @@ STAGED = TableSpec(
             StructField("start", LongType()),
         ]
     ),
-    ("source",),
+    statistics=(),
 )
 _TYPES = [pa.string(), pa.string(), pa.int64(), *[pa.string()] * 4, pa.binary(), pa.int64()]
-_ROWS = 4096  # of one batch: small enough for any worker with texts up to the record limit
 
 Batches = Iterator[pa.RecordBatch]
 Row = tuple[str, str, int, str | None, str | None, str | None, str | None, bytes | None, int | None]
@@ -42,18 +43,18 @@ def record_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
     blocks = {block.id: block for block in plan.blocks}
 
     def parse(batches: Batches) -> Batches:
-        parse_record = parser(source, plan.columns)
+        parse_record, split = parser(source, plan.columns), column_splitter(source, plan.columns)
         readers: dict[int, _Reader] = {}
         for batch in batches:
-            rows: list[Row] = []
-            for (block,), lines in runs(batch, ["block"]):
+            for block, lines in _by_block(batch):
                 reader = readers.get(block) or readers.setdefault(block, _reader(source, blocks[block]))
-                for position, raw, partial in reader.records(lines):
+                if split is not None:
+                    yield from _in_columns(source, reader, lines, split, parse_record)
+                    continue
+                rows: list[Row] = []
+                for position, raw, partial in reader.records(lines.to_pylist()):
                     rows.append(_row(source, reader.block, position, raw, parse_record, partial=partial))
-                if len(rows) >= _ROWS:
-                    yield _batch(rows)
-                    rows = []
-            yield _batch(rows)
+                yield _batch(rows)
         rest = [
             _row(source, reader.block, position, raw, parse_record, partial=True)
             for reader in readers.values()
@@ -62,6 +63,38 @@ def record_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
         yield _batch(rest)
 
     return parse
+
+
+def _by_block(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.Array]]:
+    """The batch's lines, block by block, in order."""
+    numbers = batch.column(0).to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    for start, end in zip(starts, np.append(starts[1:], len(numbers)), strict=True):
+        yield int(numbers[start]), batch.column(1).slice(start, end - start)
+
+
+def _in_columns(
+    source: Source, reader: "_Reader", lines: pa.Array, split: Splitter, parse: Callable[[bytes], Parsed]
+) -> Batches:
+    """Records that are plainly good as whole columns, the others one by one."""
+    first = reader.skip(len(lines))
+    good, text, label = split(lines)
+    if first < 0:
+        good[0] = False  # a header
+    positions = first + np.arange(len(lines))
+    chosen = pa.array(good)
+    count = int(good.sum())
+    nulls = [pa.nulls(count, kind) for kind in _TYPES[5:]]
+    head = [pa.repeat(source.name, count), pa.repeat(reader.block.file, count), pa.array(positions[good])]
+    yield pa.record_batch([*head, text.filter(chosen), label.filter(chosen), *nulls], names=STAGED.columns)
+    others = [int(number) for number in np.flatnonzero(~good) if positions[number] >= 0]
+    yield _batch(
+        [
+            _finished(source, reader.block.file, int(positions[number]), raw, parse(raw))
+            for number in others
+            for raw in (lines[number].as_py(),)
+        ]
+    )
 
 
 def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
@@ -116,13 +149,17 @@ class _Reader:
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        self._numbers = count(block.first)
+        self._next = block.first
 
     def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
         """Number, bytes and whether it is only a part, of each record that ends in ``lines``."""
-        # The lines come first: zip takes one item too many of whatever it is given before the shorter one.
-        found = ((number, line, False) for line, number in zip(lines, self._numbers, strict=False))
+        found = ((number, line, False) for number, line in enumerate(lines, self.skip(len(lines))))
         return (record for record in found if record[0] >= 0)  # -1 is a header
+
+    def skip(self, count: int) -> int:
+        """Number of the next record, of which ``count`` are taken at once."""
+        first, self._next = self._next, self._next + count
+        return first
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """The record that the block's end cuts off."""

@@ -34,6 +34,7 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",  # bounds a worker's memory with long texts
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker says where
     "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
+    "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task's rows need no sort by partition before a write
     "spark.ui.showConsoleProgress": "true",
 }
 LOCAL_DEFAULTS = {

@@ -27,7 +27,7 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame) -> Iterator[DataFrame]:
     """Compute ``df`` exactly once, into staging, and give back the stored rows."""
     spark = df.sparkSession
-    with staging(spark, warehouse, run_id, TableSpec(name, df.schema)) as place:
+    with staging(spark, warehouse, run_id, TableSpec(name, df.schema, statistics=())) as place:
         place.write(df)
         yield place.read(spark)
 

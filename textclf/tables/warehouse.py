@@ -58,6 +58,8 @@ class Location:
         if self.exists(spark):
             return
         builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
+        for key, value in spec.properties.items():
+            builder = builder.property(key, value)
         (builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")).execute()
 
     def write(self, df: DataFrame, *, replace_where: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -47,8 +48,14 @@ def build_vocabulary(
     columns = corpus.select("source", "file", "position", "text")
     tokens = columns.mapInArrow(_tokenized, TOKENS.schema)
     counted = columns.mapInArrow(token_counter(splits), COUNTED)
-    warehouse.replace_sources(tokens, TOKENS, names)
-    warehouse.replace_sources(_indexed(counted), VOCABULARY, names)
+    # Side by side: the driver plans and commits one while the executors work on the other.
+    with ThreadPoolExecutor(2) as pool:
+        writes = [
+            pool.submit(warehouse.replace_sources, rows, spec, names)
+            for rows, spec in ((tokens, TOKENS), (_indexed(counted), VOCABULARY))
+        ]
+    for write in writes:
+        write.result()
     return _figures(spark, warehouse, splits)
 
 
