@@ -65,13 +65,14 @@ class Network:
             return self.encoder.counts(texts)[0]
         return pad(*self.encoder.ragged(texts), length)
 
-    def cropped(self, texts: pa.Array) -> int:
-        """The shortest length of sequences that gives the same scores of ``texts`` as ``max_length``."""
+    def training_inputs(self, texts: pa.Array) -> tuple[Ints | csr_matrix, int]:
+        """What the graph reads, at the shortest length that gives the same scores as ``max_length``; that length."""
         padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
         if self.made.features == "counts" or padding is None:
-            return full
-        longest = int(np.diff(self.encoder.ragged(texts)[1]).max(initial=1))
-        return min(longest + padding, full)
+            return self.inputs(texts, full), full
+        flat, offsets = self.encoder.ragged(texts)
+        length = min(int(np.diff(offsets).max(initial=1)) + padding, full)
+        return pad(flat, offsets, length), length
 
     def weigh(self, model: Any) -> float | None:
         """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
@@ -105,8 +106,7 @@ def fit_network(
 
         tf.config.experimental.enable_op_determinism()
     train, held = _held_back(labels, network.shape.labels, settings)
-    length = network.cropped(texts)
-    inputs = network.inputs(texts, length)
+    inputs, length = network.training_inputs(texts)
     steps = -(-len(train) // settings.batch_size)
     model = _fresh(network, length, settings, steps)
     coverage = network.weigh(model)
