@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline
-from textclf.corpus.ingest import Counts, ingest_corpus
+from textclf.corpus.ingest import Counts, ingest_corpus, look_at, publish
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 
@@ -195,7 +195,42 @@ def test_unusable_input_changes_nothing(
 
     assert caught.value.exit_code == 3
     assert Warehouse.of(good).location("corpus").version(spark) == version
-    assert not list((tmp_path / "warehouse" / "_staging").iterdir())
+    assert not list((tmp_path / "warehouse").glob("_staging/*"))
+
+
+@pytest.mark.parametrize("rewritten", ["short\t1\n", "x\t1\n" * 300], ids=["shorter", "longer"])
+def test_a_file_that_changes_while_it_is_read_leaves_the_table_as_it_was(
+    spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path, rewritten: str
+) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text("old\t1\n", encoding="utf-8")
+    pipeline = make_pipeline(entry("a", file, 'format = "tsv"\ncolumns = ["text", "label"]'))
+    ingest(spark, pipeline)
+    file.write_text("a new text\t1\n" * 100, encoding="utf-8")
+    look = look_at(spark, pipeline.sources[0])
+    file.write_text(rewritten, encoding="utf-8")
+
+    with pytest.raises(InputError, match="changed while"):
+        publish(spark, Warehouse.of(pipeline), [look], None, rejects=False)
+
+    assert table(spark, pipeline, "corpus", "text") == [("old",)]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_odd_records_keep_their_numbers_among_plain_ones(
+    spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path
+) -> None:
+    lines = ["text\tlabel"] + [f"\u2003text {n}\t1" if n % 7 == 0 else f"text {n}\t1" for n in range(500)]
+    lines[100] = "no label"
+    (tmp_path / "h.tsv").write_text("\n".join(lines), encoding="utf-8")
+    pipeline = make_pipeline(entry("h", tmp_path / "h.tsv", 'format = "tsv"\nheader = true'))
+
+    result = ingest(spark, pipeline)
+
+    assert (result["h"].records, result["h"].rejected) == (500, 1)
+    assert table(spark, pipeline, "corpus_rejects", "position", "raw") == [(99, "no label")]
+    expected = [(n, line.split("\t")[0]) for n, line in enumerate(lines[1:]) if n != 99]
+    assert table(spark, pipeline, "corpus", "position", "text") == expected
 
 
 def test_real_files_lose_nothing(spark: SparkSession, make_pipeline: MakePipeline, data: Path) -> None:

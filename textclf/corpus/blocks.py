@@ -14,11 +14,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
+from textclf.corpus.plain import PlainFields, plain_lines
 from textclf.corpus.quotes import QuoteScan
 from textclf.corpus.records import RAW_CHARACTERS
 from textclf.errors import InputError
@@ -28,7 +29,7 @@ _GLOB = "*?[{"
 
 
 class _Scanned(NamedTuple):
-    """What the first look at a block found; see ``QuoteScan``."""
+    """What the first look at a block found; see ``QuoteScan`` and ``Block``."""
 
     path: str
     start: int
@@ -37,6 +38,8 @@ class _Scanned(NamedTuple):
     ends_outside: bool = False
     ends_inside: bool = True
     first_line: bytes | None = None
+    first_row: int = 0
+    plain: int = 0
 
 
 _SCAN = StructType(
@@ -62,6 +65,8 @@ class Block:
         begun: Number of records that begin here, a header among them.
         inside: Whether the block begins inside a quoted field.
         unclosed: Number of the file's last record if its quoted field never closes.
+        first_row: Spark's number of the block's first row, where each row is a record.
+        plain: Records that are good beyond doubt, where each row is a record.
     """
 
     id: int
@@ -72,6 +77,8 @@ class Block:
     begun: int
     inside: bool = False
     unclosed: int | None = None
+    first_row: int = 0
+    plain: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,41 +93,90 @@ class BlockPlan:
         """Number of records in all files, headers apart."""
         return sum(block.begun + min(block.first, 0) for block in self.blocks)
 
+    @property
+    def plain(self) -> int:
+        """Number of records that are good beyond doubt."""
+        return sum(block.plain for block in self.blocks)
+
 
 def read_lines(spark: SparkSession, source: Source) -> DataFrame:
-    """Lines of a source's files: columns path, start (of the block), value (bytes without the line feed).
+    """Lines of a source's files: those of ``with_place``, line (as Spark reads it) and value (its bytes).
 
-    Only the line feed ends a line. Of a line beyond the source's limit just the beginning is kept, one byte
+    Only the line feed ends a line. Of a value beyond the source's limit just the beginning is kept, one byte
     over the limit at least, so that it is still recognised and never fills a worker's memory.
     """
-    lines = spark.read.text(absolute(source.path), lineSep="\n")
     raw = F.col("value").cast("binary")
     kept = max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
-    return lines.select(
+    value = F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
+    lines = spark.read.text(absolute(source.path), lineSep="\n")
+    return with_place(lines, line=F.col("value"), value=value)
+
+
+def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
+    """Columns path, start (of the block) and row beside those given.
+
+    ``row`` rises by one from record to record of a block: where files are cut the same way, as they are while
+    nothing writes to them, it is the same in each query.
+    """
+    return rows.select(
         F.col("_metadata.file_path").alias("path"),
         F.col("_metadata.file_block_start").alias("start"),
-        F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw).alias("value"),
+        F.monotonically_increasing_id().alias("row"),
+        *(column.alias(name) for name, column in columns.items()),
     )
 
 
-def plan_blocks(lines: DataFrame, source: Source) -> BlockPlan:
-    """Count the records of each block and number them.
+def plan_lines(lines: DataFrame, source: Source) -> tuple[BlockPlan, PlainFields | None]:
+    """Count the records of each block of lines and number them; also the fields of plain records, if any can be.
 
     Raises:
         InputError: The header lacks the text or label column, or the files' headers differ.
     """
-    if source.quoted or source.header:
-        scan = lines.mapInArrow(_scanner(source), _SCAN)
-    else:
-        scan = lines.groupBy("path", "start").agg(F.count("*").alias("begun_outside"))
-    found = [_Scanned(*row) for row in scan.collect()]
+    if source.quoted:
+        found = _scan(lines, source)
+        columns = _header(source, [scanned for scanned in found if scanned.start == 0]) if source.header else None
+        return BlockPlan(_number_all(found, source), columns), None
+    heads = _scan(lines.where("start = 0"), source) if source.header else []
+    columns = _header(source, heads) if source.header else None
+    fields = plain_lines(source, columns, F.col("line"))
+    return BlockPlan(_number_all(_count(lines, fields, source), source), columns), fields
+
+
+def plan_rows(rows: DataFrame, source: Source, fields: PlainFields) -> BlockPlan:
+    """Count the rows of each block of a columnar source and number them."""
+    return BlockPlan(_number_all(_count(rows, fields, source), source))
+
+
+def _scan(lines: DataFrame, source: Source) -> list[_Scanned]:
+    scan = lines.select("path", "start", "value").mapInArrow(_scanner(source), _SCAN)
+    return [_Scanned(*row) for row in scan.collect()]
+
+
+def _count(rows: DataFrame, fields: PlainFields | None, source: Source) -> list[_Scanned]:
+    """The blocks of a source whose rows are its records, counted without a look in Python."""
+    good = fields.good if fields is not None else F.lit(False)
+    # Spark numbers the rows of a header too: its record number is -1, and it is nobody's record.
+    header = (F.col("start") == 0) & F.lit(source.header)
+    counted = rows.groupBy("path", "start").agg(
+        F.count("*").alias("begun"), F.min("row").alias("first_row"), F.count_if(good).alias("plain"),
+        F.min_by(good, "row").alias("first_is_plain"), F.first(header).alias("header"),
+    )  # fmt: skip
+    return [
+        _Scanned(
+            row["path"], row["start"], row["begun"], first_row=row["first_row"],
+            plain=row["plain"] - (row["header"] and row["first_is_plain"]),
+        )
+        for row in counted.collect()
+    ]  # fmt: skip
+
+
+def _number_all(found: Iterable[_Scanned], source: Source) -> tuple[Block, ...]:
     root = urlparse(absolute(source.path)).path if "://" in source.path else absolute(source.path)
     by_file = sorted((file_name(scanned.path, root), scanned) for scanned in found)
     blocks: list[Block] = []
     for _, group in groupby(by_file, key=lambda item: item[0]):
         blocks += _number(list(group), len(blocks), has_header=source.header)
-    columns = _header(source, [scanned for scanned in found if scanned.start == 0]) if source.header else None
-    return BlockPlan(tuple(blocks), columns)
+    return tuple(blocks)
 
 
 def file_name(path: str, root: str) -> str:
@@ -140,7 +196,12 @@ def _number(group: list[tuple[str, _Scanned]], next_id: int, *, has_header: bool
     first, inside = -1 if has_header else 0, False
     for offset, (file, scanned) in enumerate(group):
         begun = scanned.begun_inside if inside else scanned.begun_outside
-        blocks.append(Block(next_id + offset, scanned.path, scanned.start, file, first, begun, inside))
+        blocks.append(
+            Block(
+                next_id + offset, scanned.path, scanned.start, file, first, begun, inside,
+                first_row=scanned.first_row, plain=scanned.plain,
+            )
+        )  # fmt: skip
         first += begun
         inside = scanned.ends_inside if inside else scanned.ends_outside
     if inside:

@@ -1,23 +1,28 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from typing import TypeVar
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
-from textclf.corpus.blocks import BlockPlan, plan_blocks, read_lines
-from textclf.corpus.parse import STAGED, column_parser, fragment_parser, record_parser
+from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, read_lines, with_place
+from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
+from textclf.corpus.plain import PlainFields, plain_columns
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
 from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
-from textclf.tables.warehouse import absolute
+from textclf.tables.warehouse import absolute, of_sources
 
+_Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
 
 
@@ -31,12 +36,32 @@ class Counts:
     reasons: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a first look at a source found: its rows, with ``with_place``, and where its records are.
+
+    Attributes:
+        fields: How to tell plain records; None where Spark's expressions cannot.
+    """
+
+    source: Source
+    rows: DataFrame
+    plan: BlockPlan
+    fields: PlainFields | None
+
+    @property
+    def all_plain(self) -> bool:
+        """Whether no record needs a look in Python."""
+        return self.plan.plain == self.plan.records
+
+
 def ingest_corpus(
     spark: SparkSession, warehouse: Warehouse, run_id: str, sources: Sequence[Source]
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
-    All records are read and counted before the first of them becomes visible.
+    All records are looked at and counted before the first of them becomes visible. Plainly good ones are counted
+    by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging.
 
     Returns:
         Counts by source name.
@@ -44,21 +69,37 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
-    with staging(spark, warehouse, run_id, STAGED) as place:
-        expected = _stage_all(spark, sources, place)
-        staged = place.read(spark).where("fragment IS NULL")
-        counts = {name: _counted(staged, name, records) for name, records in expected.items()}
-        names = list(expected)
-        warehouse.replace_sources(staged.where("reason IS NOT NULL"), CORPUS_REJECTS, names)
-        warehouse.replace_sources(staged.where("reason IS NULL"), CORPUS, names)
+    looks = _each(lambda source: look_at(spark, source), sources)
+    staged_looks = [look for look in looks if not look.all_plain]
+    names = [source.name for source in sources]
+    with ExitStack() as stack:
+        staged: DataFrame | None = None
+        reasons: dict[str, dict[str | None, int]] = {name: {} for name in names}
+        if staged_looks:
+            place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
+            _each(lambda source: _stage(_of(staged_looks, source), place), [look.source for look in staged_looks])
+            staged = place.read(spark).where("fragment IS NULL")
+            for row in staged.groupBy("source", "reason").count().collect():
+                reasons[row["source"]][row["reason"]] = row["count"]
+        counts = {look.source.name: _counted(look, reasons[look.source.name]) for look in looks}
+        publish(spark, warehouse, looks, staged, rejects=any(count.rejected for count in counts.values()))
     return counts
 
 
-def _stage_all(spark: SparkSession, sources: Sequence[Source], place: Location) -> dict[str, int]:
-    """Records of each source, now staged; one error for all sources that cannot be read."""
+def _of(looks: Sequence[Look], source: Source) -> Look:
+    return next(look for look in looks if look.source.name == source.name)
+
+
+def _each(work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:
+    """The work's result for each source; one error for all sources that cannot be read."""
+
+    def attempt(source: Source) -> _Result:
+        with _readable(source):
+            return work(source)
+
     with ThreadPoolExecutor(min(_AT_ONCE, len(sources))) as pool:
-        futures = {source.name: pool.submit(_stage, spark, source, place) for source in sources}
-    errors = [future.exception() for future in futures.values()]
+        futures = [pool.submit(attempt, source) for source in sources]
+    errors = [future.exception() for future in futures]
     unusable = [error for error in errors if isinstance(error, InputError)]
     for error in errors:
         if error is not None and not isinstance(error, InputError):
@@ -67,53 +108,103 @@ def _stage_all(spark: SparkSession, sources: Sequence[Source], place: Location) 
         raise unusable[0]
     if unusable:
         raise InputError("\n".join(map(str, unusable)))
-    return {name: future.result() for name, future in futures.items()}
+    return [future.result() for future in futures]
 
 
-def _stage(spark: SparkSession, source: Source, place: Location) -> int:
+@contextmanager
+def _readable(*sources: Source) -> Iterator[None]:
+    """Say of which sources the files are that Spark could not read."""
     try:
-        stage = _stage_columns if source.format in ("parquet", "delta") else _stage_lines
-        records = stage(spark, source, place)
+        yield
     except READ_FAILURES as error:
         received = unreadable(error)
         if received is None:
             raise
+        kinds = ", ".join(f"{source.format} at {absolute(source.path)}" for source in sources)
         raise InputError(
-            f"Source {source.name} cannot be read.",
+            f"Source {', '.join(source.name for source in sources)} cannot be read.",
             received=received,
-            expected=f"readable files of format {source.format} at {absolute(source.path)}",
-            fix="check path and format in the pipeline file, and that every executor can reach the path",
+            expected=f"readable files of format {kinds}",
+            fix="check path and format in the pipeline file, that every executor can reach the path, and that "
+            "nothing writes to the files",
         ) from error
-    if records == 0:
+
+
+def look_at(spark: SparkSession, source: Source) -> Look:
+    """Count and number a source's records.
+
+    Raises:
+        InputError: It cannot be used, or holds no record.
+    """
+    if source.format in ("parquet", "delta"):
+        rows, of_rows = _read_columns(spark, source)
+        look = Look(source, rows, plan_rows(rows, source, of_rows), of_rows)
+    else:
+        rows = read_lines(spark, source)
+        look = Look(source, rows, *plan_lines(rows, source))
+    if look.plan.records == 0:
         raise InputError(
             f"Source {source.name} holds no record.",
             received=f"nothing but empty files at {source.path}",
             expected="at least one record",
             fix="check the path; to remove a source, delete its rows from corpus and corpus_rejects",
         )
-    return records
+    return look
 
 
-def _stage_lines(spark: SparkSession, source: Source, place: Location) -> int:
-    lines = read_lines(spark, source)
-    plan = plan_blocks(lines, source)
-    if not plan.blocks:
-        return 0
-    numbered = _in_blocks(lines, plan).select("block", "value")
-    place.write(numbered.mapInArrow(record_parser(source, plan), STAGED.schema))
+def _stage(look: Look, place: Location) -> None:
+    """Put the records of a source that are not plainly good into staging, each accepted or refused."""
+    source, plan = look.source, look.plan
     if source.quoted:
-        _stage_fragments(spark, source, plan, place)
-    return plan.records
+        lines = _in_blocks(look).select("block", "value")
+        place.write(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
+        _stage_fragments(source, plan, place, lines.sparkSession)
+        return
+    rest = _numbered(look) if look.fields is None else _numbered(look).where(~look.fields.good)
+    if source.format in ("parquet", "delta"):
+        place.write(
+            rest.select("block", "position", "value", "label").mapInArrow(column_parser(source, plan), STAGED.schema)
+        )
+    else:
+        place.write(rest.select("block", "position", "value").mapInArrow(line_parser(source, plan), STAGED.schema))
 
 
-def _in_blocks(rows: DataFrame, plan: BlockPlan) -> DataFrame:
+def _in_blocks(look: Look) -> DataFrame:
     """The rows with the number of their block; a broadcast join keeps each task's rows in order."""
-    numbers = [(block.path, block.start, block.id) for block in plan.blocks]
-    blocks = rows.sparkSession.createDataFrame(numbers, "path string, start long, block int")
-    return rows.join(F.broadcast(blocks), ["path", "start"])
+    known = [
+        (block.path, block.start, block.id, block.file, block.first, block.begun, block.first_row)
+        for block in look.plan.blocks
+    ]
+    schema = "path string, start long, block int, file string, first long, begun long, first_row long"
+    blocks = look.rows.sparkSession.createDataFrame(known, schema)
+    return look.rows.join(F.broadcast(blocks), ["path", "start"])
 
 
-def _stage_fragments(spark: SparkSession, source: Source, plan: BlockPlan, place: Location) -> None:
+def _numbered(look: Look) -> DataFrame:
+    """The rows with file and position, where each row is a record; headers left out."""
+    place = F.col("row") - F.col("first_row")
+    # Files that are cut otherwise than a moment before would get wrong numbers: better none at all.
+    outside = F.raise_error(F.lit(f"the files of source {look.source.name} changed while they were read"))
+    position = F.when(place.between(0, F.col("begun") - 1), F.col("first") + place).otherwise(outside.cast("long"))
+    return _in_blocks(look).withColumn("position", position).where("position >= 0")
+
+
+def _plain(look: Look, read: Observation) -> DataFrame:
+    """The plainly good records of a source, with the columns of ``corpus``."""
+    fields = look.fields
+    assert fields is not None
+    columns = {
+        "source": F.lit(look.source.name),
+        "file": F.col("file"),
+        "position": F.col("position"),
+        "text": fields.text,
+        "label": fields.label,
+    }
+    rows = _numbered(look).where(fields.good).select(*(column.alias(name) for name, column in columns.items()))
+    return rows.observe(read, F.count(F.lit(1)).alias("rows"))
+
+
+def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: SparkSession) -> None:
     """Put the records together that cross from block to block."""
     ours = (F.col("source") == source.name) & F.col("fragment").isNotNull()
     fragments = place.read(spark).where(ours)
@@ -124,20 +215,13 @@ def _stage_fragments(spark: SparkSession, source: Source, plan: BlockPlan, place
     place.write(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
 
 
-def _stage_columns(spark: SparkSession, source: Source, place: Location) -> int:
+def _read_columns(spark: SparkSession, source: Source) -> tuple[DataFrame, PlainFields]:
     table = spark.read.format(source.format).load(absolute(source.path))
     _check_columns(table, source)
-    rows = table.select(
-        F.col("_metadata.file_path").alias("path"),
-        F.col("_metadata.file_block_start").alias("start"),
-        # Bytes: a string column may hold anything, and a worker must not fail on it.
-        F.col(source.text).cast("binary").alias("text"),
-        F.col(source.label).cast("string").alias("label"),
-    )
-    plan = plan_blocks(rows, source)
-    numbered = _in_blocks(rows, plan).select("block", "text", "label")
-    place.write(numbered.mapInArrow(column_parser(source, plan), STAGED.schema))
-    return plan.records
+    text, label = F.col(source.text), F.col(source.label).cast("string")
+    # Bytes for Python: a string column may hold anything, and a worker must not fail on it.
+    rows = with_place(table, text=text, value=text.cast("binary"), label=label)
+    return rows, plain_columns(source, F.col("text"), F.col("label"))
 
 
 def _check_columns(table: DataFrame, source: Source) -> None:
@@ -153,16 +237,54 @@ def _check_columns(table: DataFrame, source: Source) -> None:
             )
 
 
-def _counted(staged: DataFrame, name: str, expected: int) -> Counts:
-    grouped = staged.where(F.col("source") == name).groupBy("reason").count().collect()
-    reasons = {row["reason"]: row["count"] for row in grouped}
-    accepted = reasons.pop(None, 0)
-    rejected = sum(reasons.values())
+def _counted(look: Look, reasons: dict[str | None, int]) -> Counts:
+    accepted = look.plan.plain + reasons.get(None, 0)
+    refused = {reason: count for reason, count in sorted(reasons.items(), key=str) if reason is not None}
+    rejected, expected = sum(refused.values()), look.plan.records
     if accepted + rejected != expected:
-        raise InputError(
-            f"Source {name} changed while it was read.",
-            received=f"{accepted + rejected} records",
-            expected=f"{expected} records, as counted a moment before",
-            fix="run again when nothing writes to the files",
-        )
-    return Counts(expected, accepted, rejected, dict(sorted(reasons.items())))
+        raise _changed([look], accepted + rejected, expected)
+    return Counts(expected, accepted, rejected, refused)
+
+
+def publish(
+    spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look], staged: DataFrame | None, *, rejects: bool
+) -> None:
+    """Replace the sources' slices: what was refused first, then what was accepted.
+
+    Args:
+        staged: Rows of ``STAGED``: the records that are not plainly good; None where all are.
+        rejects: Whether some of them were refused.
+
+    Raises:
+        InputError: The files changed since the look. The slices of ``corpus`` are what they were.
+    """
+    names = [look.source.name for look in looks]
+    refused, accepted = warehouse.location(CORPUS_REJECTS.name), warehouse.location(CORPUS.name)
+    for place, spec in ((refused, CORPUS_REJECTS), (accepted, CORPUS)):
+        place.ensure(spark, spec)
+    if rejects or not refused.read(spark).where(of_sources(names)).isEmpty():
+        nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
+        rows = nothing if staged is None else staged.where("reason IS NOT NULL")
+        warehouse.replace_sources(rows, CORPUS_REJECTS, names)
+    before = accepted.version(spark)
+    observed = {look.source.name: Observation() for look in looks if look.plan.plain}
+    parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]
+    if staged is not None:
+        parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
+    with _readable(*(look.source for look in looks)):
+        warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
+    written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
+    if written != expected:
+        # The count of what was written is known only now: put back what was there.
+        warehouse.replace_sources(accepted.read_version(spark, before).where(of_sources(names)), CORPUS, names)
+        raise _changed(looks, written, expected)
+
+
+def _changed(looks: Sequence[Look], received: int, expected: int) -> InputError:
+    names = ", ".join(look.source.name for look in looks)
+    return InputError(
+        f"Source {names} changed while it was read.",
+        received=f"{received} records",
+        expected=f"{expected} records, as counted a moment before",
+        fix="run again when nothing writes to the files",
+    )

@@ -1,15 +1,13 @@
 """The worker's side of ingest: lines of blocks in, numbered records, accepted or refused, out."""
 
 from collections.abc import Callable, Iterator
-from itertools import count, repeat
+from itertools import repeat
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.blocks import Block, BlockPlan
-from textclf.corpus.columns import Splitter, column_splitter
+from textclf.corpus.blocks import Block, BlockPlan, runs
 from textclf.corpus.quotes import inside_after
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.tables.schemas import TableSpec
@@ -38,23 +36,39 @@ Batches = Iterator[pa.RecordBatch]
 Row = tuple[str, str, int, str | None, str | None, str | None, str | None, bytes | None, int | None]
 
 
-def record_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, value), lines in order, to rows of ``STAGED``."""
-    blocks = {block.id: block for block in plan.blocks}
+def line_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, position, value), a record each, to rows of ``STAGED``."""
+    files = {block.id: block.file for block in plan.blocks}
 
     def parse(batches: Batches) -> Batches:
-        parse_record, split = parser(source, plan.columns), column_splitter(source, plan.columns)
-        readers: dict[int, _Reader] = {}
+        parse_record = parser(source, plan.columns)
         for batch in batches:
-            for block, lines in _by_block(batch):
-                reader = readers.get(block) or readers.setdefault(block, _reader(source, blocks[block]))
-                if split is not None:
-                    yield from _in_columns(source, reader, lines, split, parse_record)
-                    continue
-                rows: list[Row] = []
-                for position, raw, partial in reader.records(lines.to_pylist()):
+            records = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            yield _batch([_finished(source, files[block], at, raw, parse_record(raw)) for block, at, raw in records])
+
+    return parse
+
+
+def quoted_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, value), lines in order, to rows of ``STAGED``.
+
+    Quoted fields may hold line feeds, so that records are not lines.
+    """
+    blocks = {block.id: block for block in plan.blocks}
+    separator = source.separator.encode(source.encoding)
+
+    def parse(batches: Batches) -> Batches:
+        parse_record = parser(source, plan.columns)
+        readers: dict[int, _QuotedReader] = {}
+        for batch in batches:
+            rows: list[Row] = []
+            for (block,), lines in runs(batch, ["block"]):
+                if block not in readers:
+                    readers[block] = _QuotedReader(blocks[block], separator, source.max_record_bytes)
+                reader = readers[block]
+                for position, raw, partial in reader.records(lines):
                     rows.append(_row(source, reader.block, position, raw, parse_record, partial=partial))
-                yield _batch(rows)
+            yield _batch(rows)
         rest = [
             _row(source, reader.block, position, raw, parse_record, partial=True)
             for reader in readers.values()
@@ -63,38 +77,6 @@ def record_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
         yield _batch(rest)
 
     return parse
-
-
-def _by_block(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.Array]]:
-    """The batch's lines, block by block, in order."""
-    numbers = batch.column(0).to_numpy()
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    for start, end in zip(starts, np.append(starts[1:], len(numbers)), strict=True):
-        yield int(numbers[start]), batch.column(1).slice(start, end - start)
-
-
-def _in_columns(
-    source: Source, reader: "_Reader", lines: pa.Array, split: Splitter, parse: Callable[[bytes], Parsed]
-) -> Batches:
-    """Records that are plainly good as whole columns, the others one by one."""
-    first = reader.skip(len(lines))
-    good, text, label = split(lines)
-    if first < 0:
-        good[0] = False  # a header
-    positions = first + np.arange(len(lines))
-    chosen = pa.array(good)
-    count = int(good.sum())
-    nulls = [pa.nulls(count, kind) for kind in _TYPES[5:]]
-    head = [pa.repeat(source.name, count), pa.repeat(reader.block.file, count), pa.array(positions[good])]
-    yield pa.record_batch([*head, text.filter(chosen), label.filter(chosen), *nulls], names=STAGED.columns)
-    others = [int(number) for number in np.flatnonzero(~good) if positions[number] >= 0]
-    yield _batch(
-        [
-            _finished(source, reader.block.file, int(positions[number]), raw, parse(raw))
-            for number in others
-            for raw in (lines[number].as_py(),)
-        ]
-    )
 
 
 def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
@@ -117,17 +99,16 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
 
 
 def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, text, label) of a columnar format to rows of ``STAGED``."""
-    blocks = {block.id: block for block in plan.blocks}
+    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``."""
+    files = {block.id: block.file for block in plan.blocks}
     allowed, limit = allowed_labels(source), source.max_record_bytes
 
     def parse(batches: Batches) -> Batches:
-        numbers = {block.id: count(block.first) for block in plan.blocks}
         for batch in batches:
             rows: list[Row] = []
-            for number, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for block, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 parsed = _checked(raw, label, allowed, limit)
-                rows.append(_finished(source, blocks[number].file, next(numbers[number]), raw or b"", parsed))
+                rows.append(_finished(source, files[block], position, raw or b"", parsed))
             yield _batch(rows)
 
     return parse
@@ -144,33 +125,11 @@ def _checked(raw: bytes | None, label: str | None, allowed: frozenset[str] | Non
         return Parsed(None, None, Reason.UNDECODABLE_BYTES)
 
 
-class _Reader:
-    """The records of one block whose lines are its records."""
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-        self._next = block.first
-
-    def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
-        """Number, bytes and whether it is only a part, of each record that ends in ``lines``."""
-        found = ((number, line, False) for number, line in enumerate(lines, self.skip(len(lines))))
-        return (record for record in found if record[0] >= 0)  # -1 is a header
-
-    def skip(self, count: int) -> int:
-        """Number of the next record, of which ``count`` are taken at once."""
-        first, self._next = self._next, self._next + count
-        return first
-
-    def rest(self) -> Iterator[tuple[int, bytes]]:
-        """The record that the block's end cuts off."""
-        return iter(())
-
-
-class _QuotedReader(_Reader):
+class _QuotedReader:
     """The records of one block whose quoted fields may hold line feeds."""
 
     def __init__(self, block: Block, separator: bytes, limit: int) -> None:
-        super().__init__(block)
+        self.block = block
         self._separator, self._limit = separator, limit
         self._number, self._inside = block.first - 1, block.inside
         self._leading = block.inside  # the first record began in an earlier block
@@ -178,6 +137,7 @@ class _QuotedReader(_Reader):
         self._size = 0
 
     def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+        """Number, bytes and whether it is only a part, of each record that ends in ``lines``."""
         for line in lines:
             if not self._inside:
                 self._number += 1
@@ -193,14 +153,9 @@ class _QuotedReader(_Reader):
                 self._leading = False
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
+        """The record that the block's end cuts off."""
         if self._inside and self._number >= 0:
             yield self._number, b"\n".join(self._pending)
-
-
-def _reader(source: Source, block: Block) -> _Reader:
-    if source.quoted:
-        return _QuotedReader(block, source.separator.encode(source.encoding), source.max_record_bytes)
-    return _Reader(block)
 
 
 def _row(

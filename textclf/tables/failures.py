@@ -8,7 +8,9 @@ from pyspark.errors import AnalysisException, PySparkException
 READ_FAILURES = (PySparkException, Py4JJavaError)
 """What Spark raises when reading fails: the second where PySpark does not translate the first."""
 
-_ABOUT_FILES = re.compile(r"\[(?:PATH_NOT_FOUND|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|CANNOT_READ_FILE|DELTA_)[^\n]*")
+_ABOUT_FILES = re.compile(
+    r"\[(?:PATH_NOT_FOUND|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|CANNOT_READ_FILE|DELTA_|USER_RAISED_EXCEPTION)[^\n]*"
+)
 _LONGEST = 300  # characters of Spark's words in an error
 
 

@@ -53,6 +53,10 @@ class Location:
         """Number of the newest commit."""
         return int(spark.sql(f"DESCRIBE HISTORY {self.sql} LIMIT 1").collect()[0]["version"])
 
+    def read_version(self, spark: SparkSession, version: int) -> DataFrame:
+        """The table as that commit left it."""
+        return spark.sql(f"SELECT * FROM {self.sql} VERSION AS OF {version}")
+
     def ensure(self, spark: SparkSession, spec: TableSpec) -> None:
         """Create the table, empty, where there is none."""
         if self.exists(spark):
@@ -111,6 +115,10 @@ class Warehouse:
         """Replace the sources' slices of a table in one commit, whole or not at all."""
         place = self.location(spec.name)
         place.ensure(df.sparkSession, spec)
-        # Source names hold no quote: the pipeline file admits only letters, digits, _ and -.
-        names = ", ".join(f"'{source}'" for source in sources)
-        place.write(df.select(*spec.columns), replace_where=f"source IN ({names})")
+        place.write(df.select(*spec.columns), replace_where=of_sources(sources))
+
+
+def of_sources(sources: Sequence[str]) -> str:
+    """The SQL condition that holds for the rows of these sources alone."""
+    # Source names hold no quote: the pipeline file admits only letters, digits, _ and -.
+    return "source IN ({})".format(", ".join(f"'{source}'" for source in sources))

@@ -68,8 +68,9 @@ def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -
     fix = "run the job ingest_corpus first"
     warehouse.read(spark, CORPUS, fix=fix)
     place = warehouse.location(CORPUS.name)
-    newest = spark.sql(f"SELECT * FROM {place.sql} VERSION AS OF {place.version(spark)}")
-    corpus = newest.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
+    corpus = (
+        place.read_version(spark, place.version(spark)).select(*CORPUS.columns).where(F.col("source").isin(list(names)))
+    )
     present = {row["source"] for row in corpus.select("source").distinct().collect()}
     if missing := [name for name in names if name not in present]:
         raise InputError(

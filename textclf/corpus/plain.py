@@ -1,0 +1,74 @@
+"""Records that are plainly good, told by Spark's own expressions: most records never need a look in Python."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from textclf.config import Source
+from textclf.corpus.records import allowed_labels
+
+_PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
+
+
+@dataclass(frozen=True)
+class PlainFields:
+    """Expressions on a source's lines or rows.
+
+    Attributes:
+        good: Whether the record is good beyond doubt; never null. What is not good is for ``records.parser``.
+        text: The text of a good record; of no meaning in others. ``label`` likewise.
+    """
+
+    good: Column
+    text: Column
+    label: Column
+
+
+def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> PlainFields | None:
+    """Fields of delimited UTF-8 records without quoting; None for all other sources of lines.
+
+    It never accepts a record that ``records.parser`` would refuse or read otherwise.
+    """
+    if source.format not in ("tsv", "csv") or source.quoted or source.encoding.lower() not in ("utf-8", "utf8"):
+        return None
+    names = list(columns or source.columns or [])
+    separator, last = source.separator, len(names) - 1
+    before_last = F.substring_index(line, separator, last) if last else F.lit("")
+    # Exactly ``last`` separators: with fewer, everything would be counted twice; with more, a field is left out.
+    length = F.octet_length(before_last) + (len(separator.encode()) if last else 0)
+    exact = length + F.octet_length(F.substring_index(line, separator, -1)) == F.octet_length(line)
+
+    def value(name: str) -> Column:
+        place = names.index(name)
+        return F.substring_index(F.substring_index(line, separator, place + 1), separator, -1)
+
+    text, label = value(source.text), value(source.label)
+    good = exact & ~F.endswith(line, F.lit("\r")) & _checks(source, line, text, label)
+    return PlainFields(F.coalesce(good, F.lit(False)), text, label)
+
+
+def plain_columns(source: Source, text: Column, label: Column) -> PlainFields:
+    """Fields of a columnar source."""
+    return PlainFields(F.coalesce(_checks(source, text, text, label), F.lit(False)), text, label)
+
+
+def _checks(source: Source, record: Column, text: Column, label: Column) -> Column:
+    allowed = allowed_labels(source)
+    first = F.ascii(F.ltrim(text))  # the code point of the first character beside the space; 0 without any
+    return (
+        (F.octet_length(record) <= source.max_record_bytes)
+        & F.is_valid_utf8(record)
+        & (first > F.lit(0))
+        & ~first.isin(*_blanks())
+        & (label.rlike(_PRINTABLE) if allowed is None else label.isin(*allowed))
+    )
+
+
+@lru_cache(maxsize=1)
+def _blanks() -> tuple[int, ...]:
+    """Code points that Python takes for white space: a text of nothing else is empty."""
+    return tuple(code for code in range(sys.maxunicode + 1) if chr(code).isspace())
