@@ -1,0 +1,130 @@
+"""Unicode as this Python knows it, in tables that a kernel can read: lower case, word characters, final sigma."""
+
+import re
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.text.tokenizer import FILTERS
+
+SEPARATOR = -1
+OTHER, IGNORABLE, CASED = 0, 1, 2
+_BLOCK = 256
+_SIGMA = "Σ"
+_WORD = re.compile(r"\w")
+_NOTHING = "\n"  # neither cased nor ignored between cased letters, and its own lower case
+
+
+@dataclass(frozen=True)
+class CharacterTables:
+    """What a tokenizer does with each character.
+
+    Attributes:
+        ascii: The lower case of each byte below 128, ``SEPARATOR`` where it ends a token: int16, shape (128,).
+        lowered: UTF-8 of the lower case of a code point, first byte lowest, 0 where it is the character itself or
+            beyond the end: uint32.
+        kind: Of a code point: 0 ends a token, 1 is part of one, 2 is part of one and ends it: uint8; empty where
+            all characters beyond ASCII are parts of tokens.
+        casing: ``CASED``, ``IGNORABLE`` or ``OTHER`` neighbour of a capital sigma, by code point: uint8.
+    """
+
+    ascii: npt.NDArray[np.int16]
+    lowered: npt.NDArray[np.uint32]
+    kind: npt.NDArray[np.uint8]
+    casing: npt.NDArray[np.uint8]
+
+
+@cache
+def character_tables(tokenizer: str) -> CharacterTables:
+    """The tables of a tokenizer, filled by asking ``str.lower`` and ``re`` about every code point.
+
+    Raises:
+        ValueError: This Python lower-cases a character to something that the tables cannot hold.
+    """
+    changed = _changed()
+    words = tokenizer == "words"
+    kind = _word_characters() if words else np.zeros(0, np.uint8)
+    lowered = np.zeros(max(map(ord, changed)) + 1, np.uint32)
+    for character, lower in changed.items():
+        kept = lower
+        if words:
+            kept = _leading_word(lower)
+            kind[ord(character)] = 0 if not kept else 1 if kept == lower else 2
+        encoded = kept.encode()
+        if len(encoded) > 4 or (words and len(kept) > 1) or b"\0" in encoded:
+            raise ValueError(f"{character!a}.lower() is {lower!a}, which a table of 4 bytes cannot hold")
+        lowered[ord(character)] = int.from_bytes(encoded, "little")
+    return CharacterTables(_ascii(words), lowered, kind, _casing())
+
+
+def _ascii(words: bool) -> npt.NDArray[np.int16]:
+    table = np.array([ord(chr(code).lower()) for code in range(128)], np.int16)
+    ends = [not _WORD.match(chr(code)) if words else chr(code) in FILTERS + " " for code in range(128)]
+    table[ends] = SEPARATOR
+    return table
+
+
+def _points(start: int, end: int) -> str:
+    return np.arange(start, end, dtype=np.uint32).tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _changed() -> dict[str, str]:
+    """Characters beyond ASCII whose lower case is another, each asked about alone."""
+    found = {}
+    for start in range(128, sys.maxunicode + 1, _BLOCK):
+        block = _points(start, min(start + _BLOCK, sys.maxunicode + 1))
+        if block.lower() != block:  # a few dozen blocks of 4,352
+            found.update({each: each.lower() for each in block if each.lower() != each})
+    return found
+
+
+def _word_characters() -> npt.NDArray[np.uint8]:
+    table = np.zeros(sys.maxunicode + 1, np.uint8)
+    for match in re.finditer(r"\w+", _points(0, sys.maxunicode + 1)):
+        table[match.start() : match.end()] = 1
+    return table
+
+
+def _leading_word(text: str) -> str:
+    """The word characters at the beginning of a lower case.
+
+    Raises:
+        ValueError: More follow after another character.
+    """
+    length = next((at for at, each in enumerate(text) if not _WORD.match(each)), len(text))
+    if _WORD.search(text[length:]):
+        raise ValueError(f"{text!a} is the lower case of one character and holds two words")
+    return text[:length]
+
+
+@cache
+def _casing() -> npt.NDArray[np.uint8]:
+    """How each code point after a capital sigma decides between the two small ones.
+
+    ``str.lower`` makes a sigma final when a cased letter comes before it and none after it, ignoring some
+    characters between. So "AΣ" + c tells cased characters from others, and "AΣ" + c + "A" tells ignored ones.
+    """
+    cased = _keeps_sigma("")
+    passed = _keeps_sigma("A")
+    table = np.where(cased, CASED, np.where(passed, IGNORABLE, OTHER)).astype(np.uint8)
+    return table[: int(np.flatnonzero(table).max()) + 1]
+
+
+def _keeps_sigma(after: str) -> npt.NDArray[np.bool_]:
+    """Where "AΣ" + c + ``after`` does not end its word with the sigma, for every code point c."""
+    count, width = sys.maxunicode + 1, 4 + len(after)
+    codes = np.empty((count, width), np.uint32)
+    codes[:] = [ord("A"), ord(_SIGMA), 0, *map(ord, after), ord(_NOTHING)]
+    codes[:, 2] = np.arange(count)
+    # A character of two lower-case letters would move all that follow it.
+    moved = [ord(each) for each, lower in _changed().items() if len(lower) != 1]
+    codes[moved, 2] = ord("A")
+    text = codes.tobytes().decode("utf-32-le", "surrogatepass").lower()
+    lowered = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).reshape(count, width)
+    kept: npt.NDArray[np.bool_] = lowered[:, 1] == ord("σ")
+    for point in moved:
+        kept[point] = f"A{_SIGMA}{chr(point)}{after}".lower()[1] == "σ"
+    return kept

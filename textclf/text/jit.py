@@ -1,0 +1,116 @@
+"""Numba's compiled code: where it is kept between processes, and what happens where numba cannot run."""
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+OFF = "TEXTCLF_NUMBA"
+"""Environment variable; ``off`` takes numpy where numba would do."""
+
+_LOCATOR = "textclf.text.locator.SourceLocator"
+
+
+@cache
+def numba_runs() -> bool:
+    """Whether numba can run here; the first time that it cannot, standard error says why and what it costs."""
+    reason = _missing()
+    if reason is None:
+        return True
+    sys.stderr.write(
+        f"textclf: numba cannot run here ({reason}). Results stay the same, computed by numpy and Python, "
+        "several times slower.\n"
+    )
+    return False
+
+
+def _missing() -> str | None:
+    if os.environ.get(OFF, "").lower() == "off":
+        return f"{OFF}=off"
+    try:
+        import numba
+    except (ImportError, OSError) as error:  # OSError: a library of LLVM that this machine cannot load
+        return f"{type(error).__name__}: {error}"
+    config: Any = numba.config
+    return "NUMBA_DISABLE_JIT is set" if config.DISABLE_JIT else None
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function at its first call, without the interpreter's lock, and keep the code for other processes.
+
+    A kernel calls only kernels of its own module: kept code is looked up by that module's source alone.
+    """
+    import numba
+
+    config: Any = numba.config
+    given = config.CACHE_LOCATOR_CLASSES
+    # Numba looks for its own place beside the source, which executors have in a zip of another path each time.
+    config.CACHE_LOCATOR_CLASSES = _LOCATOR
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_LOCATOR_CLASSES = given
+
+
+def kept_code() -> dict[str, bytes]:
+    """Compiled code that this process would find, by file name: what a driver sends to executors."""
+    return {path.name: path.read_bytes() for path in cache_folder().iterdir() if path.suffix in (".nbi", ".nbc")}
+
+
+def bring_code(files: Mapping[str, bytes]) -> None:
+    """Put ``kept_code`` of another machine where this one lacks it.
+
+    Numba takes code only for the processor, Python and numba that it was compiled for, and compiles otherwise.
+    """
+    folder = cache_folder()
+    # Indices last: they name the files of code.
+    for name in sorted(files, key=lambda name: name.endswith(".nbi")):
+        target = folder / name
+        if not target.exists():
+            write_whole(target, files[name])
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file in one step, so that no other process reads half of it."""
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.replace(aside, target)
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of compiled code: in NUMBA_CACHE_DIR, else the user's cache, else a temporary one.
+
+    Reading code from it runs that code, so it must be this user's alone.
+    """
+    release = hashlib.sha256(sys.version.encode()).hexdigest()[:8]
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    candidates = [Path(given, f"textclf-{release}")] if given else []
+    candidates.append(Path(caches, "textclf", f"numba-{release}"))
+    candidates.append(Path(tempfile.gettempdir(), f"textclf-{os.getuid()}", f"numba-{release}"))
+    for folder in candidates:
+        if private_folder(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="textclf-numba-"))  # of this process alone: it compiles for itself
+
+
+def private_folder(folder: Path) -> bool:
+    """Make a folder that this user alone can write to; False where there is another or none can be made."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        parent = folder.parent.lstat()
+    except OSError:
+        return False
+    mine = all(
+        each.st_uid == os.getuid() and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in (found, parent)
+    )
+    return mine and stat.S_ISDIR(found.st_mode) and os.access(folder, os.W_OK | os.X_OK)
