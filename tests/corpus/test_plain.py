@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Source
-from textclf.corpus.plain import PlainFields, plain_columns, plain_lines
+from textclf.corpus.plain import plain_columns, plain_lines
 from textclf.corpus.records import check, parser
 
 
@@ -38,20 +38,19 @@ def lines_for(wanted: Source) -> list[bytes]:
     return [*lines, b"caf\xe9\t1", b"\xed\xa0\x80\t1", b"\xff"]
 
 
-def found(frame: DataFrame, fields: PlainFields) -> list[Any]:
+def found(frame: DataFrame, fields: dict[str, Column]) -> list[Any]:
     # Text of a refused record may be no text at all, and then cannot leave Spark.
-    kept: tuple[Column, ...] = tuple(F.when(fields.good, field) for field in (fields.text, fields.label))
-    return frame.select(fields.good.alias("good"), kept[0].alias("text"), kept[1].alias("label")).collect()
+    kept = (F.when(fields["good"], fields[name]).alias(name) for name in ("text", "label"))
+    return frame.select(fields["good"].alias("good"), *kept).collect()
 
 
 @pytest.mark.parametrize("wanted", SOURCES.values(), ids=list(SOURCES))
 def test_a_good_line_is_what_the_parser_reads(spark: SparkSession, wanted: Source) -> None:
     lines = lines_for(wanted)
     frame = spark.createDataFrame([(line,) for line in lines], "value binary").select(F.col("value").cast("string"))
-    fields, parse = plain_lines(wanted, None, F.col("value")), parser(wanted)
-    assert fields is not None
+    parse = parser(wanted)
 
-    rows = found(frame, fields)
+    rows = found(frame, plain_lines(wanted, None, F.col("value")))
 
     assert any(row["good"] for row in rows)
     for line, row in zip(lines, rows, strict=True):
@@ -62,10 +61,10 @@ def test_a_good_line_is_what_the_parser_reads(spark: SparkSession, wanted: Sourc
 def test_plain_records_are_good(spark: SparkSession) -> None:
     lines = [b" a text \t1", "é\t0".encode(), "\u6771\u4eac\t0".encode(), b"x\t2", b"x"]
     frame = spark.createDataFrame([(line,) for line in lines], "value binary").select(F.col("value").cast("string"))
-    fields = plain_lines(SOURCES["a label set"], None, F.col("value"))
-    assert fields is not None
 
-    assert [tuple(row) for row in found(frame, fields)] == [
+    rows = found(frame, plain_lines(SOURCES["a label set"], None, F.col("value")))
+
+    assert [tuple(row) for row in rows] == [
         (True, " a text ", "1"),
         (True, "é", "0"),
         (True, "\u6771\u4eac", "0"),
@@ -88,5 +87,9 @@ def test_a_good_row_of_a_column_is_what_the_check_accepts(spark: SparkSession) -
 
 
 @pytest.mark.parametrize("other", [{"format": "csv"}, {"encoding": "latin-1"}, {"quoting": True}])
-def test_other_sources_are_read_one_by_one(other: dict[str, Any]) -> None:
-    assert plain_lines(source(**other), None, F.col("value")) is None
+def test_other_sources_are_read_one_by_one(spark: SparkSession, other: dict[str, Any]) -> None:
+    frame = spark.createDataFrame([("text\t1",), ("text,1",)], "value string")
+
+    rows = found(frame, plain_lines(source(**other), None, F.col("value")))
+
+    assert not any(row["good"] for row in rows)

@@ -22,8 +22,9 @@ ROOT = Path(__file__).parents[2]
 ROWS = 300_000  # enough that a job is still writing when it is noticed
 
 
-def kill_while_staging(job: str, config: Path, staging: Path) -> int:
-    """Start a job, kill -9 its process group once it has staged rows, and give back its exit status."""
+def kill_while_writing(job: str, config: Path, folder: Path) -> int:
+    """Start a job, kill -9 its process group once it writes rows into a folder, and give back its exit status."""
+    before = set(folder.glob("**/*.parquet"))
     process = subprocess.Popen(
         [sys.executable, ROOT / "jobs" / f"{job}.py", "--config", config],
         cwd=ROOT,
@@ -33,7 +34,7 @@ def kill_while_staging(job: str, config: Path, staging: Path) -> int:
         start_new_session=True,
     )
     try:
-        while process.poll() is None and not list(staging.glob("*/*/**/*.parquet")):
+        while process.poll() is None and set(folder.glob("**/*.parquet")) == before:
             time.sleep(0.02)
     finally:
         if process.poll() is None:
@@ -70,9 +71,9 @@ def config(write_config: WriteConfig, tmp_path: Path, spark: SparkSession) -> Pa
 def test_killed_ingest(spark: SparkSession, config: Path, tmp_path: Path) -> None:
     warehouse = Warehouse.of(load_pipeline(config))
     before = snapshot(spark, warehouse, "corpus", "corpus_rejects")
-    (tmp_path / "s.tsv").write_text("another text\t1\n" * ROWS, encoding="utf-8")
+    (tmp_path / "s.tsv").write_text("another text\t1\n" * (10 * ROWS), encoding="utf-8")
 
-    status = kill_while_staging("ingest_corpus", config, tmp_path / "warehouse" / "_staging")
+    status = kill_while_writing("ingest_corpus", config, tmp_path / "warehouse" / "corpus")
 
     assert status == -signal.SIGKILL
     assert snapshot(spark, warehouse, "corpus", "corpus_rejects") == before
@@ -88,7 +89,7 @@ def test_killed_score(spark: SparkSession, config: Path, tmp_path: Path) -> None
     before = snapshot(spark, warehouse, "results", "results_rejects")
     spark.range(ROWS).selectExpr("id", "'bad place' AS text").write.mode("overwrite").parquet(str(tmp_path / "input"))
 
-    status = kill_while_staging("score_table", config, tmp_path / "warehouse" / "_staging")
+    status = kill_while_writing("score_table", config, tmp_path / "warehouse" / "_staging")
 
     assert status == -signal.SIGKILL
     assert snapshot(spark, warehouse, "results", "results_rejects") == before

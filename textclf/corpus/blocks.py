@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.plain import PlainFields, plain_lines
+from textclf.corpus.plain import plain_lines
 from textclf.corpus.quotes import QuoteScan
 from textclf.corpus.records import RAW_CHARACTERS
 from textclf.errors import InputError
@@ -99,21 +99,8 @@ class BlockPlan:
         return sum(block.plain for block in self.blocks)
 
 
-def read_lines(spark: SparkSession, source: Source) -> DataFrame:
-    """Lines of a source's files: those of ``with_place``, line (as Spark reads it) and value (its bytes).
-
-    Only the line feed ends a line. Of a value beyond the source's limit just the beginning is kept, one byte
-    over the limit at least, so that it is still recognised and never fills a worker's memory.
-    """
-    raw = F.col("value").cast("binary")
-    kept = max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
-    value = F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
-    lines = spark.read.text(absolute(source.path), lineSep="\n")
-    return with_place(lines, line=F.col("value"), value=value)
-
-
 def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
-    """Columns path, start (of the block) and row beside those given.
+    """Columns path, start (of the block) and row beside those given, which are computed once a row.
 
     ``row`` rises by one from record to record of a block: where files are cut the same way, as they are while
     nothing writes to them, it is the same in each query.
@@ -126,48 +113,53 @@ def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
     )
 
 
-def plan_lines(lines: DataFrame, source: Source) -> tuple[BlockPlan, PlainFields | None]:
-    """Count the records of each block of lines and number them; also the fields of plain records, if any can be.
+def raw_value(source: Source) -> Column:
+    """The bytes of a line without the line feed.
+
+    Of a line beyond the source's limit just the beginning is kept, one byte over the limit at least, so that it is
+    still recognised and never fills a worker's memory.
+    """
+    raw = F.col("value").cast("binary")
+    kept = max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
+    return F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
+
+
+def plan_lines(spark: SparkSession, source: Source) -> tuple[DataFrame, BlockPlan]:
+    """A source's lines, with their place, value and, without quoting, ``plain_lines``; and their blocks.
 
     Raises:
         InputError: The header lacks the text or label column, or the files' headers differ.
     """
+    lines = spark.read.text(absolute(source.path), lineSep="\n")  # only the line feed ends a line
+    value = raw_value(source)
     if source.quoted:
-        found = _scan(lines, source)
+        rows = with_place(lines, value=value)
+        found = _scan(rows, source)
         columns = _header(source, [scanned for scanned in found if scanned.start == 0]) if source.header else None
-        return BlockPlan(_number_all(found, source), columns), None
-    heads = _scan(lines.where("start = 0"), source) if source.header else []
+        return rows, BlockPlan(_number_all(found, source), columns)
+    heads = _scan(with_place(lines, value=value).where("start = 0"), source) if source.header else []
     columns = _header(source, heads) if source.header else None
-    fields = plain_lines(source, columns, F.col("line"))
-    return BlockPlan(_number_all(_count(lines, fields, source), source), columns), fields
+    rows = with_place(lines, value=value, **plain_lines(source, columns, F.col("value")))
+    return rows, plan_rows(rows, source, columns)
 
 
-def plan_rows(rows: DataFrame, source: Source, fields: PlainFields) -> BlockPlan:
-    """Count the rows of each block of a columnar source and number them."""
-    return BlockPlan(_number_all(_count(rows, fields, source), source))
+def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None = None) -> BlockPlan:
+    """Count the records of each block where each row is one, and number them; no look in Python."""
+    counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
+    if source.header:  # the first row of a file: nobody's record, however good
+        counts["header"] = F.min_by("good", "row")
+    counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
+    found = []
+    for row in counted.collect():
+        header = source.header and row["start"] == 0 and row["header"]
+        plain = row["plain"] - int(header)
+        found.append(_Scanned(row["path"], row["start"], row["begun"], first_row=row["first_row"], plain=plain))
+    return BlockPlan(_number_all(found, source), columns)
 
 
 def _scan(lines: DataFrame, source: Source) -> list[_Scanned]:
     scan = lines.select("path", "start", "value").mapInArrow(_scanner(source), _SCAN)
     return [_Scanned(*row) for row in scan.collect()]
-
-
-def _count(rows: DataFrame, fields: PlainFields | None, source: Source) -> list[_Scanned]:
-    """The blocks of a source whose rows are its records, counted without a look in Python."""
-    good = fields.good if fields is not None else F.lit(False)
-    # Spark numbers the rows of a header too: its record number is -1, and it is nobody's record.
-    header = (F.col("start") == 0) & F.lit(source.header)
-    counted = rows.groupBy("path", "start").agg(
-        F.count("*").alias("begun"), F.min("row").alias("first_row"), F.count_if(good).alias("plain"),
-        F.min_by(good, "row").alias("first_is_plain"), F.first(header).alias("header"),
-    )  # fmt: skip
-    return [
-        _Scanned(
-            row["path"], row["start"], row["begun"], first_row=row["first_row"],
-            plain=row["plain"] - (row["header"] and row["first_is_plain"]),
-        )
-        for row in counted.collect()
-    ]  # fmt: skip
 
 
 def _number_all(found: Iterable[_Scanned], source: Source) -> tuple[Block, ...]:

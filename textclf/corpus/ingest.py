@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
-from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, read_lines, with_place
+from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, with_place
 from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
-from textclf.corpus.plain import PlainFields, plain_columns
+from textclf.corpus.plain import plain_columns
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
 from textclf.tables.failures import READ_FAILURES, unreadable
@@ -38,16 +38,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Look:
-    """What a first look at a source found: its rows, with ``with_place``, and where its records are.
-
-    Attributes:
-        fields: How to tell plain records; None where Spark's expressions cannot.
-    """
+    """What a first look at a source found: its rows, with ``with_place``, and where its records are."""
 
     source: Source
     rows: DataFrame
     plan: BlockPlan
-    fields: PlainFields | None
 
     @property
     def all_plain(self) -> bool:
@@ -137,11 +132,10 @@ def look_at(spark: SparkSession, source: Source) -> Look:
         InputError: It cannot be used, or holds no record.
     """
     if source.format in ("parquet", "delta"):
-        rows, of_rows = _read_columns(spark, source)
-        look = Look(source, rows, plan_rows(rows, source, of_rows), of_rows)
+        rows = _read_columns(spark, source)
+        look = Look(source, rows, plan_rows(rows, source))
     else:
-        rows = read_lines(spark, source)
-        look = Look(source, rows, *plan_lines(rows, source))
+        look = Look(source, *plan_lines(spark, source))
     if look.plan.records == 0:
         raise InputError(
             f"Source {source.name} holds no record.",
@@ -160,7 +154,7 @@ def _stage(look: Look, place: Location) -> None:
         place.write(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
         _stage_fragments(source, plan, place, lines.sparkSession)
         return
-    rest = _numbered(look) if look.fields is None else _numbered(look).where(~look.fields.good)
+    rest = _numbered(look).where("NOT good")
     if source.format in ("parquet", "delta"):
         place.write(
             rest.select("block", "position", "value", "label").mapInArrow(column_parser(source, plan), STAGED.schema)
@@ -191,16 +185,7 @@ def _numbered(look: Look) -> DataFrame:
 
 def _plain(look: Look, read: Observation) -> DataFrame:
     """The plainly good records of a source, with the columns of ``corpus``."""
-    fields = look.fields
-    assert fields is not None
-    columns = {
-        "source": F.lit(look.source.name),
-        "file": F.col("file"),
-        "position": F.col("position"),
-        "text": fields.text,
-        "label": fields.label,
-    }
-    rows = _numbered(look).where(fields.good).select(*(column.alias(name) for name, column in columns.items()))
+    rows = _numbered(look).where("good").withColumn("source", F.lit(look.source.name)).select(*CORPUS.columns)
     return rows.observe(read, F.count(F.lit(1)).alias("rows"))
 
 
@@ -215,13 +200,12 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
     place.write(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
 
 
-def _read_columns(spark: SparkSession, source: Source) -> tuple[DataFrame, PlainFields]:
+def _read_columns(spark: SparkSession, source: Source) -> DataFrame:
     table = spark.read.format(source.format).load(absolute(source.path))
     _check_columns(table, source)
     text, label = F.col(source.text), F.col(source.label).cast("string")
     # Bytes for Python: a string column may hold anything, and a worker must not fail on it.
-    rows = with_place(table, text=text, value=text.cast("binary"), label=label)
-    return rows, plain_columns(source, F.col("text"), F.col("label"))
+    return with_place(table, value=text.cast("binary"), **plain_columns(source, text, label))
 
 
 def _check_columns(table: DataFrame, source: Source) -> None:
@@ -259,24 +243,24 @@ def publish(
         InputError: The files changed since the look. The slices of ``corpus`` are what they were.
     """
     names = [look.source.name for look in looks]
-    refused, accepted = warehouse.location(CORPUS_REJECTS.name), warehouse.location(CORPUS.name)
-    for place, spec in ((refused, CORPUS_REJECTS), (accepted, CORPUS)):
-        place.ensure(spark, spec)
-    if rejects or not refused.read(spark).where(of_sources(names)).isEmpty():
+    refused = warehouse.location(CORPUS_REJECTS.name)
+    is_new = refused.ensure(spark, CORPUS_REJECTS)
+    if rejects or not (is_new or refused.read(spark).where(of_sources(names)).isEmpty()):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
         warehouse.replace_sources(rows, CORPUS_REJECTS, names)
-    before = accepted.version(spark)
     observed = {look.source.name: Observation() for look in looks if look.plan.plain}
     parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]
     if staged is not None:
         parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
     with _readable(*(look.source for look in looks)):
-        warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
+        commit = warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:
-        # The count of what was written is known only now: put back what was there.
-        warehouse.replace_sources(accepted.read_version(spark, before).where(of_sources(names)), CORPUS, names)
+        # What was written is counted only now: put back what was there.
+        accepted = warehouse.location(CORPUS.name)
+        before = accepted.read_version(spark, accepted.version_of(spark, commit) - 1)
+        warehouse.replace_sources(before.where(of_sources(names)), CORPUS, names)
         raise _changed(looks, written, expected)
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pyspark.sql import Column
@@ -14,27 +13,16 @@ from textclf.corpus.records import allowed_labels
 _PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
 
 
-@dataclass(frozen=True)
-class PlainFields:
-    """Expressions on a source's lines or rows.
+def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> dict[str, Column]:
+    """Expressions on a source's lines.
 
-    Attributes:
-        good: Whether the record is good beyond doubt; never null. What is not good is for ``records.parser``.
-        text: The text of a good record; of no meaning in others. ``label`` likewise.
-    """
-
-    good: Column
-    text: Column
-    label: Column
-
-
-def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> PlainFields | None:
-    """Fields of delimited UTF-8 records without quoting; None for all other sources of lines.
-
-    It never accepts a record that ``records.parser`` would refuse or read otherwise.
+    Returns:
+        ``good``: whether the line is a good record beyond doubt; never null, and always false but for delimited UTF-8
+        records without quoting. What is not good is for ``records.parser``, which reads no good one otherwise.
+        ``text`` and ``label``: those of a good record; of no meaning in others.
     """
     if source.format not in ("tsv", "csv") or source.quoted or source.encoding.lower() not in ("utf-8", "utf8"):
-        return None
+        return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
     names = list(columns or source.columns or [])
     separator, last = source.separator, len(names) - 1
     before_last = F.substring_index(line, separator, last) if last else F.lit("")
@@ -44,16 +32,20 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
 
     def value(name: str) -> Column:
         place = names.index(name)
-        return F.substring_index(F.substring_index(line, separator, place + 1), separator, -1)
+        if place == last:
+            return F.substring_index(line, separator, -1)
+        upto = F.substring_index(line, separator, place + 1)
+        return F.substring_index(upto, separator, -1) if place else upto
 
     text, label = value(source.text), value(source.label)
     good = exact & ~F.endswith(line, F.lit("\r")) & _checks(source, line, text, label)
-    return PlainFields(F.coalesce(good, F.lit(False)), text, label)
+    return {"good": F.coalesce(good, F.lit(False)), "text": text, "label": label}
 
 
-def plain_columns(source: Source, text: Column, label: Column) -> PlainFields:
-    """Fields of a columnar source."""
-    return PlainFields(F.coalesce(_checks(source, text, text, label), F.lit(False)), text, label)
+def plain_columns(source: Source, text: Column, label: Column) -> dict[str, Column]:
+    """``plain_lines`` of a columnar source."""
+    good = _checks(source, text, text, label)
+    return {"good": F.coalesce(good, F.lit(False)), "text": text, "label": label}
 
 
 def _checks(source: Source, record: Column, text: Column, label: Column) -> Column:

@@ -23,7 +23,8 @@ class TableSpec:
 
     Attributes:
         statistics: Columns whose lowest and highest value each file notes, so that queries can skip it; None for
-            Delta's own choice. Nobody looks for a range of texts, and noting theirs costs a third of the writing.
+            Delta's own choice. Nobody looks for a range of texts, and noting theirs costs a third of the writing;
+            every file holds every label.
     """
 
     name: str
@@ -56,7 +57,7 @@ CORPUS = TableSpec(
     "corpus",
     _schema(source=_TEXT, file=_TEXT, position=_LONG, text=_TEXT, label=_TEXT),
     ("source",),
-    ("position", "label"),
+    ("position",),
 )
 CORPUS_REJECTS = TableSpec(
     "corpus_rejects",

@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from delta import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
 from textclf.errors import InputError
@@ -57,21 +59,29 @@ class Location:
         """The table as that commit left it."""
         return spark.sql(f"SELECT * FROM {self.sql} VERSION AS OF {version}")
 
-    def ensure(self, spark: SparkSession, spec: TableSpec) -> None:
-        """Create the table, empty, where there is none."""
+    def version_of(self, spark: SparkSession, commit: str) -> int:
+        """Number of the commit that ``write`` gave this name."""
+        history = spark.sql(f"DESCRIBE HISTORY {self.sql}").where(F.col("userMetadata") == commit)
+        return int(history.collect()[0]["version"])
+
+    def ensure(self, spark: SparkSession, spec: TableSpec) -> bool:
+        """Create the table, empty, where there is none; whether there was none."""
         if self.exists(spark):
-            return
+            return False
         builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
         for key, value in spec.properties.items():
             builder = builder.property(key, value)
         (builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")).execute()
+        return True
 
-    def write(self, df: DataFrame, *, replace_where: str | None = None) -> None:
-        """Append ``df``, or replace the rows that meet ``replace_where`` by it, in one commit."""
-        writer = df.write.format("delta").mode("append")
+    def write(self, df: DataFrame, *, replace_where: str | None = None) -> str:
+        """Append ``df``, or replace the rows that meet ``replace_where`` by it, in one commit; the commit's name."""
+        commit = uuid4().hex
+        writer = df.write.format("delta").mode("append").option("userMetadata", commit)
         if replace_where is not None:
             writer = writer.mode("overwrite").option("replaceWhere", replace_where)
         writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
+        return commit
 
 
 @dataclass(frozen=True)
@@ -111,11 +121,11 @@ class Warehouse:
             raise InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
         return place.read(spark).select(*spec.columns)
 
-    def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> None:
-        """Replace the sources' slices of a table in one commit, whole or not at all."""
+    def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
+        """Replace the sources' slices of a table in one commit, whole or not at all; the commit's name."""
         place = self.location(spec.name)
         place.ensure(df.sparkSession, spec)
-        place.write(df.select(*spec.columns), replace_where=of_sources(sources))
+        return place.write(df.select(*spec.columns), replace_where=of_sources(sources))
 
 
 def of_sources(sources: Sequence[str]) -> str:

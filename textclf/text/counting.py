@@ -11,7 +11,7 @@ from textclf.text.tokenizer import tokenize_array
 
 COUNTED = "source string, token string, count long, first_row long, first_place int"
 """One row a source and token of each chunk; first occurrence as place of the row, then of the token in it."""
-_CHUNK_BYTES = 16 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
+_CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
 

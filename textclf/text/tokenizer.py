@@ -8,13 +8,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textclf.text.jit import numba_runs
+
+Ints = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.uint8]
+
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 """Characters that separate tokens, beside the space: the default of Keras' Tokenizer."""
 
 _TO_SPACES = str.maketrans(FILTERS, " " * len(FILTERS))
 _SPACE = ord(" ")
 # Lower-cases ASCII and turns filtered characters into spaces; bytes of other characters stay as they are.
-_BYTES = bytes(range(256)).lower().translate(bytes.maketrans(FILTERS.encode(), b" " * len(FILTERS)))
+LOWERED = bytes(range(256)).lower().translate(bytes.maketrans(FILTERS.encode(), b" " * len(FILTERS)))
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 
 
@@ -69,9 +74,17 @@ def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
         chunks = [tokenize_array(chunk) for chunk in texts.chunks]
         return pa.concat_arrays(chunks or [pa.array([], pa.list_(pa.string()))])
     nulls = texts.is_null() if texts.null_count else None
-    starts, data = _raw(_lower_beyond_ascii(pc.fill_null(texts.cast(pa.string()), "")))
-    values, offsets = _cut(data.translate(_BYTES), starts)
+    starts, data = text_bytes(texts)
+    values, offsets = _cut_compiled(data, starts) if numba_runs() else _cut(data.tobytes().translate(LOWERED), starts)
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=nulls)
+
+
+def text_bytes(texts: pa.Array) -> tuple[Ints, Bytes]:
+    """Where each text begins and the last one ends, shape (n + 1,), and the bytes of all, one after another.
+
+    Characters beyond ASCII are lower-case; what is left to do to a byte says ``LOWERED``. A null is an empty text.
+    """
+    return _raw(_lower_beyond_ascii(pc.fill_null(texts.cast(pa.string()), "")))
 
 
 def _lower_beyond_ascii(texts: pa.StringArray) -> pa.StringArray:
@@ -82,18 +95,28 @@ def _lower_beyond_ascii(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(texts, beyond, lowered)
 
 
-def _raw(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], bytes]:
-    """Where each text begins and the last one ends, shape (n + 1,), and the bytes of all, one after another."""
+def _raw(texts: pa.StringArray) -> tuple[Ints, Bytes]:
     _, offsets, data = texts.buffers()
     starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
     if starts is None or data is None:
-        return np.zeros(len(texts) + 1, np.int32), b""
+        return np.zeros(len(texts) + 1, np.int32), np.empty(0, np.uint8)
     first, last = int(starts[0]), int(starts[-1])
-    return starts - first, data[first:last].to_pybytes()
+    return starts - first, np.frombuffer(data, np.uint8)[first:last]
 
 
-def _cut(data: bytes, starts: npt.NDArray[np.int32]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+def _cut_compiled(data: Bytes, starts: Ints) -> tuple[pa.StringArray, Ints]:
     """All tokens of the texts, and where each text's tokens begin among them, shape (n + 1,)."""
+    from textclf.text.cutting import cut_tokens
+
+    kept, row_starts = np.empty(len(data), np.uint8), np.empty(len(starts), np.int32)
+    token_ends = np.empty((len(data) + len(starts)) // 2 + 1, np.int32)
+    found, size = cut_tokens(data, starts, np.frombuffer(LOWERED, np.uint8), kept, token_ends, row_starts)
+    values = pa.StringArray.from_buffers(found, pa.py_buffer(token_ends[: found + 1]), pa.py_buffer(kept[:size]))
+    return values, row_starts
+
+
+def _cut(data: bytes, starts: Ints) -> tuple[pa.StringArray, Ints]:
+    """``_cut_compiled`` of bytes that ``LOWERED`` has translated already, where numba cannot run."""
     inside = np.frombuffer(data, np.uint8) != _SPACE
     # Whether the byte before, and the byte after, belongs to a token of the same text.
     before, after = np.zeros_like(inside), np.zeros_like(inside)
