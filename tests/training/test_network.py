@@ -89,7 +89,7 @@ def test_cropping_changes_no_score(name: str) -> None:
 
     expected = network_scores(full, network.inputs(rows.texts, wanted.shape.max_length))
 
-    np.testing.assert_allclose(network_scores(short, inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(network_scores(short, inputs.take(np.arange(40))), expected, atol=1e-6)
 
 
 def test_cropping_below_the_kernel_would_change_scores() -> None:
