@@ -1,5 +1,6 @@
 """Training rows as batches of one shape, padded or made dense when they are asked for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 _HELD = 64 << 20  # bytes of a whole matrix that is worth holding: padding it once is faster than in every epoch
+
+_STACKED = 8 << 20  # bytes of the batches of one call into Python
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +127,11 @@ class Batches:
 
 
 def keras_dataset(batches: Batches) -> Any:
-    """The batches as Keras reads them."""
+    """The batches as Keras reads them on its engine."""
     import keras
+
+    if keras.backend.backend() == "tensorflow":
+        return _tensorflow_dataset(batches)
 
     class Dataset(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
         def __len__(self) -> int:
@@ -135,3 +141,20 @@ def keras_dataset(batches: Batches) -> Any:
             return batches.batch(number)
 
     return Dataset()
+
+
+def _tensorflow_dataset(batches: Batches) -> Any:
+    """Several batches for each call from TensorFlow into Python: the call costs more than a small batch."""
+    import tensorflow as tf
+
+    one = batches.batch(0)
+    at_once = max(_STACKED // sum(part.nbytes for part in one), 1)
+
+    def generate() -> Iterator[tuple[npt.NDArray[Any], ...]]:
+        for start in range(0, len(batches), at_once):
+            numbers = range(start, min(start + at_once, len(batches)))
+            yield tuple(np.stack(parts) for parts in zip(*map(batches.batch, numbers), strict=True))
+
+    signature = tuple(tf.TensorSpec((None, *part.shape), part.dtype) for part in one)
+    stacked = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    return stacked.unbatch().apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(1)

@@ -6,6 +6,7 @@ import platform
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _LARGEST = 512 << 20  # bytes of all kept programs; one is some ten kilobytes
 
@@ -19,18 +20,19 @@ def keep_compilations() -> None:
     """
     import jax
 
-    if not jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config  # its settings are not typed
+    if not config.jax_enable_compilation_cache:
         return
-    if jax.config.jax_compilation_cache_dir is None:
+    if config.jax_compilation_cache_dir is None:
         folder = _own_folder()
         if folder is None:
             return
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        config.update("jax_compilation_cache_dir", str(folder))
     # By default only what took a second is kept; a small network is many programs that take less.
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def _own_folder() -> Path | None:
