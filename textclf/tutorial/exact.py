@@ -34,16 +34,18 @@ def exact_figures(material: Material) -> list[Exact]:
     vocabulary = material.vocabularies["yelp"]
     encoded = vocabulary.encode(_tokens(yelp.train, published.SENTENCE), 5000)
     coverage = load_embeddings(published.GLOVE, vocabulary, 5000).coverage
-    regressions = [
-        Exact(
-            f"Logistic regression, {name}", four(published.REGRESSION[name]), four(regression(*_sides(material, name)))
-        )
-        for name in ("yelp", "amazon")
-    ]
+    indices = _shown(published.INDICES.values(), vocabulary.encode(published.INDICES, 5000))
+    regressions = {
+        "yelp": (published.REGRESSION["yelp"], _sides(material, "yelp")),
+        "amazon": (published.REGRESSION["amazon"], _sides(material, "amazon")),
+        "imdb, default quoting": (published.REGRESSION["imdb"], imdb),
+        "imdb, all rows": (published.IMDB_UNQUOTED, _sides(material, "imdb")),
+    }
     return [
-        *regressions,
-        Exact("Logistic regression, imdb, default quoting", four(published.REGRESSION["imdb"]), four(regression(*imdb))),
-        Exact("Logistic regression, imdb, all rows", four(published.IMDB_UNQUOTED), four(regression(*_sides(material, "imdb")))),
+        *(
+            Exact(f"Logistic regression, {name}", four(figure), four(regression(*sides)))
+            for name, (figure, sides) in regressions.items()
+        ),
         Exact("Rows of imdb under default quoting", published.QUOTED_IMDB_ROWS, len(material.quoted["imdb"].rows)),
         Exact("Words of two letters and more, yelp", published.WORDS["yelp"], _words(yelp.train)),
         Exact("Words, imdb, default quoting", published.WORDS["imdb"], _words(imdb[0])),
@@ -52,7 +54,7 @@ def exact_figures(material: Material) -> list[Exact]:
         Exact("Training sentence 2", *_shown(published.SENTENCE_INDICES, encoded)),
         Exact("Share of that vocabulary with a GloVe vector", published.COVERAGE, coverage),
         *(_parameters(network) for network in published.NETWORKS if network.parameters),
-    ]  # fmt: skip
+    ]
 
 
 def exact_section(material: Material, _seeds: int) -> str:
