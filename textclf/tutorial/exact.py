@@ -66,9 +66,8 @@ def exact_section(material: Material, _seeds: int) -> str:
     figures = exact_figures(material)
     wrong = [figure for figure in figures if not figure.equal]
     if wrong:
-        raise SystemExit(
-            "\n".join(f"{figure.what}: {figure.published}, measured {figure.measured}" for figure in wrong)
-        )
+        lines = (f"{figure.what}: published {figure.published}, measured {figure.measured}" for figure in wrong)
+        raise SystemExit("\n".join(lines))
     rows = [(figure.what, figure.published, figure.measured) for figure in figures]
     return (
         "## Exact figures\n\nNothing is random about these; the command that writes this page fails where one differs. "
