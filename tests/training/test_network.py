@@ -189,6 +189,17 @@ def test_validation_rows_do_not_train() -> None:
     assert not same(fit(candidate("cnn", rows), rows), fit(candidate("cnn", rows, validation_size=0.25), rows))
 
 
+def test_watched_rows_are_measured_and_change_nothing() -> None:
+    rows, longer = rows_of(invented(48)), rows_of([("good " * 20, "0"), *invented(9)])
+    wanted = candidate("cnn", rows, epochs=3)
+
+    watched = fit(wanted, rows, watched=longer)
+
+    assert same(watched, fit(wanted, rows))
+    right = watched.predict(longer.texts).argmax(axis=1) == longer.labels
+    assert watched.history["val_accuracy"][-1] == pytest.approx(right.mean())
+
+
 def test_class_weights_lift_the_rare_label() -> None:
     pairs = invented(96)
     rare = rows_of([pair for number, pair in enumerate(pairs) if pair[1] == "0" or number % 12 == 1] + pairs[1:2])

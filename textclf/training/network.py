@@ -97,16 +97,25 @@ class Network:
 
 
 def fit_network(
-    network: Network, texts: pa.Array, labels: Ints, settings: FitSettings, log: Path | None
+    network: Network,
+    texts: pa.Array,
+    labels: Ints,
+    settings: FitSettings,
+    log: Path | None,
+    training_rows: int | None = None,
 ) -> tuple[list[Floats], dict[str, list[float]], float | None]:
     """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
 
-    The same seed gives the same weights on the same machine and engine.
+    The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
+    validate; by default the settings say which.
     """
     import keras
 
     _prepare_engine()
-    train, held = _held_back(labels, network.shape.labels, settings)
+    if training_rows is None:
+        train, held = _held_back(labels, network.shape.labels, settings)
+    else:
+        train, held = np.arange(training_rows), np.arange(training_rows, len(labels))
     inputs, length = network.training_inputs(texts)
     weights = _row_weights(labels, train, settings)
     rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
@@ -122,7 +131,7 @@ def fit_network(
             callbacks=[
                 keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
                 callback,
-                *_callbacks(settings, log),
+                *_callbacks(settings, log, validated=len(held) > 0),
             ],
             verbose=0,
         ).history
@@ -240,10 +249,10 @@ def _row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -
     return weights[labels]
 
 
-def _callbacks(settings: FitSettings, log: Path | None) -> list[Any]:
+def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> list[Any]:
     import keras
 
-    watched = "val_loss" if settings.validation_size else "loss"
+    watched = "val_loss" if validated else "loss"
     chosen = []
     if settings.patience is not None:
         chosen.append(keras.callbacks.EarlyStopping(watched, patience=settings.patience, restore_best_weights=True))
