@@ -37,13 +37,10 @@ def lost_rows_section(material: Material, seeds: int) -> str:
     whole = accuracies(Recipe("dense", {}, {"epochs": dense.epochs}), imdb.train, imdb.test, 2, seeds)
     return (
         "### Rows lost without a word\n\n`pandas.read_csv` takes a double quote at the beginning of a field for the "
-        "beginning of a quoted field, which ends at the next quote, lines further down. The sentences of imdb begin "
-        "with quotes that nothing closes: lines are glued into one row with the label of the last. The pipeline file "
-        "says `quoting = false` (the default for tsv), and the corpus holds every line.\n\n"
-        + table(
-            ("source", "lines", "rows by default", "glued rows", "logistic regression by default", "with all rows"),
-            rows,
-        )
+        "beginning of a quoted field, which ends at the next quote, lines further down. Some sentences of imdb begin "
+        "with a quote that they do not close: all lines up to the next quote become one row, with the label of the "
+        "last. The pipeline file says `quoting = false` (the default for tsv), and the corpus holds every line.\n\n"
+        + table(("source", "lines", "rows by default", "glued rows", "regression by default", "with all rows"), rows)
         + f"\nThe dense network on imdb: {quoted_dense} by default, {whole} with all rows. The two are measured on "
         "different test rows, so their difference says little; that a quarter of the data is missing says enough.\n"
     )
