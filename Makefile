@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo tutorial test lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup: $(READY)  ## Make the environment in .venv; does nothing where it is up t
 
 demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
 	@$(PY) -m textclf.demo
+
+tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about ten minutes
+	@$(PY) -m textclf.tutorial
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 	@$(PY) -m pytest $(ARGS)

@@ -1,6 +1,8 @@
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from textclf.errors import UsageError
@@ -9,9 +11,26 @@ from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, archite
 SHAPES = [InputShape(40, 12, 2), InputShape(40, 12, 6)]
 
 
-def test_the_cnn_of_the_tutorial_has_its_parameters() -> None:
-    cnn = architecture("cnn")
-    assert cnn.parameter_count(cnn.parse({}), InputShape(1747, 100, 2)) == 240_129
+@pytest.mark.parametrize(
+    ("name", "vocabulary", "parameters"),
+    [
+        ("dense", 2506, 25_071),  # 2,505 words, and the padding that counts do not have
+        ("embedding_flatten", 1747, 137_371),
+        ("embedding_max_pooling", 1747, 87_871),
+        ("cnn", 1747, 240_129),
+    ],
+)
+def test_the_networks_of_the_tutorial_have_their_parameters(name: str, vocabulary: int, parameters: int) -> None:
+    made = architecture(name)
+    assert made.parameter_count(made.parse({}), InputShape(vocabulary, 100, 2)) == parameters
+
+
+def test_a_frozen_embedding_leaves_the_published_parameters_to_train() -> None:
+    made = ARCHITECTURES["embedding_max_pooling"]
+    assert isinstance(made, KerasArchitecture)
+    frozen = made.parse({"pretrained": "glove-6b-50d", "train_embedding": False})
+    trained = made.build(frozen, InputShape(1747, 100, 2)).trainable_variables
+    assert sum(int(np.prod(variable.shape)) for variable in trained) == 521
 
 
 def test_logistic_regression_has_one_weight_a_word_and_an_intercept() -> None:
@@ -52,6 +71,22 @@ def test_a_wrong_hyperparameter_says_what_is_allowed(given: dict[str, str], expe
     with pytest.raises(UsageError) as error:
         architecture("cnn").parse(given)
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_says_what_it_takes(name: str) -> None:
+    made = architecture(name)
+    fields = made.hyperparameters.model_fields
+    for wrong in ({"colour": "red"}, dict.fromkeys(fields, "no such value")):
+        with pytest.raises(UsageError) as error:
+            made.parse(wrong)
+        message = str(error.value)
+        assert all(f"{field}: " in message for field in fields)
+    described = {line.partition(":")[0]: line for line in made.describe()}
+    for field, spec in fields.items():
+        assert f"default {spec.default}" in described[field]
+        if spec.annotation in (int, float):
+            assert re.search("[<>]", described[field]), described[field]
 
 
 def test_a_kernel_wider_than_the_text_is_refused() -> None:

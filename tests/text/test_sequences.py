@@ -43,3 +43,20 @@ def test_an_encoder_gives_sequences_and_counts_with_known_tokens() -> None:
     assert sequences.tolist() == [[1, 2], [0, 0], [0, 0]]
     assert counts.toarray().tolist() == [[2, 2], [0, 0], [0, 0]]
     assert known.tolist() == counted.tolist() == [4, 0, 0]
+
+
+def test_some_rows_are_padded_as_all_are() -> None:
+    flat, offsets = np.arange(1, 10, dtype=np.int32), np.array([0, 3, 3, 9], np.int32)
+    rows = np.array([2, 0, 2])
+    np.testing.assert_array_equal(pad(flat, offsets, 4, rows), pad(flat, offsets, 4)[rows])
+
+
+@pytest.mark.parametrize("tokenizer", ["keras", "words"])
+def test_a_column_in_pieces_reads_as_a_whole(tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Encoder(tokenizer, Vocabulary(("food", "good", "was")), 10, 5)
+    texts = ["Good food", "", "nothing known", "it was good, was it?", "food"] * 3
+    whole = reader.ragged(texts)
+    monkeypatch.setattr("textclf.text.encoder._AT_ONCE", 4)
+    for first, second in zip(whole, reader.ragged(texts), strict=True):
+        np.testing.assert_array_equal(first, second)
+        assert first.dtype == second.dtype

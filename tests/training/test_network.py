@@ -1,8 +1,10 @@
 """Fitting networks: no Spark, tiny texts."""
 
 import csv
+import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tests.training.corpora import invented
-from textclf.artifact import network_scores
+from textclf.artifact import Artifact, Golden, Manifest, ModelStore, network_scores
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
 from textclf.text.encoder import Encoder
@@ -50,19 +52,76 @@ def same(first: Fit, second: Fit) -> bool:
     return all(np.array_equal(tensor, second.weights[name]) for name, tensor in first.weights.items())
 
 
-@pytest.mark.parametrize("labels", [("0", "1"), ("a", "b", "c", "d", "e", "f")], ids=["two labels", "six labels"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_learns_and_repeats_itself(name: str, labels: tuple[str, ...]) -> None:
+TWO, SIX = ("0", "1"), ("a", "b", "c", "d", "e", "f")
+
+
+@lru_cache
+def learned(name: str, labels: tuple[str, ...]) -> tuple[Candidate, Rows, Fit]:
+    """A candidate, its rows and its fit: each is fitted once for all tests."""
     rows = rows_of(invented(96, labels))
     wanted = candidate(name, rows, epochs=8 if len(labels) == 2 else 12)
+    return wanted, rows, fit(wanted, rows)
 
-    first, second = fit(wanted, rows), fit(wanted, rows)
 
-    assert same(first, second)
-    assert first.history["loss"][-1] < first.history["loss"][0]
+@pytest.mark.parametrize("labels", [TWO, SIX], ids=["two labels", "six labels"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_learns_and_repeats_itself(name: str, labels: tuple[str, ...]) -> None:
+    wanted, rows, first = learned(name, labels)
+
+    assert same(first, fit(wanted, rows))
+    if name in NETWORKS:
+        assert first.history["loss"][-1] < first.history["loss"][0]
     scores = first.predict(rows.texts)
     assert scores.shape == (96, len(labels))
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert np.mean(scores.argmax(axis=1) == rows.labels) > 1 / len(labels)
+
+
+def test_a_new_process_scores_with_every_architecture_as_the_fit_did(tmp_path: Path) -> None:
+    store = ModelStore(str(tmp_path))
+    texts = ["", "   ", "zzzqqq", "the GOOD food", "good bad " * 500, *learned("cnn", TWO)[1].texts.to_pylist()[:20]]
+    for labels in (TWO, SIX):
+        for name in ARCHITECTURES:
+            wanted, _, fitted = learned(name, labels)
+            store.save(packed(f"{name}{len(labels)}", wanted, fitted, labels, texts))
+
+    code = """
+import json, sys
+import numpy as np, pyarrow as pa
+from textclf.artifact import ModelStore
+from textclf.scoring.scorer import make_scorer
+store, found = ModelStore(sys.argv[1]), {}
+for name in store.names():
+    artifact = store.load(name, "1")
+    scores, _ = make_scorer(artifact).score(pa.array(artifact.golden.texts))
+    found[name] = float(np.abs(scores - np.array(artifact.golden.scores)).max())
+print(json.dumps(found))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    found = json.loads(done.stdout.strip().rpartition("\n")[2])
+    assert sorted(found) == sorted(f"{name}{labels}" for name in ARCHITECTURES for labels in (2, 6))
+    assert {name: worst for name, worst in found.items() if not worst < 1e-6} == {}
+
+
+def packed(model: str, wanted: Candidate, fitted: Fit, labels: tuple[str, ...], texts: list[str]) -> Artifact:
+    """A fit as an artifact."""
+    encoder = wanted.encoder
+    manifest = Manifest(
+        name=model,
+        architecture=wanted.architecture.name,
+        hyperparameters=wanted.hyperparameters.model_dump(),
+        labels=list(labels),
+        tokenizer=encoder.tokenizer,
+        num_words=encoder.num_words,
+        max_length=encoder.max_length,
+        metrics={},
+        training=wanted.settings.model_dump(),
+        corpus_digest="0" * 64,
+        packages={},
+    )
+    golden = Golden(texts, fitted.predict(pa.array(texts)).tolist())
+    return Artifact.pack(manifest, fitted.weights, encoder.vocabulary, golden)
 
 
 def test_another_seed_gives_other_weights() -> None:
@@ -89,7 +148,7 @@ def test_cropping_changes_no_score(name: str) -> None:
 
     expected = network_scores(full, network.inputs(rows.texts, wanted.shape.max_length))
 
-    np.testing.assert_allclose(network_scores(short, inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(network_scores(short, inputs.take(np.arange(40))), expected, atol=1e-6)
 
 
 def test_cropping_below_the_kernel_would_change_scores() -> None:
@@ -128,6 +187,17 @@ def test_validation_rows_do_not_train() -> None:
     rows = rows_of(invented(48))
 
     assert not same(fit(candidate("cnn", rows), rows), fit(candidate("cnn", rows, validation_size=0.25), rows))
+
+
+def test_watched_rows_are_measured_and_change_nothing() -> None:
+    rows, others = rows_of(invented(48)), rows_of(invented(60)[48:])
+    wanted = candidate("cnn", rows, epochs=3)
+
+    watched = fit(wanted, rows, watched=others)
+
+    assert same(watched, fit(wanted, rows))
+    right = watched.predict(others.texts).argmax(axis=1) == others.labels
+    assert watched.history["val_accuracy"][-1] == pytest.approx(right.mean())
 
 
 def test_class_weights_lift_the_rare_label() -> None:

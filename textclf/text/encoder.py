@@ -15,6 +15,7 @@ from textclf.text.tokenizer import TOKENIZERS, tokenize_array
 from textclf.text.vocabulary import Vocabulary
 
 Ints = npt.NDArray[np.int32]
+_AT_ONCE = 1 << 16  # texts tokenized in one go: the tokens of a million texts as strings are gigabytes
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class Encoder:
     def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
         """Indices of all known tokens end to end, and where each text's begin: shapes (tokens,), (texts + 1,)."""
         column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+        if len(column) <= _AT_ONCE:
+            return self._ragged(column)
+        parts = [self._ragged(column.slice(start, _AT_ONCE)) for start in range(0, len(column), _AT_ONCE)]
+        lengths = np.concatenate([np.diff(offsets) for _, offsets in parts])
+        return np.concatenate([flat for flat, _ in parts]), np.append(0, np.cumsum(lengths)).astype(np.int32)
+
+    def _ragged(self, column: pa.Array) -> tuple[Ints, Ints]:
         if self.tokenizer == "keras":
             lists = tokenize_array(column)
         else:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int32]
 
 
-def pad(flat: Ints, offsets: Ints, max_length: int) -> Ints:
+def pad(flat: Ints, offsets: Ints, max_length: int, rows: npt.NDArray[np.int64] | None = None) -> Ints:
     """Cut and fill sequences to one length.
 
     Longer ones lose their beginning, shorter ones get zeros at the end: ``pad_sequences`` of Keras with
@@ -16,9 +16,10 @@ def pad(flat: Ints, offsets: Ints, max_length: int) -> Ints:
         flat: All sequences end to end.
         offsets: Where each begins, and the end of the last: shape (n + 1,).
         max_length: Columns of the matrix, at least 1.
+        rows: Which sequences, in which order, shape (m,); all by default.
 
     Returns:
-        int32, shape (n, max_length).
+        int32, shape (n, max_length), or (m, max_length).
 
     Raises:
         ValueError: ``max_length`` below 1.
@@ -29,9 +30,10 @@ def pad(flat: Ints, offsets: Ints, max_length: int) -> Ints:
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, received {max_length}")
-    kept = np.minimum(np.diff(offsets), max_length)
+    begins, ends = (offsets[:-1], offsets[1:]) if rows is None else (offsets[rows], offsets[rows + 1])
+    kept = np.minimum(ends - begins, max_length)
     padded = np.zeros((len(kept), max_length), np.int32)
     columns = np.arange(max_length)
     filled = columns < kept[:, None]
-    padded[filled] = flat[((offsets[1:] - kept)[:, None] + columns)[filled]]
+    padded[filled] = flat[((ends - kept)[:, None] + columns)[filled]]
     return padded

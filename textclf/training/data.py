@@ -48,9 +48,11 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
         InputError: No rows, or training rows of fewer than two labels.
     """
     corpus = corpus_of(spark, warehouse, [source.name])
-    rows = corpus.toArrow().combine_chunks()
-    keys = (rows[name].combine_chunks() for name in ("source", "file", "position"))
-    is_test, order = assign_rows(plan_splits(corpus, pipeline.split), *keys)
+    splits = plan_splits(corpus, pipeline.split)
+    rows = corpus.select("file", "position", "text", "label").toArrow()
+    names = pa.repeat(pa.scalar(source.name), len(rows))
+    is_test, order = assign_rows(splits, names, *(rows[name].combine_chunks() for name in ("file", "position")))
+    rows = rows.select(["text", "label"]).combine_chunks()
     seen = set(pc.unique(rows["label"].filter(pa.array(~is_test))).to_pylist())
     labels = [label for label in source.labels or sorted(seen) if label in seen]
     if len(labels) < 2:
@@ -67,7 +69,7 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
 def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
     chosen = np.flatnonzero(side)
     chosen = chosen[np.argsort(order[chosen], kind="stable")]
-    taken = rows.select(["text", "label"]).take(pa.array(chosen)).combine_chunks()
+    taken = rows.take(pa.array(chosen)).combine_chunks()
     numbers = pc.fill_null(pc.index_in(taken["label"], pa.array(labels, pa.string())), -1)
     texts = taken["text"].combine_chunks()
     return Rows(texts, numbers.to_numpy().astype(np.int32))

@@ -51,13 +51,14 @@ class Fit:
     coverage: float | None = None
 
 
-def fit(candidate: Candidate, rows: Rows, log: Path | None = None) -> Fit:
+def fit(candidate: Candidate, rows: Rows, log: Path | None = None, watched: Rows | None = None) -> Fit:
     """Fit on ``rows``; the same seed gives the same tensors on the same machine.
 
-    Every label must occur in ``rows``. ``log`` is a CSV file for what each epoch measured.
+    Every label must occur in ``rows``. ``log`` is a CSV file for what each epoch measured. ``watched`` are rows to
+    validate a network with, instead of a share of ``rows``.
     """
     if isinstance(candidate.architecture, KerasArchitecture):
-        return _fit_keras(candidate.architecture, candidate, rows, log)
+        return _fit_keras(candidate.architecture, candidate, rows, log, watched)
     if isinstance(candidate.architecture, LogisticRegression):
         return _fit_logistic_regression(candidate, rows)
     raise TypeError(f"no way to fit {candidate.architecture.name}")
@@ -78,8 +79,13 @@ def _fit_logistic_regression(candidate: Candidate, rows: Rows) -> Fit:
     return Fit({"output.kernel": model.coef_.T, "output.bias": model.intercept_}, {}, predict)
 
 
-def _fit_keras(made: KerasArchitecture, candidate: Candidate, rows: Rows, log: Path | None) -> Fit:
+def _fit_keras(
+    made: KerasArchitecture, candidate: Candidate, rows: Rows, log: Path | None, watched: Rows | None
+) -> Fit:
     network = Network(made, candidate.hyperparameters, candidate.encoder, candidate.shape)
-    weights, history, coverage = fit_network(network, rows.texts, rows.labels, candidate.settings, log)
+    count = len(rows) if watched is not None else None
+    if watched is not None:
+        rows = Rows(pa.concat_arrays([rows.texts, watched.texts]), np.append(rows.labels, watched.labels))
+    weights, history, coverage = fit_network(network, rows.texts, rows.labels, candidate.settings, log, count)
     names = made.tensors(candidate.hyperparameters, candidate.shape)
     return Fit(dict(zip(names, weights, strict=True)), history, predictor(network, weights), coverage)

@@ -1,6 +1,7 @@
 """Fit networks with Keras, on the engine that the pipeline file names."""
 
 import os
+import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +22,14 @@ from textclf.models import InputShape, KerasArchitecture
 from textclf.text.encoder import Encoder
 from textclf.text.pretrained import load_embeddings
 from textclf.text.sequences import pad
+from textclf.training.batches import Batches, Counts, Inputs, Sequences, keras_dataset
+from textclf.training.compilations import keep_compilations
 from textclf.training.settings import FitSettings
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 _BATCH = 512  # validation rows of one call
+_AT_ONCE = 1 << 16  # texts encoded at once to be scored
 _COMPILED = 8  # networks kept for the next fit of the same shape
 _STEPS_AT_ONCE = 32  # training steps of one call into the engine: the calls cost more than small steps
 
@@ -65,14 +69,14 @@ class Network:
             return self.encoder.counts(texts)[0]
         return pad(*self.encoder.ragged(texts), length)
 
-    def training_inputs(self, texts: pa.Array) -> tuple[Ints | csr_matrix, int]:
+    def training_inputs(self, texts: pa.Array) -> tuple[Inputs, int]:
         """What the graph reads, at the shortest length that gives the same scores as ``max_length``; that length."""
         padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
-        if self.made.features == "counts" or padding is None:
-            return self.inputs(texts, full), full
+        if self.made.features == "counts":
+            return Counts(self.encoder.counts(texts)[0]), full
         flat, offsets = self.encoder.ragged(texts)
-        length = min(int(np.diff(offsets).max(initial=1)) + padding, full)
-        return pad(flat, offsets, length), length
+        length = full if padding is None else min(int(np.diff(offsets).max(initial=1)) + padding, full)
+        return Sequences(flat, offsets, length), length
 
     def weigh(self, model: Any) -> float | None:
         """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
@@ -93,33 +97,42 @@ class Network:
 
 
 def fit_network(
-    network: Network, texts: pa.Array, labels: Ints, settings: FitSettings, log: Path | None
+    network: Network,
+    texts: pa.Array,
+    labels: Ints,
+    settings: FitSettings,
+    log: Path | None,
+    training_rows: int | None = None,
 ) -> tuple[list[Floats], dict[str, list[float]], float | None]:
     """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
 
-    The same seed gives the same weights on the same machine and engine.
+    The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
+    validate; by default the settings say which.
     """
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-    train, held = _held_back(labels, network.shape.labels, settings)
+    _prepare_engine()
+    if training_rows is None:
+        train, held = _held_back(labels, network.shape.labels, settings)
+    else:
+        train, held = np.arange(training_rows), np.arange(training_rows, len(labels))
     inputs, length = network.training_inputs(texts)
-    steps = -(-len(train) // settings.batch_size)
-    model = _fresh(network, length, settings, steps)
+    weights = _row_weights(labels, train, settings)
+    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
+    model = _fresh(network, length, settings, len(rows))
     coverage = network.weigh(model)
-    validation = (dense(inputs[held]), labels[held]) if len(held) else None
+    validation = keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None
     with _progress(network.made.name, settings) as callback:
         history = model.fit(
-            *_rows(inputs[train], labels[train], settings),
+            keras_dataset(rows),
             epochs=settings.epochs,
-            batch_size=None if isinstance(inputs, csr_matrix) else settings.batch_size,
             validation_data=validation,
-            validation_batch_size=_BATCH,
-            class_weight=_class_weights(labels[train], settings),
-            callbacks=[callback, *_callbacks(settings, log)],
+            shuffle=False,  # the batches do
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
+                callback,
+                *_callbacks(settings, log, validated=len(held) > 0),
+            ],
             verbose=0,
         ).history
     measured = {name: [float(value) for value in values] for name, values in history.items()}
@@ -133,20 +146,38 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
     model.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
 
     def predict(texts: pa.Array) -> Floats:
-        return network_scores(model, network.inputs(texts, network.shape.max_length))
+        parts = (texts.slice(start, _AT_ONCE) for start in range(0, max(len(texts), 1), _AT_ONCE))
+        return np.concatenate([network_scores(model, network.inputs(part, network.shape.max_length)) for part in parts])
 
     return predict
 
 
-def dense(inputs: Ints | csr_matrix) -> npt.NDArray[Any]:
-    """Inputs as an array."""
-    return inputs.toarray().astype(np.float32) if isinstance(inputs, csr_matrix) else inputs
+def _prepare_engine() -> None:
+    """Same seed, same weights on TensorFlow; on JAX, programs that an earlier process compiled."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    else:
+        keep_compilations()
+
+
+def _seed(seed: int) -> None:
+    """Seed all that a fit draws from."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        keras.utils.set_random_seed(seed)
+    else:
+        # Keras' own function loads TensorFlow on every engine, which takes longer than many a fit. Initial weights
+        # come from Python's generator, and layers that draw are given their state.
+        random.seed(seed)
 
 
 def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> Any:
     """A compiled network with initial weights of the current seed and an optimizer that remembers nothing."""
-    import keras
-
     shape = replace(network.shape, max_length=length)
     at_once = min(steps, _STEPS_AT_ONCE)
     compiled = _compiled(
@@ -155,7 +186,7 @@ def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> 
     )  # fmt: skip
     # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
     # not depend on whether the compiled network was there already.
-    keras.utils.set_random_seed(settings.seed)
+    _seed(settings.seed)
     compiled.set_weights(network.made.build(network.hyperparameters, shape).get_weights())
     for variable in compiled.optimizer.variables:
         if variable.path.split("/")[-1] == "learning_rate":
@@ -185,7 +216,7 @@ def _compiled(
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],  # not the rows that fill the last batch
         steps_per_execution=at_once,
         # XLA is how JAX runs at all; TensorFlow compiles longer than a small network trains.
         jit_compile=keras.backend.backend() == "jax",
@@ -208,45 +239,20 @@ def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def _rows(inputs: Ints | csr_matrix, labels: Ints, settings: FitSettings) -> tuple[Any, ...]:
-    """The training rows as ``fit`` takes them: arrays, or counts made dense one batch at a time."""
-    if not isinstance(inputs, csr_matrix):
-        return inputs, labels
-    import keras
-
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
-        """Counts of a million texts are small only as long as they are sparse."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._generator = np.random.default_rng(settings.seed)
-            self._order = self._generator.permutation(len(labels))
-
-        def __len__(self) -> int:
-            return -(-len(labels) // settings.batch_size)
-
-        def __getitem__(self, number: int) -> tuple[npt.NDArray[Any], Ints]:
-            chosen = self._order[number * settings.batch_size : (number + 1) * settings.batch_size]
-            return dense(inputs[chosen]), labels[chosen]
-
-        def on_epoch_end(self) -> None:
-            self._order = self._generator.permutation(len(labels))
-
-    return (Batches(),)
-
-
-def _class_weights(labels: Ints, settings: FitSettings) -> dict[int, float] | None:
+def _row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
+    """The weight of each row's label among the training rows, shape (n,); None where all are the same."""
     if settings.class_weights == "equal":
         return None
-    found, counts = np.unique(labels, return_counts=True)
-    weights = len(labels) / (len(found) * counts)
-    return {int(label): float(weight) for label, weight in zip(found, weights, strict=True)}
+    found, counts = np.unique(labels[train], return_counts=True)
+    weights = np.zeros(found.max() + 1, np.float32)
+    weights[found] = len(train) / (len(found) * counts)
+    return weights[labels]
 
 
-def _callbacks(settings: FitSettings, log: Path | None) -> list[Any]:
+def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> list[Any]:
     import keras
 
-    watched = "val_loss" if settings.validation_size else "loss"
+    watched = "val_loss" if validated else "loss"
     chosen = []
     if settings.patience is not None:
         chosen.append(keras.callbacks.EarlyStopping(watched, patience=settings.patience, restore_best_weights=True))
@@ -263,14 +269,10 @@ def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
     """A callback that shows epochs on standard error: standard output belongs to the run record."""
     import keras
 
-    def begin(_logs: Any) -> None:
-        # The first fit of a network draws from the same generators while it builds; the rows' order must not show it.
-        keras.utils.set_random_seed(settings.seed)
-
     with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
 
         def show(_epoch: int, logs: dict[str, float]) -> None:
             bar.set_postfix({key: f"{value:.4f}" for key, value in logs.items()}, refresh=False)
             bar.update()
 
-        yield keras.callbacks.LambdaCallback(on_train_begin=begin, on_epoch_end=show)
+        yield keras.callbacks.LambdaCallback(on_epoch_end=show)

@@ -108,7 +108,7 @@ def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
 def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:
     """The words of texts in alphabetical order, as CountVectorizer numbers them."""
     tokenize = TOKENIZERS[tokenizer]
-    return Vocabulary(tuple(sorted({word for text in rows.texts.to_pylist() for word in tokenize(text)})))
+    return Vocabulary(tuple(sorted({word for text in rows.texts for word in tokenize(text.as_py())})))
 
 
 def _artifact(

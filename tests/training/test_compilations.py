@@ -1,0 +1,51 @@
+"""Compiled programs on disk; each case in a process of its own, because JAX is set up once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CODE = """
+import jax, jax.numpy as jnp
+from textclf.training.compilations import keep_compilations
+keep_compilations()
+print(jax.config.jax_compilation_cache_dir)
+print(jax.jit(lambda x: x * 3 + 1)(jnp.arange(3)).tolist())
+"""
+
+
+def run(**environ: str) -> tuple[str, str, str]:
+    """Folder, result and standard error of a process that compiles something."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XDG_"))}
+    done = subprocess.run([sys.executable, "-c", CODE], env=own | environ, capture_output=True, text=True, check=True)
+    folder, result = done.stdout.splitlines()
+    return folder, result, done.stderr
+
+
+def files(folder: str | Path) -> set[Path]:
+    return {path for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_programs_are_kept_and_found_again(tmp_path: Path) -> None:
+    folder, result, _ = run(XDG_CACHE_HOME=str(tmp_path))
+    kept = files(folder)
+    assert Path(folder).is_relative_to(tmp_path / "textclf" / "jax")
+    assert Path(folder).stat().st_mode & 0o077 == 0
+    assert kept
+    assert run(XDG_CACHE_HOME=str(tmp_path))[:2] == (folder, result)
+    assert files(folder) == kept
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "textclf").write_text("a file where the folder should be", encoding="utf-8")
+    folder, result, err = run(XDG_CACHE_HOME=str(tmp_path))
+    assert (folder, result) == ("None", "[1, 4, 7]")
+    assert "JAX_COMPILATION_CACHE_DIR names another folder" in err
+
+
+def test_the_settings_of_jax_win(tmp_path: Path) -> None:
+    named = str(tmp_path / "named")
+    assert run(XDG_CACHE_HOME=str(tmp_path), JAX_COMPILATION_CACHE_DIR=named)[0] == named
+    assert files(named)
+    assert run(XDG_CACHE_HOME=str(tmp_path), JAX_ENABLE_COMPILATION_CACHE="false")[0] == "None"
+    assert not (tmp_path / "textclf").exists()
