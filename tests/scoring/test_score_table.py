@@ -20,10 +20,10 @@ from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.scoring.backends import BACKENDS
+from textclf.scoring.backends import BACKENDS, Choice
+from textclf.scoring.frame import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.scoring.scorer import Scorer, make_scorer
-from textclf.scoring.udf import score_udf
 from textclf.tables import RunRecord, Warehouse
 
 DAY = date(2026, 1, 31)
@@ -220,10 +220,12 @@ def test_a_worker_builds_a_model_once(
     assert len(lines(tmp_path / "texts")) == 80_000  # a row costs one score a run, no more
 
 
-def test_a_filter_on_the_score_evaluates_nothing_twice(spark: SparkSession, tmp_path: Path) -> None:
-    function = score_udf(spark, {"yelp": sample()}, counting(tmp_path))
+def test_a_filter_on_the_score_evaluates_nothing_twice(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
     texts = spark.range(100).select(F.when(F.col("id") % 2 == 0, "good").otherwise("bad").alias("text"))
-    scored = texts.withColumn("scored", function(F.col("text"), F.lit("yelp"))).select("text", "scored.*")
+    scored = add_scores(texts, {"yelp": sample()}, {"yelp": Choice("keras", "")})
     assert scored.where("label = '1' AND score > 0.6").select("text", "score").count() == 50
     assert len(lines(tmp_path / "texts")) == 100
 
