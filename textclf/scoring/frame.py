@@ -6,7 +6,6 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-
 from pyspark.sql.pandas import functions as arrow_functions
 
 from textclf.artifact import Artifact

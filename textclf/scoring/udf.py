@@ -1,0 +1,95 @@
+"""A model as a function for any DataFrame, SQL and streams."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql.pandas import functions as pandas_functions
+from pyspark.sql.types import StructType
+
+from textclf.artifact import Artifact
+from textclf.scoring.backends import BACKENDS, choose
+from textclf.scoring.batch import Wanted, score_batch
+from textclf.scoring.golden import TOLERANCE
+from textclf.scoring.resident import Models, Resident
+from textclf.tables.schemas import SCORED
+
+_FIELDS = ("label", "score", "scores", "known_tokens", "evidence")
+SCORE = StructType([SCORED[name] for name in _FIELDS])
+"""The value of a scoring function."""
+
+_arrow_udf: Any = pandas_functions.arrow_udf  # their type hints know no structs
+_pandas_udf: Any = pandas_functions.pandas_udf
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A value that travels with the function: no SparkContext is needed, as under Spark Connect there is none."""
+
+    value: Any
+
+
+def score_udf(
+    model: Artifact,
+    *,
+    kind: Literal["arrow", "pandas"] = "arrow",
+    backend: str = "auto",
+    all_scores: bool = False,
+    evidence: bool = False,
+) -> Any:
+    """A column function of texts whose value has the fields of ``SCORE``; a null text has a null value.
+
+    The model travels with the function, so it works with any session, in streams and under Spark Connect; the
+    executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.
+
+    Args:
+        kind: ``arrow`` passes Arrow arrays, ``pandas`` pandas series, for Spark before 4.1.
+
+    Raises:
+        UsageError: The backend cannot score the model.
+
+    Example:
+        ``spark.udf.register("score", score_udf(model))``, then
+        ``SELECT id, score(text).label FROM texts WHERE score(text).score > 0.9``
+    """
+    wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
+    models = Models({"": _carried(model, backend)})
+    labels = pa.array(model.manifest.labels, pa.string())
+
+    def score_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        for texts in batches:
+            yield _full(score_batch(texts, None, models, wanted), labels)
+
+    def score_pandas(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        for texts in batches:
+            answer = _full(score_batch(pa.array(texts, pa.string()), None, models, wanted), labels)
+            yield pd.DataFrame({name: answer.field(name).to_pandas() for name in _FIELDS})
+
+    made = _arrow_udf(score_arrow, SCORE) if kind == "arrow" else _pandas_udf(score_pandas, SCORE)
+    return made.asNondeterministic()
+
+
+def _carried(model: Artifact, backend: str) -> Resident:
+    choice = choose(model, backend)
+    labels = len(model.manifest.labels)
+    made = BACKENDS[choice.name]
+    return Resident(0, model.reference, model.digest, labels, choice, made, Carried(model), TOLERANCE)
+
+
+def _full(answer: pa.StructArray, labels: pa.StringArray) -> pa.StructArray:
+    """A batch's answer with the label's name, and nulls for what was not asked for."""
+    missing = pa.array(answer.field("model").to_numpy() < 0)
+    names = {answer.type.field(number).name for number in range(answer.type.num_fields)}
+    rows = len(answer)
+    columns = {
+        "label": labels.take(answer.field("label")),
+        "score": answer.field("score"),
+        "scores": answer.field("scores") if "scores" in names else pa.nulls(rows, pa.list_(pa.float32())),
+        "known_tokens": answer.field("known_tokens"),
+        "evidence": answer.field("evidence") if "evidence" in names else pa.nulls(rows, pa.string()),
+    }
+    mask = missing if np.asarray(missing).any() else None
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns), mask=mask)
