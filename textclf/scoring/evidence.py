@@ -17,8 +17,8 @@ def strongest(
     """The known words of the n-gram that speaks most for each text's label, None where none speaks for it.
 
     Of a convolution it is the window with the largest credit: each filter's value is credited to the window that won
-    the maximum, less its value on padding, times what a unit of the filter adds to the label's logit while the hidden
-    units that are on stay on. Of a sum it is the one word with the largest contribution.
+    the maximum, less its value without that window's words, times what a unit of the filter adds to the label's logit
+    while the hidden units that are on stay on. Of a sum it is the one word with the largest contribution.
 
     Args:
         flat: Token indices end to end.

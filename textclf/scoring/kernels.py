@@ -194,8 +194,8 @@ def weigh_windows(
 ) -> None:
     """How much the strongest window of some filters moves the decision, for every text.
 
-    Each filter's value is credited to the window that it comes from, less its value on padding alone: what it would
-    be without the window's words.
+    Each filter's value is credited to the window that it comes from, less what the filter would have without that
+    window's words: its strongest window that shares no word with it, or padding.
 
     Args:
         gains: What a unit of each filter adds to the decision: float64, shape (n, filters).
@@ -204,30 +204,37 @@ def weigh_windows(
     """
     filters = len(bias)
     rows = np.zeros(max_length + width, np.int64)
-    total, empty, top = np.empty(filters, np.float32), np.empty(filters, np.float32), np.empty(filters, np.float32)
-    winner = np.empty(filters, np.int64)
-    credit = np.empty(max_length + 1, np.float64)
+    empty = np.empty(filters, np.float32)
     _add_rows(table, rows, 0, width, empty)
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
         begin = max(offsets[row], end - max_length)
         length = end - begin
         windows = min(length, max_length - width + 1)
-        top[:] = empty if length <= max_length - width else _LOWEST
-        winner[:] = -1
         _place(flat, begin, end, width, rows)
+        totals, credit = np.empty((windows, filters), np.float32), np.zeros(windows, np.float64)
         for first in range(windows):
-            _add_rows(table, rows, first, width, total)
-            for j in range(filters):
-                if total[j] > top[j]:
-                    top[j], winner[j] = total[j], first
-            credit[first] = 0.0
+            _add_rows(table, rows, first, width, totals[first])
         for j in range(filters):
-            if winner[j] >= 0:
-                value, without = top[j] + bias[j], empty[j] + bias[j]
-                if relu:
-                    value, without = max(value, np.float32(0)), max(without, np.float32(0))
-                credit[winner[j]] += (value - without) * gains[row, j]
+            if windows > 0:
+                winner, without = _winner(totals, j, width, empty[j])
+                value = totals[winner, j] + bias[j]
+                if totals[winner, j] > empty[j] or length > max_length - width:
+                    without += bias[j]
+                    if relu:
+                        value, without = max(value, np.float32(0)), max(without, np.float32(0))
+                    credit[winner] += (value - without) * gains[row, j]
         for first in range(windows):
             if credit[first] > best[row, 0]:
                 best[row, 0], best[row, 1], best[row, 2] = credit[first], first, min(width, length - first)
+
+
+@kernel
+def _winner(totals: Any, j: int, width: int, empty: Any) -> Any:
+    """The window that wins a filter, and the filter's value without its words."""
+    winner = totals[:, j].argmax()
+    without = empty
+    for first in range(len(totals)):
+        if abs(first - winner) >= width and totals[first, j] > without:
+            without = totals[first, j]
+    return winner, without

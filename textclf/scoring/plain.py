@@ -104,10 +104,11 @@ def _weigh(
     totals = table[sequence[:windows] * width]
     for number in range(1, width):
         totals = totals + table[sequence[number : windows + number] * width + number]
-    winner = totals.argmax(axis=0)
-    top = totals.max(axis=0)
+    winner, top = totals.argmax(axis=0), totals.max(axis=0)
     won = top > empty if length <= len(sequence) - width else np.ones(len(bias), bool)
-    value, without = top + bias, empty + bias
+    apart = np.abs(np.arange(windows)[:, None] - winner) >= width
+    without = np.maximum(empty, np.where(apart, totals, -np.inf).max(axis=0)).astype(np.float32) + bias
+    value = top + bias
     if relu:
         value, without = np.maximum(value, 0), np.maximum(without, 0)
     credit = np.zeros(windows)
