@@ -1,10 +1,11 @@
 """Scoring a table, Parquet to Parquet, beside what users would write instead, in one run.
 
-    python benchmarks/scoring.py [--rows 2000000] [--slow-rows 100000] [--repeats 3] [--cores 2] [--way NAME ...]
+    python benchmarks/scoring.py [--rows 2000000] [--slow-rows 100000] [--warm-rows 20000] [--repeats 3]
+                                 [--cores 2] [--way NAME ...]
 
 The model is the tutorial's CNN (128 filters of width 5 on 100 dimensions, random weights: they cost the same) over
 1,746 words and 100 tokens; texts have 12 words on average, by Zipf's law, some unknown to the model. Each way runs in
-a process and a Spark session of its own: first on 20,000 rows, cold, then ``--repeats`` times on its rows.
+a process and a Spark session of its own: first on ``--warm-rows``, cold, then ``--repeats`` times on its rows.
 
 keras        Keras in an iterator pandas UDF: the tutorial's tokenizer in Python, pad_sequences, model.predict
 batch        pyspark.ml.functions.predict_batch_udf around the same
@@ -41,7 +42,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks._scoring_peers import PEERS  # noqa: E402
 
-WARM_UP_ROWS, FILES = 20_000, 8
+FILES = 8
 WORDS, KNOWN, LENGTH = 20_000, 1_746, 100
 SLOW = ("keras", "batch", "mlflow", "fasttext", "hashing", "onnx")
 STEPS = ("read", "transport", "compute")
@@ -208,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--slow-rows", type=int, default=100_000)
+    parser.add_argument("--warm-rows", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--way", action="append", choices=WAYS)
@@ -223,7 +225,7 @@ def main() -> None:
         ways.remove("fasttext")
     with tempfile.TemporaryDirectory(prefix="textclf-bench-") as scratch:
         folder = Path(scratch)
-        for name, rows in (("texts", args.rows), ("slow", args.slow_rows), ("warm", WARM_UP_ROWS)):
+        for name, rows in (("texts", args.rows), ("slow", args.slow_rows), ("warm", args.warm_rows)):
             write_texts(folder / name, rows)
         rows_of = {way: args.slow_rows if way in SLOW else args.rows for way in (*ways, *STEPS)}
         show({way: child(way, args, folder) for way in ways}, rows_of)
