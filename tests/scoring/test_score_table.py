@@ -289,6 +289,26 @@ def test_the_table_to_write_the_rows_to_read_and_the_model_can_be_chosen(
     assert not Warehouse.of(pipeline).location("results").exists(spark)
 
 
+def test_each_source_has_the_backend_that_can_score_it_and_the_run_says_which(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
+) -> None:
+    made = store.save(sample("slow", kind="attention", labels=("n", "y")))
+    store.promote("slow", made.manifest.version)
+    rows = [(1, "the good food", "yelp"), (2, "good", "trec"), (3, "good", "slow"), (4, "", "yelp")]
+    pipeline = make_pipeline(source_toml("yelp") + '[score]\nsource = "source"\nevidence = true\n')
+    run = score(spark, pipeline, write(rows, "id long, text string, source string", "parquet"), day=DAY)
+    assert run.details["backends"]["yelp@1"] == "compiled: logistic_regression folds into a table"
+    assert run.details["backends"]["slow@1"].startswith("keras: Model slow@1 cannot be compiled: attention does not")
+    assert values(table(spark, pipeline), "id", "model", "evidence") == [
+        (1, "yelp", "good"),
+        (2, "trec", "good"),
+        (3, "slow", None),
+        (4, "yelp", None),
+    ]
+    with pytest.raises(UsageError, match="cannot be compiled"):
+        score(spark, pipeline, str(tmp_path / "input"), day=DAY, backend="compiled")
+
+
 def test_a_table_of_the_catalog_is_an_input(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:

@@ -21,6 +21,7 @@ from textclf.scoring.golden import TOLERANCE, check_golden
 from textclf.scoring.scorer import Scorer
 from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
 
+_KERNELS = ("textclf.text.kernels", "textclf.scoring.kernels")
 _scorers: dict[tuple[str, str], Scorer] = {}  # of this worker process; Spark reuses it for task after task
 
 
@@ -110,7 +111,7 @@ def make_resident(spark: SparkSession, artifacts: Mapping[str, Artifact], choice
         for number, (key, artifact) in enumerate(artifacts.items())
     }
     compiled = any(choice.name == "compiled" for choice in choices.values())
-    return Models(by_key, context.broadcast(kept_code()) if compiled and numba_runs() else None)
+    return Models(by_key, context.broadcast(kept_code(*_KERNELS)) if compiled and numba_runs() else None)
 
 
 def _compile_here(artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice]) -> None:
