@@ -20,6 +20,7 @@ def work(job: Job) -> None:
         backend=args.backend,
         limit=args.limit,
         all_scores=args.all_scores,
+        evidence=args.evidence,
     )
     score_table(job.spark, job.warehouse, job.pipeline, job.record, options)
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--backend", choices=["auto", "compiled", "keras"], help="what computes the scores")
     made.add_argument("--limit", type=_positive, metavar="N", help="score only N rows of the input")
     made.add_argument("--all-scores", action="store_true", help="write the score of every label")
+    made.add_argument("--evidence", action="store_true", help="write the n-gram that moved each decision most")
     return run("score_table", made, work, argv)
 
 

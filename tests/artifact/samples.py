@@ -1,6 +1,7 @@
 """Artifacts with known weights, made without training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,19 +13,30 @@ WORDS = ("again", "bad", "food", "good", "the", "was")
 
 
 def sample(
-    name: str = "yelp", kind: str = "logistic_regression", labels: Sequence[str] = ("0", "1"), seed: int = 0
+    name: str = "yelp",
+    kind: str = "logistic_regression",
+    labels: Sequence[str] = ("0", "1"),
+    seed: int = 0,
+    *,
+    words: Sequence[str] = WORDS,
+    max_length: int = 6,
+    given: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """An artifact of an architecture with random weights; logistic regression of two labels prefers ``good``."""
+    """An artifact of an architecture with random weights; logistic regression of two labels prefers ``good``.
+
+    ``given`` are hyperparameters other than a small network's. It has no golden texts: nothing was trained.
+    """
     made = architecture(kind)
-    hyperparameters = made.parse({"num_filters": 4, "kernel_size": 2, "embedding_dim": 3} if kind == "cnn" else {})
-    vocabulary, num_words, max_length = Vocabulary(WORDS), 100, 6
+    small = {"num_filters": 4, "kernel_size": 2, "embedding_dim": 3} if kind == "cnn" else {}
+    hyperparameters = made.parse(small if given is None else given)
+    vocabulary, num_words = Vocabulary(tuple(words)), len(words) + 94
     shape = InputShape(vocabulary.size(num_words), max_length, len(labels))
     random = np.random.default_rng(seed)
     weights = {
         tensor: random.normal(size=size).astype(made.dtype)
         for tensor, size in made.tensors(hyperparameters, shape).items()
     }
-    if kind == "logistic_regression" and len(labels) == 2:
+    if kind == "logistic_regression" and len(labels) == 2 and words == WORDS:
         weights["output.kernel"][:, 0] = [0, -3, 0, 3, 0, 0]
         weights["output.bias"][:] = 0.1
     manifest = Manifest(
@@ -40,4 +52,4 @@ def sample(
         corpus_digest="0" * 64,
         packages={},
     )
-    return Artifact.pack(manifest, weights, vocabulary, Golden([""], [[1 / len(labels)] * len(labels)]))
+    return Artifact.pack(manifest, weights, vocabulary, Golden([], []))

@@ -20,10 +20,10 @@ from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.scoring.backends import BACKENDS
+from textclf.scoring.backends import BACKENDS, Choice
+from textclf.scoring.frame import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.scoring.scorer import Scorer, make_scorer
-from textclf.scoring.udf import score_udf
 from textclf.tables import RunRecord, Warehouse
 
 DAY = date(2026, 1, 31)
@@ -220,10 +220,12 @@ def test_a_worker_builds_a_model_once(
     assert len(lines(tmp_path / "texts")) == 80_000  # a row costs one score a run, no more
 
 
-def test_a_filter_on_the_score_evaluates_nothing_twice(spark: SparkSession, tmp_path: Path) -> None:
-    function = score_udf(spark, {"yelp": sample()}, counting(tmp_path))
+def test_a_filter_on_the_score_evaluates_nothing_twice(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
     texts = spark.range(100).select(F.when(F.col("id") % 2 == 0, "good").otherwise("bad").alias("text"))
-    scored = texts.withColumn("scored", function(F.col("text"), F.lit("yelp"))).select("text", "scored.*")
+    scored = add_scores(texts, {"yelp": sample()}, {"yelp": Choice("keras", "")})
     assert scored.where("label = '1' AND score > 0.6").select("text", "score").count() == 50
     assert len(lines(tmp_path / "texts")) == 100
 
@@ -285,6 +287,26 @@ def test_the_table_to_write_the_rows_to_read_and_the_model_can_be_chosen(
     assert run.input_rows == len(rows) == 7
     assert {(row["model_version"], len(row["scores"])) for row in rows} == {("2", 2)}
     assert not Warehouse.of(pipeline).location("results").exists(spark)
+
+
+def test_each_source_has_the_backend_that_can_score_it_and_the_run_says_which(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
+) -> None:
+    made = store.save(sample("slow", kind="attention", labels=("n", "y")))
+    store.promote("slow", made.manifest.version)
+    rows = [(1, "the good food", "yelp"), (2, "good", "trec"), (3, "good", "slow"), (4, "", "yelp")]
+    pipeline = make_pipeline(source_toml("yelp") + '[score]\nsource = "source"\nevidence = true\n')
+    run = score(spark, pipeline, write(rows, "id long, text string, source string", "parquet"), day=DAY)
+    assert run.details["backends"]["yelp@1"] == "compiled: logistic_regression folds into a table"
+    assert run.details["backends"]["slow@1"].startswith("keras: Model slow@1 cannot be compiled: attention does not")
+    assert values(table(spark, pipeline), "id", "model", "evidence") == [
+        (1, "yelp", "good"),
+        (2, "trec", "good"),
+        (3, "slow", None),
+        (4, "yelp", None),
+    ]
+    with pytest.raises(UsageError, match="cannot be compiled"):
+        score(spark, pipeline, str(tmp_path / "input"), day=DAY, backend="compiled")
 
 
 def test_a_table_of_the_catalog_is_an_input(

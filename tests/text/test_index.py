@@ -1,10 +1,8 @@
 """The compiled tokenizer against the Python one."""
 
 import os
-import random
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,14 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.text.awkward import POINTS, TEXTS, random_texts
 from textclf.text.index import TokenIndex
-from textclf.text.tokenizer import FILTERS, TOKENIZERS
+from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
-
-POINTS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-# What breaks byte-level or careless tokenizers, more often than chance would bring it.
-AWKWARD = "İIıΣσςßẞKÅȺȾǅ\u0301\u00ad\u200d'\u0085\u00a0\u2028\u3000\r\x0b\x1c\x00\x7f \t\né😀𐐀_9²" + FILTERS
-TEXTS = st.text(st.one_of(st.sampled_from(AWKWARD), st.characters(exclude_categories=["Cs"]), st.sampled_from("aBcZ ")))
 
 
 def parts() -> list[list[str]]:
@@ -70,12 +64,7 @@ def test_a_sigma_looks_at_every_neighbour_as_python_does() -> None:
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_a_hundred_thousand_random_texts(tokenizer: str) -> None:
-    draw = random.Random(1000)
-    marks = [point for point in POINTS if unicodedata.combining(point)]
-    pools = [AWKWARD, POINTS, marks, "abc DEF", "ΑΒΣΑσ. '", [chr(code) for code in range(32)]]
-    check(
-        tokenizer, ["".join(draw.choice(draw.choice(pools)) for _ in range(draw.randrange(12))) for _ in range(100_000)]
-    )
+    check(tokenizer, random_texts(100_000))
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)

@@ -148,7 +148,10 @@ class Train(Section):
 
 
 class Score(Section):
-    """The table to score and the columns that matter in it."""
+    """The table to score and the columns that matter in it.
+
+    ``max_table_mb`` limits the tables of one compiled model; ``half`` keeps those of convolutions in half precision.
+    """
 
     input: str | None = None
     id: str = "id"
@@ -158,6 +161,9 @@ class Score(Section):
     model: str | None = None
     backend: Literal["auto", "compiled", "keras"] = "auto"
     all_scores: bool = False
+    evidence: bool = False
+    max_table_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
+    half: bool = False
 
 
 class Pipeline(Section):

@@ -1,30 +1,58 @@
 """The ways to turn an artifact into a scorer: a new one is a file in this folder and a line here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
+from textclf.scoring.compiled import CompiledScorer
+from textclf.scoring.fold import MAX_TABLE_BYTES, check_folds, check_size
 from textclf.scoring.scorer import Scorer, make_scorer
 
 Backend = Callable[[Artifact], Scorer]
 
 BACKENDS: dict[str, Backend] = {
-    "auto": make_scorer,
+    "compiled": CompiledScorer.of,
     "keras": make_scorer,
 }
 
 
-def backend_named(name: str) -> Backend:
-    """The backend of that name.
+@dataclass(frozen=True)
+class Choice:
+    """A backend for one model, and why it was taken.
+
+    Attributes:
+        name: A name of ``BACKENDS``.
+        half: Tables of convolutions as float16.
+    """
+
+    name: str
+    why: str
+    max_table_bytes: int = MAX_TABLE_BYTES
+    half: bool = False
+
+
+def choose(artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False) -> Choice:
+    """The backend that scores a model: ``auto`` takes the compiled scorer where there is one, else Keras.
 
     Raises:
-        UsageError: This release has none.
+        UsageError: No backend of that name, or ``compiled`` for a model that does not fold or does not fit.
     """
-    if name not in BACKENDS:
+    if name not in ("auto", *BACKENDS):
         raise UsageError(
             "This release has no such scoring backend.",
             received=name,
-            expected=f"one of: {', '.join(BACKENDS)}",
+            expected=f"one of: auto, {', '.join(BACKENDS)}",
             fix="leave out --backend and [score] backend, or name one of those",
         )
-    return BACKENDS[name]
+    if name == "keras":
+        return Choice("keras", "as asked for")
+    try:
+        check_folds(artifact)
+        check_size(artifact, max_table_bytes, half=half)
+    except UsageError as error:
+        if name == "compiled":
+            raise
+        return Choice("keras", error.problem)
+    why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
+    return Choice("compiled", why, max_table_bytes, half)

@@ -9,10 +9,10 @@ from pyspark.sql import functions as F
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, TextclfError, UsageError
-from textclf.scoring.backends import backend_named
+from textclf.scoring.backends import Choice, choose
+from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
-from textclf.scoring.udf import score_udf
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.publish import Slice, check_columns, replace_slices
 from textclf.tables.schemas import SCORED, TableSpec, results, results_rejects
@@ -28,9 +28,10 @@ class ScoreOptions:
         output: Path or URL of the Delta table that gets the results.
         model: ``NAME`` or ``NAME@VERSION``, for all rows.
         day: The day of the rows; with a date column, the day whose rows are scored.
-        backend: A name of ``BACKENDS``.
+        backend: ``auto`` or a name of ``BACKENDS``.
         limit: Score that many rows of the input, any of them.
         all_scores: Write the score of every label.
+        evidence: Write the n-gram that moved each decision most.
     """
 
     input: str | None = None
@@ -40,6 +41,7 @@ class ScoreOptions:
     backend: str | None = None
     limit: int | None = None
     all_scores: bool = False
+    evidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ def score_table(
     replaced, all others stay. Nothing is published before every row is computed and counted.
 
     Raises:
-        UsageError: No input, model or backend is named, or one that does not exist.
+        UsageError: No input, model or backend is named, or one that does not exist or cannot score the model.
         InputError: The input, a model or a published table cannot be used.
     """
-    backend = backend_named(options.backend or pipeline.score.backend)
     table = _input(spark, pipeline, options)
     routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
+    choices = _choices(routes, pipeline, options, run)
     accepted, refused = _targets(warehouse, table, pipeline.score.id, options.output)
     for target in (accepted, refused):
         check_columns(spark, target.place, target.spec)
@@ -72,8 +74,7 @@ def score_table(
     run.input, run.input_version, run.models = str(table.place), table.version, routes.digests
     read = Observation()
     rows = _input_rows(table, pipeline, routes, run, options).observe(read, F.count(F.lit(1)).alias("rows"))
-    score = score_udf(spark, routes.artifacts, backend, all_scores=options.all_scores or pipeline.score.all_scores)
-    with staged(warehouse, run.run_id, "scored", _scored(rows, score(F.col("text"), F.col("key")))) as stored:
+    with staged(warehouse, run.run_id, "scored", _scored(rows, routes, choices, pipeline, options)) as stored:
         slices = _count(stored, run)
         run.input_rows = read.get["rows"]
         _check_counts(run)
@@ -136,15 +137,33 @@ def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
     return F.nullif(table.column(name, "source").cast("string"), F.lit(""))
 
 
-def _scored(rows: DataFrame, scored: Column) -> DataFrame:
+def _choices(routes: Routes, pipeline: Pipeline, options: ScoreOptions, run: RunRecord) -> dict[str, Choice]:
+    """A backend for each model, noted in the run with its reason."""
+    score = pipeline.score
+    name, limit = options.backend or score.backend, score.max_table_mb << 20
+    choices = {
+        key: choose(artifact, name, max_table_bytes=limit, half=score.half)
+        for key, artifact in routes.artifacts.items()
+    }
+    run.details["backends"] = {
+        routes.artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in choices.items()
+    }
+    return choices
+
+
+def _scored(
+    rows: DataFrame, routes: Routes, choices: dict[str, Choice], pipeline: Pipeline, options: ScoreOptions
+) -> DataFrame:
     """Columns id, source, ds, reason and those of ``SCORED``; the ids never leave the JVM."""
-    return rows.select("id", "source", "ds", "refused", scored.alias("scored")).select(
-        "id",
-        "source",
-        "ds",
-        F.coalesce("refused", "scored.reason").alias("reason"),
-        *(F.col(f"scored.{name}") for name in SCORED.fieldNames()),
+    scored = add_scores(
+        rows,
+        routes.artifacts,
+        choices,
+        key=None if routes.key is not None else "key",
+        all_scores=options.all_scores or pipeline.score.all_scores,
+        evidence=options.evidence or pipeline.score.evidence,
     )
+    return scored.select("id", "source", "ds", F.coalesce("refused", "reason").alias("reason"), *SCORED.fieldNames())
 
 
 def _count(stored: DataFrame, run: RunRecord) -> set[Slice]:

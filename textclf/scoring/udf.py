@@ -1,87 +1,95 @@
-"""Models as a column function: built once a worker process, applied to Arrow batches."""
+"""A model as a function for any DataFrame, SQL and streams."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, SparkSession
-from pyspark.sql.pandas.functions import pandas_udf
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.pandas import functions as pandas_functions
+from pyspark.sql.types import StructType
 
 from textclf.artifact import Artifact
-from textclf.scoring.backends import Backend
-from textclf.scoring.scorer import Scorer
+from textclf.scoring.backends import BACKENDS, choose
+from textclf.scoring.batch import Wanted, score_batch
+from textclf.scoring.golden import TOLERANCE
+from textclf.scoring.resident import Models, Resident
 from textclf.tables.schemas import SCORED
 
-SCORED_OR_REFUSED = StructType([*SCORED.fields, StructField("reason", StringType())])
-"""What the column function gives: a score, or the reason why there is none."""
+_FIELDS = ("label", "score", "scores", "known_tokens", "evidence")
+SCORE = StructType([SCORED[name] for name in _FIELDS])
+"""The value of a scoring function."""
 
-Batches = Iterator[tuple[pd.Series, pd.Series]]
-_COLUMNS = SCORED_OR_REFUSED.fieldNames()
-_scorers: dict[tuple[str, str], Scorer] = {}  # of this worker process; Spark reuses it for task after task
+_arrow_udf: Any = pandas_functions.arrow_udf  # their type hints know no structs
+_pandas_udf: Any = pandas_functions.pandas_udf
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A value that travels with the function: no SparkContext is needed, as under Spark Connect there is none."""
+
+    value: Any
 
 
 def score_udf(
-    spark: SparkSession, artifacts: Mapping[str, Artifact], backend: Backend, *, all_scores: bool = False
-) -> Callable[[Column, Column], Column]:
-    """A function of (text, key) columns; the key says which of ``artifacts`` scores the row.
+    model: Artifact,
+    *,
+    kind: Literal["arrow", "pandas"] = "arrow",
+    backend: str = "auto",
+    all_scores: bool = False,
+    evidence: bool = False,
+) -> Any:
+    """A column function of texts whose value has the fields of ``SCORE``; a null text has a null value.
 
-    Its value has the fields of ``SCORED_OR_REFUSED``. ``reason`` is ``null_text`` or ``no_model`` (no artifact
-    of that key), and null in rows with a score. Spark evaluates it once a row, whatever is filtered on later.
+    The model travels with the function, so it works with any session, in streams and under Spark Connect; the
+    executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.
 
     Args:
-        artifacts: Models by key; sent to each executor once.
-        all_scores: Give ``scores`` for two labels too, not only for more.
+        kind: ``arrow`` passes Arrow arrays, ``pandas`` pandas series, for Spark before 4.1.
+
+    Raises:
+        UsageError: The backend cannot score the model.
+
+    Example:
+        ``spark.udf.register("score", score_udf(model))``, then
+        ``SELECT id, score(text).label FROM texts WHERE score(text).score > 0.9``
     """
-    models = spark.sparkContext.broadcast(dict(artifacts))
+    wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
+    models = Models({"": _carried(model, backend)})
+    labels = pa.array(model.manifest.labels, pa.string())
 
-    def score(batches: Batches) -> Iterator[pd.DataFrame]:
-        for texts, keys in batches:
-            yield score_batch(texts, keys, models.value, backend, all_scores=all_scores)
+    def score_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        for texts in batches:
+            yield _full(score_batch(texts, None, models, wanted), labels)
 
-    made: Any = pandas_udf(score, SCORED_OR_REFUSED)  # type: ignore[call-overload]
-    # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
-    once: Callable[[Column, Column], Column] = made.asNondeterministic()
-    return once
+    def score_pandas(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        for texts in batches:
+            answer = _full(score_batch(pa.array(texts, pa.string()), None, models, wanted), labels)
+            yield pd.DataFrame({name: answer.field(name).to_pandas() for name in _FIELDS})
 
-
-def score_batch(
-    texts: pd.Series, keys: pd.Series, artifacts: Mapping[str, Artifact], backend: Backend, *, all_scores: bool
-) -> pd.DataFrame:
-    """Scores of a batch, shape (n, fields of ``SCORED_OR_REFUSED``)."""
-    columns = {name: np.full(len(texts), None, object) for name in _COLUMNS}
-    present = texts.notna().to_numpy()
-    columns["reason"][:] = np.where(present, "no_model", "null_text")
-    for key in keys.dropna().unique():
-        rows = np.flatnonzero(present & (keys == key).to_numpy())
-        if key in artifacts and len(rows):
-            _fill(columns, rows, artifacts[key], _scorer(artifacts[key], backend), texts, all_scores=all_scores)
-    return pd.DataFrame(columns)
+    made = _arrow_udf(score_arrow, SCORE) if kind == "arrow" else _pandas_udf(score_pandas, SCORE)
+    return made.asNondeterministic()
 
 
-def _fill(
-    columns: Mapping[str, Any], rows: Any, artifact: Artifact, scorer: Scorer, texts: pd.Series, *, all_scores: bool
-) -> None:
-    manifest = artifact.manifest
-    scores, known = scorer.score(pa.array(texts.iloc[rows], pa.string()))
-    best = scores.argmax(axis=1)
-    columns["label"][rows] = np.array(manifest.labels, object)[best]
-    columns["score"][rows] = scores[np.arange(len(rows)), best]
-    columns["known_tokens"][rows] = known
-    columns["model"][rows] = manifest.name
-    columns["model_version"][rows] = manifest.version
-    columns["model_digest"][rows] = artifact.digest
-    columns["reason"][rows] = None
-    if all_scores or len(manifest.labels) > 2:
-        for row, of_row in zip(rows, scores, strict=True):
-            columns["scores"][row] = of_row
+def _carried(model: Artifact, backend: str) -> Resident:
+    choice = choose(model, backend)
+    labels = len(model.manifest.labels)
+    made = BACKENDS[choice.name]
+    return Resident(0, model.reference, model.digest, labels, choice, made, Carried(model), TOLERANCE)
 
 
-def _scorer(artifact: Artifact, backend: Backend) -> Scorer:
-    """The scorer of an artifact, built by the first batch that needs it in this process."""
-    key = (f"{backend.__module__}.{backend.__qualname__}", artifact.digest)
-    if key not in _scorers:
-        _scorers[key] = backend(artifact)
-    return _scorers[key]
+def _full(answer: pa.StructArray, labels: pa.StringArray) -> pa.StructArray:
+    """A batch's answer with the label's name, and nulls for what was not asked for."""
+    missing = pa.array(answer.field("model").to_numpy() < 0)
+    names = {answer.type.field(number).name for number in range(answer.type.num_fields)}
+    rows = len(answer)
+    columns = {
+        "label": labels.take(answer.field("label")),
+        "score": answer.field("score"),
+        "scores": answer.field("scores") if "scores" in names else pa.nulls(rows, pa.list_(pa.float32())),
+        "known_tokens": answer.field("known_tokens"),
+        "evidence": answer.field("evidence") if "evidence" in names else pa.nulls(rows, pa.string()),
+    }
+    mask = missing if np.asarray(missing).any() else None
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns), mask=mask)

@@ -31,7 +31,9 @@ WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREA
 DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
     "spark.sql.adaptive.enabled": "true",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "4096",  # bounds a worker's memory with long texts
+    # Bounds a worker's memory with long texts; short ones come in batches that make the most of a call.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(8 << 20),
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker says where
     "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task's rows need no sort by partition before a write

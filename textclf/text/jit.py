@@ -1,6 +1,7 @@
 """Numba's compiled code: where it is kept between processes, and what happens where numba cannot run."""
 
 import hashlib
+import importlib.util
 import os
 import stat
 import sys
@@ -57,9 +58,22 @@ def kernel(function: Callable[..., Any]) -> Any:
         config.CACHE_LOCATOR_CLASSES = given
 
 
-def kept_code() -> dict[str, bytes]:
-    """Compiled code that this process would find, by file name: what a driver sends to executors."""
-    return {path.name: path.read_bytes() for path in cache_folder().iterdir() if path.suffix in (".nbi", ".nbc")}
+def source_digest(module: str) -> str:
+    """SHA-256 of a module's source, wherever it was imported from."""
+    loader: Any = importlib.util.find_spec(module).loader  # type: ignore[union-attr]
+    return hashlib.sha256(loader.get_source(module).encode()).hexdigest()
+
+
+def code_name(module: str) -> str:
+    """What the files of a module's compiled code have in their names: releases keep theirs side by side."""
+    return f"{module}-{source_digest(module)[:12]}"
+
+
+def kept_code(*modules: str) -> dict[str, bytes]:
+    """Compiled code of these modules' kernels, by file name: what a driver sends to executors."""
+    names = [code_name(module) for module in modules]
+    paths = [path for path in cache_folder().iterdir() if path.suffix in (".nbi", ".nbc")]
+    return {path.name: path.read_bytes() for path in paths if any(name in path.name for name in names)}
 
 
 def bring_code(files: Mapping[str, bytes]) -> None:

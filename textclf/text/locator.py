@@ -1,13 +1,11 @@
 """Where numba keeps the code of textclf's kernels: by content of their source, wherever that lies."""
 
-import hashlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from numba.core.caching import _CacheLocator
 
-from textclf.text.jit import cache_folder
+from textclf.text.jit import cache_folder, code_name, source_digest
 
 
 class SourceLocator(_CacheLocator):
@@ -18,8 +16,6 @@ class SourceLocator(_CacheLocator):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._module = function.__module__
-        source = sys.modules[self._module].__spec__.loader.get_source(self._module)  # type: ignore[union-attr]
-        self._stamp = hashlib.sha256(source.encode()).hexdigest()
 
     def get_cache_path(self) -> str:
         """The folder."""
@@ -27,11 +23,11 @@ class SourceLocator(_CacheLocator):
 
     def get_source_stamp(self) -> str:
         """What kept code must agree with to be used."""
-        return self._stamp
+        return source_digest(self._module)
 
     def get_disambiguator(self) -> str:
-        """Part of the files' names: releases with other kernels keep theirs beside these."""
-        return f"{self._module}-{self._stamp[:12]}"
+        """Part of the files' names."""
+        return code_name(self._module)
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], _file: str) -> "SourceLocator":

@@ -1,0 +1,112 @@
+"""The scorer of a folded model: Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from textclf.artifact import Artifact
+from textclf.scoring.fold import fold
+from textclf.scoring.folded import Folded, Pool
+from textclf.text.index import TokenIndex
+from textclf.text.jit import numba_runs
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Doubles = npt.NDArray[np.float64]
+_LANES = 16  # see kernels.dense
+
+
+def loops() -> ModuleType:
+    """The loops that run here: numba's, or numpy's where numba cannot run."""
+    if numba_runs():
+        from textclf.scoring import kernels
+
+        return kernels
+    from textclf.scoring import plain
+
+    return plain
+
+
+class CompiledScorer:
+    """Scores with a folded model.
+
+    A score depends on its own text and model alone: batch size, neighbours and partitions change no bit of it.
+    """
+
+    def __init__(self, folded: Folded) -> None:
+        self.about, self.tensors, self.loops = folded.about, folded.tensors, loops()
+        arrays = {name.removeprefix("index."): array for name, array in folded.tensors.items() if "index." in name}
+        self.index = TokenIndex(folded.about.tokenizer, arrays)
+        self._dense = {
+            layer: _padded(folded.tensors[f"{layer}.kernel"], folded.tensors[f"{layer}.bias"])
+            for layer in ("hidden", "output")
+            if f"{layer}.kernel" in folded.tensors
+        }
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "CompiledScorer":
+        """Fold a model and make its scorer.
+
+        Raises:
+            UsageError: It does not fold, or its table is too large.
+        """
+        return cls(fold(artifact))
+
+    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        flat, offsets = self.index.ragged(texts)
+        return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
+
+    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+        """Probabilities of texts as token indices, shape (n, labels)."""
+        logits = self.features(flat, offsets)
+        for layer, (kernel, bias) in self._dense.items():
+            inputs, logits = logits, np.empty((len(offsets) - 1, len(bias)))
+            self.loops.dense(inputs, kernel, bias, layer == "hidden", logits)
+        labels = len(self.about.labels)
+        scores = np.empty((len(logits), labels), np.float32)
+        self.loops.probabilities(logits[:, : 1 if labels == 2 else labels].copy(), scores)
+        return scores
+
+    def pools(self) -> list[tuple[Pool, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+        """Each convolution with its table and its bias."""
+        tensors = self.tensors
+        return [
+            (pool, tensors[f"pool_{number}.table"], tensors[f"pool_{number}.bias"])
+            for number, pool in enumerate(self.about.pools)
+        ]
+
+    def features(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Doubles:
+        """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features)."""
+        about, tensors = self.about, self.tensors
+        if not about.pools:
+            layer = "hidden" if "hidden.bias" in tensors else "output"
+            bias, table = tensors[f"{layer}.bias"], tensors["sum.table"]
+            out = np.empty((len(offsets) - 1, len(bias)))
+            self.loops.sum_tokens(flat, offsets, table, tensors["sum.tail"], about.max_length, about.mean, out)
+            self.loops.add_bias(out, bias, layer == "hidden")
+            return out
+        pools = self.pools()
+        out, column = np.empty((len(offsets) - 1, sum(len(bias) for _, _, bias in pools))), 0
+        for pool, table, bias in pools:
+            tokens, rows = self.widened(flat, table, pool.width)
+            self.loops.pool_windows(tokens, offsets, rows, pool.width, about.max_length, bias, pool.relu, column, out)
+            column += len(bias)
+        return out
+
+    def widened(self, flat: Ints, table: npt.NDArray[Any], width: int) -> tuple[Ints, npt.NDArray[np.float32]]:
+        """The tokens and the table; of a half-precision table only the rows that the tokens need, as float32."""
+        if table.dtype != np.float16:
+            return flat, table
+        words, renumbered = np.unique(np.append(np.int32(0), flat), return_inverse=True)  # 0 stays 0: padding
+        rows = (words.astype(np.int64)[:, None] * width + np.arange(width)).ravel()
+        return renumbered[1:].astype(np.int32), table[rows].astype(np.float32)
+
+
+def _padded(kernel: Doubles, bias: Doubles) -> tuple[Doubles, Doubles]:
+    """A dense layer, filled up with units of zeros to a multiple of 16."""
+    more = -len(bias) % _LANES
+    return np.pad(kernel, ((0, 0), (0, more))), np.pad(bias, (0, more))

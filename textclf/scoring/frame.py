@@ -1,0 +1,102 @@
+"""Scores as columns of a DataFrame: one evaluation a row, numbers from the workers, names from the JVM."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas import functions as arrow_functions
+
+from textclf.artifact import Artifact
+from textclf.scoring.backends import Choice
+from textclf.scoring.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
+from textclf.scoring.resident import Models, make_resident
+from textclf.tables.schemas import SCORED
+
+arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
+_REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
+
+
+def add_scores(
+    rows: DataFrame,
+    artifacts: Mapping[str, Artifact],
+    choices: Mapping[str, Choice],
+    *,
+    key: str | None = None,
+    all_scores: bool = False,
+    evidence: bool = False,
+) -> DataFrame:
+    """``rows`` with the columns of ``SCORED`` and ``reason``: null in rows with a score, else why there is none.
+
+    Only texts and keys leave the JVM; all other columns stay as they are, whatever their type. Spark evaluates each
+    row once, whatever is filtered on later.
+
+    Args:
+        rows: With a column ``text``.
+        artifacts: Models by key, in the order of their numbers.
+        choices: A backend for each.
+        key: The column that says which model scores a row; None where there is one for all.
+        all_scores: Give ``scores`` for two labels too, not only for more.
+    """
+    wanted = Wanted(any(len(each.manifest.labels) > 2 for each in artifacts.values()), all_scores, evidence)
+    models = make_resident(rows.sparkSession, artifacts, choices)
+    inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
+    answered = rows.withColumn("answer", _function(models, wanted, len(inputs))(*inputs))
+    named = _named(list(artifacts.values()), wanted)
+    kept = [F.col(f"`{name}`") for name in rows.columns]
+    return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
+
+
+def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
+    if inputs == 1:
+
+        def score_all(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+            models.prepare()
+            for texts in batches:
+                yield score_batch(texts, None, models, wanted)
+
+        made = arrow_udf(score_all, wanted.schema)
+    else:
+
+        def score(batches: Iterator[tuple[pa.Array, pa.Array]]) -> Iterator[pa.Array]:
+            models.prepare()
+            for texts, keys in batches:
+                yield score_batch(texts, keys, models, wanted)
+
+        made = arrow_udf(score, wanted.schema)
+    # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
+    return made.asNondeterministic()
+
+
+def _named(artifacts: Sequence[Artifact], wanted: Wanted) -> dict[str, Column]:
+    model, label = F.col("answer.model"), F.col("answer.label")
+    manifests = [artifact.manifest for artifact in artifacts]
+    labels = [manifest.labels for manifest in manifests]
+    same = all(each == labels[0] for each in labels)
+    found = {
+        "label": _one_of(labels[0], label) if same else F.get(F.get(F.array(*map(_array_of, labels)), model), label),
+        "score": F.col("answer.score"),
+        "scores": F.col("answer.scores") if wanted.scores or wanted.all_scores else F.lit(None),
+        "known_tokens": F.col("answer.known_tokens"),
+        "evidence": F.col("answer.evidence") if wanted.evidence else F.lit(None),
+        "model": _one_of([manifest.name for manifest in manifests], model),
+        "model_version": _one_of([manifest.version for manifest in manifests], model),
+        "model_digest": _one_of([artifact.digest for artifact in artifacts], model),
+    }
+    reason = F.lit(None).cast("string")
+    for number, word in _REASONS.items():
+        reason = F.when(model == number, F.lit(word)).otherwise(reason)
+    typed = {field.name: found[field.name].cast(field.dataType) for field in SCORED.fields}
+    return typed | {"reason": reason}
+
+
+def _one_of(values: Sequence[str], number: Column) -> Column:
+    """The value of that number; null where the number is null or names no value."""
+    if len(values) == 1:
+        return F.when(number == 0, F.lit(values[0]))
+    return F.get(_array_of(values), number)
+
+
+def _array_of(values: Sequence[str]) -> Column:
+    return F.array(*map(F.lit, values))
