@@ -27,10 +27,10 @@ from textclf.training.network import use_keras_backend
 from textclf.training.settings import separate, used_by
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
-_GOLDEN_ROWS = 32
+GOLDEN_ROWS = 32
 # What scorers have been seen to differ on: nothing, blanks, no known word, other alphabets and the letters
 # whose lower case depends on their neighbours, odd line breaks, far more than max_length.
-_GOLDEN_EDGES = ("", "   ", "...", "zzzqqq xxyyzz", "ÀÉÎ İstanbul ΣΑΣ 東京", "a\u0085b\u00a0c", "good bad " * 500)
+GOLDEN_EDGES = ("", "   ", "...", "zzzqqq xxyyzz", "ÀÉÎ İstanbul ΣΑΣ 東京", "a\u0085b\u00a0c", "good bad " * 500)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _artifact(
     name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, dataset: Dataset, evaluation: Evaluation
 ) -> Artifact:
     encoder = candidate.encoder
-    texts = [*_GOLDEN_EDGES, *dataset.test.texts.slice(0, _GOLDEN_ROWS).to_pylist()]
+    texts = [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()]
     manifest = Manifest(
         name=name,
         architecture=candidate.architecture.name,
