@@ -91,6 +91,7 @@ def _encode(
         labels=labels,
         rows=len(train),
         test_rows=len(test),
+        max_length=text.max_length,
         words={name: encoder.vocabulary.size(encoder.num_words) for name, encoder in encoders.items()},
     )
     golden = [*GOLDEN_EDGES, *test.texts.slice(0, GOLDEN_ROWS).to_pylist()]

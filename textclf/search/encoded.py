@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import fs
+from scipy.sparse import csr_matrix
 from safetensors.numpy import load, save
 
 from textclf.text.encoder import Encoder
@@ -63,6 +64,7 @@ class Info:
     rows: int = 0
     test_rows: int = 0
     words: dict[str, int] = field(default_factory=dict)
+    max_length: int = 0
     digest: str = ""
     path: str = ""
     problem: str | None = None
@@ -88,6 +90,11 @@ class EncodedSource:
         """Sequences of the training rows, shape (rows, length)."""
         encoder = self.encoders[tokenizer]
         return pad(*encoder.ragged(pa.array(np.arange(self.info.rows))), length)
+
+    @lru_cache(maxsize=2)  # noqa: B019 - as above
+    def counts(self, tokenizer: str) -> csr_matrix:
+        """Counts of each word in the training rows, shape (rows, words)."""
+        return self.encoders[tokenizer].counts(pa.array(np.arange(self.info.rows)))[0]
 
     def longest(self, tokenizer: str) -> int:
         """Tokens of the longest training row."""
