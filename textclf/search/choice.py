@@ -90,5 +90,8 @@ def choose(standings: Sequence[Standing], plan: SearchPlan) -> Verdict:
     better = baseline is None or chosen.is_baseline or chosen.accuracy > baseline.accuracy
     if plan.beat_baseline and not better:
         assert baseline is not None
-        chosen, rule = baseline, "baseline, which no network beats" if not beats else "baseline, better than the smaller model"
+        chosen, rule = (
+            baseline,
+            "baseline, which no network beats" if not beats else "baseline, better than the smaller model",
+        )
     return Verdict(best, chosen, baseline, beats, rule)

@@ -6,18 +6,16 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import fs
-from scipy.sparse import csr_matrix
 from safetensors.numpy import load, save
 
 from textclf.text.encoder import Encoder
-from textclf.text.sequences import pad
 from textclf.text.vocabulary import Vocabulary
 
 Ints = npt.NDArray[np.int32]
@@ -85,27 +83,15 @@ class EncodedSource:
         """Labels of the training rows."""
         return self.labels[: self.info.rows]
 
-    @lru_cache(maxsize=4)  # noqa: B019 - as long-lived as the source itself, of which a worker keeps few
-    def sequences(self, tokenizer: str, length: int) -> Ints:
-        """Sequences of the training rows, shape (rows, length)."""
-        encoder = self.encoders[tokenizer]
-        return pad(*encoder.ragged(pa.array(np.arange(self.info.rows))), length)
-
-    @lru_cache(maxsize=2)  # noqa: B019 - as above
-    def counts(self, tokenizer: str) -> csr_matrix:
-        """Counts of each word in the training rows, shape (rows, words)."""
-        return self.encoders[tokenizer].counts(pa.array(np.arange(self.info.rows)))[0]
-
     def longest(self, tokenizer: str) -> int:
         """Tokens of the longest training row."""
         offsets = self.encoders[tokenizer].offsets[: self.info.rows + 1]
         return int(np.diff(offsets).max(initial=0))
 
-    def __hash__(self) -> int:
-        return hash(self.info.digest)
 
-
-def pack(info: Info, labels: Ints, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]) -> tuple[bytes, str]:
+def pack(
+    info: Info, labels: Ints, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]
+) -> tuple[bytes, str]:
     """The file of a source, and its digest."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"labels": labels}
     for name, encoder in encoders.items():
@@ -113,7 +99,13 @@ def pack(info: Info, labels: Ints, encoders: dict[str, Encoder], texts: pa.Array
         tokens = np.frombuffer(encoder.vocabulary.to_bytes(), np.uint8)
         sizes = np.array([encoder.num_words, encoder.max_length], np.int64)
         arrays |= {f"{name}.flat": flat, f"{name}.offsets": offsets, f"{name}.tokens": tokens, f"{name}.sizes": sizes}
-    about = {"source": info.source, "labels": info.labels, "rows": info.rows, "test_rows": info.test_rows, "golden": golden}
+    about = {
+        "source": info.source,
+        "labels": info.labels,
+        "rows": info.rows,
+        "test_rows": info.test_rows,
+        "golden": golden,
+    }
     arrays[_INFO] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     data = save(arrays)
     return data, hashlib.sha256(data).hexdigest()

@@ -1,8 +1,10 @@
 """Tasks of a search on the executors: one Spark task each, results as they end, losses tried again."""
 
+import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -141,6 +143,25 @@ class FanOut:
                 self._given_up.append(lost.lost(_gone(_TRIES)))
                 done.add(lost.key)
             return [task for task in tasks if task.key not in done]
+
+
+@contextmanager
+def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
+    """Give Python workers begun within it Keras' engine, one thread for each trial, and JAX's own settings.
+
+    Spark keeps worker processes of different environments apart, so that those of a search never have an engine that
+    other work has loaded.
+    """
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+    given = {name: value for name, value in os.environ.items() if name.startswith("JAX_")}
+    before = dict(context.environment)
+    # NPROC bounds the threads of XLA's pool, which would otherwise be one a core in every worker.
+    context.environment.update(given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"})
+    try:
+        yield
+    finally:
+        context.environment.clear()
+        context.environment.update(before)
 
 
 def _gone(times: int) -> str:

@@ -42,10 +42,10 @@ class Ledger:
 
     def known(self, sources: Collection[str]) -> dict[str, Result]:
         """The newest result of each trial of the sources that ended in an earlier search, by its key."""
-        table = self.place.read(self.spark).where(
-            F.col("source").isin(list(sources)) & F.col("status").isin(*_ENDED)
+        table = self.place.read(self.spark).where(F.col("source").isin(list(sources)) & F.col("status").isin(*_ENDED))
+        newest = (
+            table.groupBy("trial").agg(F.max_by(F.struct(*table.columns), "started_at").alias("row")).select("row.*")
         )
-        newest = table.groupBy("trial").agg(F.max_by(F.struct(*table.columns), "started_at").alias("row")).select("row.*")
         found = {}
         for row in newest.toLocalIterator(prefetchPartitions=True):
             found[row["trial"]] = Result(

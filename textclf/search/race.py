@@ -155,4 +155,6 @@ def ordered(trials: Sequence[Trial]) -> list[Trial]:
     Among trials of about one size the first fold of every candidate comes before the second of any: slots that begin
     together compile different networks, and those that come later find them compiled.
     """
-    return sorted(trials, key=lambda trial: (-round(math.log(trial.cost + 1, 16)), trial.fold or 0, -trial.cost, trial.key))
+    return sorted(
+        trials, key=lambda trial: (-round(math.log(trial.cost + 1, 16)), trial.fold or 0, -trial.cost, trial.key)
+    )

@@ -15,7 +15,7 @@ from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
 from textclf.search.encode import encode_sources
 from textclf.search.encoded import Info, file_system
-from textclf.search.fanout import FanOut
+from textclf.search.fanout import FanOut, worker_environment
 from textclf.search.ledger import Ledger
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants, ordered
@@ -91,8 +91,9 @@ def search_models(
         ledger = Ledger.of(spark, warehouse, search_id)
         known = {} if fresh else ledger.known(list(fields))
         running = _Running(spark, warehouse, pipeline, ledger, known, search_id if fresh else "")
-        running.begin(infos, fields)
-        running.finish()
+        with worker_environment(spark.sparkContext, pipeline.train.keras_backend):
+            running.begin(infos, fields)
+            running.finish()
         outcomes = running.outcomes
         results = [pair for race in running.races for pair in race.pairs()]
         return Report(search_id, outcomes, ledger.written, running.reused, time.monotonic() - begun, results)
@@ -159,9 +160,10 @@ class _Running:
 
     def _take(self, results: Iterable[Result], saved: Iterable[Saved]) -> None:
         for result in results:
-            race, trial = self._owners.pop(result.key, None) or self._outer.pop(result.key, (None, None))
-            if race is None or trial is None:
+            owner = self._owners.pop(result.key, None) or self._outer.pop(result.key, None)
+            if owner is None:
                 continue  # a second attempt that ended after the first was taken
+            race, trial = owner
             self.ledger.add(trial, result)
             self._done(race, trial, result)
         for each in saved:

@@ -25,8 +25,10 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     if verdict is None:
         return outcome.source, "none", "", "", "", "", f"{outcome.seconds:.1f}"
     chosen, baseline = verdict.chosen, verdict.baseline
-    name = f"{chosen.trial.choice.architecture} {chosen.trial.choice.params}" if chosen.trial.choice.values else (
-        chosen.trial.choice.architecture
+    name = (
+        f"{chosen.trial.choice.architecture} {chosen.trial.choice.params}"
+        if chosen.trial.choice.values
+        else (chosen.trial.choice.architecture)
     )
     return (
         outcome.source,

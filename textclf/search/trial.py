@@ -9,13 +9,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
 from textclf.search.folds import partition
 from textclf.search.space import Choice
+from textclf.training.batches import Counts, Inputs, Sequences
+from textclf.training.data import Rows
 from textclf.training.evaluation import row_losses
-from textclf.training.fit import Candidate
+from textclf.training.fit import Candidate, fit
 from textclf.training.network import Network, use_keras_backend
 from textclf.training.settings import FitSettings, used_by
 from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
@@ -150,11 +153,6 @@ def _measure(trial: Trial) -> dict[str, Any]:
         rounded = {name: [round(value, 6) for value in values] for name, values in history.items()}
         measures = history["val_accuracy"][best], history["val_loss"][best]
         return {"accuracy": measures[0], "loss": measures[1], "epochs": best + 1, "history": rounded}
-    import pyarrow as pa
-
-    from textclf.training.data import Rows
-    from textclf.training.fit import fit
-
     rows = Rows(pa.array(train), labels[train])
     scores = fit(candidate(trial, source), rows).predict(pa.array(held))
     accuracy = float(np.mean(scores.argmax(axis=1) == labels[held]))
@@ -175,9 +173,10 @@ def fit_rows(trial: Trial, source: EncodedSource, train: Any, held: Any) -> Watc
     use_keras_backend(trial.engine)
     encoder = source.encoders[made.tokenizer]
     network = Network(made, trial.values, encoder, trial.shape)
-    inputs: Any
+    inputs: Inputs
     if made.features == "counts":
-        inputs = source.counts(made.tokenizer)
+        inputs = Counts(encoder.counts(pa.array(np.arange(trial.info.rows)))[0])
     else:
-        inputs = source.sequences(made.tokenizer, input_length(network, source.longest(made.tokenizer)))
+        flat, offsets = encoder.ragged(pa.array(np.arange(trial.info.rows)))
+        inputs = Sequences(flat, offsets, input_length(network, source.longest(made.tokenizer)))
     return fit_watched(network, inputs, source.training_labels, train, held, trial.settings)

@@ -124,9 +124,7 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
         places = number * batch_size + jnp.arange(batch_size)
         chosen = order[places]
         counts = (places < rows).astype(jnp.float32)
-        found, slopes = gradient(
-            trained, others, inputs[chosen], labels[chosen], counts, class_weights[labels[chosen]]
-        )
+        found, slopes = gradient(trained, others, inputs[chosen], labels[chosen], counts, class_weights[labels[chosen]])
         trained, moments = optimizer.stateless_apply(moments, slopes, trained)
         return (trained, found[1][0], moments, sums + found[1][1]), number + 1
 
@@ -136,7 +134,9 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
         counts = jnp.arange(_WATCHED) < rows
         return jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
 
-    return Steps(model, lambda: made.build(hyperparameters, shape), optimizer, jax.jit(step, donate_argnums=0), jax.jit(watch))
+    return Steps(
+        model, lambda: made.build(hyperparameters, shape), optimizer, jax.jit(step, donate_argnums=0), jax.jit(watch)
+    )
 
 
 class Fitting:
@@ -153,7 +153,7 @@ class Fitting:
     ) -> None:
         self._steps, self._settings = steps, settings
         self._inputs, self._labels = inputs, labels
-        self._state = steps.begin(settings.seed, weigh)
+        self._state: Any = steps.begin(settings.seed, weigh)
         self._place = steps.rate_place
         self._generator = np.random.default_rng(settings.seed)
         self.rate = settings.learning_rate
@@ -167,7 +167,8 @@ class Fitting:
         order = np.zeros(bucket(count) * batch, np.int32)
         order[: len(train)] = self._generator.permutation(train)
         rest = jnp.array(order), jnp.int32(len(train)), jnp.array(class_weights)
-        state, number = (*self._state, jnp.zeros(2)), jnp.int32(0)
+        state: Any = (*self._state, jnp.zeros(2))
+        number = jnp.int32(0)
         for step in range(count):
             if step == 0 or self._settings.schedule == "cosine":
                 state[2][self._place] = jnp.float32(self._rate((epoch * count + step) / count))

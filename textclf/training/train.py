@@ -21,7 +21,7 @@ from textclf.text.build import load_vocabulary
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
-from textclf.training.data import Dataset, Rows, load_dataset
+from textclf.training.data import Rows, load_dataset
 from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import use_keras_backend

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from textclf.models import InputShape
-from textclf.training.network import Network, _callbacks, _class_weights, _fresh, _rows, dense
+from textclf.training.batches import Batches, Inputs, Sequences, keras_dataset
+from textclf.training.network import Network, _callbacks, _fresh, _prepare_engine, _row_weights
 from textclf.training.settings import FitSettings
 from textclf.training.steps import Fitting, bucket, steps_of
 
@@ -51,7 +51,7 @@ def input_length(network: Network, longest: int) -> int:
 
 def fit_watched(
     network: Network,
-    inputs: npt.NDArray[np.int32] | csr_matrix,
+    inputs: Inputs,
     labels: Labels,
     train: Rows,
     held: Rows,
@@ -62,7 +62,7 @@ def fit_watched(
     The held rows do not change the weights; they end the fit early only where ``settings.patience`` says so.
 
     Args:
-        inputs: Of all rows of the source: sequences (rows, length), or counts (rows, words).
+        inputs: Of all rows of the source.
         labels: Of all rows.
 
     Raises:
@@ -70,29 +70,31 @@ def fit_watched(
     """
     import keras
 
-    if keras.backend.backend() == "jax" and not isinstance(inputs, csr_matrix):
+    _prepare_engine()
+    if keras.backend.backend() == "jax" and isinstance(inputs, Sequences):
         return _with_steps(network, inputs, labels, train, held, settings)
     return _with_keras(network, inputs, labels, train, held, settings)
 
 
 def _with_steps(
-    network: Network, inputs: Any, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
 ) -> Watched:
     import jax.numpy as jnp
 
     # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
-    shape = InputShape(bucket(network.shape.vocabulary), inputs.shape[1], network.shape.labels)
+    shape = InputShape(bucket(network.shape.vocabulary), inputs.width, network.shape.labels)
     rows = bucket(len(labels))
-    padded = np.zeros((rows, inputs.shape[1]), np.int32)
-    padded[: len(labels)] = inputs
+    padded = np.zeros((rows, inputs.width), np.int32)
+    padded[: len(labels)] = inputs.take(np.arange(len(labels)))
     numbers = np.zeros(rows, np.int32)
     numbers[: len(labels)] = labels
     steps = steps_of(network.made, network.hyperparameters, shape, settings.batch_size)
     wide = replace(network, shape=shape)
     fitting = Fitting(steps, jnp.array(padded), jnp.array(numbers), settings, lambda model: _weigh(wide, model))
+    weights_of = _row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
-    for label, weight in (_class_weights(labels[train], settings) or {}).items():
-        balance[label] = weight
+    if weights_of is not None:
+        balance[labels] = weights_of
     history: History = {}
     for epoch in range(settings.epochs):
         measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, balance, epoch), strict=True))
@@ -133,28 +135,23 @@ def _weigh(network: Network, model: Any) -> None:
 
 
 def _with_keras(
-    network: Network, inputs: Any, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Inputs, labels: Labels, train: Rows, held: Rows, settings: FitSettings
 ) -> Watched:
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-    model = _fresh(network, inputs.shape[1], settings, -(-len(train) // settings.batch_size))
+    weights = _row_weights(labels, train, settings)
+    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
+    model = _fresh(network, inputs.width, settings, len(rows))
     network.weigh(model)
     # The callbacks look at the held rows where there are any; that they are a fold instead of a share is no matter.
     watching = settings.model_copy(update={"validation_size": 0.5}) if len(held) else settings
     history = model.fit(
-        *_rows(inputs[train], labels[train], settings),
+        keras_dataset(rows),
         epochs=settings.epochs,
-        batch_size=None if isinstance(inputs, csr_matrix) else settings.batch_size,
-        validation_data=(dense(inputs[held]), labels[held]) if len(held) else None,
-        validation_batch_size=_BATCH,
-        class_weight=_class_weights(labels[train], settings),
+        validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
+        shuffle=False,  # the batches do
         callbacks=[
-            # The first fit of a network draws from the same generators while it builds.
-            keras.callbacks.LambdaCallback(on_train_begin=lambda _: keras.utils.set_random_seed(settings.seed)),
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
             keras.callbacks.TerminateOnNaN(),
             *_callbacks(watching, None),
         ],
