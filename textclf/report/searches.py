@@ -100,7 +100,7 @@ def _parallel(axes: "Axes", keys: Sequence[str], means: Sequence[tuple[Mapping[s
     for values, accuracy in sorted(means, key=lambda each: each[1]):  # the best on top
         heights = [_height(values[key], _options(means, key)) for key in keys]
         heights.append((accuracy - min(accuracies)) / (max(accuracies) - min(accuracies) or 1))
-        axes.plot(range(len(heights)), heights, color=scale.to_rgba(accuracy), linewidth=1.6)
+        axes.plot(range(len(heights)), heights, color=tuple(scale.to_rgba(np.array([accuracy]))[0]), linewidth=1.6)
     for place, key in enumerate(keys):
         options = _options(means, key)
         shown = options if len(options) <= 8 else [options[0], options[-1]]

@@ -36,7 +36,7 @@ class Task(Protocol):
 class _Gathered(AccumulatorParam[list[Any]]):
     """Lists put end to end. Spark applies what a task adds once, when it ends, however often it was tried."""
 
-    def zero(self, value: list[Any]) -> list[Any]:
+    def zero(self, value: list[Any]) -> list[Any]:  # noqa: ARG002 - Spark's signature
         return []
 
     def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802 - Spark's name

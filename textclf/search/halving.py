@@ -1,4 +1,4 @@
-"""Successive halving on epochs (Jamieson and Talwalkar, AISTATS 2016): many candidates for a few epochs, few for all."""
+"""Successive halving on epochs (Jamieson and Talwalkar, AISTATS 2016): many candidates briefly, few to the end."""
 
 import math
 

@@ -118,7 +118,7 @@ class _Log:
         from mlflow.entities import Metric
 
         measures = {"seconds": result.seconds, "accuracy": result.accuracy, "loss": result.loss}
-        params = {"architecture": trial.choice.architecture, "fold": trial.fold, "outer": trial.outer}
+        params: dict[str, Any] = {"architecture": trial.choice.architecture, "fold": trial.fold, "outer": trial.outer}
         params |= dict(trial.choice.values)
         name = f"{trial.choice.architecture} {trial.choice.params} fold {trial.fold}"
         run = self._run(name, parent, {key: value for key, value in measures.items() if value is not None}, params)
