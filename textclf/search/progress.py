@@ -11,6 +11,7 @@ from tqdm import tqdm
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 _LINE = 60.0  # seconds between two lines where nobody watches
+_REFRESH = 0.5  # seconds between two looks of somebody who watches
 _SHOWN = 3  # sources whose best is shown at once
 
 
@@ -48,18 +49,19 @@ class Progress:
 
     def show(self) -> None:
         """Show it, if it is time."""
-        if self._bar is not None:
+        if self._bar is not None and time.monotonic() - self._last >= _REFRESH:
+            self._last = time.monotonic()
             self._bar.total = self.total
             self._bar.set_postfix_str(f"{self.running()} running, {self.failed} failed{self._bests()}", refresh=False)
             self._bar.update(self.done - self._bar.n)
-        elif time.monotonic() - self._last >= _LINE:
+        elif self._bar is None and time.monotonic() - self._last >= _LINE:
             self._last = time.monotonic()
             sys.stderr.write(f"{self}\n")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._bar is not None:
-            self.show()
+            self._bar.update(self.done - self._bar.n)
             self._bar.close()
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """The search: every source's trials in one fan-out, its winner trained as soon as its trials have ended."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,8 @@ from textclf.search.race import Entrant, Race, entrants, ordered
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.tables import Warehouse
 
-_POLL = 0.1  # seconds between two looks at what has ended
+_POLL = 0.05  # seconds between two looks at what has ended
+_GATHERED = 0.5  # seconds for which winners and next rungs are gathered into one Spark job
 _TRIALS, _WINNERS = "trials", "winners"
 
 
@@ -121,6 +123,7 @@ class _Running:
     _winners: dict[str, Outcome] = field(default_factory=dict)
     _ready: list[Trial] = field(default_factory=list)
     _won: list[Winner] = field(default_factory=list)
+    _submitted: float = -math.inf
 
     def __post_init__(self) -> None:
         context = self.spark.sparkContext
@@ -139,8 +142,9 @@ class _Running:
                 inner = folds if outer is not None else replace(folds, nested=None)
                 race = Race(info, plan, inner, outer, self.pipeline.train.keras_backend, fields[name])
                 self.races.append(race)
-                self._enter(race, race.begin())
-                self.progress.total += race.asked
+                begun = race.begin()
+                self.progress.total += len(begun) + race.asked + (outer is not None)
+                self._enter(race, begun)
         self._submit()
 
     def finish(self) -> None:
@@ -152,8 +156,8 @@ class _Running:
                 self.ledger.flush()
                 self.progress.show()
                 time.sleep(_POLL)
-            self.ledger.flush(all_of_it=True)
         finally:
+            self.ledger.flush(all_of_it=True)
             self.progress.close()
             self._trials.close()
             self._training.close()
@@ -173,7 +177,6 @@ class _Running:
     def _enter(self, race: Race, trials: Iterable[Trial]) -> None:
         """Take trials that a race wants: those known at once, the others to be run."""
         trials = list(trials)
-        self.progress.total += len(trials)
         for trial in trials:
             result = self.known.get(trial.key)
             if result is None:
@@ -204,7 +207,6 @@ class _Running:
     def _decided(self, race: Race, verdict: Verdict) -> None:
         trial = _for_all_rows(verdict.chosen)
         if race.outer is not None:
-            self.progress.total += 1
             if trial.key in self.known:
                 self.reused += 1
                 self._done(race, trial, self.known[trial.key], known=True)
@@ -220,12 +222,15 @@ class _Running:
         self._won.append(winner)
 
     def _submit(self) -> None:
+        """Begin what is ready: a Spark job for all of it, not one for each source."""
+        if time.monotonic() - self._submitted < _GATHERED:
+            return
         if self._ready:
             self._trials.submit(ordered(self._ready))
-            self._ready = []
         if self._won:
-            self._training.submit(self._won)
-            self._won = []
+            self._training.submit(sorted(self._won, key=lambda winner: -winner.trial.cost))
+        if self._ready or self._won:
+            self._ready, self._won, self._submitted = [], [], time.monotonic()
 
     def _crown(self, outcome: Outcome, saved: Saved) -> None:
         outcome.saved, outcome.problem = saved, saved.error

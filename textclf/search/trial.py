@@ -4,12 +4,14 @@ import hashlib
 import json
 import time
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
@@ -179,4 +181,17 @@ def fit_rows(trial: Trial, source: EncodedSource, train: Any, held: Any) -> Watc
     else:
         flat, offsets = encoder.ragged(pa.array(np.arange(trial.info.rows)))
         inputs = Sequences(flat, offsets, input_length(network, source.longest(made.tokenizer)))
-    return fit_watched(network, inputs, source.training_labels, train, held, trial.settings)
+    with _device():
+        return fit_watched(network, inputs, source.training_labels, train, held, trial.settings)
+
+
+def _device() -> AbstractContextManager[None]:
+    """The GPU that Spark has given to this task, if it has."""
+    context = TaskContext.get()
+    given = context.resources().get("gpu") if context is not None else None
+    if given is None:
+        return nullcontext()
+    import keras
+
+    found: AbstractContextManager[None] = keras.device(f"gpu:{given.addresses[0]}")
+    return found

@@ -29,10 +29,10 @@ def bucket(size: int) -> int:
     """A size rounded up to one of eight for each doubling: at most an eighth more.
 
     Example:
-        >>> bucket(7), bucket(562), bucket(563), bucket(1747)
-        (7, 576, 576, 1792)
+        >>> bucket(1), bucket(7), bucket(562), bucket(563), bucket(1747)
+        (1, 7, 576, 576, 1792)
     """
-    step = max(1, 1 << (size.bit_length() - 4))
+    step = 1 << max(0, size.bit_length() - 4)
     return -(-size // step) * step
 
 
