@@ -53,7 +53,9 @@ def test_a_network_that_does_not_beat_the_baseline_is_not_chosen(accuracy: float
 
 
 def test_a_candidate_that_failed_in_one_fold_does_not_stand() -> None:
-    good = [(trial("cnn", fold), Result(f"{fold}", "succeeded", 0, 1, 0.8 + fold / 10, 0.4, fold + 1)) for fold in (0, 1)]
+    good = [
+        (trial("cnn", fold), Result(f"{fold}", "succeeded", 0, 1, 0.8 + fold / 10, 0.4, fold + 1)) for fold in (0, 1)
+    ]
     found = standing(good)
 
     assert found is not None

@@ -34,7 +34,8 @@ def report(models: str) -> Report:
     for place, trials in enumerate(candidates):
         history = CURVES if place < 2 else {}
         results += [
-            (each, Result(each.key, "succeeded", 1.7e9, 0.5, 0.7 + place / 50, 0.5, 2, history=history)) for each in trials
+            (each, Result(each.key, "succeeded", 1.7e9, 0.5, 0.7 + place / 50, 0.5, 2, history=history))
+            for each in trials
         ]
     stood = [standing(results[start : start + 4]) for start in (0, 4, 8)]
     verdict = choose([each for each in stood if each is not None], SearchPlan(beat_baseline=False))
@@ -63,9 +64,7 @@ def test_a_search_in_sqlite(report: Report, models: str, capfd: pytest.CaptureFi
     assert found["label"].tolist() == ["1", "0"]
 
 
-def test_a_dead_server_is_said_and_nothing_else(
-    report: Report, models: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_server_is_said_and_nothing_else(report: Report, models: str, capfd: pytest.CaptureFixture[str]) -> None:
     # Nothing listens on port 9, and nobody may but root.
     log_search(Mlflow(tracking_uri="http://127.0.0.1:9", timeout=60), models, report)
 

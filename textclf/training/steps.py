@@ -21,7 +21,8 @@ from textclf.training.settings import FitSettings
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 _COMPILED = 32  # networks kept for the next fit of the same shape
-_WATCHED = 256  # held-out rows of one call
+_WATCHED = 512  # held-out rows of one call at most
+_QUICKLY = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": True}  # it runs once
 _TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
 
 
@@ -58,10 +59,8 @@ class Steps:
         import jax.numpy as jnp
 
         if seed not in self.initial:
-            self.initial[seed] = _drawn(self.build, seed)
-        for variables, values in zip(_variables(self.model), self.initial[seed], strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            self.initial[seed] = _drawn(self.build, seed)[1]
+        _assign(self.model, self.initial[seed])
         weigh(self.model)
         # Copies: the compiled step gives the memory of its state away.
         copies = [[jnp.array(variable.value, copy=True) for variable in part] for part in _variables(self.model)]
@@ -78,27 +77,48 @@ def _variables(model: Any) -> tuple[list[Any], list[Any]]:
     return model.trainable_variables, model.non_trainable_variables
 
 
-def _drawn(build: Callable[[], Any], seed: int) -> list[list[Any]]:
-    """Initial values by a seed, those of dropout's generators among them."""
-    # Drawn by a new graph, so that they do not depend on what was fitted before. Layers take their own seeds from
-    # Python's generator; keras.utils.set_random_seed would load TensorFlow to seed that too.
+def _drawn(build: Callable[[], Any], seed: int) -> tuple[Any, list[list[Any]]]:
+    """A new graph, and its initial values by a seed, those of dropout's generators among them.
+
+    Built while one program is traced that draws all values: drawn one by one, each shape would be a program to compile,
+    which takes longer than compiling the training step. The graph's variables hold nothing until they are assigned.
+    """
+    import jax
+
+    graphs = []
+
+    def draw() -> list[list[Any]]:
+        graphs.append(build())
+        return [[variable.value for variable in part] for part in _variables(graphs[0])]
+
+    # Layers take their own seeds from Python's generator; keras.utils.set_random_seed would load TensorFlow.
     random.seed(seed)
-    np.random.seed(seed)
-    model = build()
+    values = jax.jit(draw).lower().compile(compiler_options=_QUICKLY)()
+    (model,) = graphs
+    _assign(model, values)
     for layer in model.layers:
         if generator := getattr(layer, "seed_generator", None):
-            generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], generator.state.dtype))
-    return [[np.array(variable.value) for variable in part] for part in _variables(model)]
+            generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], "uint32"))
+    return model, [[np.array(variable.value) for variable in part] for part in _variables(model)]
+
+
+def _assign(model: Any, values: list[list[Any]]) -> None:
+    for variables, parts in zip(_variables(model), values, strict=True):
+        for variable, value in zip(variables, parts, strict=True):
+            variable.assign(value)
 
 
 @lru_cache(maxsize=_COMPILED)
-def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, batch_size: int) -> Steps:
+def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, batch_size: int, seed: int) -> Steps:
     """The compiled functions of a network; kept, so that the next fit of the shape traces nothing."""
     import jax
     import jax.numpy as jnp
     import keras
 
-    model = made.build(hyperparameters, shape)
+    def build() -> Any:
+        return made.build(hyperparameters, shape)
+
+    model, initial = _drawn(build, seed)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
 
@@ -131,12 +151,10 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
     def watch(state: Any, inputs: Any, labels: Any, chosen: Any, rows: Any) -> Any:
         outputs, _ = model.stateless_call(state[0], state[1], inputs[chosen], training=False)
         each, right = losses(outputs, labels[chosen])
-        counts = jnp.arange(_WATCHED) < rows
+        counts = jnp.arange(len(chosen)) < rows
         return jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
 
-    return Steps(
-        model, lambda: made.build(hyperparameters, shape), optimizer, jax.jit(step, donate_argnums=0), jax.jit(watch)
-    )
+    return Steps(model, build, optimizer, jax.jit(step, donate_argnums=0), jax.jit(watch), {seed: initial})
 
 
 class Fitting:
@@ -179,10 +197,10 @@ class Fitting:
 
     def watch(self, held: Ints) -> tuple[float, float]:
         """Mean loss and accuracy on rows that are not trained on."""
-        sums = np.zeros(2)
-        for begin in range(0, len(held), _WATCHED):
-            part = held[begin : begin + _WATCHED]
-            chosen = np.zeros(_WATCHED, np.int32)
+        sums, size = np.zeros(2), min(bucket(len(held)), _WATCHED)
+        for begin in range(0, len(held), size):
+            part = held[begin : begin + size]
+            chosen = np.zeros(size, np.int32)
             chosen[: len(part)] = part
             sums += np.asarray(self._steps.watch(self._state, self._inputs, self._labels, chosen, len(part)))
         return float(sums[0] / len(held)), float(sums[1] / len(held))
@@ -190,9 +208,7 @@ class Fitting:
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order of the graph."""
         model = self._steps.model
-        for variables, values in zip(_variables(model), self._state[:2], strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+        _assign(model, self._state[:2])
         return list(model.get_weights())
 
     def _rate(self, epochs: float) -> float:
