@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
 from textclf.search.fanout import FanOut, worker_environment
@@ -62,14 +63,18 @@ class Mistaken:
     def run(self) -> None:
         raise RuntimeError("not meant to happen")
 
-    def lost(self, error: str) -> None:
-        return None
+    def lost(self, error: str) -> str:
+        return error
 
 
 def test_a_task_that_raises_ends_the_search(spark: SparkSession) -> None:
     fan = FanOut(spark.sparkContext, "trials")
     fan.submit([Mistaken()])
-    with pytest.raises(Exception, match="not meant to happen"):
-        for _ in range(1200):
+
+    def wait() -> None:
+        while True:
             fan.results()
             time.sleep(0.1)
+
+    with pytest.raises(PythonException, match="not meant to happen"):
+        wait()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,6 +53,7 @@ def test_a_search_in_sqlite(report: Report, models: str, capfd: pytest.CaptureFi
     assert "not logged" not in capfd.readouterr().err
     client = mlflow.MlflowClient(default_uri(models), default_uri(models))
     experiment = client.get_experiment_by_name("textclf")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     parents = [run.data.tags.get("mlflow.parentRunId") for run in runs]
     source = next(run for run in runs if run.data.tags["mlflow.runName"] == "s")
@@ -76,4 +78,4 @@ def test_pictures(report: Report) -> None:
 
     assert set(figures) == {"s-space", "s-curves"}
     curves = figures["s-curves"].axes[0]
-    assert [line.get_ydata()[-1] for line in curves.lines] == pytest.approx([0.9] * 5 + [0.8] * 5)
+    assert [float(np.asarray(line.get_ydata())[-1]) for line in curves.lines] == pytest.approx([0.9] * 5 + [0.8] * 5)

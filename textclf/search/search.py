@@ -228,7 +228,8 @@ class _Running:
         if self._ready:
             self._trials.submit(ordered(self._ready))
         if self._won:
-            self._training.submit(sorted(self._won, key=lambda winner: -winner.trial.cost))
+            self._won.sort(key=lambda winner: -winner.trial.cost)
+            self._training.submit(self._won)
         if self._ready or self._won:
             self._ready, self._won, self._submitted = [], [], time.monotonic()
 

@@ -22,7 +22,10 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 _COMPILED = 32  # networks kept for the next fit of the same shape
 _WATCHED = 512  # held-out rows of one call at most
-_QUICKLY = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": True}  # it runs once
+_QUICKLY: dict[str, str | bool] = {
+    "xla_backend_optimization_level": "0",
+    "xla_llvm_disable_expensive_passes": True,
+}  # it runs once
 _TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
 
 
