@@ -83,7 +83,7 @@ class Ledger:
             "source": trial.info.source,
             "architecture": trial.choice.architecture,
             "params": trial.choice.params,
-            "outer": trial.outer,
+            "outer_fold": trial.outer,
             "fold": trial.fold,
             "seed": trial.settings.seed,
             "budget": trial.settings.epochs,

@@ -143,8 +143,6 @@ def _with_keras(
     rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
     model = _fresh(network, inputs.width, settings, len(rows))
     network.weigh(model)
-    # The callbacks look at the held rows where there are any; that they are a fold instead of a share is no matter.
-    watching = settings.model_copy(update={"validation_size": 0.5}) if len(held) else settings
     history = model.fit(
         keras_dataset(rows),
         epochs=settings.epochs,
@@ -153,7 +151,7 @@ def _with_keras(
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
             keras.callbacks.TerminateOnNaN(),
-            *_callbacks(watching, None),
+            *_callbacks(settings, None, validated=len(held) > 0),
         ],
         verbose=0,
     ).history
