@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from jobs import search_models as job
 from tests.training.corpora import invented, put, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.search.encode import encode_sources
+from textclf.search.fanout import worker_environment
 from textclf.search.search import Report, search_models
 from textclf.tables import Warehouse
 
@@ -82,6 +85,20 @@ def test_the_winner_is_tested_saved_and_promoted(searched: tuple[Pipeline, Wareh
     assert artifact.manifest.training["search"]["baseline"]["architecture"] == "logistic_regression"
     assert artifact.manifest.training["rows"] == 67
     assert ModelStore(warehouse.models).load("b").manifest.labels == ["x", "y", "z"]
+
+
+def test_trials_do_not_depend_on_slots_or_order(
+    spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report], tmp_path: Path
+) -> None:
+    pipeline, warehouse, report = searched
+    infos = encode_sources(spark, warehouse, pipeline, pipeline.sources, str(tmp_path))
+    trials = [replace(trial, info=infos[trial.info.source]) for trial, _ in reversed(report.results)]
+
+    with worker_environment(spark.sparkContext, "jax"):
+        alone = spark.sparkContext.parallelize(trials, 1).map(lambda trial: trial.run()).collect()
+
+    measured = {result.key: (result.accuracy, result.loss, result.history) for _, result in report.results}
+    assert {result.key: (result.accuracy, result.loss, result.history) for result in alone} == measured
 
 
 def test_a_second_search_runs_nothing_that_is_known(
