@@ -3,13 +3,13 @@
 from collections import Counter
 
 from tests.search.test_choice import INFO
-from textclf.config import SearchPlan, parse_pipeline
+from textclf.config import SearchPlan, Space, parse_pipeline
 from textclf.search.race import Race, entrants, ordered
 from textclf.search.space import BASELINE
 from textclf.search.trial import FAILED, SUCCEEDED, FoldPlan, Result, Trial
 
 PIPELINE = parse_pipeline('warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n')
-SPACE: dict[str, list[str | int | float | bool]] = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
+SPACE: Space = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
 
 
 def race_of(plan: SearchPlan) -> Race:
