@@ -1,13 +1,29 @@
 """The pipeline file: TOML in, validated sections out."""
 
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
-from textclf.config.model import Pipeline, Score, Search, Source, Split, Text, Train
+from textclf.config.model import (
+    Distribution,
+    Mlflow,
+    Pipeline,
+    Score,
+    Search,
+    SearchPlan,
+    Source,
+    Space,
+    Split,
+    Text,
+    Train,
+)
 
 __all__ = [
+    "Distribution",
+    "Mlflow",
     "Pipeline",
     "Score",
     "Search",
+    "SearchPlan",
     "Source",
+    "Space",
     "Split",
     "Text",
     "Train",

@@ -1,9 +1,17 @@
 """The pipeline file as typed, validated sections."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 """A name that is safe as a folder, a partition value and a SQL literal."""
@@ -112,16 +120,98 @@ class Split(Section):
 Scalar = str | int | float | bool
 
 
-class Search(Section):
-    """How candidates are trained; ``train_model`` takes its architecture, epochs and batch size from here."""
+class Distribution(Section):
+    """A continuous range of a hyperparameter, uniform in the value or, with ``log``, in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Distribution":
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, received low = {self.low}, high = {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs low above 0, received low = {self.low}")
+        return self
+
+
+Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SearchPlan(Section):
+    """What is searched and how; every key may differ for a source under ``[search.sources.NAME]``.
+
+    ``space`` holds for each architecture that knows the key, ``spaces`` for the architecture that it names.
+    ``reduction`` is the share, as 1 in N, of candidates that halving keeps at each step. ``nested`` is the number
+    of outer folds of a nested cross-validation. Without ``beat_baseline`` a network becomes champion even where
+    logistic regression is better.
+    """
 
     strategy: Literal["grid", "random", "halving"] = "random"
-    candidates: Annotated[int, Field(ge=1)] = 5
+    candidates: Count = 5
     folds: Annotated[int, Field(ge=2)] = 4
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch_size: Annotated[int, Field(ge=1)] = 10
+    epochs: Count = 20
+    batch_size: Count = 10
     architecture: Name = "cnn"
-    space: dict[str, list[Scalar]] = Field(default_factory=dict)
+    architectures: Annotated[list[Name], Field(min_length=1)] | None = None
+    space: Space = Field(default_factory=dict)
+    spaces: dict[Name, Space] = Field(default_factory=dict)
+    reduction: Annotated[int, Field(ge=2)] = 3
+    nested: Annotated[int, Field(ge=2)] | None = None
+    one_standard_error: bool = False
+    beat_baseline: bool = True
+
+    @property
+    def searched(self) -> list[str]:
+        """Names of the architectures in the search."""
+        return self.architectures or [self.architecture]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "SearchPlan":
+        if self.strategy == "grid":
+            spaces = [self.space, *self.spaces.values()]
+            ranges = sorted({key for space in spaces for key, values in space.items() if not isinstance(values, list)})
+            if ranges:
+                raise ValueError(f"strategy grid needs a list of values for: {', '.join(ranges)}")
+        if unknown := sorted(set(self.spaces) - set(self.searched)):
+            raise ValueError(f"spaces names architectures that are not searched: {', '.join(unknown)}")
+        return self
+
+
+class Search(SearchPlan):
+    """The search of all sources; ``train_model`` takes its architecture, epochs and batch size from here."""
+
+    sources: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _overrides_are_plans(self) -> "Search":
+        for source in self.sources:
+            self.plan(source)
+        return self
+
+    def plan(self, source: str) -> SearchPlan:
+        """The plan of a source: the keys of ``[search]``, those of ``[search.sources.NAME]`` over them.
+
+        Raises:
+            ValueError: An override is wrong.
+        """
+        common = self.model_dump(exclude={"sources"})
+        try:
+            return SearchPlan.model_validate(common | self.sources.get(source, {}))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"sources.{source}.{place}: received {first['input']!r}; {first['msg']}") from error
+
+
+class Mlflow(Section):
+    """Where searches are logged; without ``tracking_uri`` MLFLOW_TRACKING_URI, else SQLite beside the models."""
+
+    tracking_uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] = "textclf"
+    timeout: Annotated[int, Field(ge=1)] = 60
 
 
 class Train(Section):
@@ -184,6 +274,7 @@ class Pipeline(Section):
     search: Search = Search()
     train: Train = Train()
     score: Score = Score()
+    mlflow: Mlflow | None = None
 
     @field_validator("sources")
     @classmethod
@@ -202,6 +293,12 @@ class Pipeline(Section):
             raise ValueError(f"expected either warehouse or schema, received {given}")
         if self.schema_name is not None and self.models is None:
             raise ValueError("schema needs models, the folder or URL that trained models are kept in")
+        return self
+
+    @model_validator(mode="after")
+    def _overrides_name_sources(self) -> "Pipeline":
+        if unknown := sorted(set(self.search.sources) - {source.name for source in self.sources}):
+            raise ValueError(f"search.sources names sources that do not exist: {', '.join(unknown)}")
         return self
 
     def source(self, name: str) -> Source | None:

@@ -38,6 +38,9 @@ DEFAULTS = {
     "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task's rows need no sort by partition before a write
     "spark.ui.showConsoleProgress": "true",
+    # Pools share the slots: what a search notes in its table does not wait behind thousands of trials. Work that
+    # names no pool runs in order, as without it.
+    "spark.scheduler.mode": "FAIR",
 }
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",

@@ -1,6 +1,7 @@
 """Labelled rows of a source, training rows and test rows apart."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from textclf.config import Pipeline, Source
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.text.build import corpus_of
-from textclf.text.split import assign_rows, plan_splits
+from textclf.text.split import SourceSplit, assign_rows, plan_splits
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,20 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
         InputError: No rows, or training rows of fewer than two labels.
     """
     corpus = corpus_of(spark, warehouse, [source.name])
-    splits = plan_splits(corpus, pipeline.split)
     rows = corpus.select("file", "position", "text", "label").toArrow()
+    labels, train, test = arrange(rows, plan_splits(corpus, pipeline.split), source)
+    return Dataset(labels, train, test, corpus_digest(corpus))
+
+
+def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source) -> tuple[list[str], Rows, Rows]:
+    """Labels, training rows and test rows of a source's rows of ``corpus``, in the split's order.
+
+    Args:
+        rows: Columns file, position, text and label.
+
+    Raises:
+        InputError: Training rows of fewer than two labels.
+    """
     names = pa.repeat(pa.scalar(source.name), len(rows))
     is_test, order = assign_rows(splits, names, *(rows[name].combine_chunks() for name in ("file", "position")))
     rows = rows.select(["text", "label"]).combine_chunks()
@@ -63,7 +76,7 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
             fix="check the label column of the source, and corpus_rejects",
         )
     train, test = (_side(rows, side, order, labels) for side in (~is_test, is_test))
-    return Dataset(labels, train, test, corpus_digest(corpus))
+    return labels, train, test
 
 
 def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
@@ -76,11 +89,18 @@ def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int
 
 
 def corpus_digest(corpus: DataFrame) -> str:
-    """A digest of rows that does not depend on their order.
+    """A digest of one source's rows that does not depend on their order; see ``corpus_digests``."""
+    (digest,) = corpus_digests(corpus).values()
+    return digest
+
+
+def corpus_digests(corpus: DataFrame) -> dict[str, str]:
+    """A digest of the rows of each source.
 
     SHA-256 of their number with the sum and the exclusive or of each row's 64-bit xxHash: it tells corpora
     apart, and does not guard against somebody who builds a collision.
     """
     row = F.xxhash64(*sorted(corpus.columns))
-    found = corpus.agg(F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)).collect()[0]
-    return hashlib.sha256(repr(tuple(map(str, found))).encode()).hexdigest()
+    figures = F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)
+    found = corpus.groupBy("source").agg(*figures).collect()
+    return {source: hashlib.sha256(repr(tuple(map(str, sums))).encode()).hexdigest() for source, *sums in found}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -20,17 +21,17 @@ from textclf.text.build import load_vocabulary
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
-from textclf.training.data import Dataset, Rows, load_dataset
+from textclf.training.data import Rows, load_dataset
 from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import use_keras_backend
 from textclf.training.settings import separate, used_by
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
-_GOLDEN_ROWS = 32
+GOLDEN_ROWS = 32
 # What scorers have been seen to differ on: nothing, blanks, no known word, other alphabets and the letters
 # whose lower case depends on their neighbours, odd line breaks, far more than max_length.
-_GOLDEN_EDGES = ("", "   ", "...", "zzzqqq xxyyzz", "ÀÉÎ İstanbul ΣΑΣ 東京", "a\u0085b\u00a0c", "good bad " * 500)
+GOLDEN_EDGES = ("", "   ", "...", "zzzqqq xxyyzz", "ÀÉÎ İstanbul ΣΑΣ 東京", "a\u0085b\u00a0c", "good bad " * 500)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,11 @@ def train_model(
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
     evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
     store = ModelStore(warehouse.models)
-    artifact = store.save(_artifact(source.name, pipeline, candidate, fitted, dataset, evaluation))
+    origin = Origin(
+        source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
+        dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()],
+    )  # fmt: skip
+    artifact = store.save(pack_model(origin, candidate, fitted, evaluation))
     if promote or store.champion(source.name) is None:
         store.promote(source.name, artifact.manifest.version)
     champion = store.champion(source.name) or ""
@@ -111,25 +116,43 @@ def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:
     return Vocabulary(tuple(sorted({word for text in rows.texts for word in tokenize(text.as_py())})))
 
 
-def _artifact(
-    name: str, pipeline: Pipeline, candidate: Candidate, fitted: Fit, dataset: Dataset, evaluation: Evaluation
-) -> Artifact:
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from, as its manifest tells.
+
+    Attributes:
+        texts: Those of the golden scores.
+        search: The search that chose the model; None for a model that was trained on its own.
+    """
+
+    name: str
+    labels: list[str]
+    rows: int
+    test_rows: int
+    split: dict[str, Any]
+    corpus_digest: str
+    texts: list[str]
+    search: dict[str, Any] | None = None
+
+
+def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation) -> Artifact:
+    """A fitted and measured model as an artifact."""
     encoder = candidate.encoder
-    texts = [*_GOLDEN_EDGES, *dataset.test.texts.slice(0, _GOLDEN_ROWS).to_pylist()]
+    training = candidate.settings.model_dump(include=used_by(candidate.architecture))
+    training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
+    training |= {} if origin.search is None else {"search": origin.search}
     manifest = Manifest(
-        name=name,
+        name=origin.name,
         architecture=candidate.architecture.name,
         hyperparameters=candidate.hyperparameters.model_dump(),
-        labels=dataset.labels,
+        labels=origin.labels,
         tokenizer=encoder.tokenizer,
         num_words=encoder.num_words,
         max_length=encoder.max_length,
         metrics=json.loads(evaluation.to_json()),
-        training=candidate.settings.model_dump(include=used_by(candidate.architecture))
-        | ({} if fitted.coverage is None else {"embedding_coverage": fitted.coverage})
-        | {"rows": len(dataset.train), "test_rows": len(dataset.test), "split": pipeline.split.model_dump()},
-        corpus_digest=dataset.corpus_digest,
+        training=training | {"rows": origin.rows, "test_rows": origin.test_rows, "split": origin.split},
+        corpus_digest=origin.corpus_digest,
         packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},
     )
-    golden = Golden(texts, fitted.predict(pa.array(texts, pa.string())).tolist())
+    golden = Golden(origin.texts, fitted.predict(pa.array(origin.texts, pa.string())).tolist())
     return Artifact.pack(manifest, fitted.weights, encoder.vocabulary, golden)

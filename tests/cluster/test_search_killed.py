@@ -1,0 +1,155 @@
+"""Searches on the cluster that lose their driver, an executor or a worker process: every trial once all the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import SparkSession
+
+from tests.training.corpora import invented, put, source_toml
+from textclf.config import load_pipeline
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+TRIALS = 8  # three networks and the baseline, two folds
+_SEARCH = """
+[train]
+keras_backend = "jax"
+[search]
+strategy = "grid"
+folds = 2
+epochs = 30
+[search.space]
+num_filters = [2]
+kernel_size = [2, 3, 4]
+embedding_dim = [4]
+"""
+
+
+@pytest.fixture(scope="module")
+def config(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One source for each test."""
+    folder = tmp_path_factory.mktemp("killed")
+    path = folder / "pipeline.toml"
+    sources = "".join(map(source_toml, ("driver", "executor", "worker")))
+    path.write_text(f'warehouse = "{folder / "warehouse"}"\n{sources}{_SEARCH}')
+    for name in ("driver", "executor", "worker"):
+        put(spark, load_pipeline(path), name, invented(200))
+    return path
+
+
+@contextmanager
+def _searching(cluster: str, config: Path, source: str) -> Iterator[subprocess.Popen[str]]:
+    environ = os.environ | {"TEXTCLF_PYTHON": sys.executable, "PYSPARK_PYTHON": sys.executable}
+    command = [str(ROOT / "spark-submit.sh"), "--master", cluster, "--executor-memory", "600m"]
+    command += ["--conf", "spark.driver.host=127.0.0.1", "search_models", "--config", str(config), "--source", source]
+    process = subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def _trials(config: Path, source: str) -> pd.DataFrame:
+    try:
+        rows = DeltaTable(str(config.parent / "warehouse" / "trials")).to_pandas()
+    except TableNotFoundError:
+        return pd.DataFrame()
+    return rows[rows["source"] == source]
+
+
+def _wait_for(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+    """Until it holds; the search must not have ended before."""
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+
+
+def _descendants(root: int) -> dict[int, str]:
+    """Command lines of the processes below one, by number."""
+    parents, lines = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                lines[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue  # ended while we looked
+
+    def below(number: int) -> bool:
+        while number in parents and number != root:
+            number = parents[number]
+        return number == root
+
+    return {number: line for number, line in lines.items() if number != root and below(number)}
+
+
+def _executors() -> list[int]:
+    return [number for number, line in _descendants(os.getpid()).items() if "CoarseGrainedExecutorBackend" in line]
+
+
+def _workers() -> list[int]:
+    """Python processes that run trials: children of an executor's daemon."""
+    found = []
+    for executor in _executors():
+        python = [number for number, line in _descendants(executor).items() if "pyspark.daemon" in line]
+        found += [number for number in python if any(number in _descendants(other) for other in python)]
+    return found
+
+
+def _check(config: Path, source: str, output: str) -> None:
+    rows = _trials(config, source)
+    assert json.loads(output.splitlines()[-1])["details"]["sources"][source]["champion"] is True
+    assert len(rows) == rows["trial"].nunique() == TRIALS
+    assert set(rows["status"]) == {"succeeded"}
+
+
+def test_a_killed_worker_process(cluster: str, config: Path) -> None:
+    with _searching(cluster, config, "worker") as process:
+        _wait_for(lambda: len(_trials(config, "worker")) >= 1 and _workers(), process)
+        os.kill(_workers()[0], signal.SIGKILL)
+        output, said = process.communicate()
+
+    assert process.returncode == 0, said
+    _check(config, "worker", output)
+
+
+def test_a_killed_executor(cluster: str, config: Path) -> None:
+    with _searching(cluster, config, "executor") as process:
+        _wait_for(lambda: len(_trials(config, "executor")) >= 1 and _executors(), process)
+        os.kill(_executors()[0], signal.SIGKILL)
+        output, said = process.communicate()
+
+    assert process.returncode == 0, said
+    _check(config, "executor", output)
+
+
+def test_a_killed_driver(cluster: str, config: Path) -> None:
+    with _searching(cluster, config, "driver") as process:
+        _wait_for(lambda: len(_trials(config, "driver")) >= 1, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    left = len(_trials(config, "driver"))
+
+    with _searching(cluster, config, "driver") as process:
+        output, said = process.communicate()
+
+    assert process.returncode == 0, said
+    assert 1 <= left < TRIALS
+    assert json.loads(output.splitlines()[-1])["details"]["trials_known"] == left
+    _check(config, "driver", output)

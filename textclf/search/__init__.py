@@ -1,0 +1,1 @@
+"""Search: candidates, folds, trials on the executors, the ledger, the choice of a champion."""

@@ -1,0 +1,107 @@
+"""All sources of a search encoded in one Spark job: rows of ``corpus`` in, one file a source out."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.config import Pipeline, Source
+from textclf.errors import InputError
+from textclf.search.encoded import Info, file_system, pack
+from textclf.tables import Warehouse
+from textclf.tables.schemas import VOCABULARY
+from textclf.text.build import corpus_of
+from textclf.text.encoder import Encoder
+from textclf.text.split import SourceSplit, plan_splits
+from textclf.text.vocabulary import Vocabulary
+from textclf.training.data import arrange, corpus_digests
+from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, sorted_vocabulary
+
+_INFO = "source string, info string"
+
+
+def encode_sources(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, sources: Sequence[Source], folder: str
+) -> dict[str, Info]:
+    """Encode each source's rows into a file of ``folder``; what the driver needs to know of each, by name.
+
+    A source that cannot be searched has a problem in its ``Info``; the others do not wait for it.
+
+    Raises:
+        InputError: No corpus, none of a source, or no vocabulary at all.
+    """
+    names = [source.name for source in sources]
+    corpus = corpus_of(spark, warehouse, names)
+    table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
+    words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
+    splits, digests = plan_splits(corpus, pipeline.split), corpus_digests(corpus)
+    encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests, folder)
+    groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))
+    found = groups.applyInArrow(encode, _INFO).collect()  # one row a source
+    return {row["source"]: Info(**json.loads(row["info"])) for row in found if row["source"] in splits}
+
+
+def _encoder(
+    pipeline: Pipeline,
+    sources: Mapping[str, Source],
+    splits: Mapping[str, SourceSplit],
+    digests: Mapping[str, str],
+    folder: str,
+) -> Callable[[pa.Table, pa.Table], pa.Table]:
+    def encode(rows: pa.Table, words: pa.Table) -> pa.Table:
+        if not len(rows):  # words of a source that has left the corpus
+            return pa.table({"source": pa.array([], pa.string()), "info": pa.array([], pa.string())})
+        name = rows["source"][0].as_py()
+        info = Info(name, digests[name])
+        try:
+            info = _encode(pipeline, sources[name], splits, rows, words, info, folder)
+        except InputError as error:
+            info = replace(info, problem=str(error))
+        return pa.table({"source": [name], "info": [json.dumps(asdict(info))]})
+
+    return encode
+
+
+def _encode(
+    pipeline: Pipeline,
+    source: Source,
+    splits: Mapping[str, SourceSplit],
+    rows: pa.Table,
+    words: pa.Table,
+    info: Info,
+    folder: str,
+) -> Info:
+    labels, train, test = arrange(rows, splits, source)
+    if not len(words):
+        fix = "run the job build_vocabulary first"
+        raise InputError(f"Source {source.name} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
+    tokens = tuple(words.sort_by("index")["token"].to_pylist())
+    text = pipeline.text
+    counted = sorted_vocabulary(train, "words")
+    encoders = {
+        "keras": Encoder("keras", Vocabulary(tokens), text.num_words, text.max_length),
+        "words": Encoder("words", counted, len(counted.tokens) + 1, text.max_length),
+    }
+    info = replace(
+        info,
+        labels=labels,
+        rows=len(train),
+        test_rows=len(test),
+        max_length=text.max_length,
+        words={name: encoder.vocabulary.size(encoder.num_words) for name, encoder in encoders.items()},
+    )
+    golden = [*GOLDEN_EDGES, *test.texts.slice(0, GOLDEN_ROWS).to_pylist()]
+    numbers = np.concatenate([train.labels, test.labels])
+    data, digest = pack(info, numbers, encoders, pa.concat_arrays([train.texts, test.texts]), golden)
+    path = f"{folder}/{source.name}-{digest[:16]}.safetensors"
+    system, place = file_system(path)
+    system.create_dir(place.rpartition("/")[0], recursive=True)
+    aside = f"{place}.{np.random.default_rng().integers(1 << 62):x}"
+    with system.open_output_stream(aside, compression=None) as stream:
+        stream.write(data)
+    system.move(aside, place)  # two attempts at once write the same bytes
+    return replace(info, digest=digest, path=path)

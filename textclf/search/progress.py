@@ -1,0 +1,79 @@
+"""How far a search is, on standard error: a bar on a terminal, else a line a minute."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tqdm import tqdm
+
+from textclf.search.trial import SUCCEEDED, Result, Trial
+
+_LINE = 60.0  # seconds between two lines where nobody watches
+_REFRESH = 0.5  # seconds between two looks of somebody who watches
+_SHOWN = 3  # sources whose best is shown at once
+
+
+@dataclass
+class Progress:
+    """Counts trials; ``running`` asks Spark how many tasks are at work."""
+
+    total: int
+    running: Callable[[], int]
+    done: int = 0
+    failed: int = 0
+    _best: dict[str, float] = field(default_factory=dict)
+    _means: dict[tuple[str, str, int], list[float]] = field(default_factory=dict)
+    _begun: float = field(default_factory=time.monotonic)
+    _last: float = field(default_factory=time.monotonic)
+    _fresh: int = 0
+    _bar: Any = None
+
+    def __post_init__(self) -> None:
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=self.total, unit="trial", file=sys.stderr, dynamic_ncols=True)
+
+    def add(self, trial: Trial, result: Result, *, known: bool = False) -> None:
+        """Count a trial that has ended; ``known`` in an earlier search, so that it says nothing about speed."""
+        self.done += 1
+        self.failed += result.status != SUCCEEDED
+        self._fresh += not known
+        if result.accuracy is not None and trial.fold is not None and trial.outer is None:
+            candidate = (trial.info.source, f"{trial.choice.architecture} {trial.choice.params}", trial.settings.epochs)
+            found = self._means.setdefault(candidate, [])
+            found.append(result.accuracy)
+            if len(found) == trial.plan.folds:
+                mean = sum(found) / len(found)
+                self._best[trial.info.source] = max(mean, self._best.get(trial.info.source, 0.0))
+
+    def show(self) -> None:
+        """Show it, if it is time."""
+        if self._bar is not None and time.monotonic() - self._last >= _REFRESH:
+            self._last = time.monotonic()
+            self._bar.total = self.total
+            self._bar.set_postfix_str(f"{self.running()} running, {self.failed} failed{self._bests()}", refresh=False)
+            self._bar.update(self.done - self._bar.n)
+        elif self._bar is None and time.monotonic() - self._last >= _LINE:
+            self._last = time.monotonic()
+            sys.stderr.write(f"{self}\n")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.update(self.done - self._bar.n)
+            self._bar.close()
+
+    def __str__(self) -> str:
+        left = "unknown"
+        if self._fresh:
+            seconds = (self.total - self.done) * (time.monotonic() - self._begun) / self._fresh
+            left = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+        state = f"{self.done} of {self.total} trials done, {self.running()} running, {self.failed} failed"
+        return f"{state}, {left} left{self._bests()}"
+
+    def _bests(self) -> str:
+        best = sorted(self._best.items(), key=lambda pair: -pair[1])
+        shown = ", ".join(f"{source} {accuracy:.4f}" for source, accuracy in best[:_SHOWN])
+        more = f" and {len(best) - _SHOWN} more sources" if len(best) > _SHOWN else ""
+        return f"; best {shown}{more}" if best else ""

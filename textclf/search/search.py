@@ -1,0 +1,281 @@
+"""The search: every source's trials in one fan-out, its winner trained as soon as its trials have ended."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pyarrow.fs import FileType
+from pyspark.sql import SparkSession
+
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline, Source
+from textclf.models import KerasArchitecture
+from textclf.search.champion import Saved, Winner
+from textclf.search.choice import Standing, Verdict
+from textclf.search.encode import encode_sources
+from textclf.search.encoded import Info, file_system
+from textclf.search.fanout import FanOut, worker_environment
+from textclf.search.ledger import Ledger
+from textclf.search.progress import Progress
+from textclf.search.race import Entrant, Race, entrants, ordered
+from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
+from textclf.tables import Warehouse
+
+_POLL = 0.05  # seconds between two looks at what has ended
+_GATHERED = 0.5  # seconds for which winners and next rungs are gathered into one Spark job
+_TRIALS, _WINNERS = "trials", "winners"
+
+
+@dataclass
+class Outcome:
+    """What the search of a source came to.
+
+    Attributes:
+        nested: Accuracy on each outer fold of a nested cross-validation.
+        promoted: Whether the winner is the source's champion now.
+        problem: Why there is no winner, None where there is one.
+    """
+
+    source: str
+    verdict: Verdict | None = None
+    saved: Saved | None = None
+    nested: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    trials: int = 0
+    failed: int = 0
+    promoted: bool = False
+    problem: str | None = None
+
+
+@dataclass
+class Report:
+    """A finished search: outcomes by source, and what it ran.
+
+    Attributes:
+        ran: Trials of this search; ``known`` ones were taken from an earlier one.
+        results: All trials of the searched candidates with what they measured, for pictures and logs.
+    """
+
+    search_id: str
+    outcomes: dict[str, Outcome]
+    ran: int
+    known: int
+    seconds: float
+    results: list[tuple[Trial, Result]]
+
+
+def search_models(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    sources: Sequence[Source],
+    search_id: str,
+    *,
+    fresh: bool = False,
+) -> Report:
+    """Search the best model of each source and make it the source's champion.
+
+    Trials that an earlier search has ended are not run again, unless ``fresh``. What is wrong with one source or
+    candidate is in its outcome and holds nothing else back.
+
+    Raises:
+        UsageError: An architecture, hyperparameter or setting that does not exist or is out of range.
+        InputError: No corpus or vocabulary.
+    """
+    begun = time.monotonic()
+    # Before anything runs: a mistake in the space must not cost an hour.
+    fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
+    folder = f"{warehouse.models}/_search/{search_id}"
+    try:
+        infos = encode_sources(spark, warehouse, pipeline, sources, folder)
+        ledger = Ledger.of(spark, warehouse, search_id)
+        known = {} if fresh else ledger.known(list(fields))
+        running = _Running(spark, warehouse, pipeline, ledger, known, search_id if fresh else "")
+        with worker_environment(spark.sparkContext, pipeline.train.keras_backend):
+            running.begin(infos, fields)
+            running.finish()
+        outcomes = running.outcomes
+        results = [pair for race in running.races for pair in race.pairs()]
+        return Report(search_id, outcomes, ledger.written, running.reused, time.monotonic() - begun, results)
+    finally:
+        system, path = file_system(folder)
+        if system.get_file_info(path).type == FileType.Directory:
+            system.delete_dir(path)
+
+
+@dataclass
+class _Running:
+    """The search while it lasts; all of it on the driver's main thread but the waiting for Spark jobs."""
+
+    spark: SparkSession
+    warehouse: Warehouse
+    pipeline: Pipeline
+    ledger: Ledger
+    known: dict[str, Result]
+    fresh: str
+    races: list[Race] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    reused: int = 0
+    _owners: dict[str, tuple[Race, Trial]] = field(default_factory=dict)
+    _outer: dict[str, tuple[Race, Trial]] = field(default_factory=dict)
+    _winners: dict[str, Outcome] = field(default_factory=dict)
+    _ready: list[Trial] = field(default_factory=list)
+    _won: list[Winner] = field(default_factory=list)
+    _submitted: float = -math.inf
+
+    def __post_init__(self) -> None:
+        context = self.spark.sparkContext
+        self._trials, self._training = FanOut(context, _TRIALS), FanOut(context, _WINNERS)
+        self.progress = Progress(0, lambda: self._trials.running() + self._training.running())
+
+    def begin(self, infos: dict[str, Info], fields: dict[str, list[Entrant]]) -> None:
+        """Enter every source."""
+        for name, info in infos.items():
+            plan = self.pipeline.search.plan(name)
+            self.outcomes[name] = Outcome(name, problem=info.problem)
+            if info.problem is not None:
+                continue
+            folds = FoldPlan(plan.folds, self.pipeline.split.seed, plan.nested)
+            for outer in [None, *range(plan.nested or 0)]:
+                inner = folds if outer is not None else replace(folds, nested=None)
+                race = Race(info, plan, inner, outer, self.pipeline.train.keras_backend, fields[name])
+                self.races.append(race)
+                begun = race.begin()
+                self.progress.total += len(begun) + race.asked + (outer is not None)
+                self._enter(race, begun)
+        self._submit()
+
+    def finish(self) -> None:
+        """Wait for everything, note it as it comes."""
+        try:
+            while self._owners or self._outer or self._winners:
+                self._take(self._trials.results(), self._training.results())
+                self._submit()
+                self.ledger.flush()
+                self.progress.show()
+                time.sleep(_POLL)
+        finally:
+            self.ledger.flush(all_of_it=True)
+            self.progress.close()
+            self._trials.close()
+            self._training.close()
+
+    def _take(self, results: Iterable[Result], saved: Iterable[Saved]) -> None:
+        for result in results:
+            owner = self._owners.pop(result.key, None) or self._outer.pop(result.key, None)
+            if owner is None:
+                continue  # a second attempt that ended after the first was taken
+            race, trial = owner
+            self.ledger.add(trial, result)
+            self._done(race, trial, result)
+        for each in saved:
+            if each.key in self._winners:
+                self._crown(self._winners.pop(each.key), each)
+
+    def _enter(self, race: Race, trials: Iterable[Trial]) -> None:
+        """Take trials that a race wants: those known at once, the others to be run."""
+        trials = list(trials)
+        for trial in trials:
+            result = self.known.get(trial.key)
+            if result is None:
+                self._owners[trial.key] = race, trial
+                self._ready.append(trial)
+        for trial in trials:
+            if trial.key in self.known:
+                self.reused += 1
+                self._done(race, trial, self.known[trial.key], known=True)
+
+    def _done(self, race: Race, trial: Trial, result: Result, *, known: bool = False) -> None:
+        self.progress.add(trial, result, known=known)
+        outcome = self.outcomes[race.info.source]
+        outcome.trials += 1
+        outcome.failed += result.status != SUCCEEDED
+        outcome.seconds += result.seconds
+        if trial.fold is None:
+            race.results[trial.key], race.trials[trial.key] = result, trial
+            if result.accuracy is not None:
+                outcome.nested.append(result.accuracy)
+            return
+        self._enter(race, race.done(result))
+        if race.verdict is not None:
+            self._decided(race, race.verdict)
+        elif race.problem is not None and race.outer is None:
+            outcome.problem = race.problem
+
+    def _decided(self, race: Race, verdict: Verdict) -> None:
+        trial = _for_all_rows(verdict.chosen)
+        if race.outer is not None:
+            if trial.key in self.known:
+                self.reused += 1
+                self._done(race, trial, self.known[trial.key], known=True)
+            else:
+                self._outer[trial.key] = race, trial
+                self._ready.append(trial)
+            return
+        outcome = self.outcomes[race.info.source]
+        outcome.verdict = verdict
+        record = search_record(self.ledger.search_id, race, verdict)
+        winner = Winner(trial, self.warehouse.models, self.pipeline.split.model_dump(), record, self.fresh)
+        self._winners[winner.key] = outcome
+        self._won.append(winner)
+
+    def _submit(self) -> None:
+        """Begin what is ready: a Spark job for all of it, not one for each source."""
+        if time.monotonic() - self._submitted < _GATHERED:
+            return
+        if self._ready:
+            self._trials.submit(ordered(self._ready))
+        if self._won:
+            self._won.sort(key=lambda winner: -winner.trial.cost)
+            self._training.submit(self._won)
+        if self._ready or self._won:
+            self._ready, self._won, self._submitted = [], [], time.monotonic()
+
+    def _crown(self, outcome: Outcome, saved: Saved) -> None:
+        outcome.saved, outcome.problem = saved, saved.error
+        outcome.seconds += saved.seconds
+        if saved.error is None:
+            ModelStore(self.warehouse.models).promote(saved.source, saved.version)
+            outcome.promoted = True
+
+
+def _for_all_rows(chosen: Standing) -> Trial:
+    """The chosen candidate without a fold: the median best epoch, and nothing that looks at held-out rows."""
+    trial = chosen.trial
+    settings = trial.settings
+    if isinstance(trial.choice.made, KerasArchitecture):
+        settings = settings.model_copy(
+            update={"epochs": max(chosen.epochs, 1), "patience": None, "validation_size": 0.0}
+        )
+    return replace(trial, fold=None, settings=settings)
+
+
+def search_record(search_id: str, race: Race, verdict: Verdict) -> dict[str, Any]:
+    """What the manifest of a winner tells of its search."""
+
+    def figures(standing: Standing | None) -> dict[str, Any] | None:
+        if standing is None:
+            return None
+        return {
+            "architecture": standing.trial.choice.architecture,
+            "params": dict(standing.trial.choice.values),
+            "accuracy": round(standing.accuracy, 6),
+            "standard_error": round(standing.standard_error, 6),
+            "loss": round(standing.loss, 6),
+            "epochs": standing.epochs,
+        }
+
+    return {
+        "search_id": search_id,
+        "strategy": race.plan.strategy,
+        "candidates": len(race.entrants),
+        "folds": race.folds.folds,
+        "fold_seed": race.folds.seed,
+        "rule": verdict.rule,
+        "chosen": figures(verdict.chosen),
+        "best": figures(verdict.best),
+        "baseline": figures(verdict.baseline),
+        "beats_baseline": verdict.beats_baseline,
+    }

@@ -1,0 +1,91 @@
+"""A finished search as a table for the terminal and as figures for the run record."""
+
+from dataclasses import asdict
+from typing import Any
+
+from textclf.search.choice import Standing
+from textclf.search.search import Outcome, Report
+
+_COLUMNS = ("source", "champion", "best CV", "test", "parameters", "baseline", "seconds")
+
+
+def table(report: Report) -> str:
+    """One line a source, and what was chosen against the rule of accuracy alone."""
+    rows = [_COLUMNS, *(_row(outcome) for outcome in report.outcomes.values())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.append(
+        f"search {report.search_id}: {report.ran} trials run, {report.known} known before, {report.seconds:.1f} s"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    verdict, saved = outcome.verdict, outcome.saved
+    if verdict is None:
+        return outcome.source, "none", "", "", "", "", f"{outcome.seconds:.1f}"
+    chosen, baseline = verdict.chosen, verdict.baseline
+    name = (
+        f"{chosen.trial.choice.architecture} {chosen.trial.choice.params}"
+        if chosen.trial.choice.values
+        else (chosen.trial.choice.architecture)
+    )
+    return (
+        outcome.source,
+        name,
+        f"{verdict.best.accuracy:.4f} ± {verdict.best.standard_error:.4f}",
+        f"{saved.accuracy:.4f}" if saved is not None and saved.error is None else "failed",
+        f"{chosen.trial.parameters:,}",
+        f"{baseline.accuracy:.4f}" if baseline is not None else "failed",
+        f"{outcome.seconds:.1f}",
+    )
+
+
+def problems(report: Report) -> list[str]:
+    """Sources without a winner, each with the reason."""
+    return [
+        f"{outcome.source}: {' '.join(outcome.problem.split())}"
+        for outcome in report.outcomes.values()
+        if outcome.problem is not None
+    ]
+
+
+def details(report: Report) -> dict[str, Any]:
+    """The figures of the run record."""
+    return {
+        "trials_run": report.ran,
+        "trials_known": report.known,
+        "sources": {name: _figures(outcome) for name, outcome in report.outcomes.items()},
+    }
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    found: dict[str, Any] = {"trials": outcome.trials, "failed": outcome.failed, "seconds": round(outcome.seconds, 3)}
+    if outcome.problem is not None:
+        found["problem"] = outcome.problem
+    if outcome.verdict is not None:
+        verdict = outcome.verdict
+        found |= {"chosen": _standing(verdict.chosen), "best": _standing(verdict.best), "rule": verdict.rule}
+        found["baseline"] = None if verdict.baseline is None else _standing(verdict.baseline)
+        found["beats_baseline"] = verdict.beats_baseline
+    if outcome.saved is not None and outcome.saved.error is None:
+        saved = asdict(outcome.saved)
+        found |= {name: saved[name] for name in ("version", "digest", "accuracy", "loss")}
+        found["champion"] = outcome.promoted
+    if outcome.nested:
+        mean = sum(outcome.nested) / len(outcome.nested)
+        found["nested"] = {"accuracy": mean, "folds": outcome.nested}
+    return found
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    choice = standing.trial.choice
+    return {
+        "architecture": choice.architecture,
+        "params": dict(choice.values),
+        "accuracy": standing.accuracy,
+        "standard_error": standing.standard_error,
+        "loss": standing.loss,
+        "epochs": standing.epochs,
+        "parameters": standing.trial.parameters,
+    }

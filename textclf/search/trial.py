@@ -1,0 +1,197 @@
+"""One trial: a candidate fitted without one fold of its source and measured on it."""
+
+import hashlib
+import json
+import time
+import traceback
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark import TaskContext
+
+from textclf.models import InputShape, KerasArchitecture
+from textclf.search.encoded import EncodedSource, Info, encoded_source
+from textclf.search.folds import partition
+from textclf.search.space import Choice
+from textclf.training.batches import Counts, Inputs, Sequences
+from textclf.training.data import Rows
+from textclf.training.evaluation import row_losses
+from textclf.training.fit import Candidate, fit
+from textclf.training.network import Network, use_keras_backend
+from textclf.training.settings import FitSettings, used_by
+from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
+
+_FORMAT = 1  # of a trial's identity: another number when the same trial would give other measures
+_LONGEST = 1000  # characters of an error in the table
+SUCCEEDED, DIVERGED, FAILED = "succeeded", "diverged", "failed"
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """How a source's training rows are divided.
+
+    Attributes:
+        seed: Of the folds.
+        nested: Number of outer folds of a nested cross-validation, None without.
+    """
+
+    folds: int
+    seed: int
+    nested: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a trial measured, as a row of ``trials`` has it.
+
+    Attributes:
+        accuracy, loss: On the held-out rows, after the epoch with the lowest loss on them.
+        epochs: That epoch, from 1; 0 for an architecture without epochs.
+        history: What each epoch measured.
+        started_at: Seconds since 1970.
+    """
+
+    key: str
+    status: str
+    started_at: float
+    seconds: float
+    accuracy: float | None = None
+    loss: float | None = None
+    epochs: int | None = None
+    error: str | None = None
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and a fold of a source.
+
+    Attributes:
+        values: Hyperparameters, all of them.
+        outer: The outer fold that is taken away first; None outside a nested cross-validation.
+        fold: The fold held out; None holds out the outer fold itself.
+        engine: What Keras runs on.
+        cost: Roughly how long it takes, in no particular unit.
+    """
+
+    info: Info
+    choice: Choice
+    values: Any
+    settings: FitSettings
+    plan: FoldPlan
+    outer: int | None
+    fold: int | None
+    engine: str
+    cost: float = field(default=0.0, compare=False)
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of everything that decides what the trial measures."""
+        network = isinstance(self.choice.made, KerasArchitecture)
+        parts = {
+            "format": _FORMAT,
+            "corpus": self.info.corpus_digest,
+            "encoded": self.info.digest,
+            "architecture": self.choice.architecture,
+            "hyperparameters": self.values.model_dump(),
+            "settings": self.settings.model_dump(include=used_by(self.choice.made)),
+            "folds": [self.plan.folds, self.plan.seed, self.plan.nested, self.outer, self.fold],
+            "engine": self.engine if network else None,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the model."""
+        return self.choice.made.parameter_count(self.values, self.shape)
+
+    @property
+    def shape(self) -> InputShape:
+        """Sizes of the model's input and output."""
+        made = self.choice.made
+        return InputShape(self.info.words[made.tokenizer], self.max_length, len(self.info.labels))
+
+    @property
+    def max_length(self) -> int:
+        """Length of a sequence at most."""
+        return self.info.max_length
+
+    def run(self) -> Result:
+        """Fit and measure, on an executor; whatever goes wrong is the result of this trial alone."""
+        begin, started = time.perf_counter(), time.time()
+
+        def ended(status: str, **values: Any) -> Result:
+            return Result(self.key, status, started, round(time.perf_counter() - begin, 4), **values)
+
+        try:
+            return ended(SUCCEEDED, **_measure(self))
+        except DivergedError as error:
+            return ended(DIVERGED, error=str(error))
+        except Exception as error:  # noqa: BLE001 - a candidate that raises, for lack of memory too, loses its own trial alone
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
+            return ended(FAILED, error=said[:_LONGEST])
+
+    def lost(self, error: str) -> Result:
+        """The result of a trial that took its process with it."""
+        return Result(self.key, FAILED, time.time(), 0.0, error=error[:_LONGEST])
+
+
+def _measure(trial: Trial) -> dict[str, Any]:
+    trial.choice.made.check(trial.values, trial.shape)
+    source = encoded_source(trial.info)
+    labels = source.training_labels
+    plan = trial.plan
+    train, held = partition(labels, plan.folds, plan.seed, trial.fold, plan.nested, trial.outer)
+    if isinstance(trial.choice.made, KerasArchitecture):
+        history = fit_rows(trial, source, train, held).history
+        best = int(np.argmin(history["val_loss"]))
+        # An outer fold was not there when the epochs were chosen: it must not choose them now.
+        best = len(history["val_loss"]) - 1 if trial.fold is None else best
+        rounded = {name: [round(value, 6) for value in values] for name, values in history.items()}
+        measures = history["val_accuracy"][best], history["val_loss"][best]
+        return {"accuracy": measures[0], "loss": measures[1], "epochs": best + 1, "history": rounded}
+    rows = Rows(pa.array(train), labels[train])
+    scores = fit(candidate(trial, source), rows).predict(pa.array(held))
+    accuracy = float(np.mean(scores.argmax(axis=1) == labels[held]))
+    loss = float(row_losses(scores.astype(np.float64), labels[held].astype(np.int64)).mean())
+    return {"accuracy": accuracy, "loss": loss, "epochs": 0}
+
+
+def candidate(trial: Trial, source: EncodedSource) -> Candidate:
+    """The trial's candidate with the source's encoder, which knows rows by number."""
+    encoder = source.encoders[trial.choice.made.tokenizer]
+    return Candidate(trial.choice.made, trial.values, encoder, len(trial.info.labels), trial.settings)
+
+
+def fit_rows(trial: Trial, source: EncodedSource, train: Any, held: Any) -> Watched:
+    """Fit the trial's network on some of the source's training rows, watched on others."""
+    made = trial.choice.made
+    assert isinstance(made, KerasArchitecture)
+    use_keras_backend(trial.engine)
+    encoder = source.encoders[made.tokenizer]
+    network = Network(made, trial.values, encoder, trial.shape)
+    inputs: Inputs
+    if made.features == "counts":
+        inputs = Counts(encoder.counts(pa.array(np.arange(trial.info.rows)))[0])
+    else:
+        flat, offsets = encoder.ragged(pa.array(np.arange(trial.info.rows)))
+        inputs = Sequences(flat, offsets, input_length(network, source.longest(made.tokenizer)))
+    with _device():
+        return fit_watched(network, inputs, source.training_labels, train, held, trial.settings)
+
+
+def _device() -> AbstractContextManager[None]:
+    """The GPU that Spark has given to this task, if it has."""
+    context = TaskContext.get()
+    given = context.resources().get("gpu") if context is not None else None
+    if given is None:
+        return nullcontext()
+    import keras
+
+    found: AbstractContextManager[None] = keras.device(f"gpu:{given.addresses[0]}")
+    return found

@@ -1,0 +1,168 @@
+"""Fit a network on some rows of a source and watch it on others, epoch by epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.models import InputShape
+from textclf.training.batches import Batches, Inputs, Sequences, keras_dataset
+from textclf.training.network import Network, _callbacks, _fresh, _prepare_engine, _row_weights
+from textclf.training.settings import FitSettings
+from textclf.training.steps import Fitting, bucket, steps_of
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+History = dict[str, list[float]]
+_PLATEAU = 2  # epochs without a better loss before the rate is halved
+_BATCH = 512  # held-out rows of one call
+
+
+class DivergedError(ArithmeticError):
+    """The loss of a fit is no finite number."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A fit that has ended.
+
+    Attributes:
+        history: ``loss`` and ``accuracy`` on the training rows after each epoch, with rows held out ``val_loss`` and
+            ``val_accuracy`` on them too.
+        weights: The tensors at the end, in the order of the graph.
+    """
+
+    history: History
+    weights: Callable[[], list[Floats]]
+
+
+def input_length(network: Network, longest: int) -> int:
+    """Length of sequences that gives the scores of ``max_length``, rounded up so that sources share a shape.
+
+    Args:
+        longest: Tokens of the longest text.
+    """
+    padding, full = network.made.padding(network.hyperparameters), network.shape.max_length
+    return full if padding is None else min(bucket(max(longest, 1) + padding), full)
+
+
+def fit_watched(
+    network: Network,
+    inputs: Inputs,
+    labels: Labels,
+    train: Rows,
+    held: Rows,
+    settings: FitSettings,
+) -> Watched:
+    """Fit on the rows ``train`` and measure on the rows ``held``, if there are any, after each epoch.
+
+    The held rows do not change the weights; they end the fit early only where ``settings.patience`` says so.
+
+    Args:
+        inputs: Of all rows of the source.
+        labels: Of all rows.
+
+    Raises:
+        DivergedError: The loss became infinite or no number.
+    """
+    import keras
+
+    _prepare_engine()
+    if keras.backend.backend() == "jax" and isinstance(inputs, Sequences):
+        return _with_steps(network, inputs, labels, train, held, settings)
+    return _with_keras(network, inputs, labels, train, held, settings)
+
+
+def _with_steps(
+    network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+) -> Watched:
+    import jax.numpy as jnp
+
+    # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
+    shape = InputShape(bucket(network.shape.vocabulary), inputs.width, network.shape.labels)
+    rows = bucket(len(labels))
+    padded = np.zeros((rows, inputs.width), np.int32)
+    padded[: len(labels)] = inputs.take(np.arange(len(labels)))
+    numbers = np.zeros(rows, np.int32)
+    numbers[: len(labels)] = labels
+    steps = steps_of(network.made, network.hyperparameters, shape, settings.batch_size, settings.seed)
+    wide = replace(network, shape=shape)
+    fitting = Fitting(steps, jnp.array(padded), jnp.array(numbers), settings, lambda model: _weigh(wide, model))
+    weights_of = _row_weights(labels, train, settings)
+    balance = np.ones(network.shape.labels, np.float32)
+    if weights_of is not None:
+        balance[labels] = weights_of
+    history: History = {}
+    for epoch in range(settings.epochs):
+        measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, balance, epoch), strict=True))
+        if len(held):
+            measured |= dict(zip(("val_loss", "val_accuracy"), fitting.watch(held), strict=True))
+        for name, value in measured.items():
+            history.setdefault(name, []).append(value)
+        _check_finite(history)
+        watched = history.get("val_loss", history["loss"])
+        since = len(watched) - 1 - int(np.argmin(watched))
+        if len(held) and settings.patience is not None and since >= settings.patience:
+            break
+        if settings.schedule == "plateau" and since and since % _PLATEAU == 0:
+            fitting.rate /= 2
+    tensors = network.made.tensors(network.hyperparameters, network.shape).values()
+
+    def weights() -> list[Floats]:
+        return [
+            np.ascontiguousarray(weight[tuple(slice(0, size) for size in wanted)])
+            for weight, wanted in zip(fitting.weights(), tensors, strict=True)
+        ]
+
+    return Watched(history, weights)
+
+
+def _weigh(network: Network, model: Any) -> None:
+    """Pretrained vectors for the words that there are; zeros for those that only fill the shape."""
+    if getattr(network.hyperparameters, "pretrained", None) is None:
+        return
+    true = network.encoder.vocabulary.size(network.encoder.num_words)
+    small = network.made.build(network.hyperparameters, replace(network.shape, vocabulary=true))
+    network.weigh(small)
+    for layer, filled in zip(model.layers, small.layers, strict=True):
+        if layer.name in ("embedding", "static_embedding"):
+            matrix = np.zeros(layer.get_weights()[0].shape, np.float32)
+            matrix[:true] = filled.get_weights()[0]
+            layer.set_weights([matrix])
+
+
+def _with_keras(
+    network: Network, inputs: Inputs, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+) -> Watched:
+    import keras
+
+    weights = _row_weights(labels, train, settings)
+    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
+    model = _fresh(network, inputs.width, settings, len(rows))
+    network.weigh(model)
+    history = model.fit(
+        keras_dataset(rows),
+        epochs=settings.epochs,
+        validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
+        shuffle=False,  # the batches do
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
+            keras.callbacks.TerminateOnNaN(),
+            *_callbacks(settings, None, validated=len(held) > 0),
+        ],
+        verbose=0,
+    ).history
+    found = {name: [float(value) for value in history[name]] for name in history if name != "learning_rate"}
+    _check_finite(found)
+    return Watched(found, model.get_weights)
+
+
+def _check_finite(history: History) -> None:
+    for name in ("loss", "val_loss"):
+        values = history.get(name, [])
+        if not np.isfinite(values).all():
+            epoch = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
+            raise DivergedError(f"{name} is {values[epoch - 1]} after epoch {epoch}")
