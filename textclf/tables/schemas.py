@@ -74,7 +74,7 @@ TOKENS = TableSpec(
     "tokens",
     _schema(source=_TEXT, file=_TEXT, position=_LONG, tokens=ArrayType(_TEXT, False)),
     ("source",),
-    ("position",),
+    (),
 )
 TRIALS = TableSpec(
     "trials",

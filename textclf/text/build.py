@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas import functions as arrow_functions
 
 from textclf.config import Pipeline, Source
 from textclf.errors import InputError
@@ -16,8 +18,6 @@ from textclf.text.counting import COUNTED, token_counter
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.tokenizer import tokenize_array
 from textclf.text.vocabulary import Vocabulary
-
-Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ def build_vocabulary(
     corpus = corpus_of(spark, warehouse, names)
     splits = plan_splits(corpus, pipeline.split)
     columns = corpus.select("source", "file", "position", "text")
-    tokens = columns.mapInArrow(_tokenized, TOKENS.schema)
+    # A function of the text alone: everything else stays in the JVM. Deterministic as it is, Spark must not be free
+    # to evaluate it twice.
+    tokenized: Any = arrow_functions.arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
+    tokens = columns.withColumn("tokens", tokenized.asNondeterministic()("text"))
     counted = columns.mapInArrow(token_counter(splits), COUNTED)
     # Side by side: the driver plans and commits one while the executors work on the other.
     with ThreadPoolExecutor(2) as pool:
@@ -96,10 +99,9 @@ def load_vocabulary(spark: SparkSession, warehouse: Warehouse, source: str) -> V
     return Vocabulary(tuple(tokens))
 
 
-def _tokenized(batches: Batches) -> Batches:
-    for batch in batches:
-        source, file, position, text = batch.columns
-        yield pa.record_batch([source, file, position, tokenize_array(text)], names=TOKENS.columns)
+def _tokenized(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    for texts in batches:
+        yield tokenize_array(texts)
 
 
 def _indexed(partial: DataFrame) -> DataFrame:
