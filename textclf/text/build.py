@@ -19,6 +19,8 @@ from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.tokenizer import tokenize_array
 from textclf.text.vocabulary import Vocabulary
 
+arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no nested types
+
 
 @dataclass(frozen=True)
 class VocabularyCounts:
@@ -48,7 +50,7 @@ def build_vocabulary(
     columns = corpus.select("source", "file", "position", "text")
     # A function of the text alone: everything else stays in the JVM. Deterministic as it is, Spark must not be free
     # to evaluate it twice.
-    tokenized: Any = arrow_functions.arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
+    tokenized = arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
     tokens = columns.withColumn("tokens", tokenized.asNondeterministic()("text"))
     counted = columns.mapInArrow(token_counter(splits), COUNTED)
     # Side by side: the driver plans and commits one while the executors work on the other.
