@@ -233,7 +233,8 @@ def _counted(look: Look, reasons: dict[str | None, int]) -> Counts:
 def publish(
     spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look], staged: DataFrame | None, *, rejects: bool
 ) -> None:
-    """Replace the sources' slices: what was refused first, then what was accepted.
+    """Replace the sources' slices, what was accepted first: its writing takes long, and a run
+    killed meanwhile leaves both tables as they were.
 
     Args:
         staged: Rows of ``STAGED``: the records that are not plainly good; None where all are.
@@ -243,12 +244,6 @@ def publish(
         InputError: The files changed since the look. The slices of ``corpus`` are what they were.
     """
     names = [look.source.name for look in looks]
-    refused = warehouse.location(CORPUS_REJECTS.name)
-    is_new = refused.ensure(spark, CORPUS_REJECTS)
-    if rejects or not (is_new or refused.read(spark).where(of_sources(names)).isEmpty()):
-        nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
-        rows = nothing if staged is None else staged.where("reason IS NOT NULL")
-        warehouse.replace_sources(rows, CORPUS_REJECTS, names)
     observed = {look.source.name: Observation() for look in looks if look.plan.plain}
     parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]
     if staged is not None:
@@ -262,6 +257,12 @@ def publish(
         before = accepted.read_version(spark, accepted.version_of(spark, commit) - 1)
         warehouse.replace_sources(before.where(of_sources(names)), CORPUS, names)
         raise _changed(looks, written, expected)
+    refused = warehouse.location(CORPUS_REJECTS.name)
+    is_new = refused.ensure(spark, CORPUS_REJECTS)
+    if rejects or not (is_new or refused.read(spark).where(of_sources(names)).isEmpty()):
+        nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
+        rows = nothing if staged is None else staged.where("reason IS NOT NULL")
+        warehouse.replace_sources(rows, CORPUS_REJECTS, names)
 
 
 def _changed(looks: Sequence[Look], received: int, expected: int) -> InputError:
