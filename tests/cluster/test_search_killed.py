@@ -119,24 +119,15 @@ def _check(config: Path, source: str, output: str) -> None:
     assert set(rows["status"]) == {"succeeded"}
 
 
-def test_a_killed_worker_process(cluster: str, config: Path) -> None:
-    with _searching(cluster, config, "worker") as process:
-        _wait_for(lambda: len(_trials(config, "worker")) >= 1 and _workers(), process)
-        os.kill(_workers()[0], signal.SIGKILL)
+@pytest.mark.parametrize(("source", "victims"), [("worker", _workers), ("executor", _executors)])
+def test_a_killed_process(cluster: str, config: Path, source: str, victims: Callable[[], list[int]]) -> None:
+    with _searching(cluster, config, source) as process:
+        _wait_for(lambda: len(_trials(config, source)) >= 1 and victims(), process)
+        os.kill(victims()[0], signal.SIGKILL)
         output, said = process.communicate()
 
     assert process.returncode == 0, said
-    _check(config, "worker", output)
-
-
-def test_a_killed_executor(cluster: str, config: Path) -> None:
-    with _searching(cluster, config, "executor") as process:
-        _wait_for(lambda: len(_trials(config, "executor")) >= 1 and _executors(), process)
-        os.kill(_executors()[0], signal.SIGKILL)
-        output, said = process.communicate()
-
-    assert process.returncode == 0, said
-    _check(config, "executor", output)
+    _check(config, source, output)
 
 
 def test_a_killed_driver(cluster: str, config: Path) -> None:

@@ -21,7 +21,7 @@ def inputs_of(name: str) -> Inputs:
     assert isinstance(wanted.architecture, KerasArchitecture)
     return Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape).training_inputs(
         ROWS.texts
-    )[0]
+    )
 
 
 def batches_of(inputs: Inputs, **more: Any) -> Batches:

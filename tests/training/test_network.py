@@ -138,7 +138,8 @@ def test_cropping_changes_no_score(name: str) -> None:
     assert isinstance(made, KerasArchitecture)
     network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
     full = made.build(wanted.hyperparameters, wanted.shape)
-    inputs, length = network.training_inputs(rows.texts)
+    inputs = network.training_inputs(rows.texts)
+    length = inputs.width
     if made.padding(wanted.hyperparameters) is None:
         assert length == wanted.shape.max_length
         return

@@ -65,24 +65,20 @@ def ingest_corpus(
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
     looks = _each(lambda source: look_at(spark, source), sources)
-    staged_looks = [look for look in looks if not look.all_plain]
+    odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
     with ExitStack() as stack:
         staged: DataFrame | None = None
         reasons: dict[str, dict[str | None, int]] = {name: {} for name in names}
-        if staged_looks:
+        if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
-            _each(lambda source: _stage(_of(staged_looks, source), place), [look.source for look in staged_looks])
+            _each(lambda source: _stage(odd[source.name], place), [look.source for look in odd.values()])
             staged = place.read(spark).where("fragment IS NULL")
             for row in staged.groupBy("source", "reason").count().collect():
                 reasons[row["source"]][row["reason"]] = row["count"]
         counts = {look.source.name: _counted(look, reasons[look.source.name]) for look in looks}
         publish(spark, warehouse, looks, staged, rejects=any(count.rejected for count in counts.values()))
     return counts
-
-
-def _of(looks: Sequence[Look], source: Source) -> Look:
-    return next(look for look in looks if look.source.name == source.name)
 
 
 def _each(work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Blue, vermilion and grey stay apart for colour-blind readers (Okabe and Ito 2008) and in print.
-_BLUE, _VERMILION, _GREY = "#0072B2", "#D55E00", "#6E6E6E"
+BLUE, VERMILION, _GREY = "#0072B2", "#D55E00", "#6E6E6E"
 _LIGHT_BLUE = "#8CC3E3"  # leaves lines over it visible
 _SUFFIXES = (".png", ".svg")
 _DPI = 144
@@ -37,7 +37,7 @@ _STYLE = {
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """This module's style over the defaults of the package, whatever the user's own settings are."""
     from matplotlib import style
 
@@ -45,7 +45,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, in inches, drawn without a display: it belongs to no window and to no global list."""
     from matplotlib.figure import Figure
 
@@ -69,8 +69,8 @@ def history_figure(history: Mapping[str, Sequence[float]]) -> "Figure":
             received=", ".join(f"{name}: {length} epochs" for name, length in lengths.items()) or "no epochs",
             expected="accuracy and loss, one number an epoch each",
         )
-    with _style():
-        figure = _figure(12, 5)
+    with figure_style():
+        figure = new_figure(12, 5)
         for axes, measure in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
             _curves(axes, measure, history)
     return figure
@@ -79,7 +79,7 @@ def history_figure(history: Mapping[str, Sequence[float]]) -> "Figure":
 def _curves(axes: "Axes", measure: str, history: Mapping[str, Sequence[float]]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for key, color, name in ((measure, _BLUE, "Training"), (f"val_{measure}", _VERMILION, "Validation")):
+    for key, color, name in ((measure, BLUE, "Training"), (f"val_{measure}", VERMILION, "Validation")):
         values = history.get(key, ())
         if values:
             epochs = range(1, len(values) + 1)
@@ -99,9 +99,9 @@ def confusion_figure(evaluation: Evaluation) -> "Figure":
     counts = np.array(evaluation.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = len(counts)
-    with _style():
+    with figure_style():
         side = 2.6 + min(max(size, 3) * 0.75, 14)
-        figure = _figure(side + 1, side)
+        figure = new_figure(side + 1, side)
         axes = figure.subplots()
         # Drawn cells instead of an image: sharp in SVG at any size.
         mesh = axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
@@ -141,8 +141,8 @@ def reliability_figure(evaluation: Evaluation) -> "Figure":
     bins = evaluation.reliability
     middles = [(found.lower + found.upper) / 2 for found in bins]
     width = 1 / BINS
-    with _style():
-        figure = _figure(6, 6.6)
+    with figure_style():
+        figure = new_figure(6, 6.6)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         above.plot(
             [0, 1], [0, 1], color="#222222", linestyle="--", linewidth=1.3, label="Perfect calibration", zorder=3
@@ -150,7 +150,7 @@ def reliability_figure(evaluation: Evaluation) -> "Figure":
         accuracies = [found.accuracy for found in bins]
         above.bar(middles, accuracies, width, color=_LIGHT_BLUE, edgecolor="white", label="Share of right rows")
         confidences = [found.confidence for found in bins]
-        above.plot(confidences, accuracies, "o", color=_VERMILION, markersize=6, label="At the bin's mean confidence")
+        above.plot(confidences, accuracies, "o", color=VERMILION, markersize=6, label="At the bin's mean confidence")
         above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Share of right rows")
         above.set_title(f"Expected calibration error {evaluation.calibration_error:.3f}")
         above.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="white")
@@ -178,7 +178,7 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     png, svg = (path.with_name(stem + suffix) for suffix in _SUFFIXES)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _style():
+        with figure_style():
             # Without the date and the version of matplotlib.
             figure.savefig(png, dpi=_DPI, metadata={"Software": None})
             figure.savefig(svg, metadata={"Date": None, "Creator": None})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textclf.report.figures import _BLUE, _VERMILION, _figure, _style
+from textclf.report.figures import BLUE, VERMILION, figure_style, new_figure
 from textclf.search.search import Report
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
@@ -55,8 +55,8 @@ def mean_accuracies(pairs: Pairs) -> list[tuple[dict[str, Any], float]]:
 def space_figure(name: str, means: Sequence[tuple[Mapping[str, Any], float]]) -> "Figure":
     """A heat map where two values vary over a full grid, else parallel coordinates."""
     keys = [key for key in means[0][0] if len({str(values[key]) for values, _ in means}) > 1]
-    with _style():
-        figure = _figure(7.5, 5)
+    with figure_style():
+        figure = new_figure(7.5, 5)
         axes = figure.subplots()
         options = [_options(means, key) for key in keys]
         if len(keys) == 2 and math.prod(map(len, options)) == len(means):
@@ -125,10 +125,10 @@ def curves_figure(name: str, curves: Sequence[Mapping[str, Sequence[float]]]) ->
     """Loss and accuracy of the chosen candidate after each epoch: each fold a thin line, their mean a thick one."""
     from matplotlib.ticker import MaxNLocator
 
-    with _style():
-        figure = _figure(12, 5)
+    with figure_style():
+        figure = new_figure(12, 5)
         for axes, measure in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-            for key, color, label in ((measure, _BLUE, "Training"), (f"val_{measure}", _VERMILION, "Held out")):
+            for key, color, label in ((measure, BLUE, "Training"), (f"val_{measure}", VERMILION, "Held out")):
                 shortest = min(len(curve[key]) for curve in curves)
                 for curve in curves:
                     axes.plot(range(1, len(curve[key]) + 1), curve[key], color=color, alpha=0.3, linewidth=0.8)

@@ -69,14 +69,14 @@ class Network:
             return self.encoder.counts(texts)[0]
         return pad(*self.encoder.ragged(texts), length)
 
-    def training_inputs(self, texts: pa.Array) -> tuple[Inputs, int]:
-        """What the graph reads, at the shortest length that gives the same scores as ``max_length``; that length."""
+    def training_inputs(self, texts: pa.Array) -> Inputs:
+        """What the graph reads, at the shortest length that gives the same scores as ``max_length``."""
         padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
         if self.made.features == "counts":
-            return Counts(self.encoder.counts(texts)[0]), full
+            return Counts(self.encoder.counts(texts)[0])
         flat, offsets = self.encoder.ragged(texts)
         length = full if padding is None else min(int(np.diff(offsets).max(initial=1)) + padding, full)
-        return Sequences(flat, offsets, length), length
+        return Sequences(flat, offsets, length)
 
     def weigh(self, model: Any) -> float | None:
         """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
@@ -109,34 +109,57 @@ def fit_network(
     The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
     validate; by default the settings say which.
     """
-    import keras
 
-    _prepare_engine()
+    prepare_engine()
     if training_rows is None:
         train, held = _held_back(labels, network.shape.labels, settings)
     else:
         train, held = np.arange(training_rows), np.arange(training_rows, len(labels))
-    inputs, length = network.training_inputs(texts)
-    weights = _row_weights(labels, train, settings)
-    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
-    model = _fresh(network, length, settings, len(rows))
-    coverage = network.weigh(model)
-    validation = keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None
+    inputs = network.training_inputs(texts)
     with _progress(network.made.name, settings) as callback:
-        history = model.fit(
-            keras_dataset(rows),
-            epochs=settings.epochs,
-            validation_data=validation,
-            shuffle=False,  # the batches do
-            callbacks=[
-                keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
-                callback,
-                *_callbacks(settings, log, validated=len(held) > 0),
-            ],
-            verbose=0,
-        ).history
-    measured = {name: [float(value) for value in values] for name, values in history.items()}
+        model, measured, coverage = fit_rows(network, inputs, labels, train, held, settings, callback, log)
     return model.get_weights(), measured, coverage
+
+
+def fit_rows(
+    network: Network,
+    inputs: Inputs,
+    labels: Ints,
+    train: npt.NDArray[Any],
+    held: npt.NDArray[Any],
+    settings: FitSettings,
+    callback: Any,
+    log: Path | None = None,
+) -> tuple[Any, dict[str, list[float]], float | None]:
+    """Fit by Keras' own loop on the rows ``train``, validated by the rows ``held`` where there are any.
+
+    Args:
+        inputs: Of all rows; so are the labels.
+        callback: Of Keras, beside those that the settings ask for.
+        log: CSV file for what each epoch measured.
+
+    Returns:
+        The fitted ``keras.Model``, what each epoch measured, and the coverage of pretrained vectors.
+    """
+    import keras
+
+    weights = row_weights(labels, train, settings)
+    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
+    model = _fresh(network, inputs.width, settings, len(rows))
+    coverage = network.weigh(model)
+    history = model.fit(
+        keras_dataset(rows),
+        epochs=settings.epochs,
+        validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
+        shuffle=False,  # the batches do
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
+            callback,
+            *_callbacks(settings, log, validated=len(held) > 0),
+        ],
+        verbose=0,
+    ).history
+    return model, {name: [float(value) for value in values] for name, values in history.items()}, coverage
 
 
 def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], Floats]:
@@ -152,7 +175,7 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
     return predict
 
 
-def _prepare_engine() -> None:
+def prepare_engine() -> None:
     """Same seed, same weights on TensorFlow; on JAX, programs that an earlier process compiled."""
     import keras
 
@@ -239,7 +262,7 @@ def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def _row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
+def row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
     """The weight of each row's label among the training rows, shape (n,); None where all are the same."""
     if settings.class_weights == "equal":
         return None

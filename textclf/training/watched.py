@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.models import InputShape
-from textclf.training.batches import Batches, Inputs, Sequences, keras_dataset
-from textclf.training.network import Network, _callbacks, _fresh, _prepare_engine, _row_weights
+from textclf.training.batches import Inputs, Sequences
+from textclf.training.network import Network, fit_rows, prepare_engine, row_weights
 from textclf.training.settings import FitSettings
 from textclf.training.steps import Fitting, bucket, steps_of
 
@@ -18,7 +18,6 @@ Labels = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
 History = dict[str, list[float]]
 _PLATEAU = 2  # epochs without a better loss before the rate is halved
-_BATCH = 512  # held-out rows of one call
 
 
 class DivergedError(ArithmeticError):
@@ -70,7 +69,7 @@ def fit_watched(
     """
     import keras
 
-    _prepare_engine()
+    prepare_engine()
     if keras.backend.backend() == "jax" and isinstance(inputs, Sequences):
         return _with_steps(network, inputs, labels, train, held, settings)
     return _with_keras(network, inputs, labels, train, held, settings)
@@ -91,7 +90,7 @@ def _with_steps(
     steps = steps_of(network.made, network.hyperparameters, shape, settings.batch_size, settings.seed)
     wide = replace(network, shape=shape)
     fitting = Fitting(steps, jnp.array(padded), jnp.array(numbers), settings, lambda model: _weigh(wide, model))
-    weights_of = _row_weights(labels, train, settings)
+    weights_of = row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
     if weights_of is not None:
         balance[labels] = weights_of
@@ -139,23 +138,8 @@ def _with_keras(
 ) -> Watched:
     import keras
 
-    weights = _row_weights(labels, train, settings)
-    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
-    model = _fresh(network, inputs.width, settings, len(rows))
-    network.weigh(model)
-    history = model.fit(
-        keras_dataset(rows),
-        epochs=settings.epochs,
-        validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
-        shuffle=False,  # the batches do
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
-            keras.callbacks.TerminateOnNaN(),
-            *_callbacks(settings, None, validated=len(held) > 0),
-        ],
-        verbose=0,
-    ).history
-    found = {name: [float(value) for value in history[name]] for name in history if name != "learning_rate"}
+    model, history, _ = fit_rows(network, inputs, labels, train, held, settings, keras.callbacks.TerminateOnNaN())
+    found = {name: values for name, values in history.items() if name != "learning_rate"}
     _check_finite(found)
     return Watched(found, model.get_weights)
 
