@@ -17,7 +17,7 @@ from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_pa
 from textclf.corpus.plain import plain_columns
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
-from textclf.tables.failures import READ_FAILURES, unreadable
+from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute, of_sources
@@ -103,12 +103,12 @@ def _each(work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[
 
 
 @contextmanager
-def _readable(*sources: Source) -> Iterator[None]:
-    """Say of which sources the files are that Spark could not read."""
+def _readable(*sources: Source, told: Callable[[Exception], str | None] = unreadable) -> Iterator[None]:
+    """Say of which sources the files are that Spark could not read; ``told`` gives its words, if it is about them."""
     try:
         yield
     except READ_FAILURES as error:
-        received = unreadable(error)
+        received = told(error)
         if received is None:
             raise
         kinds = ", ".join(f"{source.format} at {absolute(source.path)}" for source in sources)
@@ -244,7 +244,7 @@ def publish(
     parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]
     if staged is not None:
         parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
-    with _readable(*(look.source for look in looks)):
+    with _readable(*(look.source for look in looks), told=failed_reading):
         commit = warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:

@@ -11,6 +11,7 @@ READ_FAILURES = (PySparkException, Py4JJavaError)
 _ABOUT_FILES = re.compile(
     r"\[(?:PATH_NOT_FOUND|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|CANNOT_READ_FILE|DELTA_|USER_RAISED_EXCEPTION)[^\n]*"
 )
+_WHILE_READING = re.compile(r"\[(?:FAILED_READ_FILE|USER_RAISED_EXCEPTION)[^\n]*")
 _LONGEST = 300  # characters of Spark's words in an error
 
 
@@ -20,3 +21,9 @@ def unreadable(error: Exception) -> str | None:
     if found:
         return found[0][:_LONGEST]
     return str(error).partition("\n")[0][:_LONGEST] if isinstance(error, AnalysisException) else None
+
+
+def failed_reading(error: Exception) -> str | None:
+    """Spark's sentence about files that failed it while it wrote their rows; None where the table is what failed."""
+    found = _WHILE_READING.search(str(error))
+    return found[0][:_LONGEST] if found else None
