@@ -2,16 +2,19 @@
 
     python benchmarks/ingest.py [--rows 2000000] [--repeats 3] [--cores 2]
 
-Each way runs in a process of its own after a warm-up on 20,000 rows, reads the same tab-separated file and ends
-with a counted vocabulary:
+Each way runs in a process of its own, after a warm-up on a tenth of the rows (the JVM compiles what is hot, and a
+shorter one measures the compiler), reads the same tab-separated file and ends with the same three tables: corpus,
+tokens of every row, counted vocabulary:
 
 ours      ingest_corpus (every record checked, numbered and committed) and build_vocabulary (tokens and counts
           committed), as the jobs do
 MLlib     spark.read.csv written as Parquet; RegexTokenizer and CountVectorizer on it, vocabulary fitted and kept
-pandas    read_csv written as Parquet; Keras' text_to_word_sequence and its counting, one process
+pandas    read_csv written as Parquet; Keras' text_to_word_sequence and its counting, tokens written as Parquet, one
+          process
 
 The peers check nothing, number nothing and commit nothing. Printed: median seconds, rows a second, the ratio to
-ours, and the peak memory of the driver's Python and JVM for a tenth of the rows and for all.
+ours, and the peak memory of our driver, Python and JVM, for a tenth of the rows and for all. Where executors run in
+the driver's JVM its memory is theirs too, so memory is measured with executors in processes of their own.
 """
 
 import argparse
@@ -31,7 +34,8 @@ from typing import Any
 
 import numpy as np
 
-WARM_UP_ROWS = 20_000
+WARM_UP = 10  # a tenth of the rows
+APART = "TEXTCLF_BENCHMARK_APART"  # set where executors are processes of their own
 WORDS = 50_000  # distinct words; their frequencies follow Zipf's law, as in natural language
 TEXT_WORDS = 12  # mean words of a text
 KERAS_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -57,7 +61,10 @@ def open_spark(cores: int) -> Any:
     """The session that all Spark ways share."""
     from textclf.session import open_session
 
-    return open_session("benchmark", {"spark.master": f"local[{cores}]", "spark.ui.showConsoleProgress": "false"})
+    settings = {"spark.master": f"local[{cores}]", "spark.ui.showConsoleProgress": "false"}
+    if os.environ.get(APART):
+        settings["spark.master"] = f"local-cluster[{cores},1,1024]"
+    return open_session("benchmark", settings)
 
 
 Way = Callable[[Path, Path], dict[str, float]]
@@ -120,11 +127,15 @@ def pandas(_cores: int) -> Way:
         begin = time.perf_counter()
         pd.read_csv(source, sep="\t", names=["text", "label"], quoting=3).to_parquet(work / "corpus.parquet")
         middle = time.perf_counter()
+        corpus = pd.read_parquet(work / "corpus.parquet")
         counts: OrderedDict[str, int] = OrderedDict()
-        for text in pd.read_parquet(work / "corpus.parquet")["text"]:
-            for word in text.lower().translate(table).split(" "):
-                if word:
-                    counts[word] = counts.get(word, 0) + 1
+        tokens = []
+        for text in corpus["text"]:
+            words = [word for word in text.lower().translate(table).split(" ") if word]
+            tokens.append(words)
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
+        pd.DataFrame({"tokens": tokens, "label": corpus["label"]}).to_parquet(work / "tokens.parquet")
         ranked = sorted(counts.items(), key=lambda pair: pair[1], reverse=True)
         pd.DataFrame(ranked, columns=["token", "count"]).to_parquet(work / "vocabulary.parquet")
         return {"ingest": middle - begin, "vocabulary": time.perf_counter() - middle}
@@ -157,8 +168,8 @@ def measure(way: str, source: Path, warm_up: Path, cores: int) -> None:
     sys.stdout.write(json.dumps({"seconds": seconds, "memory": peak_memory()}) + "\n")
 
 
-def child(way: str, source: Path, warm_up: Path, cores: int) -> dict[str, Any]:
-    """One way in a process of its own."""
+def child(way: str, source: Path, warm_up: Path, cores: int, apart: bool = False) -> dict[str, Any]:
+    """One way in a process of its own; with ``apart`` the executors in others."""
     command = [
         sys.executable,
         __file__,
@@ -171,7 +182,10 @@ def child(way: str, source: Path, warm_up: Path, cores: int) -> dict[str, Any]:
         "--cores",
         str(cores),
     ]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environ = os.environ | {APART: "1" if apart else ""}
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
+    )
     result: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return result
 
@@ -191,7 +205,7 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="textclf-corpus-"))
     try:
-        paths = {rows: folder / f"{rows}.tsv" for rows in (WARM_UP_ROWS, args.rows // 10, args.rows)}
+        paths = {rows: folder / f"{rows}.tsv" for rows in (args.rows // WARM_UP**2, args.rows // WARM_UP, args.rows)}
         for rows, path in paths.items():
             write_corpus(path, rows)
         report(args, paths)
@@ -204,7 +218,7 @@ def report(args: argparse.Namespace, paths: dict[int, Path]) -> None:
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for _ in range(args.repeats):
         for way in WAYS:
-            runs[way].append(child(way, paths[args.rows], paths[WARM_UP_ROWS], args.cores))
+            runs[way].append(child(way, paths[args.rows], paths[args.rows // WARM_UP], args.cores))
     steps = ("ingest", "vocabulary")
     medians = {
         way: [statistics.median(run["seconds"][step] for run in found) for step in steps]
@@ -218,11 +232,10 @@ def report(args: argparse.Namespace, paths: dict[int, Path]) -> None:
         print(f"{'':<8}{'r/s':>4}" + "".join(f"{args.rows / value:>12,.0f}" for value in seconds))
         ratios = (value / ours for value, ours in zip(seconds, medians["ours"], strict=True))
         print(f"{'':<8}{'x':>4}" + "".join(f"{value:>12.2f}" for value in ratios))
-    small = child("ours", paths[args.rows // 10], paths[WARM_UP_ROWS], args.cores)["memory"]
-    large = runs["ours"][-1]["memory"]
-    for rows, memory in ((args.rows // 10, small), (args.rows, large)):
+    for rows in (args.rows // WARM_UP, args.rows):
+        memory = child("ours", paths[rows], paths[args.rows // WARM_UP**2], args.cores, apart=True)["memory"]
         peaks = ", ".join(f"{name} {value:,.0f} MiB" for name, value in memory.items())
-        print(f"driver's peak memory at {rows:>10,} rows: {peaks}")
+        print(f"peak memory of the driver at {rows:>10,} rows: {peaks}")
 
 
 if __name__ == "__main__":

@@ -147,16 +147,16 @@ def _stage(look: Look, place: Location) -> None:
     source, plan = look.source, look.plan
     if source.quoted:
         lines = _in_blocks(look).select("block", "value")
-        place.write(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
+        place.append(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
         _stage_fragments(source, plan, place, lines.sparkSession)
         return
     rest = _numbered(look).where("NOT good")
     if source.format in ("parquet", "delta"):
-        place.write(
+        place.append(
             rest.select("block", "position", "value", "label").mapInArrow(column_parser(source, plan), STAGED.schema)
         )
     else:
-        place.write(rest.select("block", "position", "value").mapInArrow(line_parser(source, plan), STAGED.schema))
+        place.append(rest.select("block", "position", "value").mapInArrow(line_parser(source, plan), STAGED.schema))
 
 
 def _in_blocks(look: Look) -> DataFrame:
@@ -193,7 +193,7 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
         return
     ordered = F.array_sort(F.collect_list(F.struct("start", "fragment")))
     records = fragments.groupBy("file", "position").agg(ordered["fragment"].alias("fragments"))
-    place.write(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
+    place.append(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
 
 
 def _read_columns(spark: SparkSession, source: Source) -> DataFrame:
@@ -244,18 +244,21 @@ def publish(
     parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]
     if staged is not None:
         parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
-    with _readable(*(look.source for look in looks), told=failed_reading):
+    refused = warehouse.location(CORPUS_REJECTS.name)
+    # A new table of rejects is made while the executors write.
+    with _readable(*(look.source for look in looks), told=failed_reading), ThreadPoolExecutor(1) as pool:
+        made = pool.submit(refused.ensure, spark, CORPUS_REJECTS)
         commit = warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:
         # What was written is counted only now: put back what was there.
         accepted = warehouse.location(CORPUS.name)
-        before = accepted.read_version(spark, accepted.version_of(spark, commit) - 1)
-        warehouse.replace_sources(before.where(of_sources(names)), CORPUS, names)
+        version = accepted.version_of(spark, commit)
+        # The first version of a table has none before it: nothing was there.
+        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names))
+        warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise _changed(looks, written, expected)
-    refused = warehouse.location(CORPUS_REJECTS.name)
-    is_new = refused.ensure(spark, CORPUS_REJECTS)
-    if rejects or not (is_new or refused.read(spark).where(of_sources(names)).isEmpty()):
+    if rejects or not (made.result() or refused.read(spark).where(of_sources(names)).isEmpty()):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
         warehouse.replace_sources(rows, CORPUS_REJECTS, names)

@@ -38,7 +38,7 @@ def encode_sources(
     corpus = corpus_of(spark, warehouse, names)
     table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
-    splits, digests = plan_splits(corpus, pipeline.split), corpus_digests(corpus)
+    splits, digests = plan_splits(corpus, pipeline.split, names), corpus_digests(corpus)
     encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests, folder)
     groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))
     found = groups.applyInArrow(encode, _INFO).collect()  # one row a source

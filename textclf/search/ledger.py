@@ -74,7 +74,7 @@ class Ledger:
 
     def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
         rows = [self._row(trial, result) for trial, result in ended]
-        self.place.write(self.spark.createDataFrame(rows, TRIALS.schema).coalesce(1))
+        self.place.append(self.spark.createDataFrame(rows, TRIALS.schema).coalesce(1))
 
     def _row(self, trial: Trial, result: Result) -> tuple[object, ...]:
         values = {

@@ -43,8 +43,7 @@ def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Coll
     """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty."""
     if not slices:
         return
-    place.ensure(df.sparkSession, spec)
-    place.write(df.select(*spec.columns), replace_where=predicate(slices))
+    place.replace(df, spec, predicate(slices))
 
 
 def predicate(slices: Collection[Slice]) -> str:

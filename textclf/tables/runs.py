@@ -74,4 +74,4 @@ class RunRecord:
         place = warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)
         row = tuple(values[name] for name in RUNS.columns)
-        place.write(spark.createDataFrame([row], RUNS.schema).coalesce(1))
+        place.append(spark.createDataFrame([row], RUNS.schema).coalesce(1))

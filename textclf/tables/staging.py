@@ -28,7 +28,7 @@ def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame) -> Itera
     """Compute ``df`` exactly once, into staging, and give back the stored rows."""
     spark = df.sparkSession
     with staging(spark, warehouse, run_id, TableSpec(name, df.schema, statistics=())) as place:
-        place.write(df)
+        place.append(df)
         yield place.read(spark)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from delta import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
@@ -60,7 +60,7 @@ class Location:
         return spark.sql(f"SELECT * FROM {self.sql} VERSION AS OF {version}")
 
     def version_of(self, spark: SparkSession, commit: str) -> int:
-        """Number of the commit that ``write`` gave this name."""
+        """Number of the commit that was given this name."""
         history = spark.sql(f"DESCRIBE HISTORY {self.sql}").where(F.col("userMetadata") == commit)
         return int(history.collect()[0]["version"])
 
@@ -74,12 +74,23 @@ class Location:
         (builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")).execute()
         return True
 
-    def write(self, df: DataFrame, *, replace_where: str | None = None) -> str:
-        """Append ``df``, or replace the rows that meet ``replace_where`` by it, in one commit; the commit's name."""
+    def append(self, df: DataFrame) -> str:
+        """Add ``df`` to a table that exists, in one commit; the commit's name."""
+        return self._commit(df.write.mode("append"))
+
+    def replace(self, df: DataFrame, spec: TableSpec, where: str) -> str:
+        """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
+
+        Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
+        """
+        writer = df.select(*spec.columns).write
+        if self.exists(df.sparkSession):
+            return self._commit(writer.mode("overwrite").option("replaceWhere", where))
+        return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
+
+    def _commit(self, writer: DataFrameWriter) -> str:
         commit = uuid4().hex
-        writer = df.write.format("delta").mode("append").option("userMetadata", commit)
-        if replace_where is not None:
-            writer = writer.mode("overwrite").option("replaceWhere", replace_where)
+        writer = writer.format("delta").option("userMetadata", commit)
         writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
         return commit
 
@@ -123,9 +134,7 @@ class Warehouse:
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
         """Replace the sources' slices of a table in one commit, whole or not at all; the commit's name."""
-        place = self.location(spec.name)
-        place.ensure(df.sparkSession, spec)
-        return place.write(df.select(*spec.columns), replace_where=of_sources(sources))
+        return self.location(spec.name).replace(df, spec, of_sources(sources))
 
 
 def of_sources(sources: Sequence[str]) -> str:

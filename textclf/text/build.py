@@ -1,12 +1,13 @@
 """``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas import functions as arrow_functions
 
@@ -46,45 +47,35 @@ def build_vocabulary(
     """
     names = [source.name for source in sources]
     corpus = corpus_of(spark, warehouse, names)
-    splits = plan_splits(corpus, pipeline.split)
+    splits = plan_splits(corpus, pipeline.split, names)
     columns = corpus.select("source", "file", "position", "text")
     # A function of the text alone: everything else stays in the JVM. Deterministic as it is, Spark must not be free
     # to evaluate it twice.
     tokenized = arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
     tokens = columns.withColumn("tokens", tokenized.asNondeterministic()("text"))
     counted = columns.mapInArrow(token_counter(splits), COUNTED)
+    seen = Observation()
     # Side by side: the driver plans and commits one while the executors work on the other.
     with ThreadPoolExecutor(2) as pool:
         writes = [
             pool.submit(warehouse.replace_sources, rows, spec, names)
-            for rows, spec in ((tokens, TOKENS), (_indexed(counted), VOCABULARY))
+            for rows, spec in ((tokens, TOKENS), (_indexed(counted, seen), VOCABULARY))
         ]
     for write in writes:
         write.result()
-    return _figures(spark, warehouse, splits)
+    return _figures(splits, seen)
 
 
 def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> DataFrame:
     """The sources' rows of ``corpus`` as it is now: an ingest that ends later does not show in them.
 
     Raises:
-        InputError: There is no corpus, or none of a source.
+        InputError: There is no corpus.
     """
-    fix = "run the job ingest_corpus first"
-    warehouse.read(spark, CORPUS, fix=fix)
+    warehouse.read(spark, CORPUS, fix="run the job ingest_corpus first")
     place = warehouse.location(CORPUS.name)
-    corpus = (
-        place.read_version(spark, place.version(spark)).select(*CORPUS.columns).where(F.col("source").isin(list(names)))
-    )
-    present = {row["source"] for row in corpus.select("source").distinct().collect()}
-    if missing := [name for name in names if name not in present]:
-        raise InputError(
-            f"The corpus has no rows of {len(missing)} of the sources asked for.",
-            received=f"no rows of {', '.join(missing)}",
-            expected=f"accepted rows in {place}",
-            fix=fix,
-        )
-    return corpus
+    version = place.read_version(spark, place.version(spark))
+    return version.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
 
 
 def load_vocabulary(spark: SparkSession, warehouse: Warehouse, source: str) -> Vocabulary:
@@ -106,25 +97,29 @@ def _tokenized(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         yield tokenize_array(texts)
 
 
-def _indexed(partial: DataFrame) -> DataFrame:
-    """Counts of chunks added up, and numbered within each source."""
+def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:
+    """Counts of chunks added up, and numbered within each source; ``seen`` notes what ``_figures`` reads."""
     # A minimum of structs would sort all rows; of plain numbers it is a hash aggregate.
     counted = partial.groupBy("source", "token").agg(
         F.sum("count").alias("count"),
         F.min_by("first_place", "first_row").alias("first_place"),
         F.min("first_row").alias("first_row"),
     )
-    order = Window.partitionBy("source").orderBy(F.desc("count"), "first_row", "first_place")
-    return counted.withColumn("index", F.row_number().over(order))
+    ours = Window.partitionBy("source")
+    numbered = counted.select(
+        "*",
+        F.row_number().over(ours.orderBy(F.desc("count"), "first_row", "first_place")).alias("index"),
+        F.count("*").over(ours).alias("words"),
+        F.sum("count").over(ours).alias("tokens"),
+    )
+    # One a source. A set: a task that runs again says the same again.
+    last = F.when(F.col("index") == F.col("words"), F.struct("source", "words", "tokens"))
+    return numbered.observe(seen, F.to_json(F.collect_set(last)).alias("sources"))
 
 
-def _figures(
-    spark: SparkSession, warehouse: Warehouse, splits: Mapping[str, SourceSplit]
-) -> dict[str, VocabularyCounts]:
-    table = warehouse.location(VOCABULARY.name).read(spark).where(F.col("source").isin(list(splits)))
-    sums = table.groupBy("source").agg(F.count("*").alias("words"), F.sum("count").alias("tokens")).collect()
+def _figures(splits: Mapping[str, SourceSplit], seen: Observation) -> dict[str, VocabularyCounts]:
     # A source whose texts hold nothing but separators has no row in the vocabulary.
-    found = {row["source"]: (row["words"], row["tokens"]) for row in sums}
+    found = {row["source"]: (row["words"], row["tokens"]) for row in json.loads(seen.get["sources"])}
     return {
         source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *found.get(source, (0, 0)))
         for source, split in splits.items()

@@ -131,18 +131,21 @@ def _mixed(positions: Ints, file: str, seed: int) -> npt.NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def plan_splits(corpus: DataFrame, split: Split) -> dict[str, SourceSplit]:
+def plan_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> dict[str, SourceSplit]:
     """The split of every source in ``corpus``, from counts and gaps alone: no row comes to the driver.
 
     Args:
         corpus: Columns source, file, position of accepted rows. Refused records leave gaps in the numbers.
         split: The method and its numbers.
+        names: Sources that must be there.
 
     Raises:
-        InputError: A source has too few rows for both sides, or a record number occurs twice in a file.
+        InputError: One of ``names`` has no rows, a source has too few rows for both sides, or a record number occurs
+            twice in a file.
     """
     found = corpus.groupBy("source", "file").agg(F.count("*").alias("rows"), F.max("position").alias("last")).collect()
     files = sorted((row["source"], row["file"], row["rows"], row["last"]) for row in found)
+    _check_present(names, {source for source, *_ in files})
     if split.method == "permutation":
         gaps = _gaps(corpus, [(source, file) for source, file, rows, last in files if rows != last + 1])
         spans = [(source, file, rows) for source, file, rows, _ in files]
@@ -223,6 +226,16 @@ def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[
     return {
         row["source"]: row["tested"] for row in rows.groupBy("source").agg(F.sum("tested").alias("tested")).collect()
     }
+
+
+def _check_present(names: Sequence[str], present: set[str]) -> None:
+    if missing := [name for name in names if name not in present]:
+        raise InputError(
+            f"The corpus has no rows of {len(missing)} of the sources asked for.",
+            received=f"no rows of {', '.join(missing)}",
+            expected="accepted rows in the table corpus",
+            fix="run the job ingest_corpus first",
+        )
 
 
 def _check(source: str, split: SourceSplit) -> None:

@@ -49,8 +49,9 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
         InputError: No rows, or training rows of fewer than two labels.
     """
     corpus = corpus_of(spark, warehouse, [source.name])
+    splits = plan_splits(corpus, pipeline.split, [source.name])
     rows = corpus.select("file", "position", "text", "label").toArrow()
-    labels, train, test = arrange(rows, plan_splits(corpus, pipeline.split), source)
+    labels, train, test = arrange(rows, splits, source)
     return Dataset(labels, train, test, corpus_digest(corpus))
 
 
