@@ -14,6 +14,8 @@ from textclf.config import Pipeline, parse_pipeline
 from textclf.session import open_session
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+# JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 @pytest.fixture(scope="session")

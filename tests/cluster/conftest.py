@@ -20,27 +20,38 @@ _START = 120.0  # seconds that a busy machine may take
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The master's URL, once both workers have registered; everything is ended afterwards."""
-    scratch = tmp_path_factory.mktemp("cluster")
+    with standalone(tmp_path_factory.mktemp("cluster"), _WORKERS) as url:
+        yield url
+
+
+@contextmanager
+def standalone(scratch: Path, workers: int, *, cores: int = 1, worker_options: str = "") -> Iterator[str]:
+    """A cluster of its own; ``worker_options`` are Java options of the workers."""
     port = _free_port()
     url, log = f"spark://127.0.0.1:{port}", scratch / "master.log"
     with ExitStack() as running:
         running.enter_context(_daemon(log, "master.Master", "--port", str(port)))
         _wait(log, "I have been elected leader", 1)
-        for number in range(_WORKERS):
+        for number in range(workers):
             folder = scratch / f"worker{number}"
-            options = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder), url]
-            running.enter_context(_daemon(scratch / f"worker{number}.log", "worker.Worker", *options))
-        _wait(log, "Registering worker", _WORKERS)
+            options = ["--cores", str(cores), "--memory", "1g", "--work-dir", str(folder), url]
+            given = {"SPARK_WORKER_OPTS": worker_options}
+            running.enter_context(_daemon(scratch / f"worker{number}.log", "worker.Worker", *options, **given))
+        _wait(log, "Registering worker", workers)
         yield url
 
 
 @contextmanager
-def _daemon(log: Path, name: str, *options: str) -> Iterator[None]:
-    environ = os.environ | {
-        "JAVA_HOME": str(ensure_java()),
-        "SPARK_HOME": str(spark_home()),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
+def _daemon(log: Path, name: str, *options: str, **variables: str) -> Iterator[None]:
+    environ = (
+        os.environ
+        | variables
+        | {
+            "JAVA_HOME": str(ensure_java()),
+            "SPARK_HOME": str(spark_home()),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        }
+    )
     command = [str(spark_home() / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}"]
     command += ["--host", "127.0.0.1", "--webui-port", "0", *options]
     with log.open("wb") as output:

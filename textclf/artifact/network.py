@@ -8,13 +8,16 @@ from scipy.sparse import csr_matrix
 
 from textclf.artifact.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.models import ARCHITECTURES, KerasArchitecture, label_probabilities
+from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_probabilities
 
 _BATCH = 512  # rows of one call of the network: bounds the memory of its activations
 
 
-def keras_model(artifact: Artifact) -> Any:
+def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     """The artifact's network as a ``keras.Model``: the package's graph, the artifact's weights.
+
+    Args:
+        shape: Sizes of another input, as shorter sequences; the artifact's own by default.
 
     Raises:
         UsageError: The artifact is not a network.
@@ -27,24 +30,25 @@ def keras_model(artifact: Artifact) -> Any:
             received=made.name,
             expected=f"one of: {', '.join(networks)}",
         )
-    model = made.build(artifact.hyperparameters, artifact.shape)
+    model = made.build(artifact.hyperparameters, shape or artifact.shape)
     model.set_weights(list(artifact.weights.values()))
     return model
 
 
-def network_scores(model: Any, inputs: npt.NDArray[Any] | csr_matrix) -> npt.NDArray[np.float32]:
+def network_scores(model: Any, inputs: npt.NDArray[Any] | csr_matrix, rows: int = _BATCH) -> npt.NDArray[np.float32]:
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:
         inputs: Sequences, shape (n, length), or counts, shape (n, words).
+        rows: Of one call of the network.
     """
     outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
     # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
-    batch = np.zeros((_BATCH, inputs.shape[1]), np.float32 if isinstance(inputs, csr_matrix) else np.int32)
-    for start in range(0, len(outputs), _BATCH):
-        part = inputs[start : start + _BATCH]
+    batch = np.zeros((rows, inputs.shape[1]), np.float32 if isinstance(inputs, csr_matrix) else np.int32)
+    for start in range(0, len(outputs), rows):
+        part = inputs[start : start + rows]
         batch[: part.shape[0]] = part.toarray() if isinstance(part, csr_matrix) else part
-        outputs[start : start + _BATCH] = model.predict_on_batch(batch)[: part.shape[0]]
+        outputs[start : start + rows] = model.predict_on_batch(batch)[: part.shape[0]]
     return label_probabilities(outputs)
 
 

@@ -241,6 +241,7 @@ class Score(Section):
     """The table to score and the columns that matter in it.
 
     ``max_table_mb`` limits the tables of one compiled model; ``half`` keeps those of convolutions in half precision.
+    ``gpu`` says whether Keras scores on GPUs: where executors have some, never, or always and nowhere else.
     """
 
     input: str | None = None
@@ -254,6 +255,7 @@ class Score(Section):
     evidence: bool = False
     max_table_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
     half: bool = False
+    gpu: Literal["auto", "never", "always"] = "auto"
 
 
 class Pipeline(Section):

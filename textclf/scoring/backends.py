@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
+from textclf.models import KerasArchitecture
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.fold import MAX_TABLE_BYTES, check_folds, check_size
 from textclf.scoring.scorer import Scorer, make_scorer
@@ -24,16 +25,23 @@ class Choice:
     Attributes:
         name: A name of ``BACKENDS``.
         half: Tables of convolutions as float16.
+        gpu: Whether the tasks that use it need a GPU.
     """
 
     name: str
     why: str
     max_table_bytes: int = MAX_TABLE_BYTES
     half: bool = False
+    gpu: bool = False
 
 
-def choose(artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False) -> Choice:
+def choose(
+    artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False, gpu: bool = False
+) -> Choice:
     """The backend that scores a model: ``auto`` takes the compiled scorer where there is one, else Keras.
+
+    Args:
+        gpu: Whether Keras has GPUs here.
 
     Raises:
         UsageError: No backend of that name, or ``compiled`` for a model that does not fold or does not fit.
@@ -46,13 +54,18 @@ def choose(artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BY
             fix="leave out --backend and [score] backend, or name one of those",
         )
     if name == "keras":
-        return Choice("keras", "as asked for")
+        return _keras(artifact, "as asked for", gpu=gpu)
     try:
         check_folds(artifact)
         check_size(artifact, max_table_bytes, half=half)
     except UsageError as error:
         if name == "compiled":
             raise
-        return Choice("keras", error.problem)
+        return _keras(artifact, error.problem, gpu=gpu)
     why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
     return Choice("compiled", why, max_table_bytes, half)
+
+
+def _keras(artifact: Artifact, why: str, *, gpu: bool) -> Choice:
+    network = isinstance(artifact.architecture, KerasArchitecture)
+    return Choice("keras", f"{why}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)

@@ -7,11 +7,13 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas import functions as arrow_functions
+from pyspark.sql.types import StructField, StructType
 
 from textclf.artifact import Artifact
 from textclf.scoring.backends import Choice
 from textclf.scoring.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
 from textclf.scoring.resident import Models, make_resident
+from textclf.session.gpu import gpu_profile
 from textclf.tables.schemas import SCORED
 
 arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
@@ -42,7 +44,10 @@ def add_scores(
     wanted = Wanted(any(len(each.manifest.labels) > 2 for each in artifacts.values()), all_scores, evidence)
     models = make_resident(rows.sparkSession, artifacts, choices)
     inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
-    answered = rows.withColumn("answer", _function(models, wanted, len(inputs))(*inputs))
+    if any(choice.gpu for choice in choices.values()):
+        answered = _on_gpus(rows, models, wanted, key)
+    else:
+        answered = rows.withColumn("answer", _function(models, wanted, len(inputs))(*inputs))
     named = _named(list(artifacts.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
@@ -67,6 +72,21 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
         made = arrow_udf(score, wanted.schema)
     # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
     return made.asNondeterministic()
+
+
+def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None) -> DataFrame:
+    """``rows`` with the answers: a stage of its own, since only a stage can say what its tasks need."""
+    names = rows.columns
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        models.prepare()
+        for batch in batches:
+            keys = batch.column(names.index(key)) if key is not None else None
+            answer = score_batch(batch.column(names.index("text")), keys, models, wanted)
+            yield pa.RecordBatch.from_arrays([*batch.columns, answer], names=[*names, "answer"])
+
+    schema = StructType([*rows.schema.fields, StructField("answer", wanted.schema)])
+    return rows.mapInArrow(score, schema, profile=gpu_profile())
 
 
 def _named(artifacts: Sequence[Artifact], wanted: Wanted) -> dict[str, Column]:

@@ -19,6 +19,7 @@ from textclf.scoring.fold import fold
 from textclf.scoring.folded import Folded
 from textclf.scoring.golden import TOLERANCE, check_golden
 from textclf.scoring.scorer import Scorer
+from textclf.session.gpu import task_gpu
 from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
 
 _KERNELS = ("textclf.text.kernels", "textclf.scoring.kernels")
@@ -50,7 +51,9 @@ class Resident:
         Raises:
             ArtifactError: It does not give the golden scores here.
         """
-        key = (f"{self.backend.__module__}.{self.backend.__qualname__}{self.choice.half}", self.digest)
+        backend = f"{self.backend.__module__}.{self.backend.__qualname__}"
+        # Spark uses a process again for tasks with other GPUs, and a network stays on the one it was built on.
+        key = (f"{backend} {self.choice.half} {task_gpu() if self.choice.gpu else None}", self.digest)
         if key not in _scorers:
             _scorers[key] = self._compiled() if self.choice.name == "compiled" else self._other()
         return _scorers[key]

@@ -13,6 +13,7 @@ from textclf.scoring.backends import Choice, choose
 from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
+from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.publish import Slice, check_columns, replace_slices
 from textclf.tables.schemas import SCORED, TableSpec, results, results_rejects
@@ -66,7 +67,7 @@ def score_table(
     """
     table = _input(spark, pipeline, options)
     routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
-    choices = _choices(routes, pipeline, options, run)
+    choices = _choices(spark, routes, pipeline, options, run)
     accepted, refused = _targets(warehouse, table, pipeline.score.id, options.output)
     for target in (accepted, refused):
         check_columns(spark, target.place, target.spec)
@@ -137,14 +138,21 @@ def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
     return F.nullif(table.column(name, "source").cast("string"), F.lit(""))
 
 
-def _choices(routes: Routes, pipeline: Pipeline, options: ScoreOptions, run: RunRecord) -> dict[str, Choice]:
+def _choices(
+    spark: SparkSession, routes: Routes, pipeline: Pipeline, options: ScoreOptions, run: RunRecord
+) -> dict[str, Choice]:
     """A backend for each model, noted in the run with its reason."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20
+    settings = dict(spark.sparkContext.getConf().getAll())
+    gpu = score.gpu == "always" or (score.gpu == "auto" and has_gpus(settings))
     choices = {
-        key: choose(artifact, name, max_table_bytes=limit, half=score.half)
+        key: choose(artifact, name, max_table_bytes=limit, half=score.half, gpu=gpu)
         for key, artifact in routes.artifacts.items()
     }
+    if any(choice.gpu for choice in choices.values()):
+        check_gpus(settings)
+        await_executors(spark)
     run.details["backends"] = {
         routes.artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in choices.items()
     }

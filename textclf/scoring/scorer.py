@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit, softmax
 
-from textclf.artifact import Artifact, keras_model, network_scores
+from textclf.artifact import Artifact
 from textclf.models import KerasArchitecture, label_probabilities
 
 Floats = npt.NDArray[np.float32]
@@ -29,6 +29,8 @@ class Scorer(Protocol):
 def make_scorer(artifact: Artifact) -> Scorer:
     """The scorer of an artifact, built once and used for many batches."""
     if isinstance(artifact.architecture, KerasArchitecture):
+        from textclf.scoring.keras_scorer import KerasScorer
+
         return KerasScorer(artifact)
     return LinearScorer(artifact)
 
@@ -45,18 +47,3 @@ class LinearScorer:
         counts, known = self._encoder.counts(texts)
         logits = counts @ self._kernel + self._bias
         return label_probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known
-
-
-class KerasScorer:
-    """A Keras network, its graph built by the package and its weights from the artifact."""
-
-    def __init__(self, artifact: Artifact) -> None:
-        encoder = artifact.encoder
-        self._read = encoder.counts if artifact.architecture.features == "counts" else encoder.sequences
-        self._model = keras_model(artifact)
-        self._model.compile(jit_compile=False)  # compiling costs seconds, in every worker
-
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
-        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
-        inputs, known = self._read(texts)
-        return network_scores(self._model, inputs), known

@@ -154,7 +154,6 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_PYTHON_"))}
-    given.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share a GPU's memory
     before = dict(context.environment)
     # NPROC bounds the threads of XLA's pool, which would otherwise be one a core in every worker.
     context.environment.update(given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"})

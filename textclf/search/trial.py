@@ -4,19 +4,18 @@ import hashlib
 import json
 import time
 import traceback
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark import TaskContext
 
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
 from textclf.search.folds import partition
 from textclf.search.space import Choice
+from textclf.session.gpu import device, task_gpu
 from textclf.training.batches import Counts, Inputs, Sequences
 from textclf.training.data import Rows
 from textclf.training.evaluation import row_losses
@@ -181,17 +180,5 @@ def fit_rows(trial: Trial, source: EncodedSource, train: Any, held: Any) -> Watc
     else:
         flat, offsets = encoder.ragged(pa.array(np.arange(trial.info.rows)))
         inputs = Sequences(flat, offsets, input_length(network, source.longest(made.tokenizer)))
-    with _device():
+    with device(task_gpu()):
         return fit_watched(network, inputs, source.training_labels, train, held, trial.settings)
-
-
-def _device() -> AbstractContextManager[None]:
-    """The GPU that Spark has given to this task, if it has."""
-    context = TaskContext.get()
-    given = context.resources().get("gpu") if context is not None else None
-    if given is None:
-        return nullcontext()
-    import keras
-
-    found: AbstractContextManager[None] = keras.device(f"gpu:{given.addresses[0]}")
-    return found

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,12 @@ class Encoder:
     def counts(self, texts: Sequence[str] | pa.Array) -> tuple[csr_matrix, Ints]:
         """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
         flat, offsets = self.ragged(texts)
-        shape = (len(offsets) - 1, len(self._known))
         known = np.diff(offsets).astype(np.int32)  # before the matrix takes the offsets for its own
-        matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), shape)
-        matrix.sum_duplicates()
-        return matrix, known
+        return counts_matrix(flat, offsets, len(self._known)), known
+
+
+def counts_matrix(flat: Ints, offsets: npt.NDArray[Any], words: int) -> csr_matrix:
+    """Counts of each token, shape (texts, words), from what ``Encoder.ragged`` gives; it may take the arrays."""
+    matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), (len(offsets) - 1, words))
+    matrix.sum_duplicates()
+    return matrix

@@ -1,12 +1,14 @@
 """Sequences of word indices to one matrix."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
 
 
-def pad(flat: Ints, offsets: Ints, max_length: int, rows: npt.NDArray[np.int64] | None = None) -> Ints:
+def pad(flat: Ints, offsets: npt.NDArray[Any], max_length: int, rows: npt.NDArray[np.int64] | None = None) -> Ints:
     """Cut and fill sequences to one length.
 
     Longer ones lose their beginning, shorter ones get zeros at the end: ``pad_sequences`` of Keras with

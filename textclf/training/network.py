@@ -3,8 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
-from tqdm import tqdm
 
 from textclf.artifact import network_scores
 from textclf.errors import UsageError
@@ -28,6 +26,8 @@ from textclf.training.settings import FitSettings
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
+Told = Callable[[Mapping[str, float]], None]
+"""Hears what an epoch measured."""
 _BATCH = 512  # validation rows of one call
 _AT_ONCE = 1 << 16  # texts encoded at once to be scored
 _COMPILED = 8  # networks kept for the next fit of the same shape
@@ -96,31 +96,6 @@ class Network:
         return found.coverage
 
 
-def fit_network(
-    network: Network,
-    texts: pa.Array,
-    labels: Ints,
-    settings: FitSettings,
-    log: Path | None,
-    training_rows: int | None = None,
-) -> tuple[list[Floats], dict[str, list[float]], float | None]:
-    """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
-
-    The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
-    validate; by default the settings say which.
-    """
-
-    prepare_engine()
-    if training_rows is None:
-        train, held = _held_back(labels, network.shape.labels, settings)
-    else:
-        train, held = np.arange(training_rows), np.arange(training_rows, len(labels))
-    inputs = network.training_inputs(texts)
-    with _progress(network.made.name, settings) as callback:
-        model, measured, coverage = fit_rows(network, inputs, labels, train, held, settings, callback, log)
-    return model.get_weights(), measured, coverage
-
-
 def fit_rows(
     network: Network,
     inputs: Inputs,
@@ -128,14 +103,14 @@ def fit_rows(
     train: npt.NDArray[Any],
     held: npt.NDArray[Any],
     settings: FitSettings,
-    callback: Any,
+    told: Told,
     log: Path | None = None,
 ) -> tuple[Any, dict[str, list[float]], float | None]:
     """Fit by Keras' own loop on the rows ``train``, validated by the rows ``held`` where there are any.
 
     Args:
         inputs: Of all rows; so are the labels.
-        callback: Of Keras, beside those that the settings ask for.
+        told: Called after each epoch.
         log: CSV file for what each epoch measured.
 
     Returns:
@@ -154,7 +129,8 @@ def fit_rows(
         shuffle=False,  # the batches do
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
-            callback,
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda _, measured: told(measured)),
+            keras.callbacks.TerminateOnNaN(),
             *_callbacks(settings, log, validated=len(held) > 0),
         ],
         verbose=0,
@@ -248,20 +224,6 @@ def _compiled(
     return model
 
 
-def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Rows to train on and rows to validate with, both in order; the same share of each label is held back."""
-    held: list[Any] = []
-    generator = np.random.default_rng(settings.seed)
-    for label in range(n_labels if settings.validation_size else 0):
-        rows = np.flatnonzero(labels == label)
-        # One row of a label at least stays to learn from.
-        count = min(round(len(rows) * settings.validation_size), len(rows) - 1)
-        held.extend(generator.permutation(rows)[: max(count, 0)])
-    mask = np.zeros(len(labels), np.bool_)
-    mask[held] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
-
-
 def row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
     """The weight of each row's label among the training rows, shape (n,); None where all are the same."""
     if settings.class_weights == "equal":
@@ -285,17 +247,3 @@ def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> l
         log.parent.mkdir(parents=True, exist_ok=True)
         chosen.append(keras.callbacks.CSVLogger(str(log)))
     return chosen
-
-
-@contextmanager
-def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
-    """A callback that shows epochs on standard error: standard output belongs to the run record."""
-    import keras
-
-    with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
-
-        def show(_epoch: int, logs: dict[str, float]) -> None:
-            bar.set_postfix({key: f"{value:.4f}" for key, value in logs.items()}, refresh=False)
-            bar.update()
-
-        yield keras.callbacks.LambdaCallback(on_epoch_end=show)
