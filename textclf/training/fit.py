@@ -14,9 +14,8 @@ from textclf.models import Architecture, InputShape, KerasArchitecture
 from textclf.models.logistic_regression import LogisticRegression
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
-from textclf.training.network import Network, predictor
+from textclf.training.network import Network, fit_network, predictor
 from textclf.training.settings import FitSettings
-from textclf.training.watched import fit_network
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ def _fit_keras(
     count = len(rows) if watched is not None else None
     if watched is not None:
         rows = Rows(pa.concat_arrays([rows.texts, watched.texts]), np.append(rows.labels, watched.labels))
-    fitted = fit_network(network, rows.texts, rows.labels, candidate.settings, log, count)
-    weights = fitted.weights()
+    weights, history, coverage = fit_network(network, rows.texts, rows.labels, candidate.settings, log, count)
     names = made.tensors(candidate.hyperparameters, candidate.shape)
-    return Fit(dict(zip(names, weights, strict=True)), fitted.history, predictor(network, weights), fitted.coverage)
+    return Fit(dict(zip(names, weights, strict=True)), history, predictor(network, weights), coverage)

@@ -1,11 +1,11 @@
 """Fit networks with Keras, on the engine that the pipeline file names."""
 
 import os
-import random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
+from tqdm import tqdm
 
 from textclf.artifact import network_scores
 from textclf.errors import UsageError
@@ -23,11 +24,10 @@ from textclf.text.sequences import pad
 from textclf.training.batches import Batches, Counts, Inputs, Sequences, keras_dataset
 from textclf.training.compilations import keep_compilations
 from textclf.training.settings import FitSettings
+from textclf.training.steps import assign, drawn
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
-Told = Callable[[Mapping[str, float]], None]
-"""Hears what an epoch measured."""
 _BATCH = 512  # validation rows of one call
 _AT_ONCE = 1 << 16  # texts encoded at once to be scored
 _COMPILED = 8  # networks kept for the next fit of the same shape
@@ -96,6 +96,31 @@ class Network:
         return found.coverage
 
 
+def fit_network(
+    network: Network,
+    texts: pa.Array,
+    labels: Ints,
+    settings: FitSettings,
+    log: Path | None,
+    training_rows: int | None = None,
+) -> tuple[list[Floats], dict[str, list[float]], float | None]:
+    """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
+
+    The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
+    validate; by default the settings say which.
+    """
+
+    prepare_engine()
+    if training_rows is None:
+        train, held = _held_back(labels, network.shape.labels, settings)
+    else:
+        train, held = np.arange(training_rows), np.arange(training_rows, len(labels))
+    inputs = network.training_inputs(texts)
+    with _progress(network.made.name, settings) as callback:
+        model, measured, coverage = fit_rows(network, inputs, labels, train, held, settings, callback, log)
+    return model.get_weights(), measured, coverage
+
+
 def fit_rows(
     network: Network,
     inputs: Inputs,
@@ -103,14 +128,14 @@ def fit_rows(
     train: npt.NDArray[Any],
     held: npt.NDArray[Any],
     settings: FitSettings,
-    told: Told,
+    callback: Any,
     log: Path | None = None,
 ) -> tuple[Any, dict[str, list[float]], float | None]:
     """Fit by Keras' own loop on the rows ``train``, validated by the rows ``held`` where there are any.
 
     Args:
         inputs: Of all rows; so are the labels.
-        told: Called after each epoch.
+        callback: Of Keras, beside those that the settings ask for.
         log: CSV file for what each epoch measured.
 
     Returns:
@@ -129,8 +154,7 @@ def fit_rows(
         shuffle=False,  # the batches do
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda _, measured: told(measured)),
-            keras.callbacks.TerminateOnNaN(),
+            callback,
             *_callbacks(settings, log, validated=len(held) > 0),
         ],
         verbose=0,
@@ -139,14 +163,23 @@ def fit_rows(
 
 
 def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], Floats]:
-    """Probabilities of texts, shape (n, labels), by the network at its full length."""
-    model = network.made.build(network.hyperparameters, network.shape)
-    model.set_weights(weights)
-    model.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
+    """Probabilities of texts, shape (n, labels), by the network at its full length, built when it is first used."""
+
+    @cache
+    def model() -> Any:
+        def graph() -> Any:
+            return network.made.build(network.hyperparameters, network.shape)
+
+        built = drawn(graph, 0)[0] if _on_jax() else graph()
+        built.set_weights(weights)
+        built.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
+        return built
 
     def predict(texts: pa.Array) -> Floats:
         parts = (texts.slice(start, _AT_ONCE) for start in range(0, max(len(texts), 1), _AT_ONCE))
-        return np.concatenate([network_scores(model, network.inputs(part, network.shape.max_length)) for part in parts])
+        return np.concatenate(
+            [network_scores(model(), network.inputs(part, network.shape.max_length)) for part in parts]
+        )
 
     return predict
 
@@ -163,20 +196,16 @@ def prepare_engine() -> None:
         keep_compilations()
 
 
-def _seed(seed: int) -> None:
-    """Seed all that a fit draws from."""
+def _on_jax() -> bool:
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        keras.utils.set_random_seed(seed)
-    else:
-        # Keras' own function loads TensorFlow on every engine, which takes longer than many a fit. Initial weights
-        # come from Python's generator, and layers that draw are given their state.
-        random.seed(seed)
+    return bool(keras.backend.backend() == "jax")
 
 
 def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> Any:
     """A compiled network with initial weights of the current seed and an optimizer that remembers nothing."""
+    import keras
+
     shape = replace(network.shape, max_length=length)
     at_once = min(steps, _STEPS_AT_ONCE)
     compiled = _compiled(
@@ -185,8 +214,11 @@ def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> 
     )  # fmt: skip
     # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
     # not depend on whether the compiled network was there already.
-    _seed(settings.seed)
-    compiled.set_weights(network.made.build(network.hyperparameters, shape).get_weights())
+    if _on_jax():
+        assign(compiled, drawn(lambda: network.made.build(network.hyperparameters, shape), settings.seed)[1])
+    else:
+        keras.utils.set_random_seed(settings.seed)
+        compiled.set_weights(network.made.build(network.hyperparameters, shape).get_weights())
     for variable in compiled.optimizer.variables:
         if variable.path.split("/")[-1] == "learning_rate":
             variable.assign(settings.learning_rate)
@@ -211,7 +243,8 @@ def _compiled(
     import keras
 
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps) if schedule == "cosine" else learning_rate
-    model = made.build(hyperparameters, shape)
+    # On JAX a graph built as Keras does compiles a program for each shape that it draws.
+    model = drawn(lambda: made.build(hyperparameters, shape), 0)[0] if _on_jax() else made.build(hyperparameters, shape)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",
@@ -222,6 +255,20 @@ def _compiled(
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Rows to train on and rows to validate with, both in order; the same share of each label is held back."""
+    held: list[Any] = []
+    generator = np.random.default_rng(settings.seed)
+    for label in range(n_labels if settings.validation_size else 0):
+        rows = np.flatnonzero(labels == label)
+        # One row of a label at least stays to learn from.
+        count = min(round(len(rows) * settings.validation_size), len(rows) - 1)
+        held.extend(generator.permutation(rows)[: max(count, 0)])
+    mask = np.zeros(len(labels), np.bool_)
+    mask[held] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
 def row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
@@ -247,3 +294,17 @@ def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> l
         log.parent.mkdir(parents=True, exist_ok=True)
         chosen.append(keras.callbacks.CSVLogger(str(log)))
     return chosen
+
+
+@contextmanager
+def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
+    """A callback that shows epochs on standard error: standard output belongs to the run record."""
+    import keras
+
+    with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
+
+        def show(_epoch: int, logs: dict[str, float]) -> None:
+            bar.set_postfix({key: f"{value:.4f}" for key, value in logs.items()}, refresh=False)
+            bar.update()
+
+        yield keras.callbacks.LambdaCallback(on_epoch_end=show)

@@ -62,8 +62,8 @@ class Steps:
         import jax.numpy as jnp
 
         if seed not in self.initial:
-            self.initial[seed] = _drawn(self.build, seed)[1]
-        _assign(self.model, self.initial[seed])
+            self.initial[seed] = drawn(self.build, seed)[1]
+        assign(self.model, self.initial[seed])
         weigh(self.model)
         # Copies: the compiled step gives the memory of its state away.
         copies = [[jnp.array(variable.value, copy=True) for variable in part] for part in _variables(self.model)]
@@ -80,7 +80,7 @@ def _variables(model: Any) -> tuple[list[Any], list[Any]]:
     return model.trainable_variables, model.non_trainable_variables
 
 
-def _drawn(build: Callable[[], Any], seed: int) -> tuple[Any, list[list[Any]]]:
+def drawn(build: Callable[[], Any], seed: int) -> tuple[Any, list[list[Any]]]:
     """A new graph, and its initial values by a seed, those of dropout's generators among them.
 
     Built while one program is traced that draws all values: drawn one by one, each shape would be a program to compile,
@@ -98,14 +98,14 @@ def _drawn(build: Callable[[], Any], seed: int) -> tuple[Any, list[list[Any]]]:
     random.seed(seed)
     values = jax.jit(draw).lower().compile(compiler_options=_QUICKLY)()
     (model,) = graphs
-    _assign(model, values)
+    assign(model, values)
     for layer in model.layers:
         if generator := getattr(layer, "seed_generator", None):
             generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], "uint32"))
     return model, [[np.array(variable.value) for variable in part] for part in _variables(model)]
 
 
-def _assign(model: Any, values: list[list[Any]]) -> None:
+def assign(model: Any, values: list[list[Any]]) -> None:
     for variables, parts in zip(_variables(model), values, strict=True):
         for variable, value in zip(variables, parts, strict=True):
             variable.assign(value)
@@ -121,7 +121,7 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
     def build() -> Any:
         return made.build(hyperparameters, shape)
 
-    model, initial = _drawn(build, seed)
+    model, initial = drawn(build, seed)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
 
@@ -211,7 +211,7 @@ class Fitting:
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order of the graph."""
         model = self._steps.model
-        _assign(model, self._state[:2])
+        assign(model, self._state[:2])
         return list(model.get_weights())
 
     def _rate(self, epochs: float) -> float:
