@@ -22,6 +22,8 @@ class TextclfError(Exception):
     """
 
     exit_code = 1
+    status = "failed"
+    """What the run record says of a run that ended with this error."""
 
     def __init__(
         self,
@@ -55,3 +57,17 @@ class InputError(TextclfError):
 
 class ArtifactError(InputError):
     """A model folder that is incomplete, altered, of another format or of an unknown architecture."""
+
+
+class GateError(TextclfError):
+    """Scored rows that the audit does not let into the published tables."""
+
+    exit_code = 4
+    status = "refused"
+
+
+class LockError(TextclfError):
+    """Another run works on the same day of the same table."""
+
+    exit_code = 5
+    status = "locked"

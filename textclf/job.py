@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
-from textclf.config import Pipeline, Source, config_digest, load_pipeline
+from textclf.config import Pipeline, Source, config_digest, load_pipeline, masked
 from textclf.errors import TextclfError, UsageError
 from textclf.session import open_session
 from textclf.tables import RunRecord, Warehouse
@@ -59,23 +59,31 @@ def add_source(made: argparse.ArgumentParser) -> None:
 
 
 def run(
-    name: str, made: argparse.ArgumentParser, work: Callable[[Job], None], argv: Sequence[str] | None = None
+    name: str,
+    made: argparse.ArgumentParser,
+    work: Callable[[Job], None],
+    argv: Sequence[str] | None = None,
+    *,
+    keep: bool = True,
 ) -> int:
     """Run a job's work and return its exit code.
 
     The last line on standard output is the run record as JSON; all else, Spark's and Keras' words included,
     goes to standard error.
+
+    Args:
+        keep: Add the record to ``runs``; jobs that only look at tables leave no trace in them.
     """
     args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
     record = RunRecord(name)
     with contextlib.redirect_stdout(sys.stderr):
-        code = _attempt(args, record, work)
+        code = _attempt(args, record, work, keep=keep)
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()
     return code
 
 
-def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], None]) -> int:
+def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], None], *, keep: bool) -> int:
     job: Job | None = None
     try:
         pipeline = load_pipeline(args.config)
@@ -87,14 +95,14 @@ def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], 
         record.end("succeeded")
         code = 0
     except TextclfError as error:
-        record.end("failed", error.problem)
-        sys.stderr.write(f"{record.job}: {error}\n")
+        record.end(error.status, error.problem)
+        sys.stderr.write(masked(f"{record.job}: {error}\n"))
         code = error.exit_code
     except Exception as error:  # noqa: BLE001 - the job's outermost frame: whatever it was is recorded and reported
         record.end("failed", f"{type(error).__name__}: {error}".partition("\n")[0][:500])
-        traceback.print_exc()
+        sys.stderr.write(masked(traceback.format_exc()))
         code = 1
-    return _keep(job, record, code)
+    return _keep(job if keep else None, record, code)
 
 
 def _keep(job: Job | None, record: RunRecord, code: int) -> int:
@@ -104,7 +112,8 @@ def _keep(job: Job | None, record: RunRecord, code: int) -> int:
     try:
         record.append(job.spark, job.warehouse)
     except Exception:  # noqa: BLE001 - the first error, if there was one, must still decide the exit code
-        traceback.print_exc()
-        sys.stderr.write(f"{record.job}: the run record could not be written to {job.warehouse.location('runs')}\n")
+        sys.stderr.write(masked(traceback.format_exc()))
+        place = masked(str(job.warehouse.location("runs")))
+        sys.stderr.write(f"{record.job}: the run record could not be written to {place}\n")
         return code or 1
     return code

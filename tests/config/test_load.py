@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.config import config_digest, load_pipeline, parse_pipeline
+from textclf.config import config_digest, load_pipeline, masked, parse_pipeline
 from textclf.errors import ConfigError
 
 GOOD = """
@@ -99,3 +99,31 @@ def test_any_text_is_a_pipeline_or_a_clear_error(text: str) -> None:
     for candidate in (text, GOOD + text, GOOD.replace("yelp", text)):
         with contextlib.suppress(ConfigError):  # any other exception fails the test
             parse_pipeline(candidate, {"DATA": "/data"})
+
+
+def test_values_of_the_environment_are_in_no_message() -> None:
+    secret = "hunter2-very-secret"
+    message = mistakes(GOOD + '[score]\nbackend = "${TEXTCLF_SECRET}"\n', {"DATA": "/data", "TEXTCLF_SECRET": secret})
+    assert secret not in message
+    assert "score.backend: received '${TEXTCLF_SECRET}'" in message
+    assert masked({"at": [f"s3://key:{secret}@place"]}) == {"at": ["s3://key:${TEXTCLF_SECRET}@place"]}
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("[gate]\nmax_rejects = 1.5", "gate.max_rejects: received 1.5"),
+        ("[gate]\nmax_pis = 1.5", "gate.max_pis: unknown key; did you mean max_psi?"),
+        ("[lock]\nlease = 1.0", "lock.lease: received 1.0"),
+        ("[upkeep]\nretention_days = 1.0", "or short_retention = true"),
+    ],
+)
+def test_sections_of_publishing_say_what_is_wrong(section: str, expected: str) -> None:
+    assert expected in mistakes(f"{GOOD}{section}\n")
+
+
+@pytest.mark.parametrize(
+    "line", ['schema = "db; DROP TABLE x"', 'schema = "db`x"', 'schema = "../db"', 'schema = "a.b.c"']
+)
+def test_a_schema_is_a_name_and_no_sql(line: str) -> None:
+    assert "schema: received" in mistakes(GOOD.replace('warehouse = "warehouse"', f'{line}\nmodels = "m"'))

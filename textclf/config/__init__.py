@@ -1,8 +1,11 @@
 """The pipeline file: TOML in, validated sections out."""
 
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
+from textclf.config.masking import masked
 from textclf.config.model import (
     Distribution,
+    Gate,
+    Lock,
     Mlflow,
     Pipeline,
     Score,
@@ -13,10 +16,13 @@ from textclf.config.model import (
     Split,
     Text,
     Train,
+    Upkeep,
 )
 
 __all__ = [
     "Distribution",
+    "Gate",
+    "Lock",
     "Mlflow",
     "Pipeline",
     "Score",
@@ -27,7 +33,9 @@ __all__ = [
     "Split",
     "Text",
     "Train",
+    "Upkeep",
     "config_digest",
     "load_pipeline",
+    "masked",
     "parse_pipeline",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from textclf.config.masking import masked, remember
 from textclf.config.model import Pipeline
 from textclf.errors import ConfigError
 
@@ -55,7 +56,9 @@ def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: 
         mistakes += [_describe(mistake) for mistake in error.errors(include_url=False)]
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise ConfigError("\n".join([f"The pipeline file {name} has {count}:", *(f"- {line}" for line in mistakes)]))
+        raise ConfigError(
+            "\n".join([f"The pipeline file {name} has {count}:", *(f"- {masked(line)}" for line in mistakes)])
+        )
     return pipeline
 
 
@@ -74,6 +77,7 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
 
     def replace(match: re.Match[str]) -> str:
         if match[1] in environ:
+            remember(match[1], environ[match[1]])
             return environ[match[1]]
         mistakes.append(
             f"{_key(place)}: the environment variable {match[1]} is not set; expected it in the environment of "

@@ -258,6 +258,59 @@ class Score(Section):
     gpu: Literal["auto", "never", "always"] = "auto"
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Index = Annotated[float, Field(gt=0)]
+
+
+class Gate(Section):
+    """What a run must show before its slices are published.
+
+    ``max_psi`` (population stability index) and ``max_ks`` (largest distance between two cumulated distributions of
+    scores) bound how far a slice may be from the last ``history`` published days of its source; ``max_psi_test`` and
+    ``max_ks_test`` how far from the model's own test rows, None for no bound. A share or distance counts only where
+    chance alone would give as much less often than ``significance``; distances are looked at from ``min_rows`` on.
+    """
+
+    max_rejects: Share = 0.1
+    max_unknown: Share = 0.5
+    max_psi: Index | None = 0.25
+    max_ks: Share | None = 0.3
+    max_psi_test: Index | None = None
+    max_ks_test: Share | None = None
+    significance: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    min_rows: Count = 1000
+    history: Count = 7
+    unique_ids: bool = False
+
+
+class Lock(Section):
+    """``lease`` is the time, in seconds, after which the lock of a run that gives no sign of life is free."""
+
+    lease: Annotated[float, Field(ge=3, le=86_400)] = 60.0
+
+
+class Upkeep(Section):
+    """How ``maintain_tables`` tends to tables.
+
+    Files that no current row needs, and refused rows in staging, stay for ``retention_days``; fewer than the 7 of
+    Delta, which longer reads and time travel count on, need ``short_retention``. Files are merged where they are
+    smaller than ``small_file_mb`` on average.
+    """
+
+    retention_days: Annotated[float, Field(ge=0)] = 7.0
+    short_retention: bool = False
+    small_file_mb: Count = 32
+
+    @model_validator(mode="after")
+    def _keeps_what_readers_need(self) -> "Upkeep":
+        if self.retention_days < 7 and not self.short_retention:
+            raise ValueError(
+                f"retention_days below 7 can take files from running readers, received {self.retention_days:g}; "
+                "expected 7 or more, or short_retention = true"
+            )
+        return self
+
+
 class Pipeline(Section):
     """One pipeline file.
 
@@ -276,6 +329,9 @@ class Pipeline(Section):
     search: Search = Search()
     train: Train = Train()
     score: Score = Score()
+    gate: Gate = Gate()
+    lock: Lock = Lock()
+    upkeep: Upkeep = Upkeep()
     mlflow: Mlflow | None = None
 
     @field_validator("sources")

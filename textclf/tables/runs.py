@@ -8,8 +8,11 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
+from textclf.config import masked
+from textclf.tables.retry import retried
 from textclf.tables.schemas import RUNS
 from textclf.tables.warehouse import Warehouse
+from textclf.version import code_version
 
 
 def new_run_id(now: datetime) -> str:
@@ -22,10 +25,11 @@ class RunRecord:
     """What one run of a job read, did and left.
 
     Attributes:
-        status: ``running``, ``succeeded`` or ``failed``.
+        status: ``running``, ``succeeded``, ``failed``, ``refused`` (by the gate), ``locked`` (by another run) or
+            ``killed`` (noted by the run that found its lock).
         input_version: Version of the input where it is a Delta table.
         models: Digest of each model used, by ``name@version``.
-        gate: The audit's checks with their verdicts, where the job has a gate.
+        gate: The audit's figures, checks and verdict, where the job has a gate.
         tables: Location of each table that the run wrote.
         details: Figures of the job's own.
     """
@@ -50,6 +54,7 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.started_at)
+        self.details.setdefault("code_version", code_version())
 
     @property
     def seconds(self) -> float | None:
@@ -62,16 +67,18 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The record as one line of JSON; fields without a value are left out."""
-        values = asdict(self) | {"seconds": self.seconds}
+        values = masked(asdict(self)) | {"seconds": self.seconds}
         kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
         return json.dumps(kept, default=datetime.isoformat, ensure_ascii=False)
 
     def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
-        """Add the record to the ``runs`` table."""
-        values = asdict(self)
-        values["gate"] = None if self.gate is None else json.dumps(self.gate)
-        values["details"] = json.dumps(self.details | {"tables": self.tables}, default=str, ensure_ascii=False)
+        """Add the record to the ``runs`` table; values that the environment gave are masked, as in ``to_json``."""
+        values = masked(asdict(self))
+        details = values["details"] | {"tables": values["tables"]}
+        values["gate"] = None if self.gate is None else json.dumps(values["gate"], ensure_ascii=False)
+        values["details"] = json.dumps(details, default=str, ensure_ascii=False)
         place = warehouse.location(RUNS.name)
-        place.ensure(spark, RUNS)
         row = tuple(values[name] for name in RUNS.columns)
-        place.append(spark.createDataFrame([row], RUNS.schema).coalesce(1))
+        rows = spark.createDataFrame([row], RUNS.schema).coalesce(1)
+        retried(lambda: place.ensure(spark, RUNS))
+        retried(lambda: place.append(rows))
