@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from textclf.errors import InputError
+from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
 
@@ -17,6 +19,34 @@ class Slice:
 
     ds: date | None
     source: str | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table to publish to."""
+
+    place: Location
+    spec: TableSpec
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The two tables that rows of a scoring pass end in."""
+
+    accepted: Target
+    refused: Target
+
+    def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice]) -> None:
+        """Replace the slices by staged rows: those with a reason in one table, all others in the other.
+
+        Two tables are two commits. That of the refused rows comes first, so that the commit of the accepted ones is
+        the one that publishes: before it the results are those of the run before, after it nothing is left to do. A
+        run killed in between leaves refused rows that are ahead of the results; the next run of the same slices
+        replaces both. A conflict with another writer changes nothing and is tried again.
+        """
+        stamped = stored.withColumn("run_id", F.lit(run_id))
+        for target, condition in ((self.refused, "reason IS NOT NULL"), (self.accepted, "reason IS NULL")):
+            replace_slices(target.place, stamped.where(condition), target.spec, slices)
 
 
 def check_columns(spark: SparkSession, place: Location, spec: TableSpec) -> None:
@@ -43,7 +73,7 @@ def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Coll
     """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty."""
     if not slices:
         return
-    place.replace(df, spec, predicate(slices))
+    retried(lambda: place.replace(df, spec, predicate(slices)))
 
 
 def predicate(slices: Collection[Slice]) -> str:

@@ -29,13 +29,6 @@ class Location:
     path: str | None = None
     name: str | None = None
 
-    @property
-    def sql(self) -> str:
-        """How SQL names the table."""
-        if self.name is not None:
-            return self.name
-        return "delta.`{}`".format((self.path or "").replace("`", "``"))
-
     def __str__(self) -> str:
         return self.path or self.name or ""
 
@@ -45,6 +38,12 @@ class Location:
             return DeltaTable.isDeltaTable(spark, self.path)
         return spark.catalog.tableExists(self.name or "")
 
+    def delta(self, spark: SparkSession) -> DeltaTable:
+        """The table with Delta's own operations."""
+        if self.path is not None:
+            return DeltaTable.forPath(spark, self.path)
+        return DeltaTable.forName(spark, self.name or "")
+
     def read(self, spark: SparkSession) -> DataFrame:
         """The table as it is now."""
         if self.path is not None:
@@ -53,15 +52,16 @@ class Location:
 
     def version(self, spark: SparkSession) -> int:
         """Number of the newest commit."""
-        return int(spark.sql(f"DESCRIBE HISTORY {self.sql} LIMIT 1").collect()[0]["version"])
+        return int(self.delta(spark).history(1).collect()[0]["version"])
 
     def read_version(self, spark: SparkSession, version: int) -> DataFrame:
         """The table as that commit left it."""
-        return spark.sql(f"SELECT * FROM {self.sql} VERSION AS OF {version}")
+        reader = spark.read.option("versionAsOf", version)
+        return reader.format("delta").load(self.path) if self.path is not None else reader.table(self.name or "")
 
     def version_of(self, spark: SparkSession, commit: str) -> int:
         """Number of the commit that was given this name."""
-        history = spark.sql(f"DESCRIBE HISTORY {self.sql}").where(F.col("userMetadata") == commit)
+        history = self.delta(spark).history().where(F.col("userMetadata") == commit)
         return int(history.collect()[0]["version"])
 
     def ensure(self, spark: SparkSession, spec: TableSpec) -> bool:
@@ -120,6 +120,12 @@ class Warehouse:
         if self.schema is not None:
             return Location(name=f"{self.schema}._staging_{run_id.replace('-', '_')}_{name}")
         return Location(path=f"{self.root}/_staging/{run_id}/{name}")
+
+    def locks(self, spark: SparkSession) -> str:
+        """Folder of the locks: in the warehouse, or where the catalog keeps the schema's tables."""
+        if self.schema is not None:
+            return f"{spark.catalog.getDatabase(self.schema).locationUri}/_locks"
+        return f"{self.root}/_locks"
 
     def read(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
         """The table's declared columns.

@@ -1,0 +1,138 @@
+"""One run at a time for each day of a table, whatever becomes of the run."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from textclf.errors import LockError
+from textclf.tables.lock import Lease, LockLog, Locks, lock_name, locked
+
+DAY, NEXT = date(2026, 1, 31), date(2026, 2, 1)
+
+
+@contextmanager
+def run(spark: SparkSession, folder: Path, name: str = "run", lease: float = 60) -> Iterator[Locks]:
+    with locked(spark, str(folder), "results", name, "score_table", lease) as locks:
+        yield locks
+
+
+def state(spark: SparkSession, folder: Path, day: date = DAY) -> tuple[int, Lease | None]:
+    return LockLog(spark, f"{folder}/{lock_name('results', day)}").newest()
+
+
+def test_a_day_has_one_run_and_other_days_do_not_wait(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path, "first") as first:
+        first.take([DAY])
+        first.take([DAY, None])  # its own it keeps
+        with run(spark, tmp_path, "second") as second:
+            second.take([NEXT])
+            with pytest.raises(LockError) as error:
+                second.take([DAY])
+            assert error.value.exit_code == 5
+            assert "received: run first of score_table, process" in str(error.value)
+            second.check()
+    with run(spark, tmp_path, "third") as third:
+        third.take([DAY, NEXT, None])  # all given back
+        assert third.abandoned == []
+
+
+def test_of_many_at_once_one_gets_it(spark: SparkSession, tmp_path: Path) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
+        runs = [stack.enter_context(run(spark, tmp_path, f"run{number}")) for number in range(8)]
+
+        def attempt(locks: Locks) -> bool:
+            try:
+                locks.take([DAY])
+            except LockError:
+                return False
+            return True
+
+        assert sum(pool.map(attempt, runs)) == 1
+
+
+def test_a_lock_is_kept_alive_and_its_log_is_a_delta_table(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path, lease=6) as locks:
+        locks.take([DAY])
+        time.sleep(5)
+        locks.check()
+        number, lease = state(spark, tmp_path)
+        assert number >= 1
+        assert lease is not None
+        assert not lease.free
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{tmp_path}/{lock_name('results', DAY)}`").orderBy("version")
+    *during, last = [row["operation"] for row in history.collect()]
+    assert (set(during), last) == ({"LOCK"}, "UNLOCK")
+
+
+def forge(spark: SparkSession, folder: Path, **changes: object) -> None:
+    """The lock's newest commit, changed."""
+    number, lease = state(spark, folder)
+    assert lease is not None
+    log = LockLog(spark, f"{folder}/{lock_name('results', DAY)}")
+    assert log.commit(number + 1, dataclasses.replace(lease, **changes))  # type: ignore[arg-type]
+
+
+def test_a_run_that_stalls_loses_its_lock_and_does_not_publish(spark: SparkSession, tmp_path: Path) -> None:
+    past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    with run(spark, tmp_path, "stalled") as stalled:
+        stalled.take([DAY])
+        forge(spark, tmp_path, expires=past)
+        with run(spark, tmp_path, "other") as other:
+            other.take([DAY])
+            assert [(lease.run_id, day) for lease, day in other.abandoned] == [("stalled", DAY)]
+            # Killed before it has recorded that, it leaves both to its successor.
+            forge(spark, tmp_path, expires=past)
+            with run(spark, tmp_path, "third") as third:
+                third.take([DAY])
+                assert [lease.run_id for lease, _ in third.abandoned] == ["stalled", "other"]
+                third.recorded()
+                assert third.abandoned == []
+            with run(spark, tmp_path, "fourth") as fourth:
+                fourth.take([DAY])
+                assert fourth.abandoned == []
+            with pytest.raises(LockError, match="its lock went to another run"):
+                stalled.check()
+    assert state(spark, tmp_path)[1] is not None
+
+
+def test_a_lease_of_another_machine_is_only_free_when_it_ends(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path, "elsewhere") as locks:
+        locks.take([DAY])
+        forge(spark, tmp_path, process="another-machine 1", pid=1)
+        with run(spark, tmp_path) as other, pytest.raises(LockError):
+            other.take([DAY])
+
+
+def test_the_lock_of_a_killed_process_of_this_machine_is_free_at_once(spark: SparkSession, tmp_path: Path) -> None:
+    if not Path("/proc/sys/kernel/random/boot_id").exists():
+        pytest.skip("needs /proc: elsewhere the lease has to end")
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        code = "from textclf.tables.lock import _process; import sys; print(_process(int(sys.argv[1])))"
+        seen = subprocess.run(
+            [sys.executable, "-c", code, str(process.pid)], capture_output=True, text=True, check=True
+        )
+        with run(spark, tmp_path, "victim") as locks:
+            locks.take([DAY])
+            forge(spark, tmp_path, process=seen.stdout.strip(), pid=process.pid)
+            with run(spark, tmp_path) as other, pytest.raises(LockError):
+                other.take([DAY])
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            with run(spark, tmp_path) as other:
+                other.take([DAY])
+                assert [lease.run_id for lease, _ in other.abandoned] == ["victim"]
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,110 @@
+"""What earlier runs published, from their records alone."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.config import masked
+from textclf.tables.audit import Figures
+from textclf.tables.gate import Baseline
+from textclf.tables.lock import Locks
+from textclf.tables.runs import RunRecord
+from textclf.tables.schemas import RUNS
+from textclf.tables.warehouse import Location, Warehouse
+
+_RUNS = 400  # of the newest publications are looked at: a year of nights
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One run that published to a table.
+
+    Attributes:
+        day: The day it was asked for, None where it took the days of its input.
+        fingerprint: Digest of all that decides its rows.
+    """
+
+    run_id: str
+    ended_at: datetime
+    day: date | None
+    fingerprint: str | None
+    slices: tuple[Figures, ...]
+
+    @property
+    def days(self) -> set[date | None]:
+        """The days whose slices it wrote, or was asked for."""
+        asked = {self.day} if self.day else set()
+        return asked | {figures.slice.ds for figures in self.slices}
+
+
+def publications(spark: SparkSession, warehouse: Warehouse, output: str) -> list[Publication]:
+    """The newest runs that published to the table ``output``, the newest first."""
+    place = warehouse.location(RUNS.name)
+    if not place.exists(spark):
+        return []
+    published = (F.col("job") == "score_table") & (F.col("status") == "succeeded")
+    here = F.get_json_object("gate", "$.output") == F.lit(masked(output))
+    newest = place.read(spark).where(published & here).orderBy(F.desc("ended_at")).limit(_RUNS)
+    return [_publication(row) for row in newest.select("run_id", "ended_at", "gate", "details").collect()]
+
+
+def _publication(row: Any) -> Publication:
+    gate, details = json.loads(row["gate"]), json.loads(row["details"])
+    day = details.get("day")
+    return Publication(
+        row["run_id"],
+        row["ended_at"],
+        None if day is None else date.fromisoformat(day),
+        details.get("fingerprint"),
+        tuple(map(Figures.from_json, gate["slices"])),
+    )
+
+
+def baselines(
+    found: Sequence[Figures], published: Iterable[Publication], history: int
+) -> Mapping[str | None, Mapping[date | None, Baseline]]:
+    """For each slice the last ``history`` published days of its source before its own, taken together."""
+    newest: dict[str | None, dict[date, Figures]] = {}
+    for publication in published:
+        for figures in publication.slices:
+            if figures.slice.ds is not None:  # the newest publication of a slice comes first and counts
+                newest.setdefault(figures.slice.source, {}).setdefault(figures.slice.ds, figures)
+    made: dict[str | None, dict[date | None, Baseline]] = {}
+    for each in found:
+        source, ds = each.slice.source, each.slice.ds
+        if ds is None:
+            continue
+        days = sorted((day for day in newest.get(source, {}) if day < ds), reverse=True)[:history]
+        if days:
+            made.setdefault(source, {})[ds] = Baseline.of(newest[source][day] for day in days)
+    return made
+
+
+def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, output: Location) -> None:
+    """Add a record for each run that died holding a lock and has none: who is killed writes none itself.
+
+    Args:
+        output: The table whose days were locked; the record says whether it has rows of the run.
+    """
+    dead = {lease.run_id: (lease, day) for lease, day in locks.abandoned}
+    if not dead:
+        return
+    place = warehouse.location(RUNS.name)
+    if place.exists(spark):
+        known = place.read(spark).where(F.col("run_id").isin(list(dead))).select("run_id").collect()
+        for row in known:
+            dead.pop(row["run_id"], None)
+    for lease, day in dead.values():
+        record = RunRecord(lease.job, datetime.fromisoformat(lease.since), lease.run_id)
+        rows = output.read(spark).where(F.col("run_id") == lease.run_id) if output.exists(spark) else None
+        published = rows is not None and bool(rows.limit(1).count())
+        record.details = {"day": str(day or "no date"), "host": lease.host, "pid": lease.pid, "published": published}
+        record.tables["results"] = str(output)
+        record.end("killed", f"gave no sign of life after {lease.renewed}; another run took its lock over")
+        record.append(spark, warehouse)
+    locks.recorded()

@@ -1,0 +1,347 @@
+"""One run at a time for each day of a table: a lease that its holder renews, with a Delta log as the arbiter.
+
+Each lock is a Delta log of its own. Whoever commits the next number holds it: Delta's LogStore lets one writer have a
+number, on every file system and object store that Delta itself is safe on. The holder commits again before its lease
+ends; who is killed does not, and the next run takes over by committing the number after the dead one's. A holder that
+was held up longer than its lease finds its number taken, and stops before it publishes. Clocks of different machines
+must agree within the lease.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.sql import SparkSession
+
+from textclf.errors import LockError
+
+_COMMIT = re.compile(r"^(\d{20})\.json$")
+UNDATED = "undated"
+"""Instead of a day: held by a run whose days only its input tells, from its beginning."""
+Held = date | str | None
+"""What a lock is on: a day, None for rows without one, or ``UNDATED``."""
+_SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input"}
+_ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What the newest commit of a lock says.
+
+    Attributes:
+        output: The table.
+        process: Machine, process and its start, None where another machine cannot tell them apart.
+        since, renewed, expires: UTC, in ISO form.
+        held: False in the commit that gives the lock back.
+        orphans: Leases of dead runs, as ``asdict`` gives them, that nobody has recorded yet. Who takes over may be
+            killed before it writes their records; then its successor finds them here.
+    """
+
+    run_id: str
+    job: str
+    output: str
+    host: str
+    pid: int
+    process: str | None
+    since: str
+    renewed: str
+    expires: str
+    held: bool = True
+    orphans: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def free(self) -> bool:
+        """Whether another run may take the lock: given back, run out, or of a process of this machine that is gone."""
+        if not self.held or datetime.now(UTC) >= datetime.fromisoformat(self.expires):
+            return True
+        machine, _, _ = (self.process or "").rpartition(" ")
+        return bool(machine) and machine == _machine() and self.process != _process(self.pid)
+
+
+class LockLog:
+    """The Delta log of one lock."""
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        jvm: Any = spark._jvm
+        self._jvm, self._folder = jvm, f"{path}/_delta_log"
+        self._conf = spark._jsparkSession.sessionState().newHadoopConf()
+        self._store = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path).store()
+        self._scala = jvm.scala.jdk.javaapi.CollectionConverters
+
+    def newest(self) -> tuple[int, Lease | None]:
+        """Number and content of the newest commit; -1 where there is none yet."""
+        numbers = self._numbers()
+        if not numbers:
+            return -1, None
+        lines = self._store.readAsIterator(self._file(max(numbers)), self._conf)
+        first = json.loads(lines.next())
+        lines.close()
+        return max(numbers), Lease(**json.loads(first["commitInfo"]["userMetadata"]))
+
+    def commit(self, number: int, lease: Lease) -> bool:
+        """Write that commit; False where another writer already has."""
+        lines = self._jvm.java.util.ArrayList()
+        for action in _actions(number, lease):
+            lines.add(json.dumps(action))
+        path = self._file(number)
+        path.getFileSystem(self._conf).mkdirs(path.getParent())
+        try:
+            self._store.write(path, self._scala.asScala(lines.iterator()), False, self._conf)
+        except Py4JJavaError as error:
+            if _kind(error) != "FileAlreadyExistsException":
+                raise
+            return False
+        return True
+
+    def _numbers(self) -> list[int]:
+        try:
+            listed = self._scala.asJava(self._store.listFrom(self._file(0), self._conf))
+            names = [listed.next().getPath().getName() for _ in iter(listed.hasNext, False)]
+        except Py4JJavaError as error:
+            if _kind(error) != "FileNotFoundException":
+                raise
+            return []
+        return [int(match[1]) for match in map(_COMMIT.match, names) if match]
+
+    def trim(self, newest: int) -> int:
+        """Remove the commits before ``newest``, which says all that is needed; their number."""
+        count = 0
+        for number in self._numbers():
+            if number < newest:
+                path = self._file(number)
+                count += bool(path.getFileSystem(self._conf).delete(path, False))
+        return count
+
+    def _file(self, number: int) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{number:020d}.json")
+
+
+@dataclass
+class _Taken:
+    log: LockLog
+    day: Held
+    number: int = -1
+    orphans: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Locks:
+    """The locks that a run holds, all renewed by one thread."""
+
+    spark: SparkSession
+    folder: str
+    output: str
+    run_id: str
+    job: str
+    lease: float
+    _taken: dict[str, _Taken] = field(default_factory=dict)
+    _since: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    _renewed: float = field(default_factory=time.monotonic)
+    _lost: bool = False
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, days: Iterable[Held]) -> None:
+        """Take the locks of these days; those that the run has it keeps.
+
+        Raises:
+            LockError: Another run has one of them; what was taken is given back when the run ends.
+        """
+        # All runs take several locks in the same order, so that of two that want the same days one gets them all.
+        for day in sorted(set(days), key=str):
+            name = lock_name(self.output, day)
+            with self._guard:
+                if name not in self._taken:
+                    taken = _Taken(LockLog(self.spark, f"{self.folder}/{name}"), day)
+                    self._acquire(taken)
+                    self._taken[name] = taken
+
+    @property
+    def abandoned(self) -> list[tuple[Lease, Held]]:
+        """Leases of dead runs that nobody has recorded, with what they were on."""
+        with self._guard:
+            return [(Lease(**lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
+
+    def recorded(self) -> None:
+        """Forget the dead runs: they have records now."""
+        with self._guard:
+            for taken in self._taken.values():
+                taken.orphans = []
+
+    def check(self) -> None:
+        """Make sure, before a publish, that every lock is still ours.
+
+        Raises:
+            LockError: The lease ended without a renewal, or another run took over.
+        """
+        with self._guard:
+            late = time.monotonic() - self._renewed > self.lease
+            if self._lost or late or any(taken.log.newest()[0] != taken.number for taken in self._taken.values()):
+                raise LockError(
+                    "This run was held up for so long that its lock went to another run; it published nothing more.",
+                    received=f"no renewal within {self.lease:g} seconds",
+                    expected="a renewal in time",
+                    fix="run it again; where machines stall for long, set a longer lease under [lock]",
+                )
+
+    def _acquire(self, taken: _Taken) -> None:
+        for _ in range(_ATTEMPTS):
+            number, lease = taken.log.newest()
+            if lease is not None and not lease.free:
+                raise _held(lease, self.output, taken.day)
+            taken.number, taken.orphans = number + 1, _orphans(lease)
+            # The second look: a number that was free because upkeep has removed it is not the newest.
+            if taken.log.commit(number + 1, self._signed(taken)) and taken.log.newest()[0] == number + 1:
+                return
+        raise LockError(
+            "The lock could not be had.",
+            received=f"other runs that took and left it in {_ATTEMPTS} attempts",
+            expected="a free lock",
+            fix="run it again when fewer runs want the same day",
+        )
+
+    def _signed(self, taken: _Taken, *, held: bool = True) -> Lease:
+        now = datetime.now(UTC)
+        ends = (now + timedelta(seconds=self.lease)).isoformat()
+        host, pid = os.uname().nodename, os.getpid()
+        return Lease(
+            self.run_id,
+            self.job,
+            self.output,
+            host,
+            pid,
+            _process(pid),
+            self._since,
+            now.isoformat(),
+            ends,
+            held,
+            taken.orphans,
+        )
+
+    def _keep_alive(self) -> None:
+        while not self._ended.wait(self.lease / 3):
+            with self._guard:
+                try:
+                    self._lost = self._lost or not all(map(self._renew, self._taken.values()))
+                except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
+                    sys.stderr.write(f"The lock of run {self.run_id} could not be renewed: {_kind(error)}\n")
+                else:
+                    self._renewed = time.monotonic()
+
+    def _renew(self, taken: _Taken) -> bool:
+        if not taken.log.commit(taken.number + 1, self._signed(taken)):
+            return False
+        taken.number += 1
+        return True
+
+    def _release(self) -> None:
+        with self._guard:
+            try:
+                for taken in self._taken.values():
+                    # A number that is taken already belongs to who took over.
+                    taken.log.commit(taken.number + 1, self._signed(taken, held=False))
+            except Py4JError as error:
+                sys.stderr.write(
+                    f"The lock of run {self.run_id} could not be given back ({_kind(error)}); "
+                    f"it is free in {self.lease:g} seconds.\n"
+                )
+            self._taken.clear()
+
+
+@contextmanager
+def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str, lease: float) -> Iterator[Locks]:
+    """Locks on the days of a table, none taken yet; all are given back on the way out.
+
+    Args:
+        folder: Where locks are kept.
+        output: The table, as its location is called.
+        lease: Seconds without a sign of life after which a lock is free.
+    """
+    locks = Locks(spark, folder, output, run_id, job, lease)
+    beat = threading.Thread(target=locks._keep_alive, name=f"lock {run_id}", daemon=True)
+    beat.start()
+    try:
+        yield locks
+    finally:
+        locks._ended.set()
+        beat.join()
+        locks._release()
+
+
+def lock_name(output: str, day: Held) -> str:
+    """Folder of the lock of a day of a table: the same for every run, safe as a name."""
+    return f"{day or 'no-date'}-{hashlib.sha256(output.encode()).hexdigest()[:16]}"
+
+
+def lock_day(name: str) -> str:
+    """The day in a lock's name, which names the same lock again."""
+    return name.rpartition("-")[0]
+
+
+def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
+    """Dead runs that whoever takes over after this lease has to record."""
+    if lease is None:
+        return []
+    return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if lease.held else [])
+
+
+def _held(lease: Lease, output: str, day: Held) -> LockError:
+    return LockError(
+        "Another run works on this day of the table.",
+        received=f"run {lease.run_id} of {lease.job}, process {lease.pid} on {lease.host}, since {lease.since}, "
+        f"last sign of life {lease.renewed}",
+        expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",
+        fix=f"wait until it ends; if it was killed, its lock is free from {lease.expires} on",
+    )
+
+
+def _actions(number: int, lease: Lease) -> Iterator[dict[str, Any]]:
+    """The lines of a commit; the first commit makes the log that of an empty table, which Delta can describe."""
+    now = int(time.time() * 1000)
+    operation = "LOCK" if lease.held else "UNLOCK"
+    info = {"timestamp": now, "operation": operation, "operationParameters": {}}
+    yield {"commitInfo": info | {"userMetadata": json.dumps(asdict(lease))}}
+    if number == 0:
+        yield {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
+        empty = json.dumps({"type": "struct", "fields": []})
+        table = {"id": str(uuid4()), "format": {"provider": "parquet", "options": {}}, "schemaString": empty}
+        yield {"metaData": table | {"partitionColumns": [], "configuration": {}, "createdTime": now}}
+
+
+def _kind(error: Py4JError) -> str:
+    """Name of the Java exception, or of Python's where Java itself is gone."""
+    if isinstance(error, Py4JJavaError):
+        return str(error.java_exception.getClass().getSimpleName())
+    return type(error).__name__
+
+
+def _machine() -> str | None:
+    """A name of this boot of this machine and its numbering of processes; None where the system tells neither."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+
+
+def _process(pid: int) -> str | None:
+    """A name of a process that no later one with its number has; None where it is gone or the system cannot tell."""
+    machine = _machine()
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None
+    # A killed process that its parent has not yet asked about is as dead as one that is gone.
+    return None if machine is None or state in "ZX" else f"{machine} {fields[18]}"
