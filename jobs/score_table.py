@@ -1,17 +1,25 @@
-"""Score a table of texts into results and results_rejects."""
+"""Score a table of texts into results and results_rejects; one day, a range of days, or what the gate refused."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date
 
+from textclf.errors import UsageError
 from textclf.job import Job, parser, run
+from textclf.scoring.anyway import publish_anyway
+from textclf.scoring.backfill import Range, score_range
 from textclf.scoring.score import ScoreOptions, score_table
 
 
 def work(job: Job) -> None:
     """Score the input; the counts go into the run record."""
     args = job.args
+    _check(args)
+    everywhere = (job.spark, job.warehouse, job.pipeline, job.record)
+    if args.publish_anyway:
+        publish_anyway(*everywhere, refused=args.publish_anyway, reason=args.reason, output=args.output)
+        return
     options = ScoreOptions(
         input=args.input,
         output=args.output,
@@ -22,12 +30,30 @@ def work(job: Job) -> None:
         all_scores=args.all_scores,
         evidence=args.evidence,
     )
-    score_table(job.spark, job.warehouse, job.pipeline, job.record, options)
+    if args.first:
+        score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
+    else:
+        score_table(*everywhere, options)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse flags that make no sense together."""
+    expected = None
+    if (args.first is None) != (args.last is None):
+        expected = "--from and --to together"
+    elif args.first and args.first > args.last:
+        expected = "--from no later than --to"
+    elif sum(map(bool, (args.first, args.date, args.publish_anyway))) > 1:
+        expected = "one of --date, --from with --to, --publish-anyway"
+    elif bool(args.publish_anyway) != bool((args.reason or "").strip()):
+        expected = "--publish-anyway RUN_ID and --reason TEXT together"
+    if expected:
+        raise UsageError("These flags do not go together.", received=" ".join(sys.argv[1:]), expected=expected)
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of rows from 1, received {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, received {text!r}")
     return int(text)
 
 
@@ -45,10 +71,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--output", metavar="PATH", help="Delta table for the results, instead of the warehouse's")
     made.add_argument("--model", metavar="NAME[@VERSION]", help="the model for all rows")
     made.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
+    made.add_argument("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day of the range")
+    made.add_argument("--parallel", type=_positive, default=2, metavar="N", help="days of a range side by side")
+    made.add_argument("--force", action="store_true", help="score days of a range again that are as they would be")
     made.add_argument("--backend", choices=["auto", "compiled", "keras"], help="what computes the scores")
     made.add_argument("--limit", type=_positive, metavar="N", help="score only N rows of the input")
     made.add_argument("--all-scores", action="store_true", help="write the score of every label")
     made.add_argument("--evidence", action="store_true", help="write the n-gram that moved each decision most")
+    made.add_argument("--publish-anyway", metavar="RUN_ID", help="publish the rows that the gate refused to this run")
+    made.add_argument("--reason", metavar="TEXT", help="why they are published; kept in the run record")
     return run("score_table", made, work, argv)
 
 

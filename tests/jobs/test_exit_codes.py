@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import build_vocabulary, ingest_corpus, score_table, train_model
+from jobs import build_vocabulary, ingest_corpus, maintain_tables, score_table, train_model
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 WriteConfig = Callable[[str], Path]
@@ -32,7 +32,7 @@ def test_a_run_ends_with_its_record(spark: SparkSession, run_job: RunJob, config
     assert [(row["run_id"], row["status"], row["input_rows"]) for row in kept] == [(record["run_id"], "succeeded", 3)]
 
 
-@pytest.mark.parametrize("job", [ingest_corpus, build_vocabulary, train_model, score_table])
+@pytest.mark.parametrize("job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables])
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from textclf.config import load_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.tables import Warehouse
+from textclf.tables.upkeep import clear_staging
 from textclf.text.build import build_vocabulary
 from textclf.training.train import train_model
 
@@ -22,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 ROWS = 300_000  # enough that a job is still writing when it is noticed
 
 
-def kill_while_writing(job: str, config: Path, folder: Path) -> int:
-    """Start a job, kill -9 its process group once it writes rows into a folder, and give back its exit status."""
-    before = set(folder.glob("**/*.parquet"))
+def kill_while_writing(job: str, config: Path, folder: Path, pattern: str = "**/*.parquet", *flags: str) -> int:
+    """Start a job, kill -9 its process group once it writes such a file into a folder; its exit status."""
+    before = set(folder.glob(pattern))
     process = subprocess.Popen(
-        [sys.executable, ROOT / "jobs" / f"{job}.py", "--config", config],
+        [sys.executable, ROOT / "jobs" / f"{job}.py", "--config", config, *flags],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
@@ -34,7 +35,7 @@ def kill_while_writing(job: str, config: Path, folder: Path) -> int:
         start_new_session=True,
     )
     try:
-        while process.poll() is None and set(folder.glob("**/*.parquet")) == before:
+        while process.poll() is None and set(folder.glob(pattern)) == before:
             time.sleep(0.02)
     finally:
         if process.poll() is None:
@@ -79,17 +80,45 @@ def test_killed_ingest(spark: SparkSession, config: Path, tmp_path: Path) -> Non
     assert snapshot(spark, warehouse, "corpus", "corpus_rejects") == before
 
 
+STAGES = {
+    "staging": "_staging/*/scored/**/*.parquet",
+    "audit": "_staging/*/scored/_delta_log/*1.json",
+    "publish": "results_rejects/_delta_log/*.json",
+}
+
+
 def test_killed_score(spark: SparkSession, config: Path, tmp_path: Path) -> None:
     from jobs import score_table
 
-    texts = spark.range(40).selectExpr("id", "if(id % 8 = 0, null, 'good food') AS text")
+    texts = spark.range(40).selectExpr("id", "if(id % 20 = 0, null, 'good food') AS text")
     texts.write.parquet(str(tmp_path / "input"))
     assert score_table.main(["--config", str(config), "--date", "2026-01-01"]) == 0
     warehouse = Warehouse.of(load_pipeline(config))
     before = snapshot(spark, warehouse, "results", "results_rejects")
-    spark.range(ROWS).selectExpr("id", "'bad place' AS text").write.mode("overwrite").parquet(str(tmp_path / "input"))
+    grown = spark.range(ROWS).selectExpr("id", "if(id % 20 = 0, null, 'bad place') AS text")
+    grown.write.mode("overwrite").parquet(str(tmp_path / "input"))
+    command = ["--config", str(config), "--date", "2026-01-01"]
 
-    status = kill_while_writing("score_table", config, tmp_path / "warehouse" / "_staging")
+    for stage, pattern in STAGES.items():
+        status = kill_while_writing("score_table", config, tmp_path / "warehouse", pattern, "--date", "2026-01-01")
+        assert status == -signal.SIGKILL, stage
+        if stage != "publish":
+            assert snapshot(spark, warehouse, "results", "results_rejects") == before, stage
+    # The last one died between the two commits, or just after both: each table is whole, the old one or the new.
+    assert shape(spark, warehouse, "results") in ((38, 1), (ROWS * 19 // 20, 1))
+    assert shape(spark, warehouse, "results_rejects") in ((2, 1), (ROWS // 20, 1))
 
-    assert status == -signal.SIGKILL
-    assert snapshot(spark, warehouse, "results", "results_rejects") == before
+    assert score_table.main(command) == 0  # nobody has to free a lock first
+    assert shape(spark, warehouse, "results") == (ROWS * 19 // 20, 1)
+    assert shape(spark, warehouse, "results_rejects") == (ROWS // 20, 1)
+    runs = warehouse.location("runs").read(spark).where("job = 'score_table'").groupBy("status").count()
+    assert {row["status"]: row["count"] for row in runs.collect()} == {"succeeded": 2, "killed": 3}
+
+    assert len(clear_staging(spark, warehouse, load_pipeline(config).upkeep)) == 3
+    assert list((tmp_path / "warehouse").glob("_staging/*")) == []
+
+
+def shape(spark: SparkSession, warehouse: Warehouse, name: str) -> tuple[int, int]:
+    """Rows of a table, and runs that they are of."""
+    rows = warehouse.location(name).read(spark)
+    return rows.count(), rows.select("run_id").distinct().count()

@@ -11,11 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import score_table as job
 from tests.artifact.samples import sample
+from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, versions
 from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
@@ -26,51 +27,8 @@ from textclf.scoring.score import ScoreOptions, score_table
 from textclf.scoring.scorer import Scorer, make_scorer
 from textclf.tables import RunRecord, Warehouse
 
-DAY = date(2026, 1, 31)
-ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'
-ROUTED = source_toml("yelp") + '[score]\nsource = "source"\ndate = "ds"\n'
-
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    """A store with champions for yelp (two labels) and trec (six)."""
-    made = ModelStore(str(tmp_path / "warehouse/models"))
-    for artifact in (sample("yelp"), sample("trec", labels=tuple("abcdef"))):
-        made.promote(artifact.manifest.name, made.save(artifact).manifest.version)
-    return made
-
-
-@pytest.fixture
-def write(spark: SparkSession, tmp_path: Path) -> Callable[..., str]:
-    """Write rows as a table of two files; give back its path."""
-
-    def made(rows: list[tuple[Any, ...]], schema: str, kind: str = "delta", name: str = "input") -> str:
-        path = str(tmp_path / name)
-        spark.createDataFrame(rows, schema).repartition(2).write.format(kind).mode("overwrite").save(path)
-        return path
-
-    return made
-
-
-def score(spark: SparkSession, pipeline: Pipeline, path: str, **options: Any) -> RunRecord:
-    run = RunRecord("score_table")
-    score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(input=path, **options))
-    return run
-
-
-def table(spark: SparkSession, pipeline: Pipeline, name: str = "results") -> DataFrame:
-    return Warehouse.of(pipeline).location(name).read(spark)
-
-
-def values(found: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    return sorted(map(tuple, found.select(*columns).collect()), key=repr)
-
-
-def versions(spark: SparkSession, pipeline: Pipeline) -> list[int]:
-    return [Warehouse.of(pipeline).location(name).version(spark) for name in ("results", "results_rejects")]
 
 
 @pytest.mark.parametrize("kind", ["delta", "parquet"])
@@ -101,7 +59,7 @@ def test_every_row_ends_in_results_or_in_rejects(
 def test_rows_go_to_the_champion_of_their_source_and_day(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:
-    pipeline = make_pipeline(ROUTED)
+    pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\n")
     rows = [
         (1, "good", "yelp", "2026-01-30"),
         (2, "good", "trec", "2026-01-31"),

@@ -100,6 +100,18 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
         ) from error
 
 
+def files_digest(table: InputTable) -> str | None:
+    """SHA-256 over path, size and time of each of a table's files; None where rows do not come from files alone."""
+    files = table.rows.inputFiles()
+    if not files:
+        return None
+    # A binary file's content is not read where nobody selects it.
+    listed = table.rows.sparkSession.read.format("binaryFile").load(files)
+    named = F.concat_ws("|", "path", F.col("length").cast("string"), F.unix_micros("modificationTime").cast("string"))
+    joined = F.concat_ws("\n", F.array_sort(F.collect_list(named)))
+    return str(listed.agg(F.sha2(joined, 256).alias("digest")).collect()[0]["digest"])
+
+
 def _in_catalog(spark: SparkSession, name: str) -> bool:
     try:
         return spark.catalog.tableExists(name)

@@ -1,23 +1,36 @@
 """The scoring pass: one read of the input, one evaluation of the models, then whole slices replaced."""
 
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
 
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
-from textclf.errors import InputError, TextclfError, UsageError
+from textclf.errors import GateError, InputError, UsageError
 from textclf.scoring.backends import Choice, choose
 from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
+from textclf.scoring.tested import tested_baselines
 from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse, staged
-from textclf.tables.publish import Slice, check_columns, replace_slices
-from textclf.tables.schemas import SCORED, TableSpec, results, results_rejects
+from textclf.tables.audit import Figures, audit, repeated_ids
+from textclf.tables.gate import judge, refusal
+from textclf.tables.history import Publication, baselines, publications, record_killed
+from textclf.tables.lock import UNDATED, locked
+from textclf.tables.publish import Target, Targets, check_columns
+from textclf.tables.schemas import SCORED, results, results_rejects
 from textclf.tables.warehouse import absolute
+
+STAGED = "scored"
+"""Name of a run's staged rows."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +59,30 @@ class ScoreOptions:
 
 
 @dataclass(frozen=True)
-class Target:
-    """A table to publish to."""
+class Plan:
+    """What a pass reads, scores with and writes to: the same for each day of a range."""
 
-    place: Location
-    spec: TableSpec
+    table: InputTable
+    routes: Routes
+    choices: dict[str, Choice]
+    targets: Targets
+
+    @property
+    def output(self) -> str:
+        """The table of results, as locks and records call it."""
+        return str(self.targets.accepted.place)
+
+    def note(self, run: RunRecord) -> None:
+        """Note in a run what made its rows."""
+        run.input, run.input_version = str(self.table.place), self.table.version
+        run.models = self.routes.digests
+        artifacts = self.routes.artifacts
+        run.details["corpora"] = {each.reference: each.manifest.corpus_digest for each in artifacts.values()}
+        run.details["backends"] = {
+            artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in self.choices.items()
+        }
+        for target in (self.targets.accepted, self.targets.refused):
+            run.tables[target.spec.name] = str(target.place)
 
 
 def score_table(
@@ -59,29 +91,68 @@ def score_table(
     """Score a table into ``results`` and ``results_rejects``, and note in ``run`` what was read and written.
 
     Each row of the input ends in one of the two. The slices (ds, source) that the input has rows of are
-    replaced, all others stay. Nothing is published before every row is computed and counted.
+    replaced, all others stay. Nothing is published before every row is computed, counted and audited.
 
     Raises:
         UsageError: No input, model or backend is named, or one that does not exist or cannot score the model.
         InputError: The input, a model or a published table cannot be used.
+        GateError: The audit refuses; the rows stay in staging.
+        LockError: Another run works on one of the days.
     """
+    score_planned(spark, warehouse, pipeline, run, options, plan_scoring(spark, warehouse, pipeline, options))
+
+
+def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
+    """Find the input, the models and the tables to write; raises as ``score_table``."""
     table = _input(spark, pipeline, options)
     routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
-    choices = _choices(spark, routes, pipeline, options, run)
-    accepted, refused = _targets(warehouse, table, pipeline.score.id, options.output)
-    for target in (accepted, refused):
+    choices = _choices(spark, routes, pipeline, options)
+    table.column(pipeline.score.id, "id")
+    targets = targets_of(warehouse, table.type_of(pipeline.score.id), options.output)
+    if targets.accepted.place == table.place:
+        raise InputError(
+            "The results would replace the input.",
+            received=f"--output {options.output}",
+            expected="another table than the input",
+        )
+    for target in (targets.accepted, targets.refused):
         check_columns(spark, target.place, target.spec)
-        run.tables[target.spec.name] = str(target.place)
-    run.input, run.input_version, run.models = str(table.place), table.version, routes.digests
+    return Plan(table, routes, choices, targets)
+
+
+def score_planned(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    run: RunRecord,
+    options: ScoreOptions,
+    plan: Plan,
+) -> None:
+    """Score, audit and publish one plan; see ``score_table``."""
+    plan.note(run)
+    day = options.day or (None if pipeline.score.date else run.started_at.date())
+    run.details["day"] = day and day.isoformat()
     read = Observation()
-    rows = _input_rows(table, pipeline, routes, run, options).observe(read, F.count(F.lit(1)).alias("rows"))
-    with staged(warehouse, run.run_id, "scored", _scored(rows, routes, choices, pipeline, options)) as stored:
-        slices = _count(stored, run)
-        run.input_rows = read.get["rows"]
-        _check_counts(run)
-        stamped = stored.withColumn("run_id", F.lit(run.run_id))
-        replace_slices(refused.place, stamped.where("reason IS NOT NULL"), refused.spec, slices)
-        replace_slices(accepted.place, stamped.where("reason IS NULL"), accepted.spec, slices)
+    rows = _input_rows(plan, pipeline, day, options).observe(read, F.count(F.lit(1)).alias("rows"))
+    scored = _scored(rows, plan, pipeline, options)
+    with ExitStack() as stack:
+        lease = pipeline.lock.lease
+        locks = stack.enter_context(locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease))
+        locks.take([day or UNDATED])
+        record_killed(spark, warehouse, locks, plan.targets.accepted.place)
+        # What was published before is read while the rows are scored.
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        published = pool.submit(publications, spark, warehouse, plan.output)
+        stored = stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError))
+        found = audit(stored)
+        slices = [each.slice for each in found]
+        locks.take(each.ds for each in slices)
+        record_killed(spark, warehouse, locks, plan.targets.accepted.place)
+        _count(found, run, read.get["rows"])
+        repeated = repeated_ids(stored) if pipeline.gate.unique_ids else None
+        _pass_gate(found, repeated, published.result(), pipeline, plan, run, warehouse)
+        locks.check()
+        plan.targets.publish(stored, run.run_id, slices)
 
 
 def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:
@@ -95,35 +166,29 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
     return open_input(spark, given)
 
 
-def _targets(warehouse: Warehouse, table: InputTable, id_column: str, output: str | None) -> tuple[Target, Target]:
-    table.column(id_column, "id")
-    id_type = table.type_of(id_column)
+def targets_of(warehouse: Warehouse, id_type: DataType, output: str | None) -> Targets:
+    """The tables for results and rejects with ids of that type."""
     place = Location(path=absolute(output)) if output else warehouse.location("results")
-    if place == table.place:
-        raise InputError(
-            "The results would replace the input.",
-            received=f"--output {output}",
-            expected="another table than the input",
-        )
-    return (
-        Target(place, results(id_type)),
-        Target(warehouse.location("results_rejects"), results_rejects(id_type)),
+    return Targets(
+        Target(place, results(id_type)), Target(warehouse.location("results_rejects"), results_rejects(id_type))
     )
 
 
-def _input_rows(
-    table: InputTable, pipeline: Pipeline, routes: Routes, run: RunRecord, options: ScoreOptions
-) -> DataFrame:
-    """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model."""
-    score = pipeline.score
+def _input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions) -> DataFrame:
+    """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model.
+
+    Args:
+        day: The day of all rows; with a date column, the day whose rows are scored, None for all.
+    """
+    score, table, routes = pipeline.score, plan.table, plan.routes
     ids = table.column(score.id, "id")
-    ds = table.day(score.date) if score.date else F.lit(options.day or run.started_at.date())
+    ds = table.day(score.date) if score.date else F.lit(day)
     source = _source(table, score.source, routes)
     key = source if routes.key is None else F.lit(routes.key)
     refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
     # Python sees no text of a row that is refused already; such a row costs no score.
     text = F.when(refused.isNull(), table.text(score.text))
-    rows = table.rows.where(ds == F.lit(options.day)) if score.date and options.day else table.rows
+    rows = table.rows.where(ds == F.lit(day)) if score.date and day else table.rows
     if options.limit is not None:
         # A limit leaves one partition, which one core alone would score.
         rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)
@@ -138,10 +203,8 @@ def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
     return F.nullif(table.column(name, "source").cast("string"), F.lit(""))
 
 
-def _choices(
-    spark: SparkSession, routes: Routes, pipeline: Pipeline, options: ScoreOptions, run: RunRecord
-) -> dict[str, Choice]:
-    """A backend for each model, noted in the run with its reason."""
+def _choices(spark: SparkSession, routes: Routes, pipeline: Pipeline, options: ScoreOptions) -> dict[str, Choice]:
+    """A backend for each model."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20
     settings = dict(spark.sparkContext.getConf().getAll())
@@ -153,46 +216,56 @@ def _choices(
     if any(choice.gpu for choice in choices.values()):
         check_gpus(settings)
         await_executors(spark)
-    run.details["backends"] = {
-        routes.artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in choices.items()
-    }
     return choices
 
 
-def _scored(
-    rows: DataFrame, routes: Routes, choices: dict[str, Choice], pipeline: Pipeline, options: ScoreOptions
-) -> DataFrame:
+def _scored(rows: DataFrame, plan: Plan, pipeline: Pipeline, options: ScoreOptions) -> DataFrame:
     """Columns id, source, ds, reason and those of ``SCORED``; the ids never leave the JVM."""
     scored = add_scores(
         rows,
-        routes.artifacts,
-        choices,
-        key=None if routes.key is not None else "key",
+        plan.routes.artifacts,
+        plan.choices,
+        key=None if plan.routes.key is not None else "key",
         all_scores=options.all_scores or pipeline.score.all_scores,
         evidence=options.evidence or pipeline.score.evidence,
     )
     return scored.select("id", "source", "ds", F.coalesce("refused", "reason").alias("reason"), *SCORED.fieldNames())
 
 
-def _count(stored: DataFrame, run: RunRecord) -> set[Slice]:
-    """Note the counts of a run; give back the slices that it has rows of."""
-    groups = stored.groupBy("ds", "source", "reason").agg(F.count("*").alias("rows")).collect()
-    rejects: dict[str, int] = {}
-    for group in groups:
-        if group["reason"] is not None:
-            rejects[group["reason"]] = rejects.get(group["reason"], 0) + group["rows"]
-    run.rejected_rows = sum(rejects.values())
-    run.scored_rows = sum(group["rows"] for group in groups) - run.rejected_rows
+def _count(found: Sequence[Figures], run: RunRecord, input_rows: int) -> None:
+    """Note the counts of a run."""
+    rejects: Counter[str] = Counter()
+    for figures in found:
+        rejects.update(figures.rejected)
+    run.input_rows, run.rejected_rows = input_rows, rejects.total()
+    run.scored_rows = sum(figures.scored for figures in found)
     if rejects:
         run.details["rejects"] = dict(sorted(rejects.items()))
-    return {Slice(group["ds"], group["source"]) for group in groups}
 
 
-def _check_counts(run: RunRecord) -> None:
-    if run.input_rows != (run.scored_rows or 0) + (run.rejected_rows or 0):
-        raise TextclfError(
-            "The rows of the input are not all accounted for; nothing was published.",
-            received=f"{run.scored_rows} scored and {run.rejected_rows} rejected rows",
-            expected=f"{run.input_rows} rows in all",
-            fix="run it again; if it stays, report it with this run's record",
-        )
+def _pass_gate(
+    found: Sequence[Figures],
+    repeated: int | None,
+    published: Sequence[Publication],
+    pipeline: Pipeline,
+    plan: Plan,
+    run: RunRecord,
+    warehouse: Warehouse,
+) -> None:
+    """Judge the figures and note them in the run.
+
+    Raises:
+        GateError: A check failed.
+    """
+    report = judge(
+        found,
+        pipeline.gate,
+        input_rows=run.input_rows or 0,
+        repeated=repeated,
+        published=baselines(found, published, pipeline.gate.history),
+        tested=tested_baselines(plan.routes, {each.slice.source for each in found}),
+    )
+    slices = [each.to_json() for each in found]
+    run.gate = report.to_json() | {"output": plan.output, "slices": slices}
+    if report.failed:
+        raise refusal(report, run.run_id, str(warehouse.staging(run.run_id, STAGED)))

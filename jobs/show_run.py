@@ -1,0 +1,26 @@
+"""Show the record of a run: what it read, what it scored with, what the gate said."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from textclf.job import Job, parser, run
+from textclf.tables.lineage import show_run
+
+
+def work(job: Job) -> None:
+    """Print the record to standard error; the job's own record holds it, too."""
+    found = show_run(job.spark, job.warehouse, job.args.run_id)
+    job.record.details["run"] = found
+    sys.stderr.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; its exit code."""
+    made = parser("show_run", __doc__)
+    made.add_argument("run_id", metavar="RUN_ID", help="identifier of the run")
+    return run("show_run", made, work, argv, keep=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

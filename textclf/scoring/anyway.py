@@ -1,0 +1,111 @@
+"""Publish what the gate refused."""
+
+from datetime import date, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from textclf.config import Pipeline, masked
+from textclf.errors import InputError
+from textclf.scoring.score import STAGED, targets_of
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.audit import Figures
+from textclf.tables.history import publications, record_killed
+from textclf.tables.lineage import run_record
+from textclf.tables.lock import locked
+from textclf.tables.publish import Slice, check_columns
+from textclf.tables.staging import remove
+
+
+def publish_anyway(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    run: RunRecord,
+    *,
+    refused: str,
+    reason: str,
+    output: str | None = None,
+) -> None:
+    """Publish the rows that a refused run left in staging; they keep the identifier of the run that scored them.
+
+    Args:
+        refused: Identifier of that run.
+        reason: Why; kept in the record of this run.
+        output: The table of results, as the refused run was given.
+
+    Raises:
+        UsageError: That is no identifier of a run.
+        InputError: The run was not refused, its rows are gone, its table is another one, or a later run has
+            published the same slices.
+        LockError: Another run works on one of the days.
+    """
+    record, stored = _refused(spark, warehouse, refused)
+    gate = record["gate"]
+    targets = targets_of(warehouse, stored.schema["id"].dataType, output)
+    place = str(targets.accepted.place)
+    if masked(place) != gate["output"]:
+        raise InputError(
+            "The refused run was for another table.",
+            received=place,
+            expected=gate["output"],
+            fix="give the same --config and --output as for the refused run",
+        )
+    slices = [Figures.from_json(each).slice for each in gate["slices"]]
+    with locked(spark, warehouse.locks(spark), place, run.run_id, run.job, pipeline.lock.lease) as locks:
+        locks.take(each.ds for each in slices)
+        record_killed(spark, warehouse, locks, targets.accepted.place)
+        _check_newest(spark, warehouse, place, record, slices)
+        for target in (targets.accepted, targets.refused):
+            check_columns(spark, target.place, target.spec)
+            run.tables[target.spec.name] = str(target.place)
+        _note(run, record, refused, reason)
+        locks.check()
+        targets.publish(stored, refused, slices)
+        remove(spark, warehouse.staging(refused, STAGED))
+
+
+def _refused(spark: SparkSession, warehouse: Warehouse, run_id: str) -> tuple[dict[str, Any], DataFrame]:
+    """The record of a refused run and its staged rows."""
+    record = run_record(spark, warehouse, run_id)
+    place = warehouse.staging(run_id, STAGED)
+    if record["status"] != "refused" or not place.exists(spark):
+        raise InputError(
+            "This run has no refused rows to publish.",
+            received=f"{run_id}, {record['status']}" + ("" if place.exists(spark) else f", nothing in {place}"),
+            expected="a refused run whose rows are still in staging",
+            fix="score the day again",
+        )
+    if record["gate"]["checks"]["counts"]["failed"]:
+        raise InputError(
+            "The rows of this run do not add up; nobody can answer for them.",
+            received="a run with rows lost or double",
+            expected="a run that the gate refused for what its rows say",
+            fix="score the day again",
+        )
+    return record, place.read(spark)
+
+
+def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> None:
+    for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
+        setattr(run, name, record[name])
+    run.gate = record["gate"] | {"verdict": "overridden"}
+    kept = {name: record["details"][name] for name in ("day", "corpora") if name in record["details"]}
+    run.details |= kept | {"published_run": refused, "reason": reason}
+
+
+def _check_newest(
+    spark: SparkSession, warehouse: Warehouse, output: str, record: dict[str, Any], slices: list[Slice]
+) -> None:
+    """Rows that were scored earlier never replace rows that were scored later."""
+    scored = datetime.fromisoformat(record["started_at"])
+    for publication in publications(spark, warehouse, output):
+        both = {each.slice for each in publication.slices} & set(slices)
+        if both and publication.ended_at >= scored:
+            first = min(both, key=lambda each: (each.ds or date.min, each.source or ""))
+            raise InputError(
+                "A later run has published the same slices.",
+                received=f"{first.ds}/{first.source}, published by {publication.run_id}",
+                expected="slices that no run has published since",
+                fix="score the day again, if the newer rows are the wrong ones",
+            )
