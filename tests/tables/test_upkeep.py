@@ -1,0 +1,81 @@
+"""Upkeep changes no row, and removes nothing that somebody may still need."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType
+
+from textclf.config import Upkeep
+from textclf.tables import Location, RunRecord, Warehouse
+from textclf.tables.lock import LockLog, lock_name, locked
+from textclf.tables.schemas import results_rejects
+from textclf.tables.upkeep import clear_staging, record_dead, tend, trim_locks
+
+SPEC = results_rejects(LongType())
+OLD, NEW = "20200101T000000-0000000", "20990101T000000-0000000"
+
+
+def test_staging_goes_when_nobody_can_want_it(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    refused = {"a": f"{OLD}a", "b": f"{NEW}b"}
+    alive, unknown, ended = f"{OLD}c", f"{OLD}d", f"{NEW}e"
+    for run_id in (*refused.values(), alive, unknown, ended):
+        (tmp_path / "_staging" / run_id / "scored").mkdir(parents=True)
+    for run_id, status in ((refused["a"], "refused"), (refused["b"], "refused"), (ended, "killed")):
+        record = RunRecord("score_table", run_id=run_id)
+        record.end(status)
+        record.append(spark, warehouse)
+    with locked(spark, warehouse.locks(spark), "results", alive, "score_table", 60) as locks:
+        locks.take([None])
+        assert clear_staging(spark, warehouse, Upkeep()) == [refused["a"], unknown, ended]
+    assert {path.name for path in (tmp_path / "_staging").iterdir()} == {refused["b"], alive}
+
+
+def test_small_files_are_merged_and_older_versions_stay_readable(spark: SparkSession, tmp_path: Path) -> None:
+    place = Location(path=str(tmp_path / "results_rejects"))
+    place.ensure(spark, SPEC)
+    for number in range(3):
+        place.append(spark.createDataFrame([(number, "yelp", None, "null_text", "run")], SPEC.schema).coalesce(1))
+    before = place.version(spark)
+
+    figures = tend(spark, place, Upkeep())
+
+    assert (figures["files_before"], figures["files"]) == (3, 1)
+    assert sorted(row["id"] for row in place.read(spark).collect()) == [0, 1, 2]
+    assert place.read_version(spark, before).count() == 3  # its files are younger than the retention
+    tend(spark, place, Upkeep(retention_days=0.0, short_retention=True))
+    assert place.read(spark).count() == 3
+    assert len(list((tmp_path / "results_rejects").glob("**/*.parquet"))) == 1
+    assert spark.conf.get("spark.databricks.delta.retentionDurationCheck.enabled", "true") == "true"
+
+
+def test_free_locks_keep_only_their_newest_commit(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    for _ in range(2):
+        with locked(spark, warehouse.locks(spark), "results", "run", "score_table", 60) as locks:
+            locks.take([None])
+            assert trim_locks(spark, warehouse) == 0
+        assert trim_locks(spark, warehouse) >= 1
+    number, lease = LockLog(spark, f"{warehouse.locks(spark)}/{lock_name('results', None)}").newest()
+    assert number == 3
+    assert lease is not None
+    assert lease.free
+
+
+def test_a_run_that_died_is_recorded_though_its_day_never_runs_again(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    folder, output = warehouse.locks(spark), str(warehouse.location("results"))
+    with locked(spark, folder, output, f"{NEW}a", "score_table", 60) as locks:
+        locks.take([date(2026, 1, 31)])
+        log = LockLog(spark, f"{folder}/{lock_name(output, date(2026, 1, 31))}")
+        number, lease = log.newest()
+        assert lease is not None
+        assert log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+        for expected in (1, 0):
+            assert record_dead(spark, warehouse, RunRecord("maintain_tables"), 60) == expected
+    runs = warehouse.location("runs").read(spark).collect()
+    assert [(row["run_id"], row["status"]) for row in runs] == [(f"{NEW}a", "killed")]
+    assert json.loads(runs[0]["details"])["day"] == "2026-01-31"

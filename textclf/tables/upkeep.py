@@ -1,0 +1,158 @@
+"""What keeps tables fast and storage small: files merged, old ones removed, what dead runs left cleared away."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.config import Upkeep
+from textclf.tables import schemas
+from textclf.tables.history import record_killed
+from textclf.tables.lock import LockLog, lock_day, locked
+from textclf.tables.retry import retried
+from textclf.tables.runs import RunRecord
+from textclf.tables.schemas import RUNS
+from textclf.tables.staging import remove
+from textclf.tables.warehouse import Location, Warehouse
+
+NAMES = (
+    *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),
+    *(spec.name for spec in (schemas.TRIALS, RUNS)),
+    "results",
+    "results_rejects",
+)
+DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
+_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+_LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+_STAGED = re.compile(r"(?:_staging_)?(\d{8}[Tt]\d{6})[-_]([0-9a-f]{8})")
+_ENDED = ("succeeded", "failed", "locked", "killed")
+
+
+def tend(spark: SparkSession, place: Location, upkeep: Upkeep) -> dict[str, Any]:
+    """Merge a table's small files and remove files that no version within the retention needs; what changed.
+
+    Rows stay the same for every reader: merging is a commit without changed data, and a reader of an older version
+    finds its files for ``retention_days``.
+    """
+    table = place.delta(spark)
+    before = table.detail().select("numFiles", "sizeInBytes").collect()[0]
+    mean = before["sizeInBytes"] / max(before["numFiles"], 1)
+    if before["numFiles"] > 1 and mean < upkeep.small_file_mb * 2**20:
+        retried(lambda: table.optimize().executeCompaction())
+    hours = upkeep.retention_days * 24
+    # Delta lists a table in that many tasks, 10,000 by default, however few its folders are.
+    settings = {_LISTING: str(4 * spark.sparkContext.defaultParallelism)}
+    if hours < DELTA_HOURS:  # the pipeline file says so, or it would not have been read
+        settings[_CHECK] = "false"
+    with _settings(spark, settings):
+        table.vacuum(hours)
+    after = table.detail().select("numFiles").collect()[0]
+    return {"files_before": before["numFiles"], "files": after["numFiles"], "bytes": before["sizeInBytes"]}
+
+
+def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> list[str]:
+    """Remove staged rows that nobody will publish; the runs whose rows went.
+
+    Rows of a run that has ended go at once, those of a refused one after the retention, and those of a run without
+    a record, which may still work, after the retention too, unless it holds a lock.
+    """
+    ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
+    places = list(_staged(spark, warehouse))
+    ended = _with_status(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
+    alive = set(_holders(spark, warehouse))
+    removed = set()
+    for run_id, place in places:
+        began = datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        if run_id not in alive and (run_id in ended or began < ages):
+            remove(spark, place)
+            removed.add(run_id)
+    return sorted(removed)
+
+
+def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease: float) -> int:
+    """Record runs that died holding a lock that no later run has asked for; the number of such locks."""
+    folder, count = warehouse.locks(spark), 0
+    for name in _children(spark, folder):
+        found = LockLog(spark, f"{folder}/{name}").newest()[1]
+        if found is None or not found.free or not (found.held or found.orphans):
+            continue
+        named = warehouse.schema is not None and "/" not in found.output
+        place = Location(name=found.output) if named else Location(path=found.output)
+        with locked(spark, folder, found.output, run.run_id, run.job, lease) as locks:
+            locks.take([lock_day(name)])
+            record_killed(spark, warehouse, locks, place)
+        count += 1
+    return count
+
+
+def trim_locks(spark: SparkSession, warehouse: Warehouse) -> int:
+    """Remove all but the newest commit of each lock that is free; their number."""
+    count = 0
+    for name in _children(spark, warehouse.locks(spark)):
+        log = LockLog(spark, f"{warehouse.locks(spark)}/{name}")
+        number, lease = log.newest()
+        if lease is not None and lease.free:
+            count += log.trim(number)
+    return count
+
+
+def _holders(spark: SparkSession, warehouse: Warehouse) -> Iterator[str]:
+    """Runs that hold a lock."""
+    for name in _children(spark, warehouse.locks(spark)):
+        lease = LockLog(spark, f"{warehouse.locks(spark)}/{name}").newest()[1]
+        if lease is not None and not lease.free:
+            yield lease.run_id
+
+
+def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Location]]:
+    """Run and place of each staged table."""
+    if warehouse.schema is not None:
+        for table in spark.catalog.listTables(warehouse.schema):
+            match = _STAGED.match(table.name)
+            if table.name.startswith("_staging_") and match:
+                # Some catalogs keep names in lower case.
+                yield f"{match[1].upper()}-{match[2]}", Location(name=f"{warehouse.schema}.{table.name}")
+        return
+    root = f"{warehouse.root}/_staging"
+    for run_id in _children(spark, root):
+        if _STAGED.fullmatch(run_id):
+            for name in _children(spark, f"{root}/{run_id}"):
+                yield run_id, Location(path=f"{root}/{run_id}/{name}")
+
+
+def _with_status(spark: SparkSession, warehouse: Warehouse, run_ids: set[str], status: tuple[str, ...]) -> set[str]:
+    place = warehouse.location(RUNS.name)
+    if not run_ids or not place.exists(spark):
+        return set()
+    found = place.read(spark).where(F.col("run_id").isin(list(run_ids)) & F.col("status").isin(list(status)))
+    return {row["run_id"] for row in found.select("run_id").collect()}
+
+
+def _children(spark: SparkSession, folder: str) -> list[str]:
+    """Names in a folder, none where there is no such folder."""
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(folder)
+    system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    if not system.exists(path):
+        return []
+    return sorted(status.getPath().getName() for status in system.listStatus(path))
+
+
+@contextmanager
+def _settings(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
+    """Settings of the session, for a while."""
+    before = {name: spark.conf.get(name, None) for name in values}
+    for name, value in values.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, old)
