@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial test lint bench lock clean
+.PHONY: help setup demo tutorial test soak lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write d
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+soak: setup  ## Kill scoring runs 200 times at random while a reader looks on; takes hours (ARGS="--faults 20" for fewer)
+	@$(PY) -m tests.soak.campaign $(ARGS)
 
 lint: setup  ## Check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

@@ -1,0 +1,129 @@
+"""What staging, audit and publish cost beside the scoring pass, in one run.
+
+    python benchmarks/publish.py [--rows 2000000] [--repeats 3] [--cores 2]
+
+The texts and the model are those of benchmarks/scoring.py. After a warm-up on a tenth of the rows, in turn:
+
+pass      the compiled pass as users of add_scores would run it: the input read, scored and written as Parquet
+nightly   score_table: read, scored, staged, audited, published, with locks and the record of the run before
+
+Printed: median seconds of both, of the audit (the query on the staged rows, what earlier runs published, and the
+judgement) and of the publish (both commits), each as a share of ``pass``; and what nightly takes beyond it.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.scoring import make_model, ours, write_texts  # noqa: E402
+
+AUDIT = ("publications", "audit", "_pass_gate")  # in the order of a run
+SECONDS: dict[str, list[float]] = defaultdict(list)
+
+
+@contextmanager
+def timed(name: str) -> Any:
+    """Add the seconds of a block to ``SECONDS``."""
+    begin = time.perf_counter()
+    yield
+    SECONDS[name].append(time.perf_counter() - begin)
+
+
+def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that notes how long each call takes."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with timed(name):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def watch() -> None:
+    """Time the parts of score_table from now on."""
+    from textclf.scoring import score
+    from textclf.tables.publish import Targets
+
+    for name in AUDIT:
+        setattr(score, name, watched("audit", getattr(score, name)))
+    vars_of: Any = Targets
+    vars_of.publish = watched("publish", Targets.publish)
+
+
+def nightly(spark: Any, pipeline: Any, path: Path, day: date) -> None:
+    """One run of score_table, with its record kept as the job does."""
+    from textclf.scoring.score import ScoreOptions, score_table
+    from textclf.tables import RunRecord, Warehouse
+
+    warehouse, run = Warehouse.of(pipeline), RunRecord("score_table")
+    with timed("nightly"):
+        score_table(spark, warehouse, pipeline, run, ScoreOptions(input=str(path), day=day))
+    run.end("succeeded")
+    run.append(spark, warehouse)
+
+
+def measure(spark: Any, work: Path, rows: int, repeats: int) -> None:
+    """Fill ``SECONDS`` with the runs on that many rows; those of the warm-up are dropped."""
+    from textclf.artifact import ModelStore
+    from textclf.config import parse_pipeline
+
+    store, model = ModelStore(str(work / "warehouse/models")), make_model()
+    store.promote("bench", store.save(model).manifest.version)
+    pipeline = parse_pipeline(
+        f'warehouse = "{work}/warehouse"\n[[sources]]\nname = "bench"\npath = "none"\nformat = "text"\n'
+        "pattern = '(?P<label>.) (?P<text>.*)'\n[score]\nmodel = \"bench\"\n"
+    )
+    watch()
+    first = date(2026, 1, 1)
+    for number, count in enumerate([rows // 10] * 2 + [rows] * repeats):
+        path = work / f"texts{count}"
+        if not path.exists():
+            write_texts(path, count)
+        if number == 2:
+            SECONDS.clear()
+        with timed("pass"):
+            ours(spark.read.parquet(str(path)), model, work).write.mode("overwrite").parquet(str(work / "out"))
+        nightly(spark, pipeline, path, first + timedelta(days=number))
+
+
+def main() -> None:
+    """Measure and print."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rows", type=int, default=2_000_000)
+    made.add_argument("--repeats", type=int, default=3)
+    made.add_argument("--cores", type=int, default=2)
+    args = made.parse_args()
+    from textclf.session import open_session
+
+    settings = {"spark.master": f"local[{args.cores}]", "spark.ui.showConsoleProgress": "false"}
+    spark = open_session("benchmark", settings)
+    work = Path(tempfile.mkdtemp())
+    try:
+        measure(spark, work, args.rows, args.repeats)
+    finally:
+        spark.stop()
+        shutil.rmtree(work)
+    parts = len(AUDIT)
+    SECONDS["audit"] = [sum(SECONDS["audit"][at * parts : (at + 1) * parts]) for at in range(args.repeats)]
+    medians = {name: statistics.median(times) for name, times in SECONDS.items()}
+    print(f"{args.rows} rows, local[{args.cores}], median of {args.repeats}")
+    for name in ("pass", "nightly", "audit", "publish"):
+        print(f"{name:8} {medians[name]:8.2f} s {medians[name] / medians['pass']:7.1%} of pass")
+    extra = medians["nightly"] - medians["pass"]
+    print(f"{'beyond':8} {extra:8.2f} s {extra / medians['pass']:7.1%} of pass")
+
+
+if __name__ == "__main__":
+    main()
