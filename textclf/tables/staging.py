@@ -8,23 +8,35 @@ from pyspark.sql import DataFrame, SparkSession
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location, Warehouse
 
+Kept = type[Exception] | tuple[type[Exception], ...]
+"""Errors after which staged rows stay."""
+
 
 @contextmanager
-def staging(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    run_id: str,
-    spec: TableSpec,
-    keep: type[Exception] | tuple[type[Exception], ...] = (),
-) -> Iterator[Location]:
-    """An empty table of the run's own, removed on the way out, after an error too, unless it is one of ``keep``.
+def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableSpec) -> Iterator[Location]:
+    """An empty table of the run's own, removed on the way out, after an error too.
 
     A killed run leaves it behind, unseen: no published table refers to it.
     """
-    place = warehouse.staging(run_id, spec.name)
+    with _own(spark, warehouse.staging(run_id, spec.name), ()) as place:
+        place.ensure(spark, spec)
+        yield place
+
+
+@contextmanager
+def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame, keep: Kept = ()) -> Iterator[DataFrame]:
+    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``."""
+    spark = df.sparkSession
+    with _own(spark, warehouse.staging(run_id, name), keep) as place:
+        # One commit that creates the table and fills it: an empty one before it would be a second of its own.
+        place.replace(df, TableSpec(name, df.schema, statistics=()), "true")
+        yield place.read(spark)
+
+
+@contextmanager
+def _own(spark: SparkSession, place: Location, keep: Kept) -> Iterator[Location]:
     kept = False
     try:
-        place.ensure(spark, spec)
         yield place
     except keep:
         kept = True
@@ -32,21 +44,6 @@ def staging(
     finally:
         if not kept:
             remove(spark, place)
-
-
-@contextmanager
-def staged(
-    warehouse: Warehouse,
-    run_id: str,
-    name: str,
-    df: DataFrame,
-    keep: type[Exception] | tuple[type[Exception], ...] = (),
-) -> Iterator[DataFrame]:
-    """Compute ``df`` exactly once, into staging, and give back the stored rows; ``keep`` as for ``staging``."""
-    spark = df.sparkSession
-    with staging(spark, warehouse, run_id, TableSpec(name, df.schema, statistics=()), keep) as place:
-        place.append(df)
-        yield place.read(spark)
 
 
 def remove(spark: SparkSession, place: Location) -> None:
