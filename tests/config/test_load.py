@@ -126,4 +126,5 @@ def test_sections_of_publishing_say_what_is_wrong(section: str, expected: str) -
     "line", ['schema = "db; DROP TABLE x"', 'schema = "db`x"', 'schema = "../db"', 'schema = "a.b.c"']
 )
 def test_a_schema_is_a_name_and_no_sql(line: str) -> None:
+    assert "warehouse: received" in mistakes(GOOD.replace('"warehouse"', '"ware`house"'))
     assert "schema: received" in mistakes(GOOD.replace('warehouse = "warehouse"', f'{line}\nmodels = "m"'))

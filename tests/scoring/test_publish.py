@@ -143,8 +143,8 @@ def test_flags_that_make_no_sense_are_2(run_job: RunJob, config: Path, flags: li
 def test_names_are_no_sql_and_paths_are_paths(
     spark: SparkSession, run_job: RunJob, write_config: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    odd = tmp_path / "it's `odd`; DROP TABLE x --"
-    text = write_config(ONE_MODEL).read_text().replace(str(tmp_path / "warehouse"), str(odd))
+    odd = tmp_path / 'it\'s "odd"; DROP TABLE x --'
+    text = write_config(ONE_MODEL).read_text().replace(f'"{tmp_path / "warehouse"}"', f"'''{odd}'''")
     config = tmp_path / "odd.toml"
     config.write_text(text)
     store = ModelStore(str(odd / "models"))
@@ -153,11 +153,13 @@ def test_names_are_no_sql_and_paths_are_paths(
     command = ("--config", config, "--input", odd / "texts")
     code, _, said = run_job(job, *command, "--date", "2026-01-31")
     assert code == 0, said
+    assert run_job(job, *command, "--output", tmp_path / "a`b")[0] == 2
     assert run_job(job, *command, "--model", "../../models/yelp")[0] == 3
     assert run_job(job, "--config", config, "--input", "x; DROP TABLE y")[0] == 3
     assert run_job(explain_row, "--config", config, "1 OR 1=1")[0] == 3
     assert [row["status"] for row in Location(path=f"{odd}/runs").read(spark).orderBy("started_at").collect()] == [
         "succeeded",
+        "failed",
         "failed",
         "failed",
     ]

@@ -121,7 +121,7 @@ def test_only_what_is_missing_or_changed_runs_again(
     only = [pipeline.sources[0]]
     place = warehouse.location("trials")
     before = measures(rows_of(spark, warehouse))
-    spark.sql(f"DELETE FROM {place.sql} WHERE source = 'a' AND fold = 1 AND architecture = 'cnn'")
+    place.delta(spark).delete("source = 'a' AND fold = 1 AND architecture = 'cnn'")
 
     resumed = search_models(spark, warehouse, pipeline, only, "third")
     assert (resumed.ran, resumed.known) == (2, 4)

@@ -115,7 +115,7 @@ def _describe(mistake: Any) -> str:
         )
     expected = str(context.get("expected") or mistake["msg"].removeprefix("Input should be ")).removeprefix("a valid ")
     if kind == "string_pattern_mismatch":
-        expected = f"a name that matches {context['pattern']}"
+        expected = f"a text that matches {context['pattern']}"
     return f"{key}: received {received}; expected {expected}"
 
 

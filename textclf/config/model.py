@@ -318,7 +318,7 @@ class Pipeline(Section):
     ``models`` is the folder or URL of trained models; by default ``models`` inside the warehouse.
     """
 
-    warehouse: Annotated[str, Field(min_length=1)] | None = None
+    warehouse: Annotated[str, StringConstraints(pattern=r"^[^`]+$")] | None = None
     schema_name: (
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")] | None
     ) = Field(default=None, alias="schema")

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
-from textclf.errors import InputError
+from textclf.errors import InputError, UsageError
 from textclf.tables.schemas import TableSpec
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
@@ -28,6 +28,11 @@ class Location:
 
     path: str | None = None
     name: str | None = None
+
+    def __post_init__(self) -> None:
+        # Delta's builder of tables puts a path between backticks as it is: one in it would end the name there.
+        if "`" in (self.path or ""):
+            raise UsageError("A table's path holds a backtick.", received=self.path, expected="a path without one")
 
     def __str__(self) -> str:
         return self.path or self.name or ""
