@@ -303,6 +303,11 @@ class Pipeline(Section):
             raise ValueError(f"search.sources names sources that do not exist: {', '.join(unknown)}")
         return self
 
+    @property
+    def models_folder(self) -> str:
+        """Folder or URL of the trained models."""
+        return self.models or f"{self.warehouse}/models"
+
     def source(self, name: str) -> Source | None:
         """The source of that name, or None."""
         return next((source for source in self.sources if source.name == name), None)
