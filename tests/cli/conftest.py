@@ -13,16 +13,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def textclf(capsys: pytest.CaptureFixture[str]) -> Run:
+def textclf(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command: exit code, standard output, standard error."""
 
     def run(*argv: object) -> tuple[int, str, str]:
-        capsys.readouterr()
+        capfd.readouterr()
         try:
             code = main([str(word) for word in argv])
         except SystemExit as stop:
             code = int(stop.code or 0)
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         return code, out, err
 
     return run

@@ -258,6 +258,13 @@ class Score(Section):
     gpu: Literal["auto", "never", "always"] = "auto"
 
 
+class Report(Section):
+    """What the report of a run may show: ``texts`` allows the ``examples`` texts that models were least sure about."""
+
+    texts: bool = False
+    examples: Annotated[int, Field(ge=1, le=1000)] = 20
+
+
 class Pipeline(Section):
     """One pipeline file.
 
@@ -276,6 +283,7 @@ class Pipeline(Section):
     search: Search = Search()
     train: Train = Train()
     score: Score = Score()
+    report: Report = Report()
     mlflow: Mlflow | None = None
 
     @field_validator("sources")

@@ -1,0 +1,139 @@
+"""The report of real runs, read as a reader would: the page's own text."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import report as job
+from jobs import score_table
+from tests.artifact.samples import sample
+from tests.training.corpora import source_toml
+from textclf.artifact import ModelStore
+from textclf.report.run_report import gate_checks
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+NASTY = "<script>alert('good')</script> & good"
+
+
+class Page(HTMLParser):
+    """A page's tables as rows of cells, its images and every tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[str] = []
+        self.images: list[str] = []
+        self.addresses: list[str] = []
+        self._inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        if tag == "tr":
+            self.rows.append([])
+        self._inside = tag in ("td", "th") or (self._inside and tag != "tr")
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "img":
+            self.images.append(values.get("src") or "")
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.rows[-1][-1] += data
+
+    def row(self, *first: str) -> list[str]:
+        return next(row for row in self.rows if row[: len(first)] == list(first))
+
+
+@pytest.fixture
+def scored(spark: SparkSession, run_job: RunJob, write_config: Any, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """Two nights of yelp; the second has more bad texts, refused rows and a text full of markup."""
+    store = ModelStore(str(tmp_path / "warehouse/models"))
+    for seed in range(2):
+        store.save(sample("yelp", seed=seed))
+    store.promote("yelp", "1")
+    config = write_config(source_toml("yelp") + f'[score]\nmodel = "yelp"\ninput = "{tmp_path / "input"}"\n')
+    nights = {"2026-01-30": ["good"] * 8 + ["bad"] * 2, "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None]}
+    for day, texts in nights.items():
+        rows = [(number, text) for number, text in enumerate(texts)]
+        spark.createDataFrame(rows, "id long, text string").coalesce(1).write.format("delta").mode("overwrite").save(
+            str(tmp_path / "input")
+        )
+        code, record, err = run_job(score_table, "--config", config, "--date", day)
+        assert code == 0, err
+    store.promote("yelp", "2")
+    return config, record
+
+
+def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
+    config, record = scored
+    code, made, err = run_job(job, "--config", config)
+    assert code == 0, err
+    path = Path(made["details"]["report"])
+    assert path == config.parent / "warehouse/reports" / f"{record['run_id']}.html"
+    text = path.read_text()
+    page = Page(text)
+
+    for number, what in (("11", "input rows"), ("10", "scored"), ("1", "rejected")):
+        assert f"<b>{number}</b><span>{what}</span>" in text
+    row = page.row("yelp", str(date(2026, 1, 31)))
+    assert (row[2], row[3], row[6], row[7], row[8]) == ("10", "10", "0", "60.0%", "20.0%")
+    assert page.row("yelp", "null_text")[2:] == ["1", "9.1%"]
+    assert page.row("yelp@1")[1:4] == ["used in this run", "logistic_regression", "0.5000"]
+    assert page.row("yelp@2")[1:3] == ["champion now", "logistic_regression"]
+    assert len([row for row in page.rows if row[0].startswith("20")]) == 1  # one run before
+    assert "Texts are not shown" in text
+    assert NASTY not in text
+    assert "alert" not in text
+
+
+def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
+    config, record = scored
+    output = config.parent / "page.html"
+    config.write_text(config.read_text() + "[report]\ntexts = true\nexamples = 11\n")
+    code, _, err = run_job(job, "--config", config, "--run", record["run_id"], "--output", output)
+    assert code == 0, err
+    text = output.read_text()
+    page = Page(text)
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in page.addresses)
+    assert len(page.images) == 2
+    pictures = [base64.b64decode(image.partition(",")[2]).decode() for image in page.images]
+    assert all(picture.rstrip().endswith("</svg>") for picture in pictures)
+    assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert page.row("9")[4] == NASTY  # shown as it is, and no markup
+    assert '<meta name="viewport" content="width=device-width' in text
+    assert re.search(r"@media print", text)
+
+
+def test_a_run_that_is_not_there(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
+    code, _, err = run_job(job, "--config", scored[0], "--run", "20200101T000000-00000000")
+    assert code == 3
+    assert "There is no such run." in err
+
+
+def test_checks_of_any_gate_are_found() -> None:
+    gate = {
+        "verdict": "refused",
+        "checks": {
+            "label_shift": {"verdict": "fail", "expected": "at most 0.1", "received": 0.4, "source": "yelp"},
+            "by_source": [{"name": "rows yelp", "verdict": "pass", "expected": 5, "received": 5}],
+        },
+    }
+    assert gate_checks(json.loads(json.dumps(gate))) == [
+        {"name": "label_shift", "verdict": "fail", "expected": "at most 0.1", "received": 0.4, "more": "source: yelp"},
+        {"name": "rows yelp", "verdict": "pass", "expected": 5, "received": 5, "more": ""},
+    ]
+    assert gate_checks({}) == []
