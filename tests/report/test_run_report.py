@@ -1,7 +1,6 @@
 """The report of real runs, read as a reader would: the page's own text."""
 
 import base64
-import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -125,15 +124,23 @@ def test_a_run_that_is_not_there(scored: tuple[Path, dict[str, Any]], run_job: R
 
 
 def test_checks_of_any_gate_are_found() -> None:
-    gate = {
+    plain = {"shift": {"verdict": "failed", "expected": "at most 0.1", "received": 0.4, "source": "yelp"}}
+    assert gate_checks(plain) == [
+        {"name": "shift", "verdict": "failed", "expected": "at most 0.1", "received": 0.4, "more": "source: yelp"}
+    ]
+    summary = {
         "verdict": "refused",
         "checks": {
-            "label_shift": {"verdict": "fail", "expected": "at most 0.1", "received": 0.4, "source": "yelp"},
-            "by_source": [{"name": "rows yelp", "verdict": "pass", "expected": 5, "received": 5}],
+            "label_shift": {"judged": 3, "failed": 1, "limit": 0.25, "highest": 0.9},
+            "rejects": {"judged": 3, "failed": 0, "limit": None, "highest": 0.0},
         },
+        "failed": [{"check": "label_shift", "slice": "d/yelp", "received": "0.9", "expected": "at most 0.25"}],
+        "figures": {"rows": 3},
     }
-    assert gate_checks(json.loads(json.dumps(gate))) == [
-        {"name": "label_shift", "verdict": "fail", "expected": "at most 0.1", "received": 0.4, "more": "source: yelp"},
-        {"name": "rows yelp", "verdict": "pass", "expected": 5, "received": 5, "more": ""},
+    found = [(each["name"], each["verdict"], each["expected"], each["received"]) for each in gate_checks(summary)]
+    assert found == [
+        ("label_shift", "failed", "at most 0.25", 0.9),
+        ("rejects", "passed", "no limit", 0.0),
+        ("label_shift d/yelp", "failed", "at most 0.25", "0.9"),
     ]
     assert gate_checks({}) == []

@@ -20,7 +20,6 @@ MEASURES = (
     ("calibration error", ("calibration_error",)),
 )
 _DRAWN = 12  # sources with pictures, the largest; all are in the table
-_VERDICT_KEYS = ("verdict", "expected", "received")
 _GOOD = {"pass", "passed", "ok", "accepted", "succeeded"}
 _BAD = {"fail", "failed", "refused", "wrong"}
 
@@ -72,27 +71,39 @@ def write(page: str, path: Path) -> None:
 
 
 def gate_checks(gate: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each check of a gate's record with verdict, expected, received and, as ``more``, all else that it says.
+    """Each check of a gate's record with name, verdict, expected, received and, as ``more``, all else that it says.
 
-    Checks are the dictionaries with a ``verdict``, under their name, at whatever depth the record has them; lists of
-    such dictionaries have the name inside.
+    Checks are the dictionaries under ``checks``, or in the record itself, that say whether they failed: by a
+    ``verdict``, or by how many slices ``failed`` of which highest value and limit are told. The list ``failed`` has
+    single failures.
 
     Example:
-        >>> gate_checks({"verdict": "pass", "checks": {"rows": {"verdict": "pass", "expected": "1+", "received": 3}}})
-        [{'name': 'rows', 'verdict': 'pass', 'expected': '1+', 'received': 3, 'more': ''}]
+        >>> gate_checks({"verdict": "passed", "rows": {"verdict": "passed", "expected": "1 or more", "received": 3}})
+        [{'name': 'rows', 'verdict': 'passed', 'expected': '1 or more', 'received': 3, 'more': ''}]
     """
     found = []
-    for name, value in gate.items():
-        each = value if isinstance(value, list) else [value]
-        for one in (entry for entry in each if isinstance(entry, dict)):
-            if "verdict" in one and "checks" not in one:
-                more = {key: other for key, other in one.items() if key not in (*_VERDICT_KEYS, "name")}
-                shown = {key: one.get(key, "") for key in _VERDICT_KEYS}
-                text = ", ".join(f"{key}: {other}" for key, other in more.items())
-                found.append({"name": one.get("name", name), **shown, "more": text})
-            else:
-                found += gate_checks(one)
+    for name, one in gate.get("checks", gate).items():
+        if isinstance(one, dict) and one.keys() & {"verdict", "failed"}:
+            found.append(_check(name, one))
+    single = gate.get("failed")
+    for one in single if isinstance(single, list) else []:
+        name = " ".join(str(one[key]) for key in ("check", "slice") if one.get(key))
+        found.append(
+            _check(name, {key: value for key, value in one.items() if key not in ("check", "slice")}, "failed")
+        )
     return found
+
+
+def _check(name: str, one: Mapping[str, Any], verdict: str | None = None) -> dict[str, Any]:
+    limit = one.get("limit")
+    shown = {
+        "name": name,
+        "verdict": verdict or one.get("verdict") or ("failed" if one["failed"] else "passed"),
+        "expected": one.get("expected", "no limit" if limit is None else f"at most {limit}"),
+        "received": one.get("received", one.get("highest", "")),
+    }
+    told = ("verdict", "expected", "received", "limit", "highest")
+    return shown | {"more": ", ".join(f"{key}: {value}" for key, value in one.items() if key not in told)}
 
 
 def _model_rows(model: Any) -> list[tuple[str, str, str, list[float | None]]]:
