@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,14 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Label the texts and print a line for each."""
+    from textclf.text.jit import without_numba
+
+    with without_numba() if args.texts else nullcontext():
+        _label(args)
+    return 0
+
+
+def _label(args: argparse.Namespace) -> None:
     store, pipeline = open_store(args)
     artifact = store.load(*choose_model(store, pipeline, args.model))
     scorer = make(artifact, evidence=args.evidence)
@@ -47,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
             else:
                 _write_line(found)
         sys.stdout.flush()
-    return 0
 
 
 def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":

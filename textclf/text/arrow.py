@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 
@@ -23,3 +25,13 @@ def string_array(texts: Sequence[str]) -> pa.StringArray:
     encoded = [text.encode() for text in texts]
     offsets = np.array(list(accumulate(map(len, encoded), initial=0)), np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def int_array(values: npt.NDArray[np.integer[Any]]) -> pa.Int32Array:
+    """An array of 32-bit integers, shape (n,), without pandas as ``string_array``."""
+    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int32))])
+
+
+def filled(texts: pa.Array) -> pa.Array:
+    """The texts with empty ones for nulls; without nulls nothing is asked of pyarrow, which would import pandas."""
+    return texts.fill_null("") if texts.null_count else texts
