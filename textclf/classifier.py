@@ -1,7 +1,7 @@
 """A text classifier as scikit-learn has them, over the same networks, artifacts and scorers as the jobs'."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textclf.training.fit import Candidate
 
 _NAME = "classifier"  # of a model before it is saved
-_TYPES = {"int": int, "float": float, "bool": lambda text: text == "True", "str": str}
+_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: text == "True", "str": str}
 
 
 class DataError(InputError, ValueError):

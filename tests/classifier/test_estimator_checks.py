@@ -28,7 +28,7 @@ LEFT_OUT = {
 
 def words(numbers: Any) -> list[str]:
     """Each row as a text: a word for each column with its rounded value."""
-    if isinstance(numbers[0], str):
+    if len(numbers) and isinstance(numbers[0], str):
         return list(numbers)
     return [
         " ".join(f"w{column}x{'m' if value < 0 else ''}{abs(round(float(value)))}" for column, value in enumerate(row))

@@ -65,7 +65,10 @@ def scored(spark: SparkSession, run_job: RunJob, write_config: Any, tmp_path: Pa
         store.save(sample("yelp", seed=seed))
     store.promote("yelp", "1")
     config = write_config(source_toml("yelp") + f'[score]\nmodel = "yelp"\ninput = "{tmp_path / "input"}"\n')
-    nights = {"2026-01-30": ["good"] * 8 + ["bad"] * 2, "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None]}
+    nights: dict[str, list[str | None]] = {
+        "2026-01-30": ["good"] * 8 + ["bad"] * 2,
+        "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None],
+    }
     for day, texts in nights.items():
         rows = [(number, text) for number, text in enumerate(texts)]
         spark.createDataFrame(rows, "id long, text string").coalesce(1).write.format("delta").mode("overwrite").save(

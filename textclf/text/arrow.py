@@ -32,6 +32,14 @@ def int_array(values: npt.NDArray[np.integer[Any]]) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int32))])
 
 
+def int_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
+    """The values of an array without nulls, shape (n,), as ``to_numpy`` gives them, which imports pandas as well."""
+    data = array.buffers()[1]
+    if data is None:
+        return np.empty(0, np.int32)
+    return np.frombuffer(data, np.int32)[array.offset : array.offset + len(array)]
+
+
 def filled(texts: pa.Array) -> pa.Array:
     """The texts with empty ones for nulls; without nulls nothing is asked of pyarrow, which would import pandas."""
     return texts.fill_null("") if texts.null_count else texts

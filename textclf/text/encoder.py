@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textclf.text.arrow import int_array, string_array
+from textclf.text.arrow import int_array, int_values, string_array
 from textclf.text.sequences import pad
 from textclf.text.tokenizer import TOKENIZERS, tokenize_array
 from textclf.text.vocabulary import Vocabulary
@@ -54,12 +54,12 @@ class Encoder:
     def _ragged(self, column: pa.Array) -> tuple[Ints, Ints]:
         if self.tokenizer == "keras":
             lists = tokenize_array(column)
-            tokens, begins = lists.flatten(), lists.offsets.to_numpy()
+            tokens, begins = lists.flatten(), int_values(lists.offsets)
         else:
             cut = [TOKENIZERS[self.tokenizer](text) for text in column.to_pylist()]
             tokens = string_array([token for each in cut for token in each])
             begins = np.cumsum([0, *map(len, cut)])
-        found = pc.fill_null(pc.index_in(tokens, self._known), _MISSING).to_numpy().astype(np.int32) + 1
+        found = int_values(pc.fill_null(pc.index_in(tokens, self._known), _MISSING)) + 1
         before = np.append(0, np.cumsum(found > 0))
         return found[found > 0], before[begins].astype(np.int32)
 
