@@ -134,7 +134,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             settings = FitSettings(
                 epochs=self.epochs, batch_size=self.batch_size, seed=int(seed), learning_rate=self.learning_rate,
                 schedule=self.schedule, validation_size=self.validation_size, patience=self.patience,
-                class_weights=self.class_weight or "equal",  # type: ignore[arg-type]  # the model below tells
+                class_weights=self.class_weight or "equal",
             )  # fmt: skip
         except ValidationError as error:
             first = error.errors(include_url=False)[0]

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -235,18 +235,21 @@ def input_there(pipeline: "Pipeline") -> Check:
 
 
 def spark_starts(pipeline: "Pipeline") -> Check:
-    """A session, and a Delta table in the warehouse, written, read and removed."""
+    """A session, and a Delta table in the warehouse: written, read and removed."""
     from textclf.session import open_session
-    from textclf.tables import Warehouse
+    from textclf.tables import Warehouse, staged
+    from textclf.tables.failures import READ_FAILURES
 
-    warehouse: Any = Warehouse.of(pipeline)
-    place = warehouse.staging("check", "rows")
+    warehouse = Warehouse.of(pipeline)
     try:
         spark = open_session("textclf check")
-        place.append(spark.range(3).toDF("row"))
-        rows, release = place.read(spark).count(), spark.version
-        remove: Callable[[], object] = lambda: spark.sql(f"DROP TABLE IF EXISTS {place.name}")  # noqa: E731
-        remove() if place.name else shutil.rmtree(Path(place.path).parent, ignore_errors=True)
+        with staged(warehouse, "check", "rows", spark.range(3).toDF("row")) as stored:
+            found = f"Spark {spark.version} wrote and read {stored.count()} rows of a Delta table in the warehouse"
     except TextclfError as error:
         return Check("Spark session", "wrong", str(error))
-    return Check("Spark session", "ok", f"Spark {release} wrote and read {rows} rows of a Delta table at {place}")
+    except READ_FAILURES as error:
+        said = str(error).partition("\n")[0]
+        return Check(
+            "Spark session", "wrong", said, f"check the rights to {warehouse.location('corpus')} and the network"
+        )
+    return Check("Spark session", "ok", found)
