@@ -12,11 +12,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import report as job
-from jobs import score_table
 from tests.artifact.samples import sample
 from tests.training.corpora import source_toml
 from textclf.artifact import ModelStore
+from textclf.config import load_pipeline
 from textclf.report.run_report import gate_checks
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.tables import RunRecord, Warehouse
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 NASTY = "<script>alert('good')</script> & good"
@@ -57,35 +59,39 @@ class Page(HTMLParser):
         return next(row for row in self.rows if row[: len(first)] == list(first))
 
 
-@pytest.fixture
-def scored(spark: SparkSession, run_job: RunJob, write_config: Any, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
-    """Two nights of yelp; the second has more bad texts, refused rows and a text full of markup."""
-    store = ModelStore(str(tmp_path / "warehouse/models"))
+@pytest.fixture(scope="module")
+def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two nights of yelp, the second with more bad texts, refused rows and a text full of markup: config and run."""
+    folder = tmp_path_factory.mktemp("report")
+    store = ModelStore(str(folder / "warehouse/models"))
     for seed in range(2):
         store.save(sample("yelp", seed=seed))
     store.promote("yelp", "1")
-    config = write_config(source_toml("yelp") + f'[score]\nmodel = "yelp"\ninput = "{tmp_path / "input"}"\n')
+    config = folder / "pipeline.toml"
+    score = f'[score]\nmodel = "yelp"\ninput = "{folder / "input"}"\n'
+    config.write_text(f'warehouse = "{folder / "warehouse"}"\n{source_toml("yelp")}{score}')
+    pipeline = load_pipeline(config)
     nights: dict[str, list[str | None]] = {
         "2026-01-30": ["good"] * 8 + ["bad"] * 2,
         "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None],
     }
     for day, texts in nights.items():
-        rows = [(number, text) for number, text in enumerate(texts)]
-        spark.createDataFrame(rows, "id long, text string").coalesce(1).write.format("delta").mode("overwrite").save(
-            str(tmp_path / "input")
-        )
-        code, record, err = run_job(score_table, "--config", config, "--date", day)
-        assert code == 0, err
+        rows = spark.createDataFrame(list(enumerate(texts)), "id long, text string").coalesce(1)
+        rows.write.format("delta").mode("overwrite").save(str(folder / "input"))
+        run = RunRecord("score_table")
+        score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(day=date.fromisoformat(day)))
+        run.end("succeeded")
+        run.append(spark, Warehouse.of(pipeline))
     store.promote("yelp", "2")
-    return config, record
+    return config, run.run_id
 
 
-def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
-    config, record = scored
+def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, str], run_job: RunJob) -> None:
+    config, run_id = scored
     code, made, err = run_job(job, "--config", config)
     assert code == 0, err
     path = Path(made["details"]["report"])
-    assert path == config.parent / "warehouse/reports" / f"{record['run_id']}.html"
+    assert path == config.parent / "warehouse/reports" / f"{run_id}.html"
     text = path.read_text()
     page = Page(text)
 
@@ -102,11 +108,12 @@ def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, dict[str, An
     assert "alert" not in text
 
 
-def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
-    config, record = scored
+def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, str], run_job: RunJob) -> None:
+    config, run_id = scored
     output = config.parent / "page.html"
-    config.write_text(config.read_text() + "[report]\ntexts = true\nexamples = 11\n")
-    code, _, err = run_job(job, "--config", config, "--run", record["run_id"], "--output", output)
+    allowed = config.with_name("allowed.toml")
+    allowed.write_text(config.read_text() + "[report]\ntexts = true\nexamples = 11\n")
+    code, _, err = run_job(job, "--config", allowed, "--run", run_id, "--output", output)
     assert code == 0, err
     text = output.read_text()
     page = Page(text)
@@ -120,7 +127,7 @@ def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, dict[str, Any]
     assert re.search(r"@media print", text)
 
 
-def test_a_run_that_is_not_there(scored: tuple[Path, dict[str, Any]], run_job: RunJob) -> None:
+def test_a_run_that_is_not_there(scored: tuple[Path, str], run_job: RunJob) -> None:
     code, _, err = run_job(job, "--config", scored[0], "--run", "20200101T000000-00000000")
     assert code == 3
     assert "There is no such run." in err

@@ -37,9 +37,7 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     return model
 
 
-def network_scores(
-    model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH
-) -> npt.NDArray[np.float32]:
+def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> npt.NDArray[np.float32]:
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:
