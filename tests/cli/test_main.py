@@ -1,5 +1,6 @@
 """The command line as a whole: what it imports, how it fails, what a shell completes."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from textclf.artifact import ModelStore
+from textclf.cli.main import parser
 
 HEAVY = ("pyspark", "pandas", "tensorflow", "keras", "jax", "numba", "matplotlib", "pyarrow", "numpy", "pydantic")
 
@@ -48,6 +50,20 @@ def test_mistakes_have_codes_and_say_what_to_do(textclf: Run, argv: tuple[str, .
     found, out, err = textclf(*argv)
     assert (found, out) == (code, "")
     assert words in err
+
+
+def documented() -> list[str]:
+    """The commands in the fenced blocks of README and docs/cli.md."""
+    root = Path(__file__).parents[2]
+    texts = [(root / name).read_text() for name in ("README.md", "docs/cli.md")]
+    blocks = [block for text in texts for block in text.split("```\n")[1::2]]
+    return [line for block in blocks for line in block.splitlines() if line.startswith("textclf ")]
+
+
+def test_documented_commands_are_commands() -> None:
+    assert len(documented()) >= 9
+    for line in documented():
+        parser().parse_args(shlex.split(line, comments=True)[1:])
 
 
 def complete(script: Path, line: str) -> list[str]:

@@ -75,8 +75,8 @@ def _show(check: Check, as_json: bool) -> None:
     import sys
 
     first, *more = check.found.splitlines()
-    lines = [f"{check.verdict:6}{check.name:16}{first}", *(f"{'':22}{line}" for line in more)]
-    lines += [f"{'':22}what to do: {check.fix}"] if check.fix else []
+    lines = [f"{check.verdict:6}{check.name:<23} {first}", *(f"{'':30}{line}" for line in more)]
+    lines += [f"{'':30}what to do: {check.fix}"] if check.fix else []
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()  # the next one may take a while
 
