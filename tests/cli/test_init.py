@@ -138,6 +138,7 @@ def test_a_parquet_table_goes_through_the_chain_without_a_hand(
     source = load_pipeline(config).sources[0]
     assert (source.name, source.text, source.label) == ("feedback", "what_they_said", "verdict")
     assert source.labels == ["bad", "fine"]
+    assert "# other columns that could be the label: customer" in config.read_text()
 
     ingested = run_job(ingest_corpus, "--config", config)[1]
     assert run_job(build_vocabulary, "--config", config)[0] == 0

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 TEXT_NAMES = ("text", "sentence", "review", "message", "comment", "body", "question", "content", "tweet", "document")
-LABEL_NAMES = ("label", "class", "category", "target", "sentiment", "intent", "topic", "tag", "y", "stars", "rating")
+LABEL_NAMES = (
+    "label",
+    "class",
+    "category",
+    "target",
+    "sentiment",
+    "intent",
+    "topic",
+    "tag",
+    "y",
+    "stars",
+    "rating",
+    "verdict",
+    "outcome",
+)
 _FEW = 200  # a column with more values than these, or than a third of its rows, is no label
 _ROWS_A_LABEL = 3
 
@@ -43,15 +57,20 @@ def choose_text(columns: Sequence[Column]) -> int | None:
     return max(named or range(len(columns)), key=lambda at: lengths[at])
 
 
-def choose_label(columns: Sequence[Column], text: int) -> int | None:
-    """Number of the column that holds the label: few different values, each often; a telling name decides."""
+def label_candidates(columns: Sequence[Column], text: int) -> list[int]:
+    """Numbers of the columns that may be the label: few different values, each often; those of a telling name first."""
     fitting = []
     for at, column in enumerate(columns):
         present = column.present
         values = {value.strip() for value in present}
         if at != text and 2 <= len(values) <= min(_FEW, max(len(present) / _ROWS_A_LABEL, 2)):
             fitting.append((not column.is_called(LABEL_NAMES), len(values), abs(at - text), at))
-    return min(fitting)[-1] if fitting else None
+    return [each[-1] for each in sorted(fitting)]
+
+
+def choose_label(columns: Sequence[Column], text: int) -> int | None:
+    """Number of the column that is most likely the label, None where none may be."""
+    return next(iter(label_candidates(columns, text)), None)
 
 
 def choose_id(columns: Sequence[Column], text: int | None) -> int | None:

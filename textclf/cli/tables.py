@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textclf.cli.columns import Column, choose_id, choose_text
+from textclf.cli.columns import Column, choose_id, choose_text, label_candidates
 from textclf.cli.look import Look, NotLabelledError, choose, make
 from textclf.errors import InputError, UsageError
 
@@ -39,7 +39,9 @@ def look_at_table(path: Path, form: str) -> Look:
     text, label = (columns[at][0] for at in chosen)
     keys = {"format": form, "text": text.name, "label": label.name}
     pairs = list(zip(text.values, label.values, strict=True))
-    return make(keys, pairs, 0, whole=rows <= _ROWS, place=path)
+    others = [columns[at][0].name for at in label_candidates([column for column, _ in columns], chosen[0])[1:]]
+    notes = (f"other columns that could be the label: {', '.join(map(str, others))}",) if others else ()
+    return make(keys, pairs, 0, whole=rows <= _ROWS, place=path, notes=notes)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,14 @@ def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
         axes = figure.subplots()
         places = np.arange(len(names))
         shares = [now.share(name) for name in names]
-        axes.barh(places + (0.2 if before else 0), shares, 0.4 if before else 0.6, color=BLUE, label="this run")
+        axes.barh(places - (0.2 if before else 0), shares, 0.4 if before else 0.6, color=BLUE, label="this run")
         if before:
-            axes.barh(places - 0.2, [before.share(name) for name in names], 0.4, color=VERMILION, label="before")
+            axes.barh(places + 0.2, [before.share(name) for name in names], 0.4, color=VERMILION, label="before")
         axes.set_yticks(places, [name if len(name) <= 24 else name[:23] + "…" for name in names])
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.set(xlabel="Share of rows", xlim=(0, None))
-        axes.legend()
+        figure.legend(loc="outside upper right", ncols=2)
     return figure
 
 
@@ -51,7 +51,7 @@ def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
         # Of two labels the likelier has at least a half; empty bins would take half of the picture.
         filled = [at for at, count in enumerate(now.bins) if count or (before and before.bins[at])]
         axes.set(xlabel="Score of the chosen label", ylabel="Share of rows", xlim=(edges[min(filled, default=0)], 1))
-        axes.legend()
+        figure.legend(loc="outside upper right", ncols=2)
     return figure
 
 
