@@ -72,7 +72,7 @@ def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tup
     config.write_text(f'warehouse = "{folder / "warehouse"}"\n{source_toml("yelp")}{score}')
     pipeline = load_pipeline(config)
     nights: dict[str, list[str | None]] = {
-        "2026-01-30": ["good"] * 8 + ["bad"] * 2,
+        "2026-01-30": [*["good"] * 8, *["bad"] * 2],
         "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None],
     }
     for day, texts in nights.items():
