@@ -18,7 +18,6 @@ LEFT_OUT = {
     "check_fit2d_predict1d": "asks that input of one dimension is refused: texts are one-dimensional",
     "check_dtype_object": _NUMBERS,
     "check_estimators_nan_inf": _NUMBERS,
-    "check_estimator_sparse_tag": _NUMBERS,
     "check_estimator_sparse_array": _NUMBERS,
     "check_estimator_sparse_matrix": _NUMBERS,
     "check_classifier_data_not_an_array": _NUMBERS,
