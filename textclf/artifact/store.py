@@ -1,4 +1,4 @@
-"""Folders of trained models: ``NAME/VERSION/`` and, beside the versions, ``champion``."""
+"""Folders of trained models: ``NAME/VERSION/``, and ``champion``: the version in use, then earlier ones."""
 
 import random
 import re
@@ -15,6 +15,7 @@ from textclf.errors import ArtifactError, InputError, UsageError
 _CHAMPION = "champion"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_KEPT = 20  # champions that the file remembers
 _ATTEMPTS = 50  # to get a version of one's own among writers that all want the next
 
 
@@ -64,10 +65,23 @@ class ModelStore:
 
     def champion(self, name: str) -> str | None:
         """The version in use, None before the first."""
+        return next(iter(self.champions(name)), None)
+
+    def champions(self, name: str) -> list[str]:
+        """The version in use and, after it, those that were in use before it, the last one first."""
         try:
-            return self._read(f"{_checked(name)}/{_CHAMPION}").decode("ascii", "replace").strip()
+            return self._read(f"{_checked(name)}/{_CHAMPION}").decode("ascii", "replace").split()
         except FileNotFoundError:
-            return None
+            return []
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """What a version says of itself; its other files are neither read nor checked.
+
+        Raises:
+            InputError: There is no such model or version.
+            ArtifactError: The manifest cannot be used.
+        """
+        return Manifest.from_bytes(self._manifest_bytes(name, version))
 
     def save(self, artifact: Artifact) -> Artifact:
         """Write a model as the next version of its name; the version is in the artifact that comes back.
@@ -85,14 +99,33 @@ class ModelStore:
         return saved
 
     def promote(self, name: str, version: str) -> None:
-        """Make a version the champion, in one step.
+        """Make a version the champion, in one step; the file keeps those before it, for a way back.
 
         Raises:
             InputError: There is no such version.
         """
         if version not in self.versions(name):
             raise self._missing(name, version)
-        self._replace(f"{name}/{_CHAMPION}", f"{version}\n".encode())
+        before = [other for other in self.champions(name) if other != version]
+        self._set_champions(name, [version, *before[: _KEPT - 1]])
+
+    def roll_back(self, name: str) -> str:
+        """Make the version that was the champion before the present one the champion again; its number.
+
+        Raises:
+            InputError: There was none, or it is gone.
+        """
+        champions, there = self.champions(name), self.versions(name)
+        left = [version for version in champions[1:] if version in there]
+        if not left:
+            raise InputError(
+                f"Model {name} has no earlier champion to go back to.",
+                received=f"champions {', '.join(champions) or 'none'}; versions {', '.join(there) or 'none'}",
+                expected="an earlier champion whose version is still there",
+                fix="promote the version that you want",
+            )
+        self._set_champions(name, left)
+        return left[0]
 
     def load(self, name: str, version: str | None = None) -> Artifact:
         """A version of a model, its champion by default, after every check.
@@ -102,10 +135,10 @@ class ModelStore:
             ArtifactError: It is there and damaged.
         """
         version = version or self.champion(name)
-        if version is None or version not in self._folders(_checked(name)):
+        if version is None:
             raise self._missing(name, version)
         place = f"{name}/{version}"
-        manifest_bytes = self._read_exactly(f"{place}/{MANIFEST}", None)
+        manifest_bytes = self._manifest_bytes(name, version)
         manifest = Manifest.from_bytes(manifest_bytes)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactError(
@@ -116,6 +149,14 @@ class ModelStore:
             )
         files = {file: self._read_exactly(f"{place}/{file}", manifest.files[file].size) for file in FILES}
         return Artifact(manifest_bytes, files).checked()
+
+    def _manifest_bytes(self, name: str, version: str) -> bytes:
+        if version not in self._folders(_checked(name)):
+            raise self._missing(name, version)
+        return self._read_exactly(f"{name}/{version}/{MANIFEST}", None)
+
+    def _set_champions(self, name: str, versions: list[str]) -> None:
+        self._replace(f"{name}/{_CHAMPION}", "".join(f"{version}\n" for version in versions).encode())
 
     def _claim(self, name: str) -> tuple[str, str]:
         """A number that no other writer has, and the file that holds it until the version is complete.

@@ -311,6 +311,13 @@ class Upkeep(Section):
         return self
 
 
+class Report(Section):
+    """What the report of a run may show: ``texts`` allows the ``examples`` texts that models were least sure about."""
+
+    texts: bool = False
+    examples: Annotated[int, Field(ge=1, le=1000)] = 20
+
+
 class Pipeline(Section):
     """One pipeline file.
 
@@ -332,6 +339,7 @@ class Pipeline(Section):
     gate: Gate = Gate()
     lock: Lock = Lock()
     upkeep: Upkeep = Upkeep()
+    report: Report = Report()
     mlflow: Mlflow | None = None
 
     @field_validator("sources")
@@ -358,6 +366,11 @@ class Pipeline(Section):
         if unknown := sorted(set(self.search.sources) - {source.name for source in self.sources}):
             raise ValueError(f"search.sources names sources that do not exist: {', '.join(unknown)}")
         return self
+
+    @property
+    def models_folder(self) -> str:
+        """Folder or URL of the trained models."""
+        return self.models or f"{self.warehouse}/models"
 
     def source(self, name: str) -> Source | None:
         """The source of that name, or None."""

@@ -3,11 +3,11 @@
 import platform
 
 import numpy as np
-import pyarrow as pa
 
 from textclf.artifact import Golden
 from textclf.errors import ArtifactError
 from textclf.scoring.scorer import Scorer
+from textclf.text.arrow import string_array
 
 TOLERANCE = 1e-5
 """Largest difference of a probability between the library that trained a model and the scorer in use."""
@@ -24,7 +24,7 @@ def check_golden(scorer: Scorer, golden: Golden, reference: str, tolerance: floa
     """
     if not golden.texts:
         return 0.0
-    scores, _ = scorer.score(pa.array(golden.texts, pa.string()))
+    scores, _ = scorer.score(string_array(golden.texts))
     differences = np.abs(scores - np.array(golden.scores)).max(axis=1)
     worst = int(np.nan_to_num(differences, nan=np.inf).argmax())
     if not differences[worst] <= tolerance:

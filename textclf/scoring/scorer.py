@@ -5,7 +5,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.special import expit, softmax
 
 from textclf.artifact import Artifact
 from textclf.models import KerasArchitecture, label_probabilities
@@ -44,6 +43,8 @@ class LinearScorer:
 
     def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
         """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        from scipy.special import expit, softmax
+
         counts, known = self._encoder.counts(texts)
         logits = counts @ self._kernel + self._bias
         return label_probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known

@@ -77,7 +77,7 @@ def pack_environment(target: Path) -> None:
 
 
 def _packed(path: Path) -> bool:
-    return path.is_file() and (path.suffix == ".py" or path.name == "py.typed")
+    return path.is_file() and (path.suffix in (".py", ".html") or path.name == "py.typed")
 
 
 @contextmanager

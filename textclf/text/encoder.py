@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import csr_matrix
 
+from textclf.text.arrow import int_array, int_values, string_array
 from textclf.text.sequences import pad
 from textclf.text.tokenizer import TOKENIZERS, tokenize_array
 from textclf.text.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 Ints = npt.NDArray[np.int32]
+_MISSING = int_array(np.array([-1]))[0]
 _AT_ONCE = 1 << 16  # texts tokenized in one go: the tokens of a million texts as strings are gigabytes
 
 
@@ -36,7 +40,7 @@ class Encoder:
 
     @cached_property
     def _known(self) -> pa.StringArray:
-        return pa.array(self.vocabulary.tokens[: self.vocabulary.size(self.num_words) - 1], pa.string())
+        return string_array(self.vocabulary.tokens[: self.vocabulary.size(self.num_words) - 1])
 
     def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
         """Indices of all known tokens end to end, and where each text's begin: shapes (tokens,), (texts + 1,)."""
@@ -50,26 +54,31 @@ class Encoder:
     def _ragged(self, column: pa.Array) -> tuple[Ints, Ints]:
         if self.tokenizer == "keras":
             lists = tokenize_array(column)
+            tokens, begins = lists.flatten(), int_values(lists.offsets)
         else:
-            lists = pa.array([TOKENIZERS[self.tokenizer](text) for text in column.to_pylist()], pa.list_(pa.string()))
-        found = pc.fill_null(pc.index_in(lists.flatten(), self._known), -1).to_numpy().astype(np.int32) + 1
+            cut = [TOKENIZERS[self.tokenizer](text) for text in column.to_pylist()]
+            tokens = string_array([token for each in cut for token in each])
+            begins = np.cumsum([0, *map(len, cut)])
+        found = int_values(pc.fill_null(pc.index_in(tokens, self._known), _MISSING)) + 1
         before = np.append(0, np.cumsum(found > 0))
-        return found[found > 0], before[lists.offsets.to_numpy()].astype(np.int32)
+        return found[found > 0], before[begins].astype(np.int32)
 
     def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
         """Padded sequences, shape (texts, max_length), and the number of known tokens of each text."""
         flat, offsets = self.ragged(texts)
         return pad(flat, offsets, self.max_length), np.diff(offsets).astype(np.int32)
 
-    def counts(self, texts: Sequence[str] | pa.Array) -> tuple[csr_matrix, Ints]:
+    def counts(self, texts: Sequence[str] | pa.Array) -> "tuple[csr_matrix, Ints]":
         """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
         flat, offsets = self.ragged(texts)
         known = np.diff(offsets).astype(np.int32)  # before the matrix takes the offsets for its own
         return counts_matrix(flat, offsets, len(self._known)), known
 
 
-def counts_matrix(flat: Ints, offsets: npt.NDArray[Any], words: int) -> csr_matrix:
+def counts_matrix(flat: Ints, offsets: npt.NDArray[Any], words: int) -> "csr_matrix":
     """Counts of each token, shape (texts, words), from what ``Encoder.ragged`` gives; it may take the arrays."""
+    from scipy.sparse import csr_matrix  # takes longer to import than a text to label
+
     matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), (len(offsets) - 1, words))
     matrix.sum_duplicates()
     return matrix

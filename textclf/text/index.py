@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from textclf.text.arrow import filled
 from textclf.text.casing import character_tables
 from textclf.text.encoder import Encoder
 from textclf.text.jit import numba_runs
@@ -66,7 +67,7 @@ class TokenIndex:
             Shapes (known tokens,) and (n + 1,).
         """
         if not numba_runs():
-            tokens, begins = self._encoder.ragged(texts.cast(pa.string()).fill_null(""))
+            tokens, begins = self._encoder.ragged(filled(texts.cast(pa.string())))
             return tokens, begins.astype(np.int64)
         from textclf.text.kernels import find_tokens
 

@@ -6,7 +6,8 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,28 @@ from typing import Any
 OFF = "TEXTCLF_NUMBA"
 """Environment variable; ``off`` takes numpy where numba would do."""
 
+_spared = False
 _LOCATOR = "textclf.text.locator.SourceLocator"
 
 
-@cache
+@contextmanager
+def without_numba() -> Iterator[None]:
+    """Compute with numpy and Python inside: for a few texts loading compiled code takes longer than it saves."""
+    global _spared
+    before, _spared = _spared, True
+    try:
+        yield
+    finally:
+        _spared = before
+
+
 def numba_runs() -> bool:
+    """Whether to use numba: it can run here, and nobody asked to spare it."""
+    return not _spared and _can_run()
+
+
+@cache
+def _can_run() -> bool:
     """Whether numba can run here; the first time that it cannot, standard error says why and what it costs."""
     reason = _missing()
     if reason is None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textclf.text.arrow import filled, int_array, string_array
 from textclf.text.jit import numba_runs
 
 Ints = npt.NDArray[np.int32]
@@ -76,7 +77,7 @@ def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
     nulls = texts.is_null() if texts.null_count else None
     starts, data = text_bytes(texts)
     values, offsets = _cut_compiled(data, starts) if numba_runs() else _cut(data.tobytes().translate(LOWERED), starts)
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=nulls)
+    return pa.ListArray.from_arrays(int_array(offsets), values, mask=nulls)
 
 
 def text_bytes(texts: pa.Array) -> tuple[Ints, Bytes]:
@@ -84,14 +85,14 @@ def text_bytes(texts: pa.Array) -> tuple[Ints, Bytes]:
 
     Characters beyond ASCII are lower-case; what is left to do to a byte says ``LOWERED``. A null is an empty text.
     """
-    return _raw(_lower_beyond_ascii(pc.fill_null(texts.cast(pa.string()), "")))
+    return _raw(_lower_beyond_ascii(filled(texts.cast(pa.string()))))
 
 
 def _lower_beyond_ascii(texts: pa.StringArray) -> pa.StringArray:
     beyond = pc.invert(pc.string_is_ascii(texts))
     if not beyond.true_count:
         return texts
-    lowered = pa.array([text.lower() for text in texts.filter(beyond).to_pylist()], pa.string())
+    lowered = string_array([text.lower() for text in texts.filter(beyond).to_pylist()])
     return pc.replace_with_mask(texts, beyond, lowered)
 
 

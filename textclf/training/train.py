@@ -135,8 +135,8 @@ class Origin:
     search: dict[str, Any] | None = None
 
 
-def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation) -> Artifact:
-    """A fitted and measured model as an artifact."""
+def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
+    """A fitted model as an artifact; without an evaluation it has no metrics."""
     encoder = candidate.encoder
     training = candidate.settings.model_dump(include=used_by(candidate.architecture))
     training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
@@ -149,7 +149,7 @@ def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Ev
         tokenizer=encoder.tokenizer,
         num_words=encoder.num_words,
         max_length=encoder.max_length,
-        metrics=json.loads(evaluation.to_json()),
+        metrics={} if evaluation is None else json.loads(evaluation.to_json()),
         training=training | {"rows": origin.rows, "test_rows": origin.test_rows, "split": origin.split},
         corpus_digest=origin.corpus_digest,
         packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},

@@ -1,0 +1,35 @@
+"""Write the report of a run as one HTML page, from the tables alone."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from textclf.job import Job, parser, run
+from textclf.report.run_data import load_run
+from textclf.report.run_report import render, write
+
+
+def work(job: Job) -> None:
+    """Ask the tables, write the page; its place goes into the run record."""
+    data = load_run(job.spark, job.warehouse, job.pipeline, job.args.run)
+    name = f"{data.run['run_id']}.html"
+    root = job.warehouse.root
+    # A warehouse that is no folder of this machine is no place for a file; the current folder is.
+    default = Path(name) if root is None or "://" in root else Path(root, "reports", name)
+    path = Path(job.args.output) if job.args.output else default
+    write(render(data), path)
+    job.record.details |= {"run": data.run["run_id"], "report": os.path.abspath(path)}
+    sys.stderr.write(f"report: {os.path.abspath(path)}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; its exit code."""
+    made = parser("report", __doc__)
+    made.add_argument("--run", metavar="RUN_ID", help="default: the newest run of score_table")
+    made.add_argument("--output", metavar="FILE", help="default: reports/RUN_ID.html in the warehouse")
+    return run("report", made, work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

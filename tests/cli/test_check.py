@@ -1,0 +1,68 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from textclf.cli.check import delta_jars_present, gpu, java
+
+SOURCE = '[[sources]]\nname = "s"\npath = "{path}"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
+
+
+def verdicts(out: str) -> dict[str, str]:
+    return {check["name"]: check["verdict"] for check in map(json.loads, out.splitlines())}
+
+
+def test_everything_in_order(textclf: Run, write_config: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("good\t1\n")
+    code, out, _ = textclf("check", "--config", write_config(SOURCE.format(path=tmp_path / "a.tsv")), "--json")
+    found = verdicts(out)
+    assert (code, "wrong" in found.values()) == (0, False)
+    assert set(found) >= {
+        "pipeline file",
+        "Java",
+        "Spark",
+        "Delta",
+        "GPU",
+        "tensorflow",
+        "source s",
+        "warehouse",
+        "models",
+    }
+
+
+def test_a_wrong_pipeline_file_is_listed_with_the_rest(textclf: Run, write_config: Callable[[str], Path]) -> None:
+    code, out, _ = textclf("check", "--config", write_config('colour = "blue"\n'))
+    assert code == 2
+    assert "colour: unknown key" in out
+    assert "sources: missing" in out
+    assert "Java" in out
+
+
+def test_what_cannot_be_reached_is_named_with_its_cure(
+    textclf: Run, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "warehouse").write_text("a file where the folder should be")
+    code, out, _ = textclf("check", "--config", write_config(SOURCE.format(path=tmp_path / "absent-*.tsv")))
+    assert code == 3
+    assert f"no files at {tmp_path}/absent-*.tsv" in out
+    assert "what to do: correct path of the source" in out
+    assert "name another warehouse" in out
+
+
+def test_a_machine_without_java_jars_or_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TEXTCLF_JARS", str(tmp_path))
+    assert delta_jars_present().verdict == "wrong"
+    assert "textclf.session.provision" in delta_jars_present().fix
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu().verdict == "note"
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n")
+    os.chmod(fake, 0o755)
+    assert "mismatch" in gpu().found
+    monkeypatch.setattr("textclf.session.java._HOMES", ())
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert java().verdict == "wrong"
+    assert "apt-get install" in java().fix

@@ -1,0 +1,154 @@
+"""Pipeline files from a look at data, and what ingest makes of them."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import build_vocabulary, ingest_corpus, score_table, train_model
+from tests.cli.conftest import Run
+from tests.training.corpora import invented
+from textclf.cli.init import look_at
+from textclf.config import Source, load_pipeline
+from textclf.corpus.records import parser
+from textclf.errors import InputError
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+def found(tmp_path: Path, name: str, data: bytes | str) -> tuple[Source, Any]:
+    """The source that a look at one file makes, and the look."""
+    path = tmp_path / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    ((named,), _) = look_at([str(path)])
+    return Source(name=named.name, path=named.path, **named.look.keys), named.look
+
+
+ROWS = invented(30)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "keys"),
+    [
+        ("a.txt", "".join(f"{text}\t{label}\n" for text, label in ROWS),
+         {"format": "tsv", "columns": ["text", "label"]}),
+        ("sms", "".join(f"{'spam' if label == '1' else 'ham'}\t{text}\n" for text, label in ROWS),
+         {"format": "tsv", "columns": ["label", "text"]}),
+        ("a.csv", "".join(f'{row};"{text}; he ""said""";{label}\n' for row, (text, label) in enumerate(ROWS)),
+         {"format": "csv", "columns": ["unused1", "text", "label"], "delimiter": ";"}),
+        ("b.csv", "review,stars\n" + "".join(f'"{text},\nand more",{label}\n' for text, label in ROWS),
+         {"format": "csv", "header": True, "text": "review", "label": "stars"}),
+        ("c.csv", "id,body,topic\r\n" + "".join(f"{row},{text},{label}\r\n" for row, (text, label) in enumerate(ROWS)),
+         {"format": "csv", "header": True, "text": "body", "label": "topic", "quoting": False}),
+        ("quotes.txt", "".join(f'"{text} he said. \t{label}\n' for text, label in ROWS),
+         {"format": "tsv", "columns": ["text", "label"]}),
+        ("a.jsonl", "".join(json.dumps({"n": row, "review": text, "good": label == "1"}) + "\n"
+                            for row, (text, label) in enumerate(ROWS)),
+         {"format": "jsonl", "text": "review", "label": "good"}),
+        ("fast", "".join(f"__label__{label} {text}\n" for text, label in ROWS),
+         {"format": "text", "pattern": r"__label__(?P<label>\S+)\s+(?P<text>.*)"}),
+        ("latin", "".join(f"caf\u00e9 {text}\t{label}\n" for text, label in ROWS).encode("latin-1"),
+         {"format": "tsv", "columns": ["text", "label"], "encoding": "latin-1"}),
+    ],
+)  # fmt: skip
+def test_forms_of_files(tmp_path: Path, name: str, data: bytes | str, keys: dict[str, Any]) -> None:
+    source, look = found(tmp_path, name, data)
+    assert look.keys == keys
+    assert len(look.texts) == len(ROWS)
+    assert (look.refused, look.whole) == (0, True)
+    assert set(look.labels) in ({"0", "1"}, {"ham", "spam"}, {"false", "true"})
+    if not source.quoted:  # what ingest makes of the lines is what the look saw
+        lines = (tmp_path / name).read_bytes().split(b"\n")[int(source.header) : -1]
+        parse = parser(source, ["id", "body", "topic"] if source.header else None)
+        assert [parse(line).text for line in lines] == list(look.texts)
+
+
+def test_other_records_are_counted(tmp_path: Path) -> None:
+    _, look = found(tmp_path, "a.txt", "".join(f"{text}\t{label}\n" for text, label in ROWS * 4) + "no label\n\t1\n")
+    assert (len(look.texts), look.refused) == (120, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "an empty file"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "a binary file"),
+        ("text\t1\n".encode("utf-16"), "UTF-16"),
+        (b"Some words about the data.\nAnd a line, with a comma.\n", "records as 'Some words about the data.'"),
+        ("".join(f"{text}\t1\n" for text, _ in ROWS).encode(), "records as"),
+    ],
+)
+def test_what_is_not_labelled_text(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "readme.txt").write_bytes(data)
+    with pytest.raises(InputError, match="Nothing here looks like labelled texts") as caught:
+        look_at([str(tmp_path)])
+    assert words in str(caught.value)
+
+
+def test_the_uci_folder(textclf: Run, data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "uci.toml"
+    code, _, err = textclf("init", data / "uci", "--output", config, "--warehouse", tmp_path / "warehouse")
+    assert (code, err) == (0, "")
+    pipeline = load_pipeline(config)
+    assert [(each.name, each.format, each.columns, each.labels, each.quoted) for each in pipeline.sources] == [
+        (name, "tsv", ["text", "label"], ["0", "1"], False) for name in ("amazon_cells", "imdb", "yelp")
+    ]
+    assert config.read_text().count("# 1,000 labelled texts; labels: ") == 3
+    assert textclf("check", "--config", config)[0] == 0
+    code, _, err = textclf("init", data / "uci", "--output", config)
+    assert (code, "There is a pipeline file already." in err) == (2, True)
+
+
+def test_other_published_files(data: Path) -> None:
+    sources, left_out = look_at([str(data / "sms_spam" / "SMSSpamCollection"), str(data / "trec" / "TREC.train")])
+    assert left_out == {}
+    sms, trec = (source.look for source in sources)
+    assert (sms.keys, dict(sms.labels)) == ({"format": "tsv", "columns": ["label", "text"]}, {"ham": 4827, "spam": 747})
+    assert (trec.keys["format"], trec.keys["encoding"], len(trec.texts)) == ("text", "latin-1", 5452)
+    assert set(trec.labels) == {"ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"}
+
+
+def test_a_parquet_table_goes_through_the_chain_without_a_hand(
+    spark: SparkSession, run_job: RunJob, textclf: Run, tmp_path: Path
+) -> None:
+    rows = invented(80, ("bad", "fine"))
+    folder = tmp_path / "feedback"
+    folder.mkdir()
+    columns = {
+        "customer": pa.array([f"c{row % 7}" for row in range(80)]),
+        "written": pa.array([1_700_000_000_000_000 + row for row in range(80)], pa.timestamp("us")),
+        "what_they_said": pa.array([text for text, _ in rows]),
+        "verdict": pa.array([label for _, label in rows]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(columns), folder / "part-0.parquet")
+    table = pa.table(
+        {"key": range(100, 104), "words": ["good food", "bad food", "the place", None], "ds": ["2026-01-31"] * 4}
+    )
+    pq.write_table(table, tmp_path / "new.parquet")
+    config = tmp_path / "pipeline.toml"
+    flags = ("--output", config, "--warehouse", tmp_path / "warehouse", "--score", tmp_path / "new.parquet")
+    assert textclf("init", folder, *flags)[0] == 0
+    assert textclf("check", "--config", config)[0] == 0
+    source = load_pipeline(config).sources[0]
+    assert (source.name, source.text, source.label) == ("feedback", "what_they_said", "verdict")
+    assert source.labels == ["bad", "fine"]
+    assert "# other columns that could be the label: customer" in config.read_text()
+
+    ingested = run_job(ingest_corpus, "--config", config)[1]
+    assert run_job(build_vocabulary, "--config", config)[0] == 0
+    assert run_job(train_model, "--config", config, "--architecture", "logistic_regression")[0] == 0
+    code, scored, err = run_job(score_table, "--config", config)
+    assert ingested["details"]["sources"]["feedback"]["accepted"] == 80
+    assert (code, scored.get("input_rows"), scored.get("scored_rows"), scored.get("rejected_rows")) == (0, 4, 3, 1), err
+    code, out, _ = textclf("query", "SELECT id, label FROM results ORDER BY id", "--config", config, "--format", "json")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [100, 101, 102]
+    code, out, _ = textclf("check", "--config", config, "--spark", "--json")
+    assert code == 0
+    assert {json.loads(line)["name"]: json.loads(line)["verdict"] for line in out.splitlines()}["Spark session"] == "ok"
+    assert not (tmp_path / "warehouse/_staging").exists() or not os.listdir(tmp_path / "warehouse/_staging")

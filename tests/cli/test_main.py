@@ -1,0 +1,92 @@
+"""The command line as a whole: what it imports, how it fails, what a shell completes."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from textclf.artifact import ModelStore
+from textclf.cli.main import parser
+
+HEAVY = ("pyspark", "pandas", "tensorflow", "keras", "jax", "numba", "matplotlib", "pyarrow", "numpy", "pydantic")
+
+
+def loaded(code: str) -> set[str]:
+    """Which of the heavy modules are loaded after some code, in a process of its own."""
+    after = f"{code}\nimport sys\nprint(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", after], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_and_import_load_nothing_heavy() -> None:
+    ask = "import textclf\nfrom textclf.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit: pass"
+    assert loaded(ask) == set()
+
+
+def test_predict_loads_neither_spark_nor_tensorflow_nor_pandas(store: ModelStore) -> None:
+    argv = ["predict", "good", "--models", store.root, "--model", "yelp", "--evidence"]
+    ask = f"from textclf.cli.main import main\nassert main({argv}) == 0"
+    assert not loaded(ask) & {"pyspark", "pandas", "tensorflow", "keras", "jax", "matplotlib"}
+
+
+def test_the_module_runs_as_the_script_does(store: ModelStore) -> None:
+    command = [sys.executable, "-m", "textclf", "models", "list", "--models", store.root]
+    assert "yelp" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (("predict", "a"), 2, "one of the arguments --config --models is required"),
+        (("predict", "a", "--config", "absent.toml"), 2, "The pipeline file absent.toml cannot be read."),
+        (("predict", "a", "--models", "absent"), 3, "There are no models."),
+        (("nothing",), 2, "invalid choice: 'nothing'"),
+    ],
+)
+def test_mistakes_have_codes_and_say_what_to_do(textclf: Run, argv: tuple[str, ...], code: int, words: str) -> None:
+    found, out, err = textclf(*argv)
+    assert (found, out) == (code, "")
+    assert words in err
+
+
+def documented() -> list[str]:
+    """The commands in the fenced blocks of README and docs/cli.md."""
+    root = Path(__file__).parents[2]
+    texts = [(root / name).read_text() for name in ("README.md", "docs/cli.md")]
+    blocks = [block for text in texts for block in text.split("```\n")[1::2]]
+    return [line for block in blocks for line in block.splitlines() if line.startswith("textclf ")]
+
+
+def test_documented_commands_are_commands() -> None:
+    assert len(documented()) >= 9
+    for line in documented():
+        parser().parse_args(shlex.split(line, comments=True)[1:])
+
+
+def complete(script: Path, line: str) -> list[str]:
+    words = line.split(" ")
+    state = f"COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}"
+    ask = f"source {script}; {state}; _textclf; echo ${{COMPREPLY[@]}}"
+    return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_bash_completes_commands_actions_and_options(textclf: Run, tmp_path: Path) -> None:
+    code, out, _ = textclf("completion", "bash")
+    script = tmp_path / "completion"
+    script.write_text(out)
+    assert code == 0
+    assert complete(script, "textclf mo") == ["models"]
+    assert complete(script, "textclf models ro") == ["roll-back"]
+    assert complete(script, "textclf models compare --mo") == ["--models"]
+    assert set(complete(script, "textclf predict --")) >= {"--config", "--models", "--evidence", "--json"}
+    assert complete(script, f"textclf check --config {tmp_path}/comp") == [str(script)]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(store: ModelStore) -> None:
+    command = f"yes good | {sys.executable} -m textclf predict --model yelp --models {store.root} | head -2"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 2
+    assert done.stderr == ""

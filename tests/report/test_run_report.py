@@ -1,0 +1,156 @@
+"""The report of real runs, read as a reader would: the page's own text."""
+
+import base64
+import re
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import report as job
+from tests.artifact.samples import sample
+from tests.training.corpora import source_toml
+from textclf.artifact import ModelStore
+from textclf.config import load_pipeline
+from textclf.report.run_report import gate_checks
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.tables import RunRecord, Warehouse
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+NASTY = "<script>alert('good')</script> & good"
+
+
+class Page(HTMLParser):
+    """A page's tables as rows of cells, its images and every tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[str] = []
+        self.images: list[str] = []
+        self.addresses: list[str] = []
+        self._inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        if tag == "tr":
+            self.rows.append([])
+        self._inside = tag in ("td", "th") or (self._inside and tag != "tr")
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "img":
+            self.images.append(values.get("src") or "")
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.rows[-1][-1] += data
+
+    def row(self, *first: str) -> list[str]:
+        return next(row for row in self.rows if row[: len(first)] == list(first))
+
+
+@pytest.fixture(scope="module")
+def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two nights of yelp, the second with more bad texts, refused rows and a text full of markup: config and run."""
+    folder = tmp_path_factory.mktemp("report")
+    store = ModelStore(str(folder / "warehouse/models"))
+    for seed in range(2):
+        store.save(sample("yelp", seed=seed))
+    store.promote("yelp", "1")
+    config = folder / "pipeline.toml"
+    score = f'[score]\nmodel = "yelp"\ninput = "{folder / "input"}"\n'
+    config.write_text(f'warehouse = "{folder / "warehouse"}"\n{source_toml("yelp")}{score}')
+    pipeline = load_pipeline(config)
+    nights: dict[str, list[str | None]] = {
+        "2026-01-30": [*["good"] * 8, *["bad"] * 2],
+        "2026-01-31": [*["good"] * 3, *["bad"] * 6, NASTY, None],
+    }
+    for day, texts in nights.items():
+        rows = spark.createDataFrame(list(enumerate(texts)), "id long, text string").coalesce(1)
+        rows.write.format("delta").mode("overwrite").save(str(folder / "input"))
+        run = RunRecord("score_table")
+        score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(day=date.fromisoformat(day)))
+        run.end("succeeded")
+        run.append(spark, Warehouse.of(pipeline))
+    store.promote("yelp", "2")
+    return config, run.run_id
+
+
+def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, str], run_job: RunJob) -> None:
+    config, run_id = scored
+    code, made, err = run_job(job, "--config", config)
+    assert code == 0, err
+    path = Path(made["details"]["report"])
+    assert path == config.parent / "warehouse/reports" / f"{run_id}.html"
+    text = path.read_text()
+    page = Page(text)
+
+    for number, what in (("11", "input rows"), ("10", "scored"), ("1", "rejected")):
+        assert f"<b>{number}</b><span>{what}</span>" in text
+    row = page.row("yelp", str(date(2026, 1, 31)))
+    assert (row[2], row[3], row[6], row[7], row[8]) == ("10", "10", "0", "60.0%", "20.0%")
+    assert page.row("yelp", "null_text")[2:] == ["1", "9.1%"]
+    assert page.row("yelp@1")[1:4] == ["used in this run", "logistic_regression", "0.5000"]
+    assert page.row("yelp@2")[1:3] == ["champion now", "logistic_regression"]
+    assert len([row for row in page.rows if row[0].startswith("20")]) == 1  # one run before
+    assert "Texts are not shown" in text
+    assert NASTY not in text
+    assert "alert" not in text
+
+
+def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, str], run_job: RunJob) -> None:
+    config, run_id = scored
+    output = config.parent / "page.html"
+    allowed = config.with_name("allowed.toml")
+    allowed.write_text(config.read_text() + "[report]\ntexts = true\nexamples = 11\n")
+    code, _, err = run_job(job, "--config", allowed, "--run", run_id, "--output", output)
+    assert code == 0, err
+    text = output.read_text()
+    page = Page(text)
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in page.addresses)
+    assert len(page.images) == 2
+    pictures = [base64.b64decode(image.partition(",")[2]).decode() for image in page.images]
+    assert all(picture.rstrip().endswith("</svg>") for picture in pictures)
+    assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert page.row("9")[4] == NASTY  # shown as it is, and no markup
+    assert '<meta name="viewport" content="width=device-width' in text
+    assert re.search(r"@media print", text)
+
+
+def test_a_run_that_is_not_there(scored: tuple[Path, str], run_job: RunJob) -> None:
+    code, _, err = run_job(job, "--config", scored[0], "--run", "20200101T000000-00000000")
+    assert code == 3
+    assert "There is no such run." in err
+
+
+def test_checks_of_any_gate_are_found() -> None:
+    plain = {"shift": {"verdict": "failed", "expected": "at most 0.1", "received": 0.4, "source": "yelp"}}
+    assert gate_checks(plain) == [
+        {"name": "shift", "verdict": "failed", "expected": "at most 0.1", "received": 0.4, "more": "source: yelp"}
+    ]
+    summary = {
+        "verdict": "refused",
+        "checks": {
+            "label_shift": {"judged": 3, "failed": 1, "limit": 0.25, "highest": 0.9},
+            "rejects": {"judged": 3, "failed": 0, "limit": None, "highest": 0.0},
+        },
+        "failed": [{"check": "label_shift", "slice": "d/yelp", "received": "0.9", "expected": "at most 0.25"}],
+        "figures": {"rows": 3},
+    }
+    found = [(each["name"], each["verdict"], each["expected"], each["received"]) for each in gate_checks(summary)]
+    assert found == [
+        ("label_shift", "failed", "at most 0.25", 0.9),
+        ("rejects", "passed", "no limit", 0.0),
+        ("label_shift d/yelp", "failed", "at most 0.25", "0.9"),
+    ]
+    assert gate_checks({}) == []

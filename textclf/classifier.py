@@ -1,0 +1,314 @@
+"""A text classifier as scikit-learn has them, over the same networks, artifacts and scorers as the jobs'."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from textclf.artifact import Artifact, ModelStore
+from textclf.errors import InputError
+from textclf.text.arrow import string_array
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from textclf.text.vocabulary import Vocabulary
+    from textclf.training.data import Rows
+    from textclf.training.fit import Candidate
+
+_NAME = "classifier"  # of a model before it is saved
+_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: text == "True", "str": str}
+
+
+class DataError(InputError, ValueError):
+    """Texts or labels that cannot be used; a ``ValueError`` too, as scikit-learn's conventions have it."""
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
+    """Learns labels of texts; works in pipelines, cross-validation and searches of scikit-learn.
+
+    Args:
+        architecture: A name of ``textclf.models.ARCHITECTURES``, such as ``cnn`` or ``logistic_regression``.
+        hyperparameters: Of the architecture, where they differ from its defaults: ``{"num_filters": 64}``.
+        num_words: Networks see the ``num_words - 1`` most frequent words.
+        max_length: Tokens of a text; longer texts lose their beginning.
+        epochs, batch_size, learning_rate, schedule, validation_size, patience: Of networks; see
+            ``textclf.training.settings.FitSettings``.
+        class_weight: ``balanced`` weighs rows by the rarity of their label, in networks.
+        random_state: Seed of initial weights and of all else that is drawn: the same seed gives the same model.
+        keras_backend: ``tensorflow`` or ``jax``; None takes what the process or ``KERAS_BACKEND`` has.
+
+    Attributes:
+        classes_: The labels, sorted, in the order of the columns of ``predict_proba``.
+        artifact_: The model as data, as the jobs use it.
+        history_: What each epoch measured; empty without epochs.
+
+    Example:
+        >>> texts, labels = ["good food", "so good", "bad food", "so bad"] * 3, ["+", "+", "-", "-"] * 3
+        >>> model = Classifier("logistic_regression", random_state=0).fit(texts, labels)
+        >>> model.predict(["a good place", "bad service"]).tolist()
+        ['+', '-']
+        >>> model.score(texts, labels)
+        1.0
+        >>> from sklearn.model_selection import cross_val_score
+        >>> cross_val_score(model, texts, labels, cv=3).tolist()
+        [1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        architecture: str = "cnn",
+        *,
+        hyperparameters: Mapping[str, Any] | None = None,
+        num_words: int = 5000,
+        max_length: int = 100,
+        epochs: int = 20,
+        batch_size: int = 10,
+        learning_rate: float = 0.001,
+        schedule: Literal["constant", "cosine", "plateau"] = "constant",
+        validation_size: float = 0.0,
+        patience: int | None = None,
+        class_weight: Literal["balanced"] | None = None,
+        random_state: Any = None,
+        keras_backend: Literal["tensorflow", "jax"] | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.hyperparameters = hyperparameters
+        self.num_words = num_words
+        self.max_length = max_length
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.validation_size = validation_size
+        self.patience = patience
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.keras_backend = keras_backend
+
+    def fit(self, X: Iterable[str], y: Any) -> "Self":  # noqa: N803 - scikit-learn's name
+        """Learn from texts, shape (n,), with labels, shape (n,): strings, integers or booleans.
+
+        Raises:
+            DataError: A text that is none, no texts, or fewer than two labels.
+            UsageError: No such architecture, hyperparameter or setting, or one that does not fit the texts.
+        """
+        from textclf.training.data import Rows
+        from textclf.training.fit import fit
+        from textclf.training.network import use_keras_backend
+
+        texts, classes, numbers = _texts(X), *_labels(y)
+        check_consistent_length(texts, numbers)
+        rows = Rows(string_array(texts), numbers)
+        candidate = self._candidate(rows, len(classes))
+        if self.keras_backend is not None and candidate.architecture.name != "logistic_regression":
+            use_keras_backend(self.keras_backend)
+        fitted = fit(candidate, rows)
+        self.classes_, self.history_ = classes, fitted.history
+        self.artifact_ = _pack(candidate, fitted, rows, classes)
+        self._scorer = _make_scorer(self.artifact_)
+        return self
+
+    def _candidate(self, rows: "Rows", labels: int) -> "Candidate":
+        """What is to be fitted: architecture, encoder of the rows' vocabulary and settings, all checked."""
+        from pydantic import ValidationError
+
+        from textclf.models import architecture
+        from textclf.text.encoder import Encoder
+        from textclf.text.vocabulary import Vocabulary
+        from textclf.training.fit import Candidate
+        from textclf.training.settings import FitSettings
+        from textclf.training.train import sorted_vocabulary
+
+        made = architecture(self.architecture)
+        drawn = self.random_state
+        seed = drawn if isinstance(drawn, int | np.integer) else check_random_state(drawn).randint(1 << 31)
+        try:
+            settings = FitSettings(
+                epochs=self.epochs, batch_size=self.batch_size, seed=int(seed), learning_rate=self.learning_rate,
+                schedule=self.schedule, validation_size=self.validation_size, patience=self.patience,
+                class_weights=self.class_weight or "equal",
+            )  # fmt: skip
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise DataError(
+                "A setting of the classifier is out of range.",
+                received=f"{first['loc'][0]}={first['input']!r}",
+                expected=first["msg"].removeprefix("Input should be "),
+            ) from error
+        vocabulary = _vocabulary(rows) if made.tokenizer == "keras" else sorted_vocabulary(rows, made.tokenizer)
+        num_words = self.num_words if made.tokenizer == "keras" else len(vocabulary.tokens) + 1
+        kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
+        encoder = Encoder(made.tokenizer, kept, num_words, self.max_length)
+        candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
+        made.check(candidate.hyperparameters, candidate.shape)
+        return candidate
+
+    def predict_proba(self, X: Iterable[str]) -> npt.NDArray[np.float64]:  # noqa: N803
+        """Probability of each of ``classes_``, shape (n, labels), by the scorer that the jobs use.
+
+        Raises:
+            NotFittedError: ``fit`` or ``load`` comes first.
+            DataError: A text that is none.
+        """
+        check_is_fitted(self, "artifact_")
+        texts = _texts(X)
+        scores: npt.NDArray[np.float64] = self._scorer.score(string_array(texts))[0].astype(np.float64)
+        return scores
+
+    def predict(self, X: Iterable[str]) -> npt.NDArray[Any]:  # noqa: N803
+        """The likeliest label of each text, shape (n,).
+
+        Raises:
+            NotFittedError: ``fit`` or ``load`` comes first.
+            DataError: A text that is none.
+        """
+        chosen = self.predict_proba(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[chosen]
+        return labels
+
+    def save(self, folder: str | Path, *, promote: bool = True) -> str:
+        """Save as the next version of the model ``folder``, as jobs and command line have models.
+
+        Args:
+            folder: The model's folder or URL, whose last part is its name: ``models/yelp``.
+            promote: Make it the champion, which ``load`` and the jobs take.
+
+        Returns:
+            ``NAME@VERSION``.
+
+        Raises:
+            NotFittedError: ``fit`` or ``load`` comes first.
+            InputError: A name that is none.
+        """
+        check_is_fitted(self, "artifact_")
+        root, name = _place(folder)
+        named = self.artifact_.manifest.model_copy(update={"name": name, "version": "0"})
+        store = ModelStore(root)
+        self.artifact_ = store.save(Artifact(named.to_bytes(), self.artifact_.files))
+        if promote:
+            store.promote(name, self.artifact_.manifest.version)
+        return self.artifact_.reference
+
+    @classmethod
+    def load(cls, folder: str | Path, version: str | None = None) -> "Self":
+        """A model that ``save`` or a job has saved; its champion, where no version is named.
+
+        Raises:
+            InputError: There is no such model or version.
+            ArtifactError: It is damaged, or scores here otherwise than where it was trained.
+        """
+        root, name = _place(folder)
+        artifact = ModelStore(root).load(name, version)
+        manifest = artifact.manifest
+        known = set(cls._get_param_names())
+        given = {key: value for key, value in manifest.training.items() if key in known}
+        made = cls(
+            manifest.architecture, hyperparameters=manifest.hyperparameters, num_words=manifest.num_words,
+            max_length=manifest.max_length, random_state=manifest.training.get("seed"),
+            class_weight="balanced" if manifest.training.get("class_weights") == "balanced" else None, **given,
+        )  # fmt: skip
+        convert = _TYPES[manifest.training.get("label_type", "str")]
+        made.classes_ = np.array([convert(label) for label in manifest.labels])
+        made.history_ = {}
+        made.artifact_ = artifact
+        made._scorer = _make_scorer(artifact)
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The scorer is made of the artifact again: it holds modules, and tables larger than the model.
+        return {key: value for key, value in super().__getstate__().items() if key != "_scorer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "artifact_" in state:
+            self._scorer = _make_scorer(self.artifact_)
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn should know: the input is a list of texts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, True, False
+        return tags
+
+
+def _texts(given: Any) -> list[str]:
+    """The texts as a list, each looked at."""
+    shape = getattr(given, "shape", (0,))
+    if isinstance(given, str) or len(shape) != 1:
+        raise DataError(
+            "The texts are no list.",
+            received=f"one text: {given[:60]!r}" if isinstance(given, str) else f"an array of shape {shape}",
+            expected="a list, array or column of texts, shape (n,)",
+            fix="put a single text into a list; take one column of a table, as frame['text']",
+        )
+    texts = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
+    wrong = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise DataError(
+            f"Row {wrong} is no text.", received=repr(texts[wrong])[:60], expected="a string",
+            fix="leave out rows without a text, or put empty texts in their place",
+        )  # fmt: skip
+    return texts
+
+
+def _labels(given: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,)."""
+    if given is None:
+        raise DataError("Classifier requires y to be passed, but the target y is None.")
+    labels = column_or_1d(np.asarray(given), warn=True)
+    check_classification_targets(labels)
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(
+            "There are too few labels to learn from: Classifier can't train when only one class is present.",
+            received=f"{len(labels)} rows of the label {', '.join(map(str, classes)) or 'none'}",
+            expected="rows of at least two labels",
+        )
+    return classes, numbers.astype(np.int32)
+
+
+def _vocabulary(rows: "Rows") -> "Vocabulary":
+    """The rows' tokens by falling frequency, ties by first occurrence, as ``build_vocabulary`` has them."""
+    from textclf.text.tokenizer import tokenize_array
+    from textclf.text.vocabulary import Vocabulary
+
+    # Counter keeps the order of first occurrence, and sorting keeps it among equals.
+    counts = Counter(tokenize_array(rows.texts).flatten().to_pylist())
+    return Vocabulary(tuple(token for token, _ in counts.most_common()))
+
+
+def _pack(candidate: "Candidate", fitted: Any, rows: "Rows", classes: npt.NDArray[Any]) -> Artifact:
+    from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, Origin, pack_model
+
+    kinds = {"i": "int", "u": "int", "f": "float", "b": "bool"}
+    kind = kinds.get(classes.dtype.kind, "str")
+    texts = [*GOLDEN_EDGES, *rows.texts.slice(0, GOLDEN_ROWS).to_pylist()]
+    origin = Origin(_NAME, [str(label) for label in classes.tolist()], len(rows), 0, {}, "", texts)
+    artifact = pack_model(origin, candidate, fitted, None)
+    manifest = artifact.manifest
+    training = manifest.training | {"label_type": kind}
+    return Artifact(manifest.model_copy(update={"training": training}).to_bytes(), artifact.files)
+
+
+def _make_scorer(artifact: Artifact) -> Any:
+    """The scorer that ``--backend auto`` takes, checked by the golden texts."""
+    from textclf.scoring.backends import BACKENDS, choose
+    from textclf.scoring.golden import check_golden
+
+    scorer = BACKENDS[choose(artifact, "auto").name](artifact)
+    check_golden(scorer, artifact.golden, artifact.reference)
+    return scorer
+
+
+def _place(folder: str | Path) -> tuple[str, str]:
+    """The store's root and the model's name of a model's folder."""
+    text = str(folder).rstrip("/")
+    root, slash, name = text.rpartition("/")
+    return (root if slash else ".") or "/", name

@@ -1,0 +1,255 @@
+"""``textclf check``: whether a pipeline file can run here, and how to mend what is wrong."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from textclf.cli.output import write_json
+from textclf.errors import ConfigError, TextclfError
+
+if TYPE_CHECKING:
+    from textclf.config import Pipeline, Source
+
+FAILED = 3
+_GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        verdict: ``ok``; ``note``, which hinders nothing; ``wrong``.
+        found: What is there.
+        fix: What to do; empty where nothing needs to be done.
+    """
+
+    name: str
+    verdict: Literal["ok", "note", "wrong"]
+    found: str
+    fix: str = ""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    about = "Validate pipeline file, Java, Spark, Delta, GPU, sources and warehouse, and say how to mend each."
+    made = commands.add_parser("check", help="whether a pipeline file can run here", description=about)
+    made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
+    made.add_argument("--spark", action="store_true", help="also start Spark and write a Delta table, in half a minute")
+    made.add_argument("--json", action="store_true", help="one JSON object a check")
+    made.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at everything, print it; 2 for a wrong pipeline file, 3 where anything else is wrong, else 0."""
+    from textclf.config import load_pipeline
+
+    pipeline, mistake = None, None
+    try:
+        pipeline = load_pipeline(args.config)
+        _show(Check("pipeline file", "ok", f"{args.config}: {len(pipeline.sources)} sources"), args.json)
+    except ConfigError as error:
+        mistake = error
+        _show(Check("pipeline file", "wrong", error.problem, "correct the file; README.md lists every key"), args.json)
+    wrong = False
+    for check in _checks(pipeline, with_spark=args.spark):
+        _show(check, args.json)
+        wrong = wrong or check.verdict == "wrong"
+    if mistake is not None:
+        return mistake.exit_code
+    return FAILED if wrong else 0
+
+
+def _show(check: Check, as_json: bool) -> None:
+    if as_json:
+        write_json(asdict(check))
+        return
+    import sys
+
+    first, *more = check.found.splitlines()
+    lines = [f"{check.verdict:6}{check.name:<23} {first}", *(f"{'':30}{line}" for line in more)]
+    lines += [f"{'':30}what to do: {check.fix}"] if check.fix else []
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()  # the next one may take a while
+
+
+def _checks(pipeline: "Pipeline | None", *, with_spark: bool) -> Iterator[Check]:
+    """All checks; those of the pipeline file's places only where there is one."""
+    yield from (java(), spark_package(), delta_jars_present(), gpu())
+    if pipeline is None:
+        return
+    yield engine(pipeline)
+    yield from map(source_readable, pipeline.sources)
+    yield warehouse_writable(pipeline)
+    yield models_readable(pipeline)
+    yield input_there(pipeline)
+    if pipeline.mlflow is not None:
+        yield installed("mlflow", "mlflow", "[mlflow] in the pipeline file")
+    if with_spark:
+        yield spark_starts(pipeline)
+
+
+def java() -> Check:
+    """A Java that Spark can run on."""
+    from textclf.session.java import MINIMUM, find_java, java_version
+
+    home = find_java()
+    if home is None:
+        found = f"none of version {MINIMUM} or later; JAVA_HOME={os.environ.get('JAVA_HOME', '')!r}"
+        return Check("Java", "wrong", found, "sudo apt-get install openjdk-17-jre-headless, or set JAVA_HOME")
+    return Check("Java", "ok", f"{java_version(home)} in {home}")
+
+
+def spark_package() -> Check:
+    """Spark of the release that Delta's jars are for."""
+    from textclf.session.jars import SPARK_VERSION, spark_home
+
+    try:
+        found = version("pyspark")
+    except PackageNotFoundError:
+        return Check("Spark", "wrong", "the package pyspark is not installed", f"pip install pyspark=={SPARK_VERSION}")
+    if found != SPARK_VERSION:
+        return Check("Spark", "wrong", f"pyspark {found}", f"pip install pyspark=={SPARK_VERSION}")
+    home = spark_home()
+    if not (home / "jars").is_dir():
+        return Check("Spark", "wrong", f"no jars in {home}", "let SPARK_HOME name a Spark, or unset it")
+    return Check("Spark", "ok", f"{found} in {home}")
+
+
+def delta_jars_present() -> Check:
+    """Delta's jars in the environment, so that a session needs no network."""
+    from textclf.session.jars import delta_jars, jar_folder, spark_home
+
+    jars = [jar for jar in (*delta_jars(), *spark_home().glob("jars/*.jar")) if jar.name.startswith("delta-spark")]
+    if not jars:
+        fix = "python -m textclf.session.provision, or let TEXTCLF_JARS name a folder with them"
+        return Check("Delta", "wrong", f"no jars in {jar_folder()}", fix)
+    return Check("Delta", "ok", f"{jars[0].name} in {jars[0].parent}")
+
+
+def gpu() -> Check:
+    """The GPUs of this machine; none is no mistake."""
+    if shutil.which(_GPU_QUERY[0]) is None:
+        return Check("GPU", "note", "no nvidia-smi here: networks are trained on the CPU")
+    try:
+        done = subprocess.run(_GPU_QUERY, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired:
+        return Check("GPU", "note", "nvidia-smi does not answer", "look at the driver: dmesg | grep -i nvidia")
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip() or "nvidia-smi failed"
+        return Check(
+            "GPU", "note", said, "install the driver of this machine's kernel; networks use the CPU until then"
+        )
+    return Check("GPU", "ok", done.stdout.strip() or "none")
+
+
+def engine(pipeline: "Pipeline") -> Check:
+    """What Keras runs on."""
+    name = pipeline.train.keras_backend
+    return installed(name, "jax" if name == "jax" else None, f"keras_backend = {name!r}")
+
+
+def installed(module: str, extra: str | None, why: str) -> Check:
+    """A package that the pipeline file asks for; it is looked for and not imported."""
+    if find_spec(module) is None:
+        package = f"'textclf[{extra}]'" if extra else module
+        return Check(module, "wrong", f"{why}, and it is not installed", f"pip install {package}")
+    return Check(module, "ok", f"{version(module)}, for {why}")
+
+
+def source_readable(source: "Source") -> Check:
+    """The files of a source, each opened."""
+    from glob import glob
+
+    name = f"source {source.name}"
+    if "://" in source.path:
+        return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
+    paths = [Path(path) for path in sorted(glob(source.path))]
+    files = [
+        each for path in paths for each in ([path] if path.is_file() else sorted(path.rglob("*"))) if each.is_file()
+    ]
+    if not files:
+        fix = f"correct path of the source; it counts from {os.getcwd()}"
+        return Check(name, "wrong", f"no files at {source.path}", fix)
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                opened.read(1)
+        except OSError as error:
+            return Check(name, "wrong", f"{file}: {error.strerror}", f"chmod +r {file}, or run as another user")
+    size = sum(file.stat().st_size for file in files)
+    return Check(name, "ok", f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}")
+
+
+def warehouse_writable(pipeline: "Pipeline") -> Check:
+    """Whether a file can be written in the warehouse, or the folder be made."""
+    if pipeline.warehouse is None:
+        return Check("warehouse", "note", f"schema {pipeline.schema_name}: Spark alone can tell", "check with --spark")
+    if "://" in pipeline.warehouse:
+        return Check("warehouse", "note", f"{pipeline.warehouse}: Spark alone can tell", "check with --spark")
+    folder = Path(pipeline.warehouse).absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        fix = f"give this user the right to write there, or name another warehouse: chmod u+w {there}"
+        return Check("warehouse", "wrong", f"{there}: {error.strerror}", fix)
+    new = "" if there == folder else ", which the first job makes"
+    return Check("warehouse", "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
+
+
+def models_readable(pipeline: "Pipeline") -> Check:
+    """The trained models; none is no mistake before the first training."""
+    from textclf.artifact import ModelStore
+
+    try:
+        store = ModelStore(pipeline.models_folder)
+        names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
+    except (OSError, ValueError) as error:  # ValueError: an address that Arrow does not know
+        fix = "correct models in the pipeline file, or the rights to it"
+        return Check("models", "wrong", f"{pipeline.models_folder}: {str(error).splitlines()[0]}", fix)
+    if not names:
+        return Check("models", "note", "none yet", "run train_model or search_models before score_table")
+    return Check("models", "ok", f"{', '.join(names)} in {store.root}")
+
+
+def input_there(pipeline: "Pipeline") -> Check:
+    """The table to score, where its place can be looked at."""
+    given = pipeline.score.input
+    if given is None:
+        return Check("table to score", "note", "none in the pipeline file", "give score_table --input TABLE")
+    if "://" in given or Path(given).exists():
+        return Check("table to score", "ok", given)
+    made = pipeline.warehouse is not None and Path(given).parent.absolute() == Path(pipeline.warehouse).absolute()
+    fix = "a job makes it: ingest_corpus" if made else "correct input under [score], if it is no table of a catalog"
+    return Check("table to score", "note", f"nothing at {given}", fix)
+
+
+def spark_starts(pipeline: "Pipeline") -> Check:
+    """A session, and a Delta table in the warehouse: written, read and removed."""
+    from textclf.session import open_session
+    from textclf.tables import Warehouse, staged
+    from textclf.tables.failures import READ_FAILURES
+
+    warehouse = Warehouse.of(pipeline)
+    try:
+        spark = open_session("textclf check")
+        with staged(warehouse, "check", "rows", spark.range(3).toDF("row")) as stored:
+            found = f"Spark {spark.version} wrote and read {stored.count()} rows of a Delta table in the warehouse"
+    except TextclfError as error:
+        return Check("Spark session", "wrong", str(error))
+    except READ_FAILURES as error:
+        said = str(error).partition("\n")[0]
+        return Check(
+            "Spark session", "wrong", said, f"check the rights to {warehouse.location('corpus')} and the network"
+        )
+    return Check("Spark session", "ok", found)

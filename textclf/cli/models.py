@@ -1,0 +1,202 @@
+"""``textclf models``: what is in a folder of models, and which version of each is in use."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from textclf.cli.output import write_json, write_table
+from textclf.cli.stores import add_place, open_store
+from textclf.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from textclf.artifact import Manifest, ModelStore
+
+_OTHER_ROWS = "Corpus or split differ: the measures are of different test rows, so small differences say nothing."
+MEASURES = {
+    "accuracy": ("accuracy",),
+    "macro F1": ("macro", "f1"),
+    "log loss": ("log_loss",),
+    "ROC AUC": ("roc_auc",),
+    "Brier score": ("brier",),
+    "calibration error": ("calibration_error",),
+}
+"""Measures of the test rows by the name that people know, with their place in a manifest's metrics."""
+
+
+def add(commands: Any) -> None:
+    """Add the command with its actions."""
+    made = commands.add_parser("models", help="list, compare, promote and roll back models", description=__doc__)
+    actions = made.add_subparsers(dest="action", metavar="ACTION", required=True)
+    about = {
+        "list": (_list, "every model with its champion", None),
+        "show": (_show, "one model: what it is, how it was trained, how good it is", "NAME[@VERSION]"),
+        "promote": (_promote, "make a version the champion", "NAME@VERSION"),
+        "roll-back": (_roll_back, "make the champion before the present one the champion again", "NAME"),
+        "compare": (_compare, "test measures side by side; of a bare name, all its versions", "NAME[@VERSION]"),
+    }
+    for name, (action, text, reference) in about.items():
+        each = actions.add_parser(name, help=text, description=text)
+        if reference is not None:
+            each.add_argument("reference", metavar=reference, nargs="+" if name == "compare" else None)
+        add_place(each)
+        each.add_argument("--json", action="store_true", help="as JSON")
+        each.set_defaults(run=run, action_run=action)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the action."""
+    store, _ = open_store(args)
+    args.action_run(store, args)
+    return 0
+
+
+def measure(metrics: Any, place: tuple[str, ...]) -> float | None:
+    """A measure of a manifest's metrics, None where they lack it."""
+    for key in place:
+        metrics = metrics.get(key) if isinstance(metrics, dict) else None
+    return metrics if isinstance(metrics, int | float) else None
+
+
+def _list(store: "ModelStore", args: argparse.Namespace) -> None:
+    found = []
+    for name in store.names():
+        versions, champion = store.versions(name), store.champion(name)
+        manifest = store.manifest(name, champion or versions[-1])
+        found.append(
+            {
+                "name": name,
+                "champion": champion,
+                "versions": len(versions),
+                "architecture": manifest.architecture,
+                "labels": len(manifest.labels),
+                "accuracy": measure(manifest.metrics, ("accuracy",)),
+                "training rows": manifest.training.get("rows"),
+            }
+        )
+    if args.json:
+        write_json(found)
+    else:
+        write_table(list(found[0]), [list(row.values()) for row in found])
+
+
+def _show(store: "ModelStore", args: argparse.Namespace) -> None:
+    manifest = _manifest(store, args.reference)
+    if args.json:
+        write_json(manifest.model_dump() | {"champions": store.champions(manifest.name)})
+        return
+    champions = store.champions(manifest.name)
+    training = {key: value for key, value in manifest.training.items() if key != "search"}
+    rows: list[tuple[str, object]] = [
+        ("model", f"{manifest.name}@{manifest.version}"),
+        (
+            "in use",
+            "yes" if champions[:1] == [manifest.version] else f"no, version {champions[0]} is" if champions else "no",
+        ),
+        ("architecture", manifest.architecture),
+        *((f"  {key}", value) for key, value in manifest.hyperparameters.items()),
+        ("labels", ", ".join(manifest.labels)),
+        ("test rows", manifest.metrics.get("rows")),
+        *((f"  {name}", _with_interval(manifest, place)) for name, place in MEASURES.items()),
+        ("training", ""),
+        *((f"  {key}", value) for key, value in training.items()),
+        ("corpus digest", manifest.corpus_digest),
+        ("packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())),
+    ]
+    write_table(("what", "value"), [(name, _text(value)) for name, value in rows])
+
+
+def _promote(store: "ModelStore", args: argparse.Namespace) -> None:
+    from textclf.artifact.store import parse_reference
+
+    name, version = parse_reference(args.reference)
+    if version is None:
+        raise UsageError(
+            "Nothing says which version to promote.",
+            received=args.reference,
+            expected=f"{name}@ {', '.join(store.versions(name)) or 'VERSION'}",
+        )
+    before = store.champion(name)
+    store.promote(name, version)
+    _changed(args, name, before, version)
+
+
+def _roll_back(store: "ModelStore", args: argparse.Namespace) -> None:
+    before = store.champion(args.reference)
+    _changed(args, args.reference, before, store.roll_back(args.reference))
+
+
+def _changed(args: argparse.Namespace, name: str, before: str | None, now: str) -> None:
+    if args.json:
+        write_json({"name": name, "champion": now, "before": before})
+    else:
+        write_table(("name", "champion", "before"), [(name, now, before or "none")])
+
+
+def _compare(store: "ModelStore", args: argparse.Namespace) -> None:
+    from textclf.artifact.store import parse_reference
+
+    manifests = []
+    for reference in args.reference:
+        name, version = parse_reference(reference)
+        versions = [version] if version else store.versions(name)
+        if not versions:
+            raise InputError("There is no such model.", received=name, expected=f"one of: {', '.join(store.names())}")
+        manifests += [store.manifest(name, each) for each in versions]
+    if len(manifests) < 2:
+        raise UsageError(
+            "One model is nothing to compare.",
+            received=f"{manifests[0].name}@{manifests[0].version}",
+            expected="two or more, as yelp@1 yelp@2",
+        )
+    same = len({(each.corpus_digest, str(each.training.get("split"))) for each in manifests}) == 1
+    if args.json:
+        rows = [{"model": f"{each.name}@{each.version}", **_summary(each)} for each in manifests]
+        write_json({"same_test_rows": same, "models": rows})
+        return
+    header = ["", *(f"{each.name}@{each.version}{_star(store, each)}" for each in manifests)]
+    summaries = [_summary(each) for each in manifests]
+    write_table(header, [[key, *(_text(each[key]) for each in summaries)] for key in summaries[0]])
+    write_note("* in use. " + ("Measured on the same test rows." if same else _OTHER_ROWS))
+
+
+def write_note(text: str) -> None:
+    """A sentence under a table."""
+    import sys
+
+    sys.stdout.write(f"\n{text}\n")
+
+
+def _star(store: "ModelStore", manifest: "Manifest") -> str:
+    return "*" if store.champion(manifest.name) == manifest.version else ""
+
+
+def _summary(manifest: "Manifest") -> dict[str, object]:
+    return {
+        "architecture": manifest.architecture,
+        "hyperparameters": ", ".join(f"{key}={value}" for key, value in manifest.hyperparameters.items()),
+        "training rows": manifest.training.get("rows"),
+        "test rows": manifest.metrics.get("rows"),
+        **{name: measure(manifest.metrics, place) for name, place in MEASURES.items()},
+        "corpus": manifest.corpus_digest[:12],
+    }
+
+
+def _with_interval(manifest: "Manifest", place: tuple[str, ...]) -> str | None:
+    value = measure(manifest.metrics, place)
+    if value is None:
+        return None
+    ends = manifest.metrics.get("intervals", {}).get("_".join(place))
+    return f"{value:.4f}" if not ends else f"{value:.4f} (95 % interval {ends['low']:.4f} to {ends['high']:.4f})"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _manifest(store: "ModelStore", reference: str) -> "Manifest":
+    from textclf.artifact.store import parse_reference
+
+    name, version = parse_reference(reference)
+    version = version or store.champion(name)
+    if version is None:
+        return store.load(name).manifest  # its error says what there is
+    return store.manifest(name, version)

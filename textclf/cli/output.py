@@ -1,0 +1,57 @@
+"""What commands print: tables for people, JSON for programs."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+_WIDEST = 60  # characters of a cell
+
+
+def write_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+
+
+def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table with aligned columns on standard output; numbers are aligned to the right."""
+    cells = [[cell(value) for value in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
+    right = [bool(rows) and all(_is_number(row[at]) for row in rows) for at in range(len(header))]
+    for line in (header, ["-" * size for size in widths], *cells):
+        padded = [
+            " " * (size - width(text)) + text if aligned else text + " " * (size - width(text))
+            for text, size, aligned in zip(line, widths, right, strict=True)
+        ]
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it: on one line, not wider than a screen has room for."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    # Control characters of a text would move the cursor, or worse, in a terminal.
+    text = "".join(
+        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in str(value)
+    )
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes.
+
+    Example:
+        >>> width("good"), width("東京")
+        (4, 4)
+    """
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

@@ -1,0 +1,128 @@
+"""``textclf predict``: the label of a text, without Spark and, where the model folds, without TensorFlow."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from textclf.cli.output import cell, write_json
+from textclf.cli.stores import add_place, choose_model, open_store
+from textclf.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from textclf.artifact import Artifact
+    from textclf.scoring.scorer import Scorer
+
+_AT_ONCE = 4096  # lines of standard input scored in one go
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    made = commands.add_parser(
+        "predict",
+        help="label texts with a model, without Spark",
+        description="Label texts with a model, without Spark.",
+    )
+    made.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, each line of standard input is one")
+    add_place(made)
+    made.add_argument("--model", metavar="NAME[@VERSION]", help="default: [score] model, or the only model there is")
+    made.add_argument("--evidence", action="store_true", help="show the n-gram that moved each decision most")
+    made.add_argument("--json", action="store_true", help="one JSON object a text, with the score of every label")
+    made.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Label the texts and print a line for each."""
+    from textclf.text.jit import without_numba
+
+    with without_numba() if args.texts else nullcontext():
+        _label(args)
+    return 0
+
+
+def _label(args: argparse.Namespace) -> None:
+    store, pipeline = open_store(args)
+    artifact = store.load(*choose_model(store, pipeline, args.model))
+    scorer = make(artifact, evidence=args.evidence)
+    texts = iter(args.texts) if args.texts else _lines()
+    # A person who types lines wants each answered.
+    at_once = 1 if not args.texts and sys.stdin.isatty() else _AT_ONCE
+    while part := list(islice(texts, at_once)):
+        for found in answers(artifact, scorer, part, evidence=args.evidence):
+            if args.json:
+                write_json(found)
+            else:
+                _write_line(found)
+        sys.stdout.flush()
+
+
+def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
+    """The scorer that ``--backend auto`` takes, after it has given the model's golden scores.
+
+    Raises:
+        UsageError: Evidence is asked for of a model that has none.
+        ArtifactError: It scores otherwise here than where it was trained.
+    """
+    from textclf.scoring.backends import BACKENDS, choose
+    from textclf.scoring.golden import check_golden
+
+    choice = choose(artifact, "auto")
+    if evidence and choice.name != "compiled":
+        raise UsageError(
+            f"Model {artifact.reference} gives no evidence.",
+            received=choice.why,
+            expected="a model whose words can be weighed one by one",
+            fix="leave out --evidence, or take another model",
+        )
+    scorer = BACKENDS[choice.name](artifact)
+    check_golden(scorer, artifact.golden, artifact.reference)
+    return scorer
+
+
+def answers(
+    artifact: "Artifact", scorer: "Scorer", texts: Sequence[str], *, evidence: bool
+) -> Iterator[dict[str, Any]]:
+    """A dictionary for each text: text, label, score, scores, known_tokens, evidence, model."""
+    from textclf.text.arrow import string_array
+
+    column, labels = string_array(texts), artifact.manifest.labels
+    scores, known = scorer.score(column)
+    chosen = scores.argmax(axis=1)
+    found: list[str | None] = [None] * len(texts)
+    if evidence:
+        from textclf.scoring.compiled import CompiledScorer
+        from textclf.scoring.evidence import strongest
+
+        assert isinstance(scorer, CompiledScorer)
+        found = strongest(scorer, *scorer.index.ragged(column), chosen)
+    for row, text in enumerate(texts):
+        every = {label: round(float(score), 6) for label, score in zip(labels, scores[row], strict=True)}
+        label = labels[chosen[row]]
+        answer: dict[str, Any] = {"text": text, "label": label, "score": every[label], "scores": every}
+        answer["known_tokens"] = int(known[row])
+        if evidence:
+            answer["evidence"] = found[row]
+        yield answer | {"model": artifact.reference}
+
+
+def _write_line(found: dict[str, Any]) -> None:
+    fields = [found["label"], f"{found['score']:.4f}"]
+    if "evidence" in found:
+        fields.append(found["evidence"] or "-")
+    sys.stdout.write("\t".join([*fields, cell(found["text"])]) + "\n")
+
+
+def _lines() -> Iterator[str]:
+    """The lines of standard input; a line feed alone ends one, as in a source's files."""
+    for number, raw in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"Line {number} of standard input is not UTF-8.",
+                received=raw[:60],
+                expected="text in UTF-8, one text a line",
+                fix="convert it first, for example: iconv -f latin1 -t utf-8",
+            ) from error

@@ -1,0 +1,143 @@
+"""``textclf query``: SQL over the warehouse's tables with DuckDB, without Spark."""
+
+import argparse
+import csv
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from textclf.cli.output import write_json, write_table
+from textclf.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from textclf.config import Pipeline
+
+TABLES = (
+    "corpus",
+    "corpus_rejects",
+    "tokens",
+    "vocabulary",
+    "trials",
+    "results",
+    "results_rejects",
+    "runs",
+)
+_SHOWN = 100  # rows of a table for people
+_AT_ONCE = 10_000
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    about = "SQL over the warehouse's tables with DuckDB, without Spark."
+    made = commands.add_parser("query", help="SQL over the result tables, without Spark", description=about)
+    made.add_argument("sql", nargs="?", metavar="SQL", help="without it, the tables and their columns are listed")
+    made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file, which names the warehouse")
+    made.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table",
+        help=f"table: the first {_SHOWN} rows for people (the default); csv or json: all rows",
+    )  # fmt: skip
+    made.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer the query on standard output."""
+    from textclf.config import load_pipeline
+
+    root = _root(load_pipeline(args.config))
+    tables = [name for name in TABLES if _is_table(f"{root}/{name}")]
+    if not tables:
+        raise InputError(
+            "The warehouse has no tables.",
+            received=root,
+            expected=f"Delta tables, as {', '.join(TABLES[:3])}",
+            fix="run the job ingest_corpus first, or check warehouse in the pipeline file",
+        )
+    if args.sql is None:
+        _list(root, tables)
+    else:
+        _answer(_connect(root, tables, args.sql), args.sql, args.format)
+    return 0
+
+
+def _root(pipeline: "Pipeline") -> str:
+    if pipeline.warehouse is None:
+        raise UsageError(
+            "The tables are in a catalog, which Spark alone can open.",
+            received=f"schema = {pipeline.schema_name}",
+            expected="a pipeline file with warehouse = FOLDER OR URL",
+            fix="ask with Spark SQL",
+        )
+    return pipeline.warehouse if "://" in pipeline.warehouse else os.path.abspath(pipeline.warehouse)
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import deltalake
+        import duckdb
+    except ImportError as error:
+        raise UsageError(
+            "A package is missing that queries need.", received=str(error), expected="duckdb and deltalake",
+            fix="pip install 'textclf[query]'",
+        ) from error  # fmt: skip
+    return deltalake, duckdb
+
+
+def _is_table(place: str) -> bool:
+    return bool(_packages()[0].DeltaTable.is_deltatable(place))
+
+
+def _list(root: str, tables: list[str]) -> None:
+    deltalake, _ = _packages()
+    rows = []
+    for name in tables:
+        table = deltalake.DeltaTable(f"{root}/{name}")
+        rows.append((name, str(table.version()), ", ".join(field.name for field in table.schema().fields)))
+    for name, version, columns in rows:
+        sys.stdout.write(f"{name} (version {version}): {columns}\n")
+
+
+def _connect(root: str, tables: list[str], sql: str) -> Any:
+    """A connection on which the tables that the query may mean are views; files are read when rows are."""
+    deltalake, duckdb = _packages()
+    connection = duckdb.connect()
+    words = set(re.findall(r"\w+", sql.lower()))
+    for name in tables:
+        if name in words:
+            connection.register(name, deltalake.DeltaTable(f"{root}/{name}").to_pyarrow_dataset())
+    return connection
+
+
+def _answer(connection: Any, sql: str, form: str) -> None:
+    _, duckdb = _packages()
+    try:
+        found = connection.execute(sql)
+        header = [column[0] for column in found.description or []]
+        if form == "table":
+            _write_first(found, header)
+        else:
+            _write_all(found, header, form)
+    except duckdb.Error as error:
+        raise UsageError(
+            "The query cannot be answered.", received=str(error), expected="DuckDB's SQL over the warehouse's tables",
+            fix="textclf query --config FILE lists the tables and their columns",
+        ) from error  # fmt: skip
+
+
+def _write_first(found: Any, header: list[str]) -> None:
+    rows = found.fetchmany(_SHOWN + 1)
+    write_table(header, rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        sys.stderr.write(f"Only the first {_SHOWN} rows; --format csv or json gives all, LIMIT fewer.\n")
+
+
+def _write_all(found: Any, header: list[str], form: str) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if form == "csv":
+        writer.writerow(header)
+    while rows := found.fetchmany(_AT_ONCE):
+        if form == "csv":
+            writer.writerows(rows)
+        else:
+            for row in rows:
+                write_json(dict(zip(header, row, strict=True)))

@@ -1,0 +1,236 @@
+"""What the report of a run shows, asked of the tables: counts and histograms come to the driver, rows do not."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from textclf.artifact import Manifest, ModelStore
+from textclf.config import Pipeline
+from textclf.errors import InputError
+from textclf.scoring.inputs import open_input
+from textclf.tables import Warehouse
+
+BINS = 20
+"""Of the histogram of scores, between 0 and 1."""
+
+_EARLIER = 8  # runs of the same job beside the one that the report is about
+
+
+@dataclass
+class Distribution:
+    """Rows of one source: by label, and by the bin of their score.
+
+    Attributes:
+        days: The days that the rows are of.
+    """
+
+    labels: Counter[str] = field(default_factory=Counter)
+    bins: list[int] = field(default_factory=lambda: [0] * BINS)
+    score_sum: float = 0.0
+    days: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return sum(self.bins)
+
+    @property
+    def mean_score(self) -> float | None:
+        """Mean of the scores, None without rows."""
+        return self.score_sum / self.rows if self.rows else None
+
+    def share(self, label: str) -> float:
+        """Share of the rows with that label."""
+        return self.labels[label] / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class UsedModel:
+    """A model that the run used.
+
+    Attributes:
+        manifest: None where the version is gone from the store.
+        champion: The version that is in use now.
+        champion_manifest: The champion's, where it is another one.
+    """
+
+    reference: str
+    digest: str
+    manifest: Manifest | None
+    champion: str | None
+    champion_manifest: Manifest | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text that its model was least sure about."""
+
+    id: str
+    source: str
+    label: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run.
+
+    Attributes:
+        run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed.
+        earlier: Runs of the same job before it, the newest first.
+        now: What it published and is still there, by source.
+        before: The last slice before its first day, by source.
+        rejects: Refused rows by source and reason.
+        examples: None where the pipeline file does not allow texts.
+    """
+
+    run: dict[str, Any]
+    earlier: list[dict[str, Any]]
+    now: dict[str, Distribution]
+    before: dict[str, Distribution]
+    rejects: list[tuple[str, str, int]]
+    models: list[UsedModel]
+    examples: list[Example] | None
+
+
+def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_id: str | None) -> RunData:
+    """All that the report of a run shows.
+
+    Args:
+        run_id: None stands for the newest run of ``score_table``.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    run, earlier = _runs(spark, warehouse, run_id)
+    published = _published(spark, warehouse, run)
+    now, before = _distributions(published, run["run_id"])
+    return RunData(
+        run,
+        earlier,
+        now,
+        before,
+        _rejects(spark, warehouse, run["run_id"]),
+        [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
+        _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
+    )
+
+
+def _runs(spark: SparkSession, warehouse: Warehouse, run_id: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    place = warehouse.location("runs")
+    if not place.exists(spark):
+        raise InputError("There are no runs yet.", expected=f"the table runs at {place}", fix="run a job first")
+    table = place.read(spark)
+    condition = F.col("job") == "score_table" if run_id is None else F.col("run_id") == run_id
+    found = table.where(condition).orderBy(F.desc("started_at")).select(*_readable(table)).limit(1).collect()
+    if not found:
+        raise InputError(
+            "There is no such run.",
+            received=f"--run {run_id}" if run_id else "no run of score_table",
+            expected="a run_id of the table runs",
+            fix="SELECT run_id, job, started_at, status FROM runs ORDER BY started_at DESC",
+        )
+    run = found[0].asDict(recursive=True)
+    for name in ("gate", "details"):
+        run[name] = json.loads(run[name]) if run[name] else {}
+    past = table.where((F.col("job") == run["job"]) & (F.col("run_id") < run["run_id"]))
+    rows = past.orderBy(F.desc("run_id")).select(*_readable(table)).limit(_EARLIER).collect()
+    return run, [row.asDict(recursive=True) for row in rows]
+
+
+def _readable(table: DataFrame) -> list[Column]:
+    """The columns of ``runs``, times as text: Python would show them in this machine's time zone."""
+    times = ("started_at", "ended_at")
+    seconds = (F.unix_micros("ended_at") - F.unix_micros("started_at")) / 1e6
+    shown = [
+        F.date_format(name, "yyyy-MM-dd HH:mm:ss").alias(name) if name in times else F.col(name)
+        for name in table.columns
+    ]
+    return [*shown, seconds.alias("seconds")]
+
+
+def _published(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> DataFrame | None:
+    """The table that the run published to, None where there is none."""
+    place = warehouse.location("results")
+    written = run["details"].get("tables", {}).get("results")
+    if written is not None and written != str(place):  # score_table --output
+        place = type(place)(path=written)
+    return place.read(spark) if place.exists(spark) else None
+
+
+def _distributions(results: DataFrame | None, run_id: str) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+    """Of the run, and of each source's last slice before the run's first day."""
+    if results is None:
+        return {}, {}
+    mine = results.where(F.col("run_id") == run_id)
+    first = mine.groupBy(F.col("source").alias("its_source")).agg(F.min("ds").alias("day"))
+    older = _of_days(results, first, F.col("ds") < F.col("day"))
+    last = older.groupBy(F.col("source").alias("its_source")).agg(F.max("ds").alias("day"))
+    return _distribution(mine), _distribution(_of_days(results, last, F.col("ds") == F.col("day")))
+
+
+def _of_days(results: DataFrame, days: DataFrame, condition: Column) -> DataFrame:
+    """Rows that meet a condition on their source's day; ``days`` has one row a source."""
+    joined = results.join(F.broadcast(days), F.col("source").eqNullSafe(F.col("its_source")) & condition)
+    return joined.select(*results.columns)
+
+
+def _distribution(rows: DataFrame) -> dict[str, Distribution]:
+    # A score of 1 belongs to the last bin.
+    bin_of = F.least(F.floor(F.col("score") * BINS), F.lit(BINS - 1)).cast("int")
+    groups = rows.groupBy("source", F.col("ds").cast("string").alias("ds"), "label", bin_of.alias("bin"))
+    found: dict[str, Distribution] = {}
+    for row in groups.agg(F.count("*").alias("rows"), F.sum("score").alias("sum")).collect():
+        one = found.setdefault(row["source"] or "", Distribution())
+        one.labels[row["label"]] += row["rows"]
+        one.bins[row["bin"]] += row["rows"]
+        one.score_sum += row["sum"]
+        one.days.add(row["ds"])
+    return dict(sorted(found.items()))
+
+
+def _rejects(spark: SparkSession, warehouse: Warehouse, run_id: str) -> list[tuple[str, str, int]]:
+    place = warehouse.location("results_rejects")
+    if not place.exists(spark):
+        return []
+    groups = place.read(spark).where(F.col("run_id") == run_id).groupBy("source", "reason").count()
+    return sorted((row["source"] or "", row["reason"], row["count"]) for row in groups.collect())
+
+
+def _model(store: ModelStore, reference: str, digest: str) -> UsedModel:
+    name, _, version = reference.partition("@")
+    there, champion = store.versions(name), store.champion(name)
+    manifest = store.manifest(name, version) if version in there else None
+    other = store.manifest(name, champion) if champion in there and champion not in (None, version) else None
+    return UsedModel(reference, digest, manifest, champion, other)
+
+
+def _examples(
+    spark: SparkSession, results: DataFrame | None, pipeline: Pipeline, run: Mapping[str, Any]
+) -> list[Example]:
+    """The rows of the lowest scores, with their texts from the input as the run read it."""
+    if results is None or run["input"] is None:
+        return []
+    lowest = results.where(F.col("run_id") == run["run_id"]).orderBy("score").limit(pipeline.report.examples)
+    rows = lowest.select("id", "source", "label", "score").collect()
+    if not rows:
+        return []
+    table, score = open_input(spark, run["input"]), pipeline.score
+    version = run["input_version"]
+    read = table.rows if version is None else table.place.read_version(spark, version)
+    wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
+    # Where an id occurs more than once nobody can tell which of its texts was scored how: one is shown.
+    texts = read.select(F.col(f"`{score.id}`").alias("id"), F.col(f"`{score.text}`").alias("text"))
+    found = texts.join(F.broadcast(wanted), "id").groupBy("id").agg(F.min("text").alias("text")).collect()
+    by_id = {row["id"]: row["text"] for row in found}
+    return [
+        Example(str(row["id"]), row["source"] or "", row["label"], row["score"], by_id[row["id"]])
+        for row in rows
+        if by_id.get(row["id"]) is not None
+    ]

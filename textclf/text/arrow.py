@@ -1,0 +1,45 @@
+"""Texts as Arrow's arrays."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def string_array(texts: Sequence[str]) -> pa.StringArray:
+    """An array of texts, shape (n,), as ``pyarrow.array`` makes it, which however imports pandas to do so.
+
+    That takes as long as all the rest of labelling one text at a terminal.
+
+    Raises:
+        OverflowError: 2 GiB of text or more.
+        UnicodeEncodeError: Half a surrogate pair, which no UTF-8 can hold.
+
+    Example:
+        >>> string_array(["good", "", "süß"]).to_pylist()
+        ['good', '', 'süß']
+    """
+    encoded = [text.encode() for text in texts]
+    offsets = np.array(list(accumulate(map(len, encoded), initial=0)), np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def int_array(values: npt.NDArray[np.integer[Any]]) -> pa.Int32Array:
+    """An array of 32-bit integers, shape (n,), without pandas as ``string_array``."""
+    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int32))])
+
+
+def int_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
+    """The values of an array without nulls, shape (n,), as ``to_numpy`` gives them, which imports pandas as well."""
+    data = array.buffers()[1]
+    if data is None:
+        return np.empty(0, np.int32)
+    return np.frombuffer(data, np.int32)[array.offset : array.offset + len(array)]
+
+
+def filled(texts: pa.Array) -> pa.Array:
+    """The texts with empty ones for nulls; without nulls nothing is asked of pyarrow, which would import pandas."""
+    return texts.fill_null("") if texts.null_count else texts
