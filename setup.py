@@ -13,6 +13,7 @@ INSTALL = [
     "pandas>=2.2,<3",  # pandas 3 string columns break Spark 4.2 and scikit-learn's split
     "pyarrow>=19,<26",  # columnar data between Spark and Python; MLflow holds it below 26
     "numpy>=1.26,<3",
+    "scipy>=1.13,<2",  # sparse counts, and the tests of the gate
     "pydantic>=2.9,<3",  # the pipeline file: every mistake at once, with what is allowed
     "numba>=0.63,<1",  # compiled loops over text and tables, on the executors' hot paths
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
