@@ -124,7 +124,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from textclf.text.encoder import Encoder
         from textclf.text.vocabulary import Vocabulary
         from textclf.training.fit import Candidate
-        from textclf.training.settings import FitSettings
+        from textclf.training.settings import FitSettings, first_mistake
         from textclf.training.train import sorted_vocabulary
 
         made = architecture(self.architecture)
@@ -137,11 +137,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 class_weights=self.class_weight or "equal",
             )  # fmt: skip
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            name, received, expected = first_mistake(error)
             raise DataError(
-                "A setting of the classifier is out of range.",
-                received=f"{first['loc'][0]}={first['input']!r}",
-                expected=first["msg"].removeprefix("Input should be "),
+                "A setting of the classifier is out of range.", received=f"{name}={received!r}", expected=expected
             ) from error
         vocabulary = _vocabulary(rows) if made.tokenizer == "keras" else sorted_vocabulary(rows, made.tokenizer)
         num_words = self.num_words if made.tokenizer == "keras" else len(vocabulary.tokens) + 1
@@ -299,12 +297,9 @@ def _pack(candidate: "Candidate", fitted: Any, rows: "Rows", classes: npt.NDArra
 
 def _make_scorer(artifact: Artifact) -> Any:
     """The scorer that ``--backend auto`` takes, checked by the golden texts."""
-    from textclf.scoring.backends import BACKENDS, choose
-    from textclf.scoring.golden import check_golden
+    from textclf.scoring.backends import choose
 
-    scorer = BACKENDS[choose(artifact, "auto").name](artifact)
-    check_golden(scorer, artifact.golden, artifact.reference)
-    return scorer
+    return choose(artifact, "auto").scorer(artifact)
 
 
 def _place(folder: str | Path) -> tuple[str, str]:

@@ -11,6 +11,15 @@ FORMAT_VERSION: Literal[1] = 1
 MANIFEST, WEIGHTS, VOCABULARY, GOLDEN = "manifest.json", "weights.safetensors", "vocabulary.txt", "golden.json"
 FILES = (WEIGHTS, VOCABULARY, GOLDEN)
 MAX_MANIFEST_BYTES = 16 << 20  # a manifest is some kilobytes; what is larger is something else
+MEASURES = {
+    "accuracy": ("accuracy",),
+    "macro F1": ("macro", "f1"),
+    "log loss": ("log_loss",),
+    "ROC AUC": ("roc_auc",),
+    "Brier score": ("brier",),
+    "calibration error": ("calibration_error",),
+}
+"""Measures of the test rows by the name that people know, with their place in ``Manifest.metrics``."""
 RESTORE = "restore the folder, or train the model again with this release"
 
 
@@ -59,6 +68,13 @@ class Manifest(BaseModel):
     corpus_digest: str
     packages: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    def measure(self, name: str) -> float | None:
+        """A measure of ``MEASURES`` on the test rows, None where the model has none."""
+        found: Any = self.metrics
+        for key in MEASURES[name]:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, int | float) else None
 
     def to_bytes(self) -> bytes:
         """The bytes of ``manifest.json``."""

@@ -11,15 +11,6 @@ if TYPE_CHECKING:
     from textclf.artifact import Manifest, ModelStore
 
 _OTHER_ROWS = "Corpus or split differ: the measures are of different test rows, so small differences say nothing."
-MEASURES = {
-    "accuracy": ("accuracy",),
-    "macro F1": ("macro", "f1"),
-    "log loss": ("log_loss",),
-    "ROC AUC": ("roc_auc",),
-    "Brier score": ("brier",),
-    "calibration error": ("calibration_error",),
-}
-"""Measures of the test rows by the name that people know, with their place in a manifest's metrics."""
 
 
 def add(commands: Any) -> None:
@@ -49,13 +40,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def measure(metrics: Any, place: tuple[str, ...]) -> float | None:
-    """A measure of a manifest's metrics, None where they lack it."""
-    for key in place:
-        metrics = metrics.get(key) if isinstance(metrics, dict) else None
-    return metrics if isinstance(metrics, int | float) else None
-
-
 def _list(store: "ModelStore", args: argparse.Namespace) -> None:
     found = []
     for name in store.names():
@@ -68,7 +52,7 @@ def _list(store: "ModelStore", args: argparse.Namespace) -> None:
                 "versions": len(versions),
                 "architecture": manifest.architecture,
                 "labels": len(manifest.labels),
-                "accuracy": measure(manifest.metrics, ("accuracy",)),
+                "accuracy": manifest.measure("accuracy"),
                 "training rows": manifest.training.get("rows"),
             }
         )
@@ -79,6 +63,8 @@ def _list(store: "ModelStore", args: argparse.Namespace) -> None:
 
 
 def _show(store: "ModelStore", args: argparse.Namespace) -> None:
+    from textclf.artifact.manifest import MEASURES
+
     manifest = _manifest(store, args.reference)
     if args.json:
         write_json(manifest.model_dump() | {"champions": store.champions(manifest.name)})
@@ -95,7 +81,7 @@ def _show(store: "ModelStore", args: argparse.Namespace) -> None:
         *((f"  {key}", value) for key, value in manifest.hyperparameters.items()),
         ("labels", ", ".join(manifest.labels)),
         ("test rows", manifest.metrics.get("rows")),
-        *((f"  {name}", _with_interval(manifest, place)) for name, place in MEASURES.items()),
+        *((f"  {name}", _with_interval(manifest, name)) for name in MEASURES),
         ("training", ""),
         *((f"  {key}", value) for key, value in training.items()),
         ("corpus digest", manifest.corpus_digest),
@@ -170,21 +156,25 @@ def _star(store: "ModelStore", manifest: "Manifest") -> str:
 
 
 def _summary(manifest: "Manifest") -> dict[str, object]:
+    from textclf.artifact.manifest import MEASURES
+
     return {
         "architecture": manifest.architecture,
         "hyperparameters": ", ".join(f"{key}={value}" for key, value in manifest.hyperparameters.items()),
         "training rows": manifest.training.get("rows"),
         "test rows": manifest.metrics.get("rows"),
-        **{name: measure(manifest.metrics, place) for name, place in MEASURES.items()},
+        **{name: manifest.measure(name) for name in MEASURES},
         "corpus": manifest.corpus_digest[:12],
     }
 
 
-def _with_interval(manifest: "Manifest", place: tuple[str, ...]) -> str | None:
-    value = measure(manifest.metrics, place)
+def _with_interval(manifest: "Manifest", name: str) -> str | None:
+    from textclf.artifact.manifest import MEASURES
+
+    value = manifest.measure(name)
     if value is None:
         return None
-    ends = manifest.metrics.get("intervals", {}).get("_".join(place))
+    ends = manifest.metrics.get("intervals", {}).get("_".join(MEASURES[name]))
     return f"{value:.4f}" if not ends else f"{value:.4f} (95 % interval {ends['low']:.4f} to {ends['high']:.4f})"
 
 

@@ -65,8 +65,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
         UsageError: Evidence is asked for of a model that has none.
         ArtifactError: It scores otherwise here than where it was trained.
     """
-    from textclf.scoring.backends import BACKENDS, choose
-    from textclf.scoring.golden import check_golden
+    from textclf.scoring.backends import choose
 
     choice = choose(artifact, "auto")
     if evidence and choice.name != "compiled":
@@ -76,9 +75,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
             expected="a model whose words can be weighed one by one",
             fix="leave out --evidence, or take another model",
         )
-    scorer = BACKENDS[choice.name](artifact)
-    check_golden(scorer, artifact.golden, artifact.reference)
-    return scorer
+    return choice.scorer(artifact)
 
 
 def answers(

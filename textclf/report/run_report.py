@@ -12,13 +12,7 @@ from textclf.errors import InputError
 from textclf.report.run_data import RunData
 from textclf.report.run_figures import pictures
 
-MEASURES = (
-    ("accuracy", ("accuracy",)),
-    ("macro F1", ("macro", "f1")),
-    ("log loss", ("log_loss",)),
-    ("ROC AUC", ("roc_auc",)),
-    ("calibration error", ("calibration_error",)),
-)
+MEASURES = ("accuracy", "macro F1", "log loss", "ROC AUC", "calibration error")
 _DRAWN = 12  # sources with pictures, the largest; all are in the table
 _GOOD = {"pass", "passed", "ok", "accepted", "succeeded"}
 _BAD = {"fail", "failed", "refused", "wrong"}
@@ -43,7 +37,7 @@ def render(data: RunData) -> str:
         left_out=len(data.now) - len(largest),
         checks=gate_checks(run["gate"]),
         gate_facts={key: value for key, value in run["gate"].items() if not isinstance(value, dict | list)},
-        measures=[name for name, _ in MEASURES],
+        measures=MEASURES,
         models=[_model_rows(model) for model in data.models],
         details={key: value for key, value in run["details"].items() if key != "tables" and value},
         earlier=[(each, _rate(each)) for each in data.earlier],
@@ -119,13 +113,7 @@ def _model_rows(model: Any) -> list[tuple[str, str, str, list[float | None]]]:
 def _architecture_and_measures(manifest: Manifest | None) -> tuple[str, list[float | None]]:
     if manifest is None:
         return "no longer in the store", [None] * len(MEASURES)
-    return manifest.architecture, [_measure(manifest.metrics, place) for _, place in MEASURES]
-
-
-def _measure(metrics: Any, place: tuple[str, ...]) -> float | None:
-    for key in place:
-        metrics = metrics.get(key) if isinstance(metrics, dict) else None
-    return metrics if isinstance(metrics, int | float) else None
+    return manifest.architecture, [manifest.measure(name) for name in MEASURES]
 
 
 def _rate(run: Mapping[str, Any]) -> float | None:

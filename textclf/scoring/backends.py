@@ -8,6 +8,7 @@ from textclf.errors import UsageError
 from textclf.models import KerasArchitecture
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.fold import MAX_TABLE_BYTES, check_folds, check_size
+from textclf.scoring.golden import check_golden
 from textclf.scoring.scorer import Scorer, make_scorer
 
 Backend = Callable[[Artifact], Scorer]
@@ -33,6 +34,16 @@ class Choice:
     max_table_bytes: int = MAX_TABLE_BYTES
     half: bool = False
     gpu: bool = False
+
+    def scorer(self, artifact: Artifact) -> Scorer:
+        """The model's scorer, after it has given the golden scores.
+
+        Raises:
+            ArtifactError: It scores otherwise here than where the model was trained.
+        """
+        made = BACKENDS[self.name](artifact)
+        check_golden(made, artifact.golden, artifact.reference)
+        return made
 
 
 def choose(

@@ -39,8 +39,11 @@ def run_record(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[s
 
 def show_run(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str, Any]:
     """The record of a run, and the runs that published what this one had only staged; raises as ``run_record``."""
-    record = run_record(spark, warehouse, run_id)
-    by = _records(spark, warehouse, F.get_json_object("details", "$.published_run") == run_id)
+    return _with_publishers(spark, warehouse, run_record(spark, warehouse, run_id))
+
+
+def _with_publishers(spark: SparkSession, warehouse: Warehouse, record: dict[str, Any]) -> dict[str, Any]:
+    by = _records(spark, warehouse, F.get_json_object("details", "$.published_run") == record["run_id"])
     if by:
         record["published_by"] = [
             {key: each[key] for key in ("run_id", "status", "ended_at")} | {"reason": each["details"]["reason"]}
@@ -104,7 +107,7 @@ def _made_by(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str
     found = _records(spark, warehouse, F.col("run_id") == run_id)
     if not found:
         return {"run_id": run_id, "status": "unrecorded"}
-    record = show_run(spark, warehouse, run_id)
+    record = _with_publishers(spark, warehouse, found[0])
     details = record.get("details", {})
     kept = ("run_id", "status", "started_at", "ended_at", "input", "input_version", "models", "config_digest")
     short = {key: record[key] for key in (*kept, "published_by") if record.get(key) is not None}

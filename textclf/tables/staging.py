@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pyspark.sql import DataFrame, SparkSession
 
 from textclf.tables.schemas import TableSpec
-from textclf.tables.warehouse import Location, Warehouse
+from textclf.tables.warehouse import Location, Warehouse, hadoop_path
 
 Kept = type[Exception] | tuple[type[Exception], ...]
 """Errors after which staged rows stay."""
@@ -51,11 +51,7 @@ def remove(spark: SparkSession, place: Location) -> None:
     if place.name is not None:
         spark.sql(f"DROP TABLE IF EXISTS {place.name}")
         return
-    # Through Hadoop's file systems: the warehouse may be on any of them.
-    jvm = spark._jvm
-    assert jvm is not None
-    folder = jvm.org.apache.hadoop.fs.Path(place.path)
-    file_system = folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    file_system, folder = hadoop_path(spark, str(place))
     file_system.delete(folder, True)
     parent = folder.getParent()
     if file_system.exists(parent) and not file_system.listStatus(parent):

@@ -17,7 +17,7 @@ from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
 from textclf.tables.staging import remove
-from textclf.tables.warehouse import Location, Warehouse
+from textclf.tables.warehouse import Location, Warehouse, hadoop_path
 
 NAMES = (
     *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),
@@ -75,14 +75,14 @@ def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> 
 
 def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease: float) -> int:
     """Record runs that died holding a lock that no later run has asked for; the number of such locks."""
-    folder, count = warehouse.locks(spark), 0
-    for name in _children(spark, folder):
-        found = LockLog(spark, f"{folder}/{name}").newest()[1]
+    count = 0
+    for name, log in _locks(spark, warehouse):
+        found = log.newest()[1]
         if found is None or not found.free or not (found.held or found.orphans):
             continue
         named = warehouse.schema is not None and "/" not in found.output
         place = Location(name=found.output) if named else Location(path=found.output)
-        with locked(spark, folder, found.output, run.run_id, run.job, lease) as locks:
+        with locked(spark, warehouse.locks(spark), found.output, run.run_id, run.job, lease) as locks:
             locks.take([lock_day(name)])
             record_killed(spark, warehouse, locks, place)
         count += 1
@@ -92,18 +92,24 @@ def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease
 def trim_locks(spark: SparkSession, warehouse: Warehouse) -> int:
     """Remove all but the newest commit of each lock that is free; their number."""
     count = 0
-    for name in _children(spark, warehouse.locks(spark)):
-        log = LockLog(spark, f"{warehouse.locks(spark)}/{name}")
+    for _, log in _locks(spark, warehouse):
         number, lease = log.newest()
         if lease is not None and lease.free:
             count += log.trim(number)
     return count
 
 
+def _locks(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, LockLog]]:
+    """Each lock of the warehouse by its name."""
+    folder = warehouse.locks(spark)
+    for name in _children(spark, folder):
+        yield name, LockLog(spark, f"{folder}/{name}")
+
+
 def _holders(spark: SparkSession, warehouse: Warehouse) -> Iterator[str]:
     """Runs that hold a lock."""
-    for name in _children(spark, warehouse.locks(spark)):
-        lease = LockLog(spark, f"{warehouse.locks(spark)}/{name}").newest()[1]
+    for _, log in _locks(spark, warehouse):
+        lease = log.newest()[1]
         if lease is not None and not lease.free:
             yield lease.run_id
 
@@ -134,9 +140,7 @@ def _with_status(spark: SparkSession, warehouse: Warehouse, run_ids: set[str], s
 
 def _children(spark: SparkSession, folder: str) -> list[str]:
     """Names in a folder, none where there is no such folder."""
-    jvm: Any = spark._jvm
-    path = jvm.org.apache.hadoop.fs.Path(folder)
-    system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    system, path = hadoop_path(spark, folder)
     if not system.exists(path):
         return []
     return sorted(status.getPath().getName() for status in system.listStatus(path))

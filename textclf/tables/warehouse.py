@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from delta import DeltaTable
@@ -20,6 +21,13 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 def absolute(location: str) -> str:
     """A path counted from the current directory; URLs stay as they are."""
     return location if _URL.match(location) else os.path.abspath(location)
+
+
+def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
+    """The file system and path of a location, of Hadoop: a warehouse may be on any that it knows."""
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(location)
+    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class Warehouse:
     def of(cls, pipeline: Pipeline) -> "Warehouse":
         """The warehouse that a pipeline file names."""
         root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
-        return cls(root, pipeline.schema_name, absolute(pipeline.models) if pipeline.models else f"{root}/models")
+        return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
 
     def location(self, name: str) -> Location:
         """Where the table ``name`` is."""

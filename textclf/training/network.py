@@ -167,10 +167,7 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
 
     @cache
     def model() -> Any:
-        def graph() -> Any:
-            return network.made.build(network.hyperparameters, network.shape)
-
-        built = drawn(graph, 0)[0] if _on_jax() else graph()
+        built = _graph(network.made, network.hyperparameters, network.shape)
         built.set_weights(weights)
         built.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
         return built
@@ -196,10 +193,20 @@ def prepare_engine() -> None:
         keep_compilations()
 
 
-def _on_jax() -> bool:
+def on_jax() -> bool:
+    """Whether Keras runs on JAX in this process."""
     import keras
 
     return bool(keras.backend.backend() == "jax")
+
+
+def _graph(made: KerasArchitecture, hyperparameters: Any, shape: InputShape) -> Any:
+    """A network whose weights mean nothing yet: on JAX, building it as Keras does compiles a program for each shape."""
+
+    def build() -> Any:
+        return made.build(hyperparameters, shape)
+
+    return drawn(build, 0)[0] if on_jax() else build()
 
 
 def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> Any:
@@ -214,19 +221,19 @@ def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> 
     )  # fmt: skip
     # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
     # not depend on whether the compiled network was there already.
-    if _on_jax():
+    if on_jax():
         assign(compiled, drawn(lambda: network.made.build(network.hyperparameters, shape), settings.seed)[1])
     else:
         keras.utils.set_random_seed(settings.seed)
         compiled.set_weights(network.made.build(network.hyperparameters, shape).get_weights())
+        for layer in compiled.layers:
+            if generator := getattr(layer, "seed_generator", None):
+                generator.state.assign(np.array([settings.seed & 0xFFFFFFFF, 0], generator.state.dtype))
     for variable in compiled.optimizer.variables:
         if variable.path.split("/")[-1] == "learning_rate":
             variable.assign(settings.learning_rate)
         else:
             variable.assign(np.zeros(variable.shape, variable.dtype))
-    for layer in compiled.layers:
-        if generator := getattr(layer, "seed_generator", None):
-            generator.state.assign(np.array([settings.seed & 0xFFFFFFFF, 0], generator.state.dtype))
     return compiled
 
 
@@ -243,8 +250,7 @@ def _compiled(
     import keras
 
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps) if schedule == "cosine" else learning_rate
-    # On JAX a graph built as Keras does compiles a program for each shape that it draws.
-    model = drawn(lambda: made.build(hyperparameters, shape), 0)[0] if _on_jax() else made.build(hyperparameters, shape)
+    model = _graph(made, hyperparameters, shape)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",

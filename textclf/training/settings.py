@@ -65,10 +65,14 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
     try:
         settings = FitSettings.model_validate(fit)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        name, received, expected = first_mistake(error)
         raise UsageError(
-            "A fit setting is out of range.",
-            received=f"--set {first['loc'][0]}={first['input']}",
-            expected=first["msg"].removeprefix("Input should be "),
+            "A fit setting is out of range.", received=f"--set {name}={received}", expected=expected
         ) from error
     return made.parse({key: value for key, value in overrides.items() if key not in FitSettings.model_fields}), settings
+
+
+def first_mistake(error: ValidationError) -> tuple[str, Any, str]:
+    """The name of the first setting that ``FitSettings`` refuses, what was received and what is expected."""
+    first = error.errors(include_url=False)[0]
+    return str(first["loc"][0]), first["input"], first["msg"].removeprefix("Input should be ")

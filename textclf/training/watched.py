@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from textclf.models import InputShape
 from textclf.training.batches import Inputs, Sequences
-from textclf.training.network import Network, fit_rows, prepare_engine, row_weights
+from textclf.training.network import Network, fit_rows, on_jax, prepare_engine, row_weights
 from textclf.training.settings import FitSettings
 from textclf.training.steps import Fitting, bucket, steps_of
 
@@ -67,10 +67,8 @@ def fit_watched(
     Raises:
         DivergedError: The loss became infinite or no number.
     """
-    import keras
-
     prepare_engine()
-    if keras.backend.backend() == "jax" and isinstance(inputs, Sequences):
+    if on_jax() and isinstance(inputs, Sequences):
         return _with_steps(network, inputs, labels, train, held, settings)
     return _with_keras(network, inputs, labels, train, held, settings)
 
