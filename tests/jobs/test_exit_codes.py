@@ -1,5 +1,6 @@
 """What each job says and returns when it cannot do what was asked."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, maintain_tables, score_table, train_model
+from textclf.version import code_version
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 WriteConfig = Callable[[str], Path]
@@ -30,6 +32,7 @@ def test_a_run_ends_with_its_record(spark: SparkSession, run_job: RunJob, config
     assert record["tables"]["corpus"] == str(tmp_path / "warehouse" / "corpus")
     kept = spark.read.format("delta").load(str(tmp_path / "warehouse" / "runs")).collect()
     assert [(row["run_id"], row["status"], row["input_rows"]) for row in kept] == [(record["run_id"], "succeeded", 3)]
+    assert json.loads(kept[0]["details"])["code_version"] == record["code_version"] == code_version()
 
 
 @pytest.mark.parametrize("job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables])

@@ -31,7 +31,8 @@ class RunRecord:
         models: Digest of each model used, by ``name@version``.
         gate: The audit's figures, checks and verdict, where the job has a gate.
         tables: Location of each table that the run wrote.
-        details: Figures of the job's own.
+        details: Figures of the job's own, which it may replace whole.
+        code_version: In ``runs`` among the details.
     """
 
     job: str
@@ -51,10 +52,10 @@ class RunRecord:
     error: str | None = None
     tables: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    code_version: str = field(default_factory=code_version)
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.started_at)
-        self.details.setdefault("code_version", code_version())
 
     @property
     def seconds(self) -> float | None:
@@ -74,7 +75,7 @@ class RunRecord:
     def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
         """Add the record to the ``runs`` table; values that the environment gave are masked, as in ``to_json``."""
         values = masked(asdict(self))
-        details = values["details"] | {"tables": values["tables"]}
+        details = values["details"] | {name: values[name] for name in ("tables", "code_version")}
         values["gate"] = None if self.gate is None else json.dumps(values["gate"], ensure_ascii=False)
         values["details"] = json.dumps(details, default=str, ensure_ascii=False)
         place = warehouse.location(RUNS.name)
