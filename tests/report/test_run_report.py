@@ -16,6 +16,7 @@ from tests.artifact.samples import sample
 from tests.training.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import load_pipeline
+from textclf.report.run_data import load_run
 from textclf.report.run_report import gate_checks
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
@@ -154,3 +155,25 @@ def test_checks_of_any_gate_are_found() -> None:
         ("label_shift d/yelp", "failed", "at most 0.25", "0.9"),
     ]
     assert gate_checks({}) == []
+
+
+def test_places_that_the_environment_gave_are_found(
+    spark: SparkSession, scored: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, run_id = scored
+    folder = str(config.parent)
+    monkeypatch.setenv("TEXTCLF_REPORT_FOLDER", folder)
+    other = config.with_name("environment.toml")
+    other.write_text(config.read_text().replace(folder, "${TEXTCLF_REPORT_FOLDER}") + "[report]\ntexts = true\n")
+    pipeline = load_pipeline(other)
+    warehouse = Warehouse.of(pipeline)
+    run = RunRecord("score_table", run_id=run_id, input=f"{folder}/input")
+    run.tables["results"] = str(warehouse.location("results"))
+    run.end("succeeded")
+    run.append(spark, warehouse)  # masks the folder
+
+    found = load_run(spark, warehouse, pipeline, run_id)
+
+    assert found.run["input"] == "${TEXTCLF_REPORT_FOLDER}/input"
+    assert found.now["yelp"].rows == 10
+    assert found.examples

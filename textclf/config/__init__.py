@@ -1,7 +1,7 @@
 """The pipeline file: TOML in, validated sections out."""
 
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
-from textclf.config.masking import masked
+from textclf.config.masking import masked, unmasked
 from textclf.config.model import (
     Distribution,
     Gate,
@@ -40,4 +40,5 @@ __all__ = [
     "load_pipeline",
     "masked",
     "parse_pipeline",
+    "unmasked",
 ]

@@ -23,3 +23,10 @@ def masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [masked(item) for item in value]
     return value
+
+
+def unmasked(text: str) -> str:
+    """A text that ``masked`` gave, as it was: a record's places can be opened again with the same pipeline file."""
+    for value, name in _KNOWN.items():
+        text = text.replace(name, value)
+    return text

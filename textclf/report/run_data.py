@@ -10,10 +10,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.artifact import Manifest, ModelStore
-from textclf.config import Pipeline
+from textclf.config import Pipeline, unmasked
 from textclf.errors import InputError
 from textclf.scoring.inputs import open_input
-from textclf.tables import Warehouse
+from textclf.tables import Location, Warehouse
 
 BINS = 20
 """Of the histogram of scores, between 0 and 1."""
@@ -158,9 +158,9 @@ def _readable(table: DataFrame) -> list[Column]:
 def _published(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> DataFrame | None:
     """The table that the run published to, None where there is none."""
     place = warehouse.location("results")
-    written = run["details"].get("tables", {}).get("results")
-    if written is not None and written != str(place):  # score_table --output
-        place = type(place)(path=written)
+    written = unmasked(run["details"].get("tables", {}).get("results", str(place)))
+    if written != str(place):  # score_table --output
+        place = Location(path=written)
     return place.read(spark) if place.exists(spark) else None
 
 
@@ -221,7 +221,7 @@ def _examples(
     rows = lowest.select("id", "source", "label", "score").collect()
     if not rows:
         return []
-    table, score = open_input(spark, run["input"]), pipeline.score
+    table, score = open_input(spark, unmasked(run["input"])), pipeline.score
     version = run["input_version"]
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
