@@ -121,11 +121,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from pydantic import ValidationError
 
         from textclf.models import architecture
-        from textclf.text.encoder import Encoder
-        from textclf.text.vocabulary import Vocabulary
         from textclf.training.fit import Candidate
         from textclf.training.settings import FitSettings, first_mistake
-        from textclf.training.train import sorted_vocabulary
+        from textclf.training.train import encoder_of
 
         made = architecture(self.architecture)
         drawn = self.random_state
@@ -141,10 +139,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise DataError(
                 "A setting of the classifier is out of range.", received=f"{name}={received!r}", expected=expected
             ) from error
-        vocabulary = _vocabulary(rows) if made.tokenizer == "keras" else sorted_vocabulary(rows, made.tokenizer)
-        num_words = self.num_words if made.tokenizer == "keras" else len(vocabulary.tokens) + 1
-        kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
-        encoder = Encoder(made.tokenizer, kept, num_words, self.max_length)
+        encoder = encoder_of(made, rows, self.num_words, self.max_length, lambda: _vocabulary(rows))
         candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
         made.check(candidate.hyperparameters, candidate.shape)
         return candidate
