@@ -16,7 +16,7 @@ from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
 from textclf.search.encode import encode_sources
 from textclf.search.encoded import Info, file_system
-from textclf.search.fanout import FanOut, worker_environment
+from textclf.search.fanout import FanOut, import_ahead, worker_environment
 from textclf.search.ledger import Ledger
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants, ordered
@@ -89,11 +89,13 @@ def search_models(
     fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
     folder = f"{warehouse.models}/_search/{search_id}"
     try:
-        infos = encode_sources(spark, warehouse, pipeline, sources, folder)
-        ledger = Ledger.of(spark, warehouse, search_id)
-        known = {} if fresh else ledger.known(list(fields))
-        running = _Running(spark, warehouse, pipeline, ledger, known, search_id if fresh else "")
         with worker_environment(spark.sparkContext, pipeline.train.keras_backend):
+            if any(isinstance(each.choice.made, KerasArchitecture) for field in fields.values() for each in field):
+                import_ahead(spark.sparkContext, pipeline.train.keras_backend)
+            infos = encode_sources(spark, warehouse, pipeline, sources, folder)
+            ledger = Ledger.of(spark, warehouse, search_id)
+            known = {} if fresh else ledger.known(list(fields))
+            running = _Running(spark, warehouse, pipeline, ledger, known, search_id if fresh else "")
             running.begin(infos, fields)
             running.finish()
         outcomes = running.outcomes
