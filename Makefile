@@ -52,8 +52,9 @@ $(READY): requirements.lock setup.py
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^\(setuptools\|packaging\|wheel\)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build-tools.lock
 	@$(PIP) install --quiet --require-hashes -r $(VENV)/build-tools.lock
+	@# Most of the packages is never imported: what is, Python compiles when it is.
 	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
-	@$(PIP) install --quiet --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
+	@$(PIP) install --quiet --no-compile --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.session.provision
 	@touch $@
