@@ -26,12 +26,14 @@ class TableSpec:
         statistics: Columns whose lowest and highest value each file notes, so that queries can skip it; None for
             Delta's own choice. Nobody looks for a range of texts, and noting theirs costs a third of the writing;
             every file holds every label.
+        grows: A table that lacks some of the columns gets them with the next rows.
     """
 
     name: str
     schema: StructType
     partition_by: tuple[str, ...] = ()
     statistics: tuple[str, ...] | None = None
+    grows: bool = False
 
     @property
     def properties(self) -> dict[str, str]:
@@ -135,13 +137,27 @@ SCORED = _schema(
 )
 """What a scorer adds to a row."""
 
+CHALLENGED = _schema(
+    challenger_label=_TEXT,
+    challenger_score=FloatType(),
+    challenger_scores=ArrayType(FloatType(), False),
+    challenger_model=_TEXT,
+    challenger_version=_TEXT,
+    challenger_digest=_TEXT,
+)
+"""What a second model adds beside it; null in rows that none challenges."""
 
-def results(id_type: DataType) -> TableSpec:
-    """The results table for ids of that type."""
+
+def results(id_type: DataType, *, challenged: bool = False) -> TableSpec:
+    """The results table for ids of that type.
+
+    Args:
+        challenged: With the columns of a challenger, which a table has from the first run with one on.
+    """
     head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
-    return TableSpec(
-        "results", StructType([*head.fields, *SCORED.fields, StructField("run_id", _TEXT)]), ("ds", "source")
-    )
+    more = CHALLENGED.fields if challenged else []
+    columns = [*head.fields, *SCORED.fields, StructField("run_id", _TEXT), *more]
+    return TableSpec("results", StructType(columns), ("ds", "source"), grows=challenged)
 
 
 def results_rejects(id_type: DataType) -> TableSpec:
