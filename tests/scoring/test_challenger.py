@@ -44,7 +44,7 @@ CNN = sample("a", kind="cnn")
     ("challenger", "reads"),
     [
         (sample("a", kind="cnn", seed=1), 1),
-        (sample("b", kind="dense", seed=1), 1),
+        (sample("b", kind="kim_cnn", seed=1), 1),
         (sample("a", kind="cnn", words=("again", "bad", "food", "good"), seed=1), 2),
         (sample("a"), 2),  # cuts texts into words otherwise
     ],

@@ -223,7 +223,7 @@ class Train(Section):
     """
 
     keras_backend: Literal["tensorflow", "jax"] = "tensorflow"
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
