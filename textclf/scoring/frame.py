@@ -11,6 +11,7 @@ from pyspark.sql.pandas import functions as arrow_functions
 from pyspark.sql.types import StructField, StructType
 
 from textclf.artifact import Artifact
+from textclf.errors import UsageError
 from textclf.scoring.backends import Challenge, Choice
 from textclf.scoring.batch import CHALLENGER, NO_MODEL, NULL_TEXT, Wanted, score_batch
 from textclf.scoring.fallback import Fallbacks
@@ -48,7 +49,11 @@ def add_scores(
         all_scores: Give ``scores`` for two labels too, not only for more.
         challenge: Models that score beside those; where both know the same tokens, texts are read once.
         fallbacks: Where workers tell that numba cannot run; see ``fallback.listen``.
+
+    Raises:
+        UsageError: ``rows`` are of Spark Connect.
     """
+    _refuse_connect(rows)
     challengers = challenge.artifacts if challenge else {}
     several = any(len(each.manifest.labels) > 2 for each in [*artifacts.values(), *challengers.values()])
     wanted = Wanted(several, all_scores, evidence, bool(challengers))
@@ -61,6 +66,16 @@ def add_scores(
     named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
+
+
+def _refuse_connect(rows: DataFrame) -> None:
+    if type(rows).__module__.startswith("pyspark.sql.connect"):
+        raise UsageError(
+            "A table cannot be scored this way under Spark Connect: a client has no broadcasts.",
+            received=type(rows).__module__,
+            expected="a DataFrame of a session in the driver",
+            fix="use score_udf(model), which takes the model along",
+        )
 
 
 def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
