@@ -113,3 +113,14 @@ def test_a_preview_scores_only_what_it_shows(
     assert scored_by(lambda: len(spark.sql(query).collect())) == 7
     pipeline = make_pipeline(ONE_MODEL)
     assert scored_by(lambda: score(spark, pipeline, path, day=DAY, backend="keras", limit=7).scored_rows) == 7
+
+
+def test_a_filter_on_what_a_function_gave_evaluates_it_once(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
+    spark.udf.register("score_filtered", score_udf(sample(), backend="keras"))
+    texts = "SELECT id, CASE WHEN id % 2 = 0 THEN 'good' ELSE 'bad' END AS text FROM range(100)"
+    query = f"SELECT id, s.label FROM (SELECT id, score_filtered(text) AS s FROM ({texts})) WHERE s.label = '1'"
+    assert len(spark.sql(f"{query} AND s.score > 0.6 ORDER BY s.score").collect()) == 50
+    assert len(lines(tmp_path / "texts")) == 100

@@ -55,7 +55,8 @@ def score_udf(
 
     Example:
         ``spark.udf.register("score", score_udf(model))``, then
-        ``SELECT id, score(text).label FROM texts WHERE score(text).score > 0.9``
+        ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``: each call that a
+        query names is one evaluation.
     """
     wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
     models = _carried(model, backend)
