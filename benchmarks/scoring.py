@@ -2,6 +2,7 @@
 
     python benchmarks/scoring.py [--rows 2000000] [--slow-rows 100000] [--warm-rows 20000] [--repeats 3]
                                  [--cores 2] [--way NAME ...]
+    python benchmarks/scoring.py --cold [--warm-rows 20000] [--cores 2]
 
 The model is the tutorial's CNN (128 filters of width 5 on 100 dimensions, random weights: they cost the same) over
 1,746 words and 100 tokens; texts have 12 words on average, by Zipf's law, some unknown to the model. Each way runs in
@@ -18,6 +19,7 @@ ids          mapInArrow that gives the ids back: what any Python pays
 copy         Spark's copy of the table, without Python
 
 Below: where the time of ``ours`` goes, and the two kernels alone on one core. Slow ways run on fewer rows, as stated.
+``--cold`` measures nothing but what the first batch of a fresh cluster takes, see ``_scoring_cold.py``.
 """
 
 import argparse
@@ -40,6 +42,7 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks._scoring_cold import show as cold_starts  # noqa: E402
 from benchmarks._scoring_peers import PEERS  # noqa: E402
 
 FILES = 8
@@ -213,11 +216,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--way", action="append", choices=WAYS)
+    parser.add_argument("--cold", action="store_true", help="only the first batch of a fresh cluster")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         sys.stdout.write(json.dumps(measure(args.child, args.folder, args.cores, args.repeats)) + "\n")
+        return
+    if args.cold:
+        with tempfile.TemporaryDirectory(prefix="textclf-bench-") as scratch:
+            write_texts(Path(scratch) / "warm", args.warm_rows)
+            cold_starts(Path(scratch) / "warm", args.cores, Path(scratch))
         return
     ways = list(args.way or WAYS)
     if "fasttext" in ways and importlib.util.find_spec("fasttext") is None:

@@ -1,10 +1,11 @@
 """Scoring as tables and models grow: rows a second, and the memory of each worker.
 
-    python benchmarks/scoring_growth.py [--rows 1000000 10000000 50000000] [--models 1 10 100 1000] [--cores 2]
+    python benchmarks/scoring_growth.py [--rows 1000000 10000000 50000000] [--models 1 10 100 1000] [--long 10000]
+                                        [--cores 2]
 
 Rows are those of ``benchmarks/scoring.py``, repeated; nothing is written. Models are CNNs of 16 filters of width 3, one
 a source, rows spread evenly over the sources. Memory is the largest resident set that a worker reports after a batch,
-files of models that it shares with others included.
+files of models that it shares with others included. The last line is of ``--long`` texts of a megabyte each.
 """
 
 import argparse
@@ -75,11 +76,24 @@ def worker_memory(spark: Any, cores: int) -> list[int]:
     return sorted(row["peak"] for row in found)
 
 
+def long_texts(spark: Any, count: int, cores: int) -> None:
+    """Print what texts of a megabyte take."""
+    from pyspark.sql import functions as F
+
+    text = "good food ".ljust(100_000, "x") + "good food " * 90_000
+    table = spark.range(0, count, 1, 4 * cores).select(F.lit(text).alias("text"))
+    taken = seconds(scored(table, {"bench": make_model()}))
+    size = len(text) * count / 2**20
+    peaks = " ".join(map(str, worker_memory(spark, cores)))
+    print(f"{count:,} texts of {len(text) / 2**20:.2f} MiB: {taken:.2f} s, {size / taken:,.0f} MiB/s   {peaks}")
+
+
 def main() -> None:
-    """Measure and print both tables."""
+    """Measure and print both tables, and the line of long texts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000, 50_000_000])
     parser.add_argument("--models", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--long", type=int, default=10_000)
     parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
     from pyspark.sql import functions as F
@@ -102,6 +116,7 @@ def main() -> None:
             source = F.concat(F.lit("m"), F.col("id") % count)
             taken = seconds(scored(texts.withColumn("source", source), models))
             report(base, count, taken, worker_memory(spark, args.cores))
+        long_texts(spark, args.long, args.cores)
 
 
 def report(rows: int, models: int, taken: float, memory: list[int]) -> None:

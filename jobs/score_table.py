@@ -29,6 +29,7 @@ def work(job: Job) -> None:
         limit=args.limit,
         all_scores=args.all_scores,
         evidence=args.evidence,
+        challengers=tuple(args.challenger or ()),
     )
     if args.first:
         score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
@@ -70,6 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--input", metavar="TABLE", help="Parquet or Delta path or URL, or a table's name")
     made.add_argument("--output", metavar="PATH", help="Delta table for the results, instead of the warehouse's")
     made.add_argument("--model", metavar="NAME[@VERSION]", help="the model for all rows")
+    made.add_argument(
+        "--challenger",
+        action="append",
+        metavar="[SOURCE=]MODEL",
+        help="a model that scores beside the champion: NAME, NAME@VERSION or newest; may be repeated for sources",
+    )
     made.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
     made.add_argument("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day of a range")
     made.add_argument("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day of the range")

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from jobs import report as job
 from tests.artifact.samples import sample
 from tests.training.corpora import source_toml
-from textclf.artifact import ModelStore
+from textclf.artifact import Artifact, ModelStore
 from textclf.config import load_pipeline
 from textclf.report.run_data import load_run
 from textclf.report.run_report import gate_checks
@@ -60,13 +60,22 @@ class Page(HTMLParser):
         return next(row for row in self.rows if row[: len(first)] == list(first))
 
 
+def opposite(artifact: Artifact) -> Artifact:
+    """A logistic regression that sees every word the other way round."""
+    turned = {name: -tensor for name, tensor in artifact.weights.items()}
+    return Artifact.pack(artifact.manifest, turned, artifact.vocabulary, artifact.golden)
+
+
 @pytest.fixture(scope="module")
 def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Two nights of yelp, the second with more bad texts, refused rows and a text full of markup: config and run."""
+    """Two nights of yelp: config and second run.
+
+    The second night has more bad texts, refused rows, a text full of markup, and a challenger that likes bad texts.
+    """
     folder = tmp_path_factory.mktemp("report")
     store = ModelStore(str(folder / "warehouse/models"))
-    for seed in range(2):
-        store.save(sample("yelp", seed=seed))
+    store.save(sample("yelp"))
+    store.save(opposite(sample("yelp", seed=1)))
     store.promote("yelp", "1")
     config = folder / "pipeline.toml"
     score = f'[score]\nmodel = "yelp"\ninput = "{folder / "input"}"\n'
@@ -80,7 +89,9 @@ def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tup
         rows = spark.createDataFrame(list(enumerate(texts)), "id long, text string").coalesce(1)
         rows.write.format("delta").mode("overwrite").save(str(folder / "input"))
         run = RunRecord("score_table")
-        score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(day=date.fromisoformat(day)))
+        challengers = ("yelp@2",) if day == "2026-01-31" else ()
+        options = ScoreOptions(day=date.fromisoformat(day), challengers=challengers)
+        score_table(spark, Warehouse.of(pipeline), pipeline, run, options)
         run.end("succeeded")
         run.append(spark, Warehouse.of(pipeline))
     store.promote("yelp", "2")
@@ -102,7 +113,10 @@ def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, str], run_jo
     assert (row[2], row[3], row[6], row[7], row[8]) == ("10", "10", "0", "60.0%", "20.0%")
     assert page.row("yelp", "null_text")[2:] == ["1", "9.1%"]
     assert page.row("yelp@1")[1:4] == ["used in this run", "logistic_regression", "0.5000"]
-    assert page.row("yelp@2")[1:3] == ["champion now", "logistic_regression"]
+    assert page.row("yelp@2")[1:3] == ["challenger, champion now", "logistic_regression"]
+    assert page.row("yelp", "yelp@1")[2:6] == ["yelp@2", "10", "0.0%", "10"]
+    assert page.row("0", "1")[2:] == ["6", "60.0%"]
+    assert page.row("1", "0")[2:] == ["4", "40.0%"]
     assert len([row for row in page.rows if row[0].startswith("20")]) == 1  # one run before
     assert "Texts are not shown" in text
     assert NASTY not in text

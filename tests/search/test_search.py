@@ -1,11 +1,14 @@
 """A search on real executors: trials, ledger, choice, champion."""
 
 import json
+import resource
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
@@ -13,9 +16,11 @@ from jobs import search_models as job
 from tests.training.corpora import invented, put, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.scoring.keras_scorer import out_of_memory
 from textclf.search.encode import encode_sources
 from textclf.search.fanout import worker_environment
 from textclf.search.search import Report, search_models
+from textclf.search.trial import Result, Trial
 from textclf.tables import Warehouse
 
 SPACE = """
@@ -147,6 +152,79 @@ def test_fresh_runs_everything_and_measures_the_same(
     assert ModelStore(warehouse.models).champion("b") == "2"
 
 
+NESTED = """
+[train]
+keras_backend = "jax"
+[search]
+strategy = "halving"
+candidates = 3
+folds = 2
+epochs = 3
+nested = 2
+[search.space]
+num_filters = [2]
+kernel_size = [2]
+embedding_dim = [4]
+learning_rate = [0.0001, 0.01, 0.1]
+"""
+
+
+def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path: Path) -> None:
+    pipeline = pipeline_in(tmp_path, NESTED, ("a",))
+    warehouse = put(spark, pipeline, "a", invented(120))
+    report = search_models(spark, warehouse, pipeline, pipeline.sources, "nested")
+    rows = rows_of(spark, warehouse)
+
+    # For all rows and without each outer fold: three networks for an epoch, one for three, and the baseline.
+    for outer in (None, 0, 1):
+        inner = [row for row in rows if row["outer_fold"] == outer and row["fold"] is not None]
+        networks = [row for row in inner if row["architecture"] == "cnn"]
+        assert (len(inner), Counter(row["budget"] for row in networks)) == (10, {1: 6, 3: 2})
+        brief: dict[str, list[tuple[float, float]]] = {}
+        for row in networks:
+            if row["budget"] == 1:
+                brief.setdefault(row["params"], []).append((-row["accuracy"], row["loss"]))
+        best = min(brief, key=lambda params: np.mean(brief[params], axis=0).tolist())
+        assert {row["params"] for row in networks if row["budget"] == 3} == {best}
+    # Each outer fold measures the winner of what it was not part of, once.
+    outside = {row["outer_fold"]: row["accuracy"] for row in rows if row["fold"] is None}
+    assert sorted(report.outcomes["a"].nested) == sorted(outside.values())
+    assert outside.keys() == {0, 1}
+    assert len(rows) == report.ran == 32
+    assert report.outcomes["a"].promoted
+
+    again = search_models(spark, warehouse, pipeline, pipeline.sources, "again")
+    assert (again.ran, again.known) == (0, 32)
+    assert again.outcomes["a"].nested == report.outcomes["a"].nested
+
+
+def test_a_trial_that_runs_out_of_memory_loses_itself_alone(
+    spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report], tmp_path: Path
+) -> None:
+    pipeline, warehouse, report = searched
+    infos = encode_sources(spark, warehouse, pipeline, pipeline.sources[:1], str(tmp_path))
+    small, measured = next(pair for pair in report.results if pair[0].choice.architecture == "cnn")
+    small = replace(small, info=infos[small.info.source])
+    values = small.values.model_copy(update={"num_filters": 4096, "embedding_dim": 4096, "kernel_size": 100})
+    large = replace(small, values=values)
+
+    def within_two_gibibytes(trial: Trial) -> Result:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30), before[1]))
+        try:
+            return trial.run()
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+    with worker_environment(spark.sparkContext, "jax"):
+        done = spark.sparkContext.parallelize([large, small], 1).map(within_two_gibibytes).collect()
+
+    assert done[0].status == "failed"
+    assert out_of_memory(RuntimeError(done[0].error))
+    assert (done[1].accuracy, done[1].loss) == (measured.accuracy, measured.loss)  # in the same process
+
+
 FAILING = """
 [train]
 keras_backend = "jax"
@@ -159,9 +237,7 @@ architecture = "cnn"
 embedding_dim = [4]
 num_filters = [2]
 kernel_size = [2, 500]
-learning_rate = [0.001, 9.0e0]
-[search.sources.few]
-folds = 3
+learning_rate = [0.001, 1e30]
 """
 
 
@@ -170,9 +246,7 @@ def test_a_failing_candidate_or_source_loses_nothing_else(
 ) -> None:
     from textclf.config import load_pipeline
 
-    config = write_config(
-        source_toml("good") + source_toml("one_label") + FAILING.replace("[search.sources.few]\nfolds = 3\n", "")
-    )
+    config = write_config(source_toml("good") + source_toml("one_label") + FAILING)
     pipeline = load_pipeline(config)
     put(spark, pipeline, "good", invented(60))
     warehouse = put(spark, pipeline, "one_label", [(text, "1") for text, _ in invented(20)])
@@ -181,10 +255,14 @@ def test_a_failing_candidate_or_source_loses_nothing_else(
 
     rows = rows_of(spark, warehouse)
     wide = [row for row in rows if '"kernel_size": 500' in row["params"]]
+    wild = [row for row in rows if '"learning_rate": 1e+30' in row["params"] and row not in wide]
     assert code == 1
     assert "too few labels" in record["details"]["sources"]["one_label"]["problem"]
     assert {row["status"] for row in wide} == {"failed"}
     assert all("kernel_size=500" in row["error"] for row in wide)
-    assert len(rows) == 10
+    assert [(row["status"], row["accuracy"]) for row in wild] == [("diverged", None)] * 2
+    assert all("loss is nan after epoch 1" in row["error"] for row in wild)
+    assert [row["status"] for row in rows if row not in wide + wild] == ["succeeded"] * 4
+    assert (len(rows), record["details"]["sources"]["good"]["failed"]) == (10, 6)
     assert record["details"]["sources"]["good"]["champion"] is True
     assert "one_label" in said

@@ -25,6 +25,11 @@ def row(number: int, days_ago: int, label: str, score: float, digest: str = "new
     return (number, "yelp", ds, label, score, None, 2, None, "yelp", digest, digest, RUN.run_id)
 
 
+def challenged(given: tuple[Any, ...], label: str | None) -> tuple[Any, ...]:
+    """The row with a challenger's label, or without a challenger."""
+    return (*given, *([None] * 6 if label is None else [label, 0.75, None, "yelp", "next", "next"]))
+
+
 def today() -> date:
     return datetime.now(UTC).date()
 
@@ -33,12 +38,17 @@ def today() -> date:
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with two weeks of results, an older model's of yesterday, rejects and runs."""
     root = tmp_path_factory.mktemp("queries")
-    new = [row(1, 1, "1", 0.9), row(2, 1, "0", 0.6), row(3, 3, "1", 0.8), row(4, 9, "0", 0.7)]
+    new = [
+        challenged(row(1, 1, "1", 0.9), "1"),
+        challenged(row(2, 1, "0", 0.6), "1"),
+        challenged(row(3, 3, "1", 0.8), None),
+        challenged(row(4, 9, "0", 0.7), None),
+    ]
     old = [row(1, 1, "0", 0.5, "old"), row(2, 1, "0", 0.6, "old")]
     refused = [(5, "yelp", today(), "null_text", RUN.run_id), (None, None, None, "bad_date", RUN.run_id)]
     spec = results(LongType())
     contents: list[tuple[str, TableSpec, list[tuple[Any, ...]]]] = [
-        ("results", spec, new),
+        ("results", results(LongType(), challenged=True), new),
         ("results_before", spec, old),
         ("results_rejects", results_rejects(LongType()), refused),
     ]
@@ -54,6 +64,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
     "Yesterday by source": [("yelp", "0", 1), ("yelp", "1", 1)],
     "Drift week over week": [("yelp", "0", 1 / 3), ("yelp", "1", 2 / 3)],
     "Rows that changed label between model versions": [(1, "yelp", today() - timedelta(days=1))],
+    "Where champion and challenger disagree": [("yelp", "0", "1", 1, pytest.approx(0.6), pytest.approx(0.75))],
     "Rows that the model is least sure of": [(2, "yelp"), (1, "yelp")],
     "What was rejected, and why": [(today(), "yelp", "null_text", 1), (None, None, "bad_date", 1)],
     "Runs that published nothing, and why": [()],

@@ -223,7 +223,7 @@ class Train(Section):
     """
 
     keras_backend: Literal["tensorflow", "jax"] = "tensorflow"
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -242,6 +242,8 @@ class Score(Section):
 
     ``max_table_mb`` limits the tables of one compiled model; ``half`` keeps those of convolutions in half precision.
     ``gpu`` says whether Keras scores on GPUs: where executors have some, never, or always and nowhere else.
+    ``challenger`` scores beside the champion: one model for all rows, ``newest`` for each source's newest version, or
+    a model for each source by its name.
     """
 
     input: str | None = None
@@ -250,6 +252,7 @@ class Score(Section):
     source: str | None = None
     date: str | None = None
     model: str | None = None
+    challenger: str | dict[str, str] | None = None
     backend: Literal["auto", "compiled", "keras"] = "auto"
     all_scores: bool = False
     evidence: bool = False

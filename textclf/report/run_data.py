@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from textclf.artifact import Manifest, ModelStore
 from textclf.config import Pipeline, unmasked
 from textclf.errors import InputError
+from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
 
@@ -86,6 +87,7 @@ class RunData:
         earlier: Runs of the same job before it, the newest first.
         now: What it published and is still there, by source.
         before: The last slice before its first day, by source.
+        duels: Champions and the challengers that scored beside them.
         rejects: Refused rows by source and reason.
         examples: None where the pipeline file does not allow texts.
     """
@@ -94,6 +96,7 @@ class RunData:
     earlier: list[dict[str, Any]]
     now: dict[str, Distribution]
     before: dict[str, Distribution]
+    duels: list[Duel]
     rejects: list[tuple[str, str, int]]
     models: list[UsedModel]
     examples: list[Example] | None
@@ -116,6 +119,7 @@ def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_
         earlier,
         now,
         before,
+        [] if published is None else duels(published.where(F.col("run_id") == run["run_id"])),
         _rejects(spark, warehouse, run["run_id"]),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,

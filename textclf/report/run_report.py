@@ -38,7 +38,7 @@ def render(data: RunData) -> str:
         checks=gate_checks(run["gate"]),
         gate_facts={key: value for key, value in run["gate"].items() if not isinstance(value, dict | list)},
         measures=MEASURES,
-        models=[_model_rows(model) for model in data.models],
+        models=_model_rows(data),
         details={key: value for key, value in run["details"].items() if key != "tables" and value},
         earlier=[(each, _rate(each)) for each in data.earlier],
     )
@@ -100,14 +100,21 @@ def _check(name: str, one: Mapping[str, Any], verdict: str | None = None) -> dic
     return shown | {"more": ", ".join(f"{key}: {value}" for key, value in one.items() if key not in told)}
 
 
-def _model_rows(model: Any) -> list[tuple[str, str, str, list[float | None]]]:
-    """Reference, role, architecture and measures: of the model in the run and, where it is another, the champion."""
-    role = "champion now" if model.reference.endswith(f"@{model.champion}") else "used in this run"
-    rows = [(model.reference, role, *_architecture_and_measures(model.manifest))]
-    if model.champion_manifest is not None:
+def _model_rows(data: RunData) -> list[list[tuple[str, str, str, list[float | None]]]]:
+    """Reference, role, architecture and measures of each model of the run, then of other versions in use now."""
+    challengers = set(data.run["details"].get("challengers", {}).values())
+    used = {model.reference for model in data.models}
+    found = []
+    for model in data.models:
+        roles = ["challenger"] if model.reference in challengers else []
+        roles += ["champion now"] if model.reference.endswith(f"@{model.champion}") else []
+        role = ", ".join(roles) or "used in this run"
+        rows = [(model.reference, role, *_architecture_and_measures(model.manifest))]
         other = model.champion_manifest
-        rows.append((f"{other.name}@{other.version}", "champion now", *_architecture_and_measures(other)))
-    return rows
+        if other is not None and f"{other.name}@{other.version}" not in used:
+            rows.append((f"{other.name}@{other.version}", "champion now", *_architecture_and_measures(other)))
+        found.append(rows)
+    return found
 
 
 def _architecture_and_measures(manifest: Manifest | None) -> tuple[str, list[float | None]]:

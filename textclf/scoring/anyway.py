@@ -42,7 +42,8 @@ def publish_anyway(
     """
     record, stored = _refused(spark, warehouse, refused)
     gate = record["gate"]
-    targets = targets_of(warehouse, stored.schema["id"].dataType, output)
+    challenged = "challenger_label" in stored.columns
+    targets = targets_of(warehouse, stored.schema["id"].dataType, output, challenged=challenged)
     place = str(targets.accepted.place)
     if masked(place) != gate["output"]:
         raise InputError(
@@ -90,7 +91,7 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
-    kept = {name: record["details"][name] for name in ("day", "corpora") if name in record["details"]}
+    kept = {name: record["details"][name] for name in ("day", "corpora", "challengers") if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 
 

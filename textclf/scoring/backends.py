@@ -1,14 +1,14 @@
 """The ways to turn an artifact into a scorer: a new one is a file in this folder and a line here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.models import KerasArchitecture
 from textclf.scoring.compiled import CompiledScorer
-from textclf.scoring.fold import MAX_TABLE_BYTES, check_folds, check_size
-from textclf.scoring.golden import check_golden
+from textclf.scoring.fold import MAX_TABLE_BYTES, check_folds, check_size, fold
+from textclf.scoring.golden import TOLERANCE, check_golden
 from textclf.scoring.scorer import Scorer, make_scorer
 
 Backend = Callable[[Artifact], Scorer]
@@ -26,6 +26,7 @@ class Choice:
     Attributes:
         name: A name of ``BACKENDS``.
         half: Tables of convolutions as float16.
+        half_error: Largest difference of a golden score with such tables; None without golden texts or ``half``.
         gpu: Whether the tasks that use it need a GPU.
     """
 
@@ -33,7 +34,13 @@ class Choice:
     why: str
     max_table_bytes: int = MAX_TABLE_BYTES
     half: bool = False
+    half_error: float | None = None
     gpu: bool = False
+
+    @property
+    def tolerance(self) -> float:
+        """How far scores may be from the golden ones: half precision may add what it adds here."""
+        return TOLERANCE + (self.half_error or 0.0)
 
     def scorer(self, artifact: Artifact) -> Scorer:
         """The model's scorer, after it has given the golden scores.
@@ -42,8 +49,16 @@ class Choice:
             ArtifactError: It scores otherwise here than where the model was trained.
         """
         made = BACKENDS[self.name](artifact)
-        check_golden(made, artifact.golden, artifact.reference)
+        check_golden(made, artifact.golden, artifact.reference, self.tolerance)
         return made
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The models that score beside the champions, by the key of the rows, and a backend for each."""
+
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
 def choose(
@@ -74,7 +89,18 @@ def choose(
             raise
         return _keras(artifact, error.problem, gpu=gpu)
     why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
-    return Choice("compiled", why, max_table_bytes, half)
+    error = _half_error(artifact, max_table_bytes) if half else None
+    if error is not None:
+        why = f"{why}; in half precision, which changes golden scores by up to {error:.2g}"
+    return Choice("compiled", why, max_table_bytes, half, error)
+
+
+def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
+    """Largest difference of a golden score from tables in half precision, None without golden texts."""
+    if not artifact.golden.texts:
+        return None
+    scorer = CompiledScorer(fold(artifact, max_table_bytes=max_table_bytes, half=True))
+    return check_golden(scorer, artifact.golden, artifact.reference, 1.0)
 
 
 def _keras(artifact: Artifact, why: str, *, gpu: bool) -> Choice:

@@ -12,11 +12,16 @@ from pyspark.sql.types import ArrayType, FloatType, IntegerType, StringType, Str
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.evidence import strongest
 from textclf.scoring.resident import Models, Resident
+from textclf.scoring.scorer import TokenScorer
 
 NULL_TEXT, NO_MODEL = -1, -2
 """In place of a model's number: why a row has no score."""
 
+CHALLENGER = "challenger_"
+"""What the names of a challenger's fields begin with."""
+
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,72 +32,66 @@ class Wanted:
         scores: The score of every label, of models with more than two.
         all_scores: Of models with two labels as well.
         evidence: The n-gram that moved the decision most.
+        challenger: What a second model gives: its label, its score, and its scores where there are any.
     """
 
     scores: bool = False
     all_scores: bool = False
     evidence: bool = False
+    challenger: bool = False
 
     @property
     def schema(self) -> StructType:
         """What a worker gives back for each row: numbers, whose names the JVM knows, are fewer bytes."""
-        fields = [
+        lists = [StructField("scores", ArrayType(FloatType(), False))] if self.scores or self.all_scores else []
+        chosen = [
             StructField("model", IntegerType()),
             StructField("label", IntegerType()),
             StructField("score", FloatType()),
-            StructField("known_tokens", IntegerType()),
         ]
-        fields += [StructField("scores", ArrayType(FloatType(), False))] if self.scores or self.all_scores else []
+        fields = [*chosen, StructField("known_tokens", IntegerType()), *lists]
         fields += [StructField("evidence", StringType())] if self.evidence else []
+        if self.challenger:
+            fields += [StructField(f"{CHALLENGER}{each.name}", each.dataType) for each in [*chosen, *lists]]
         return StructType(fields)
 
 
-class Batch:
-    """The answers for one batch, filled model by model."""
+class Answers:
+    """What the models of one role, champions or challengers, gave for the rows of a batch."""
 
-    def __init__(self, texts: pa.Array, wanted: Wanted) -> None:
-        rows = len(texts)
-        self._texts, self._wanted = texts, wanted
-        self._model = np.full(rows, NO_MODEL, np.int32)
-        self._label, self._known = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
-        self._score = np.zeros(rows, np.float32)
-        self._all: list[tuple[Rows, npt.NDArray[np.float32]]] = []
-        self._evidence = np.full(rows, None, object)
+    def __init__(self, rows: int, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self.model = np.full(rows, NO_MODEL, np.int32)
+        self._label, self._score = np.zeros(rows, np.int32), np.zeros(rows, np.float32)
+        self._all: list[tuple[Rows, Floats]] = []
 
-    def add(self, rows: Rows | None, model: Resident) -> None:
-        """Score some rows, or all, with a model."""
-        texts = self._texts if rows is None else self._texts.take(pa.array(rows))
-        if texts.null_count:
-            texts = texts.fill_null("")
-        scorer, where = model.scorer(), slice(None) if rows is None else rows
-        if self._wanted.evidence and isinstance(scorer, CompiledScorer):
-            flat, offsets = scorer.index.ragged(texts)
-            scores, known = scorer.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
-            self._evidence[where] = strongest(scorer, flat, offsets, scores.argmax(axis=1))
-        else:
-            scores, known = scorer.score(texts)
+    def put(self, where: Rows | slice, model: Resident, scores: Floats) -> npt.NDArray[np.intp]:
+        """Take a model's scores of some rows; the number of each row's label."""
         best = scores.argmax(axis=1)
-        self._model[where], self._label[where], self._known[where] = model.number, best, known
+        self.model[where], self._label[where] = model.number, best
         self._score[where] = scores[np.arange(len(scores)), best]
         if self._wanted.all_scores or (self._wanted.scores and model.labels > 2):
-            self._all.append((np.arange(len(scores)) if rows is None else rows, scores))
+            self._all.append((np.arange(len(self.model))[where], scores))
+        return best
 
-    def answer(self) -> pa.StructArray:
-        """All answers, shape (rows,), of type ``Wanted.schema``."""
-        if self._texts.null_count:
-            self._model[self._texts.is_null().to_numpy(zero_copy_only=False)] = NULL_TEXT
-        missing = self._model < 0
-        mask = missing if missing.any() else None
-        columns: dict[str, pa.Array] = {"model": pa.array(self._model)}
-        for name, values in (("label", self._label), ("score", self._score), ("known_tokens", self._known)):
-            columns[name] = pa.array(values, mask=mask)
-        if self._wanted.scores or self._wanted.all_scores:
-            columns["scores"] = self._lists(missing)
-        if self._wanted.evidence:
-            columns["evidence"] = pa.array(self._evidence, pa.string(), mask=mask)
-        return pa.StructArray.from_arrays(list(columns.values()), list(columns))
+    @property
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Rows without a score, None where there are none."""
+        missing = self.model < 0
+        return missing if missing.any() else None
 
-    def _lists(self, missing: npt.NDArray[np.bool_]) -> pa.ListArray:
+    def columns(self) -> dict[str, pa.Array]:
+        """Number of the model, label and score, and where they are wanted the scores of every label."""
+        mask = self.mask
+        columns = {
+            "model": pa.array(self.model),
+            "label": pa.array(self._label, mask=mask),
+            "score": pa.array(self._score, mask=mask),
+        }
+        return columns | ({"scores": self._lists()} if self._wanted.scores or self._wanted.all_scores else {})
+
+    def _lists(self) -> pa.ListArray:
+        missing = self.model < 0
         lengths = np.zeros(len(missing), np.int32)
         for rows, scores in self._all:
             lengths[rows] = scores.shape[1]
@@ -103,6 +102,64 @@ class Batch:
             kept = ~missing[rows]
             flat[offsets[rows[kept], None] + np.arange(scores.shape[1])] = scores[kept]
         return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat), mask=pa.array(lengths == 0))
+
+
+class Batch:
+    """The answers for one batch, filled model by model."""
+
+    def __init__(self, texts: pa.Array, wanted: Wanted) -> None:
+        rows = len(texts)
+        self._texts, self._wanted = texts, wanted
+        self._champions, self._challengers = Answers(rows, wanted), Answers(rows, wanted)
+        self._known = np.zeros(rows, np.int32)
+        self._evidence = np.full(rows, None, object)
+
+    def add(self, rows: Rows | None, model: Resident, challenger: Resident | None = None) -> None:
+        """Score some rows, or all, with a model, and beside it with another.
+
+        Two models that know the same tokens share them: texts are read once.
+        """
+        texts = self._texts if rows is None else self._texts.take(pa.array(rows))
+        if texts.null_count:
+            texts = texts.fill_null("")
+        where: Rows | slice = slice(None) if rows is None else rows
+        scorer = model.scorer()
+        tokens = scorer.index.ragged(texts) if isinstance(scorer, TokenScorer) else None
+        scores, self._known[where] = _scored(scorer, texts, tokens)
+        best = self._champions.put(where, model, scores)
+        if self._wanted.evidence and isinstance(scorer, CompiledScorer) and tokens is not None:
+            self._evidence[where] = strongest(scorer, *tokens, best)
+        if challenger is not None:
+            other = challenger.scorer()
+            scores, _ = _scored(other, texts, tokens if _same_tokens(scorer, other) else None)
+            self._challengers.put(where, challenger, scores)
+
+    def answer(self) -> pa.StructArray:
+        """All answers, shape (rows,), of type ``Wanted.schema``."""
+        if self._texts.null_count:
+            nulls = self._texts.is_null().to_numpy(zero_copy_only=False)
+            self._champions.model[nulls] = self._challengers.model[nulls] = NULL_TEXT
+        mask = self._champions.mask
+        found = self._champions.columns() | {"known_tokens": pa.array(self._known, mask=mask)}
+        if self._wanted.evidence:
+            found["evidence"] = pa.array(self._evidence, pa.string(), mask=mask)
+        if self._wanted.challenger:
+            found |= {f"{CHALLENGER}{name}": values for name, values in self._challengers.columns().items()}
+        names = self._wanted.schema.fieldNames()
+        return pa.StructArray.from_arrays([found[name] for name in names], names)
+
+
+def _scored(scorer: Any, texts: pa.Array, tokens: tuple[Any, Any] | None) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """What ``scorer.score`` gives, from tokens where they are known."""
+    if tokens is None:
+        given: tuple[Floats, npt.NDArray[np.int32]] = scorer.score(texts)
+        return given
+    return scorer.score_tokens(*tokens), np.diff(tokens[1]).astype(np.int32)
+
+
+def _same_tokens(one: Any, other: Any) -> bool:
+    both = isinstance(one, TokenScorer) and isinstance(other, TokenScorer)
+    return both and one.index.digest == other.index.digest
 
 
 def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: Wanted) -> pa.StructArray:
@@ -117,12 +174,12 @@ def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: 
     """
     batch = Batch(texts, wanted)
     if keys is None:
-        (model,) = models.by_key.values()
-        batch.add(None, model)
+        ((key, model),) = models.by_key.items()
+        batch.add(None, model, models.challengers.get(key))
     else:
         for key, rows in _by_key(keys):
             if key in models.by_key:
-                batch.add(rows, models.by_key[key])
+                batch.add(rows, models.by_key[key], models.challengers.get(key))
     return batch.answer()
 
 

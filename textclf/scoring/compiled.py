@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from textclf.artifact import Artifact
 from textclf.scoring.fold import fold
 from textclf.scoring.folded import Folded, Pool
+from textclf.scoring.scorer import TokenScorer
 from textclf.text.index import TokenIndex
 from textclf.text.jit import numba_runs
 
@@ -30,7 +30,7 @@ def loops() -> ModuleType:
     return plain
 
 
-class CompiledScorer:
+class CompiledScorer(TokenScorer):
     """Scores with a folded model.
 
     A score depends on its own text and model alone: batch size, neighbours and partitions change no bit of it.
@@ -54,11 +54,6 @@ class CompiledScorer:
             UsageError: It does not fold, or its table is too large.
         """
         return cls(fold(artifact))
-
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
-        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
-        flat, offsets = self.index.ragged(texts)
-        return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
 
     def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
         """Probabilities of texts as token indices, shape (n, labels)."""

@@ -4,17 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+from pyspark import Accumulator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas import functions as arrow_functions
 from pyspark.sql.types import StructField, StructType
 
 from textclf.artifact import Artifact
-from textclf.scoring.backends import Choice
-from textclf.scoring.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
+from textclf.errors import UsageError
+from textclf.scoring.backends import Challenge, Choice
+from textclf.scoring.batch import CHALLENGER, NO_MODEL, NULL_TEXT, Wanted, score_batch
+from textclf.scoring.fallback import Fallbacks
 from textclf.scoring.resident import Models, make_resident
 from textclf.session.gpu import gpu_profile
-from textclf.tables.schemas import SCORED
+from textclf.tables.schemas import CHALLENGED, SCORED
 
 arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
 _REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
@@ -28,8 +31,12 @@ def add_scores(
     key: str | None = None,
     all_scores: bool = False,
     evidence: bool = False,
+    challenge: Challenge | None = None,
+    fallbacks: Accumulator[Fallbacks] | None = None,
 ) -> DataFrame:
     """``rows`` with the columns of ``SCORED`` and ``reason``: null in rows with a score, else why there is none.
+
+    With challengers, the columns of ``CHALLENGED`` too: null in rows without a score and where nobody challenges.
 
     Only texts and keys leave the JVM; all other columns stay as they are, whatever their type. Spark evaluates each
     row once, whatever is filtered on later.
@@ -40,17 +47,35 @@ def add_scores(
         choices: A backend for each.
         key: The column that says which model scores a row; None where there is one for all.
         all_scores: Give ``scores`` for two labels too, not only for more.
+        challenge: Models that score beside those; where both know the same tokens, texts are read once.
+        fallbacks: Where workers tell that numba cannot run; see ``fallback.listen``.
+
+    Raises:
+        UsageError: ``rows`` are of Spark Connect.
     """
-    wanted = Wanted(any(len(each.manifest.labels) > 2 for each in artifacts.values()), all_scores, evidence)
-    models = make_resident(rows.sparkSession, artifacts, choices)
+    _refuse_connect(rows)
+    challengers = challenge.artifacts if challenge else {}
+    several = any(len(each.manifest.labels) > 2 for each in [*artifacts.values(), *challengers.values()])
+    wanted = Wanted(several, all_scores, evidence, bool(challengers))
+    models = make_resident(rows.sparkSession, artifacts, choices, challenge, fallbacks)
     inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
-    if any(choice.gpu for choice in choices.values()):
+    if any(choice.gpu for choice in [*choices.values(), *(challenge.choices.values() if challenge else ())]):
         answered = _on_gpus(rows, models, wanted, key)
     else:
         answered = rows.withColumn("answer", _function(models, wanted, len(inputs))(*inputs))
-    named = _named(list(artifacts.values()), wanted)
+    named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
+
+
+def _refuse_connect(rows: DataFrame) -> None:
+    if type(rows).__module__.startswith("pyspark.sql.connect"):
+        raise UsageError(
+            "A table cannot be scored this way under Spark Connect: a client has no broadcasts.",
+            received=type(rows).__module__,
+            expected="a DataFrame of a session in the driver",
+            fix="use score_udf(model), which takes the model along",
+        )
 
 
 def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
@@ -89,26 +114,38 @@ def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None) -
     return rows.mapInArrow(score, schema, profile=gpu_profile())
 
 
-def _named(artifacts: Sequence[Artifact], wanted: Wanted) -> dict[str, Column]:
-    model, label = F.col("answer.model"), F.col("answer.label")
+def _named(champions: Sequence[Artifact], challengers: Sequence[Artifact], wanted: Wanted) -> dict[str, Column]:
+    found = _of_role(champions, wanted, "")
+    found["known_tokens"] = F.col("answer.known_tokens")
+    found["evidence"] = F.col("answer.evidence") if wanted.evidence else F.lit(None)
+    for name in ("version", "digest"):
+        found[f"model_{name}"] = found.pop(name)
+    fields = SCORED.fields
+    if wanted.challenger:
+        second = _of_role(challengers, wanted, CHALLENGER)
+        found |= {f"{CHALLENGER}{name}": column for name, column in second.items()}
+        fields = [*fields, *CHALLENGED.fields]
+    model, reason = F.col("answer.model"), F.lit(None).cast("string")
+    for number, word in _REASONS.items():
+        reason = F.when(model == number, F.lit(word)).otherwise(reason)
+    typed = {field.name: found[field.name].cast(field.dataType) for field in fields}
+    return typed | {"reason": reason}
+
+
+def _of_role(artifacts: Sequence[Artifact], wanted: Wanted, prefix: str) -> dict[str, Column]:
+    """What champions or challengers gave, with names for their numbers."""
+    model, label = F.col(f"answer.{prefix}model"), F.col(f"answer.{prefix}label")
     manifests = [artifact.manifest for artifact in artifacts]
     labels = [manifest.labels for manifest in manifests]
     same = all(each == labels[0] for each in labels)
-    found = {
+    return {
         "label": _one_of(labels[0], label) if same else F.get(F.get(F.array(*map(_array_of, labels)), model), label),
-        "score": F.col("answer.score"),
-        "scores": F.col("answer.scores") if wanted.scores or wanted.all_scores else F.lit(None),
-        "known_tokens": F.col("answer.known_tokens"),
-        "evidence": F.col("answer.evidence") if wanted.evidence else F.lit(None),
+        "score": F.col(f"answer.{prefix}score"),
+        "scores": F.col(f"answer.{prefix}scores") if wanted.scores or wanted.all_scores else F.lit(None),
         "model": _one_of([manifest.name for manifest in manifests], model),
-        "model_version": _one_of([manifest.version for manifest in manifests], model),
-        "model_digest": _one_of([artifact.digest for artifact in artifacts], model),
+        "version": _one_of([manifest.version for manifest in manifests], model),
+        "digest": _one_of([artifact.digest for artifact in artifacts], model),
     }
-    reason = F.lit(None).cast("string")
-    for number, word in _REASONS.items():
-        reason = F.when(model == number, F.lit(word)).otherwise(reason)
-    typed = {field.name: found[field.name].cast(field.dataType) for field in SCORED.fields}
-    return typed | {"reason": reason}
 
 
 def _one_of(values: Sequence[str], number: Column) -> Column:

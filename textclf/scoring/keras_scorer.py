@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from textclf.artifact import Artifact, keras_model, network_scores
+from textclf.scoring.scorer import TokenScorer
 from textclf.session.gpu import device, task_gpu
 from textclf.text.encoder import counts_matrix
 from textclf.text.index import TokenIndex
@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 16  # sequences padded at once
 _WIDTHS = (16, 32, 64, 128, 256, 512, 1024)  # of sequences: each is a graph to trace
 
 
-class KerasScorer:
+class KerasScorer(TokenScorer):
     """Scores with a network, its graph built by the package and its weights from the artifact.
 
     Texts go through the network with others of about their length, in calls of one shape for each length: a score
@@ -34,25 +34,25 @@ class KerasScorer:
         manifest = artifact.manifest
         self._artifact, self._labels = artifact, len(manifest.labels)
         self._words = artifact.shape.vocabulary - 1
-        self._index = TokenIndex.of(manifest.tokenizer, artifact.vocabulary.tokens[: self._words])
+        self.index = TokenIndex.of(manifest.tokenizer, artifact.vocabulary.tokens[: self._words])
         self._padding = artifact.architecture.padding(artifact.hyperparameters)
         self._models: dict[int, Any] = {}
         self._gpu = task_gpu()
         self.rows = _ROWS["cpu" if self._gpu is None else "gpu"]
 
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
-        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
-        flat, offsets = self._index.ragged(texts)
+    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+        """Probabilities of texts as token indices, shape (n, labels)."""
         known = np.diff(offsets).astype(np.int32)
         scores = np.empty((len(known), self._labels), np.float32)
         if self._artifact.architecture.features == "counts":
-            scores[:] = self._call(counts_matrix(flat, offsets, self._words), self._artifact.shape.max_length)
-            return scores, known
+            counts = counts_matrix(flat, offsets.copy(), self._words)  # which may take the offsets for its own
+            scores[:] = self._call(counts, self._artifact.shape.max_length)
+            return scores
         for width, rows in self._by_width(known):
             for start in range(0, len(rows), _AT_ONCE):
                 part = rows[start : start + _AT_ONCE]
                 scores[part] = self._call(pad(flat, offsets, width, part), width)
-        return scores, known
+        return scores
 
     def _by_width(self, known: Ints) -> Iterator[tuple[int, Rows]]:
         """Rows by the width that their sequences are padded to."""

@@ -3,8 +3,8 @@
 import fcntl
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from textclf.artifact import Artifact, Golden
-from textclf.scoring.backends import BACKENDS, Backend, Choice
+from textclf.scoring.backends import BACKENDS, Backend, Challenge, Choice
 from textclf.scoring.compiled import CompiledScorer
+from textclf.scoring.fallback import tell
 from textclf.scoring.fold import fold
 from textclf.scoring.folded import Folded
-from textclf.scoring.golden import TOLERANCE, check_golden
+from textclf.scoring.golden import check_golden
 from textclf.scoring.scorer import Scorer
 from textclf.session.gpu import task_gpu
 from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
@@ -83,24 +84,52 @@ class Models:
     """Models by key, as executors get them.
 
     Attributes:
+        challengers: Those that score beside them, by the same keys.
         code: Broadcast of what numba compiled on the driver, so that a worker's first batch does not wait.
+        fallbacks: Where workers tell that numba cannot run; see ``fallback``.
     """
 
     by_key: Mapping[str, Resident]
+    challengers: Mapping[str, Resident] = field(default_factory=dict)
     code: Any = None
+    fallbacks: Any = None
 
     def prepare(self) -> None:
         """Put the driver's compiled code where this process looks for it."""
+        tell(self.fallbacks)
         if self.code is not None and numba_runs():
             bring_code(self.code.value)
 
 
-def make_resident(spark: SparkSession, artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice]) -> Models:
+def make_resident(
+    spark: SparkSession,
+    artifacts: Mapping[str, Artifact],
+    choices: Mapping[str, Choice],
+    challenge: Challenge | None = None,
+    fallbacks: Any = None,
+) -> Models:
     """Send models to the executors, and what numba compiles for them."""
-    tolerances = {key: _tolerance(artifacts[key], choice) for key, choice in choices.items()}
-    _compile_here(artifacts, choices)
-    context = spark.sparkContext
-    by_key = {
+    second = challenge or Challenge()
+    pairs = [(artifacts[key], choice) for key, choice in choices.items()]
+    pairs += [(second.artifacts[key], choice) for key, choice in second.choices.items()]
+    code = compiled_code(pairs)
+    context, held = spark.sparkContext, {}
+    for artifact, choice in pairs:
+        if artifact.digest not in held:  # one model may challenge many
+            held[artifact.digest] = context.broadcast(artifact)
+            _state_precision(artifact, choice)
+    return Models(
+        _residents(artifacts, choices, held),
+        _residents(second.artifacts, second.choices, held),
+        None if code is None else context.broadcast(code),
+        fallbacks,
+    )
+
+
+def _residents(
+    artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice], held: Mapping[str, Any]
+) -> dict[str, Resident]:
+    return {
         key: Resident(
             number,
             artifact.reference,
@@ -108,33 +137,32 @@ def make_resident(spark: SparkSession, artifacts: Mapping[str, Artifact], choice
             len(artifact.manifest.labels),
             choices[key],
             BACKENDS[choices[key].name],
-            context.broadcast(artifact),
-            tolerances[key],
+            held[artifact.digest],
+            choices[key].tolerance,
         )
         for number, (key, artifact) in enumerate(artifacts.items())
     }
-    compiled = any(choice.name == "compiled" for choice in choices.values())
-    return Models(by_key, context.broadcast(kept_code(*_KERNELS)) if compiled and numba_runs() else None)
 
 
-def _compile_here(artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice]) -> None:
-    """Have the driver compile what its models need: one of each architecture asks for all loops of that kind."""
+def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] | None:
+    """What numba makes of the loops that these models need, by file name; None where there is none.
+
+    It is compiled here: one model of each architecture asks for all loops of that kind.
+    """
     seen = set()
-    for key, artifact in artifacts.items():
+    for artifact, choice in pairs:
         kind = artifact.manifest.architecture
-        if choices[key].name == "compiled" and kind not in seen:
+        if choice.name == "compiled" and kind not in seen:
             seen.add(kind)
-            CompiledScorer(fold(artifact)).score(pa.array([""]))
+            folded = fold(artifact, max_table_bytes=choice.max_table_bytes, half=choice.half)
+            CompiledScorer(folded).score(pa.array([""]))
+    return kept_code(*_KERNELS) if seen and numba_runs() else None
 
 
-def _tolerance(artifact: Artifact, choice: Choice) -> float:
-    """How far scores may be from the golden ones; half precision may add what it adds on the golden texts here."""
-    if not choice.half:
-        return TOLERANCE
-    scorer = CompiledScorer(fold(artifact, max_table_bytes=choice.max_table_bytes, half=True))
-    error = check_golden(scorer, artifact.golden, artifact.reference, 1.0)
-    sys.stderr.write(f"{artifact.reference}: half precision changes the golden scores by up to {error:.2g}\n")
-    return TOLERANCE + error
+def _state_precision(artifact: Artifact, choice: Choice) -> None:
+    if choice.half:
+        size = "an unknown amount, it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
+        sys.stderr.write(f"{artifact.reference}: half precision changes the golden scores by {size}\n")
 
 
 def shared_folder() -> Path:

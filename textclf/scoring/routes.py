@@ -1,6 +1,6 @@
 """Which model scores which row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.store import parse_reference
@@ -14,15 +14,22 @@ class Routes:
 
     Attributes:
         key: Key of all rows, None where each row's source is its key.
+        challengers: The models that score beside those, by the same keys; not every key has one.
     """
 
     artifacts: dict[str, Artifact]
     key: str | None
+    challengers: dict[str, Artifact] = field(default_factory=dict)
+
+    @property
+    def used(self) -> list[Artifact]:
+        """All models that score rows, champions first."""
+        return [*self.artifacts.values(), *self.challengers.values()]
 
     @property
     def digests(self) -> dict[str, str]:
         """Digest of each model by its ``name@version``."""
-        return {artifact.reference: artifact.digest for artifact in self.artifacts.values()}
+        return {artifact.reference: artifact.digest for artifact in self.used}
 
 
 def plan_routes(store: ModelStore, score: Score, model: str | None) -> Routes:

@@ -1,20 +1,23 @@
 """The scoring pass: one read of the input, one evaluation of the models, then whole slices replaced."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 
+from pyspark import Accumulator
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from textclf.artifact import ModelStore
+from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.errors import GateError, InputError, UsageError
-from textclf.scoring.backends import Choice, choose
+from textclf.scoring.backends import Challenge, Choice, choose
+from textclf.scoring.challengers import asked_challengers, with_challengers
+from textclf.scoring.fallback import Fallbacks, listen, note_kernels
 from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
@@ -26,7 +29,7 @@ from textclf.tables.gate import judge, refusal
 from textclf.tables.history import Publication, baselines, publications, record_killed
 from textclf.tables.lock import UNDATED, locked
 from textclf.tables.publish import Target, Targets, check_columns
-from textclf.tables.schemas import SCORED, results, results_rejects
+from textclf.tables.schemas import CHALLENGED, SCORED, results, results_rejects
 from textclf.tables.warehouse import absolute
 
 STAGED = "scored"
@@ -46,6 +49,7 @@ class ScoreOptions:
         limit: Score that many rows of the input, any of them.
         all_scores: Write the score of every label.
         evidence: Write the n-gram that moved each decision most.
+        challengers: Models that score beside the champions, each ``REFERENCE`` or ``SOURCE=REFERENCE``.
     """
 
     input: str | None = None
@@ -56,6 +60,7 @@ class ScoreOptions:
     limit: int | None = None
     all_scores: bool = False
     evidence: bool = False
+    challengers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ class Plan:
     table: InputTable
     routes: Routes
     choices: dict[str, Choice]
+    challenge: Challenge
     targets: Targets
+    fallbacks: Accumulator[Fallbacks]
 
     @property
     def output(self) -> str:
@@ -76,11 +83,17 @@ class Plan:
         """Note in a run what made its rows."""
         run.input, run.input_version = str(self.table.place), self.table.version
         run.models = self.routes.digests
-        artifacts = self.routes.artifacts
-        run.details["corpora"] = {each.reference: each.manifest.corpus_digest for each in artifacts.values()}
-        run.details["backends"] = {
-            artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in self.choices.items()
+        run.details["corpora"] = {each.reference: each.manifest.corpus_digest for each in self.routes.used}
+        choices = {
+            group.artifacts[key].reference: choice
+            for group in (Challenge(self.routes.artifacts, self.choices), self.challenge)
+            for key, choice in group.choices.items()
         }
+        run.details["backends"] = {name: f"{choice.name}: {choice.why}" for name, choice in choices.items()}
+        if halved := {name: choice.half_error for name, choice in choices.items() if choice.half}:
+            run.details["half_precision_errors"] = halved
+        if challengers := self.challenge.artifacts:
+            run.details["challengers"] = {key: each.reference for key, each in challengers.items()}
         for target in (self.targets.accepted, self.targets.refused):
             run.tables[target.spec.name] = str(target.place)
 
@@ -105,10 +118,14 @@ def score_table(
 def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
     """Find the input, the models and the tables to write; raises as ``score_table``."""
     table = _input(spark, pipeline, options)
-    routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
-    choices = _choices(spark, routes, pipeline, options)
+    store = ModelStore(warehouse.models)
+    asked = asked_challengers(options.challengers, pipeline.score, options.model)
+    routes = with_challengers(store, plan_routes(store, pipeline.score, options.model), asked)
+    choices = _choices(spark, routes.artifacts, pipeline, options)
+    challenge = Challenge(routes.challengers, _choices(spark, routes.challengers, pipeline, options))
     table.column(pipeline.score.id, "id")
-    targets = targets_of(warehouse, table.type_of(pipeline.score.id), options.output)
+    challenged = bool(routes.challengers)
+    targets = targets_of(warehouse, table.type_of(pipeline.score.id), options.output, challenged=challenged)
     if targets.accepted.place == table.place:
         raise InputError(
             "The results would replace the input.",
@@ -117,7 +134,7 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
         )
     for target in (targets.accepted, targets.refused):
         check_columns(spark, target.place, target.spec)
-    return Plan(table, routes, choices, targets)
+    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext))
 
 
 def score_planned(
@@ -145,6 +162,7 @@ def score_planned(
         published = pool.submit(publications, spark, warehouse, plan.output)
         stored = stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError))
         found = audit(stored)
+        note_kernels(run, plan.fallbacks.value)
         slices = [each.slice for each in found]
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
@@ -166,11 +184,12 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
     return open_input(spark, given)
 
 
-def targets_of(warehouse: Warehouse, id_type: DataType, output: str | None) -> Targets:
-    """The tables for results and rejects with ids of that type."""
+def targets_of(warehouse: Warehouse, id_type: DataType, output: str | None, *, challenged: bool) -> Targets:
+    """The tables for results, with the columns of a challenger where there is one, and rejects with such ids."""
     place = Location(path=absolute(output)) if output else warehouse.location("results")
     return Targets(
-        Target(place, results(id_type)), Target(warehouse.location("results_rejects"), results_rejects(id_type))
+        Target(place, results(id_type, challenged=challenged)),
+        Target(warehouse.location("results_rejects"), results_rejects(id_type)),
     )
 
 
@@ -203,7 +222,9 @@ def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
     return F.nullif(table.column(name, "source").cast("string"), F.lit(""))
 
 
-def _choices(spark: SparkSession, routes: Routes, pipeline: Pipeline, options: ScoreOptions) -> dict[str, Choice]:
+def _choices(
+    spark: SparkSession, artifacts: Mapping[str, Artifact], pipeline: Pipeline, options: ScoreOptions
+) -> dict[str, Choice]:
     """A backend for each model."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20
@@ -211,7 +232,7 @@ def _choices(spark: SparkSession, routes: Routes, pipeline: Pipeline, options: S
     gpu = score.gpu == "always" or (score.gpu == "auto" and has_gpus(settings))
     choices = {
         key: choose(artifact, name, max_table_bytes=limit, half=score.half, gpu=gpu)
-        for key, artifact in routes.artifacts.items()
+        for key, artifact in artifacts.items()
     }
     if any(choice.gpu for choice in choices.values()):
         check_gpus(settings)
@@ -228,8 +249,11 @@ def _scored(rows: DataFrame, plan: Plan, pipeline: Pipeline, options: ScoreOptio
         key=None if plan.routes.key is not None else "key",
         all_scores=options.all_scores or pipeline.score.all_scores,
         evidence=options.evidence or pipeline.score.evidence,
+        challenge=plan.challenge,
+        fallbacks=plan.fallbacks,
     )
-    return scored.select("id", "source", "ds", F.coalesce("refused", "reason").alias("reason"), *SCORED.fieldNames())
+    names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else [])]
+    return scored.select("id", "source", "ds", F.coalesce("refused", "reason").alias("reason"), *names)
 
 
 def _count(found: Sequence[Figures], run: RunRecord, input_rows: int) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from textclf.artifact import Artifact
 from textclf.models import KerasArchitecture, label_probabilities
+from textclf.text.index import TokenIndex
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -23,6 +24,25 @@ class Scorer(Protocol):
             Probabilities in the order of the manifest's labels, shape (n, labels), and the number of each text's
             tokens that the vocabulary has, those that a long text loses included, shape (n,).
         """
+
+
+class TokenScorer:
+    """A scorer that reads texts as token indices, which two models of one vocabulary need only once.
+
+    Attributes:
+        index: Finds the tokens.
+    """
+
+    index: TokenIndex
+
+    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        flat, offsets = self.index.ragged(texts)
+        return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
+
+    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+        """Probabilities of texts as ``index`` gives their tokens, shape (n, labels); it changes neither array."""
+        raise NotImplementedError
 
 
 def make_scorer(artifact: Artifact) -> Scorer:

@@ -13,13 +13,15 @@ from pyspark.sql.types import StructType
 from textclf.artifact import Artifact
 from textclf.scoring.backends import BACKENDS, choose
 from textclf.scoring.batch import Wanted, score_batch
-from textclf.scoring.golden import TOLERANCE
-from textclf.scoring.resident import Models, Resident
+from textclf.scoring.resident import Models, Resident, compiled_code
 from textclf.tables.schemas import SCORED
+from textclf.text.arrow import by_bytes
 
 _FIELDS = ("label", "score", "scores", "known_tokens", "evidence")
 SCORE = StructType([SCORED[name] for name in _FIELDS])
 """The value of a scoring function."""
+
+_BYTES = 8 << 20  # of texts at a time: sessions that textclf has not opened send batches of up to 256 MiB
 
 _arrow_udf: Any = pandas_functions.arrow_udf  # their type hints know no structs
 _pandas_udf: Any = pandas_functions.pandas_udf
@@ -53,30 +55,39 @@ def score_udf(
 
     Example:
         ``spark.udf.register("score", score_udf(model))``, then
-        ``SELECT id, score(text).label FROM texts WHERE score(text).score > 0.9``
+        ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``: each call that a
+        query names is one evaluation.
     """
     wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
-    models = Models({"": _carried(model, backend)})
+    models = _carried(model, backend)
     labels = pa.array(model.manifest.labels, pa.string())
 
+    def score(texts: pa.Array) -> pa.StructArray:
+        parts = [_full(score_batch(part, None, models, wanted), labels) for part in by_bytes(texts, _BYTES)]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+
     def score_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        models.prepare()
         for texts in batches:
-            yield _full(score_batch(texts, None, models, wanted), labels)
+            yield score(texts)
 
     def score_pandas(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        models.prepare()
         for texts in batches:
-            answer = _full(score_batch(pa.array(texts, pa.string()), None, models, wanted), labels)
+            answer = score(pa.array(texts, pa.string()))
             yield pd.DataFrame({name: answer.field(name).to_pandas() for name in _FIELDS})
 
     made = _arrow_udf(score_arrow, SCORE) if kind == "arrow" else _pandas_udf(score_pandas, SCORE)
     return made.asNondeterministic()
 
 
-def _carried(model: Artifact, backend: str) -> Resident:
+def _carried(model: Artifact, backend: str) -> Models:
+    """The model and its compiled code, inside the function itself."""
     choice = choose(model, backend)
-    labels = len(model.manifest.labels)
-    made = BACKENDS[choice.name]
-    return Resident(0, model.reference, model.digest, labels, choice, made, Carried(model), TOLERANCE)
+    labels, made = len(model.manifest.labels), BACKENDS[choice.name]
+    resident = Resident(0, model.reference, model.digest, labels, choice, made, Carried(model), choice.tolerance)
+    code = compiled_code([(model, choice)])
+    return Models({"": resident}, code=None if code is None else Carried(code))
 
 
 def _full(answer: pa.StructArray, labels: pa.StringArray) -> pa.StructArray:

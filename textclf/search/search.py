@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,12 +17,14 @@ from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
 from textclf.search.encode import encode_sources
 from textclf.search.encoded import Info, file_system
+from textclf.search.exclusive import sources_locked
 from textclf.search.fanout import FanOut, import_ahead, worker_environment
 from textclf.search.ledger import Ledger
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants, ordered
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.tables import Warehouse
+from textclf.tables.lock import Locks, searched
 
 _POLL = 0.05  # seconds between two looks at what has ended
 _GATHERED = 0.5  # seconds for which winners and next rungs are gathered into one Spark job
@@ -83,24 +86,34 @@ def search_models(
     Raises:
         UsageError: An architecture, hyperparameter or setting that does not exist or is out of range.
         InputError: No corpus or vocabulary.
+        LockError: Another search works on one of the sources.
     """
     begun = time.monotonic()
     # Before anything runs: a mistake in the space must not cost an hour.
     fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
-    folder = f"{warehouse.models}/_search/{search_id}"
-    try:
-        with worker_environment(spark.sparkContext, pipeline.train.keras_backend):
-            if any(isinstance(each.choice.made, KerasArchitecture) for field in fields.values() for each in field):
-                import_ahead(spark.sparkContext, pipeline.train.keras_backend)
-            infos = encode_sources(spark, warehouse, pipeline, sources, folder)
-            ledger = Ledger.of(spark, warehouse, search_id)
-            known = {} if fresh else ledger.known(list(fields))
-            running = _Running(spark, warehouse, pipeline, ledger, known, search_id if fresh else "")
-            running.begin(infos, fields)
-            running.finish()
+    with (
+        sources_locked(spark, warehouse, list(fields), search_id, pipeline.lock.lease) as locks,
+        _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
+        worker_environment(spark.sparkContext, pipeline.train.keras_backend),
+    ):
+        if any(isinstance(each.choice.made, KerasArchitecture) for field in fields.values() for each in field):
+            import_ahead(spark.sparkContext, pipeline.train.keras_backend)
+        infos = encode_sources(spark, warehouse, pipeline, sources, folder)
+        ledger = Ledger.of(spark, warehouse, search_id)
+        known = {} if fresh else ledger.known(list(fields))
+        running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
+        running.begin(infos, fields)
+        running.finish()
         outcomes = running.outcomes
         results = [pair for race in running.races for pair in race.pairs()]
         return Report(search_id, outcomes, ledger.written, running.reused, time.monotonic() - begun, results)
+
+
+@contextmanager
+def _scratch(folder: str) -> Iterator[str]:
+    """The folder, removed on the way out."""
+    try:
+        yield folder
     finally:
         system, path = file_system(folder)
         if system.get_file_info(path).type == FileType.Directory:
@@ -114,6 +127,7 @@ class _Running:
     spark: SparkSession
     warehouse: Warehouse
     pipeline: Pipeline
+    locks: Locks
     ledger: Ledger
     known: dict[str, Result]
     fresh: str
@@ -239,6 +253,7 @@ class _Running:
         outcome.saved, outcome.problem = saved, saved.error
         outcome.seconds += saved.seconds
         if saved.error is None:
+            self.locks.check(searched(saved.source))  # a search that was held up crowns nobody over another's winner
             ModelStore(self.warehouse.models).promote(saved.source, saved.version)
             outcome.promoted = True
 

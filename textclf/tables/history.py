@@ -17,6 +17,7 @@ from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
 from textclf.tables.warehouse import Location, Warehouse
 
+_RESULTS = "results", "run_id"
 _RUNS = 400  # of the newest publications are looked at: a year of nights
 
 
@@ -101,10 +102,12 @@ def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, outpu
             dead.pop(row["run_id"], None)
     for lease, day in dead.values():
         record = RunRecord(lease.job, datetime.fromisoformat(lease.since), lease.run_id)
-        rows = output.read(spark).where(F.col("run_id") == lease.run_id) if output.exists(spark) else None
+        table = output.read(spark) if output.exists(spark) else None
+        name, key = ("trials", "search_id") if table is not None and "search_id" in table.columns else _RESULTS
+        rows = None if table is None else table.where(F.col(key) == lease.run_id)
         published = rows is not None and bool(rows.limit(1).count())
         record.details = {"day": str(day or "no date"), "host": lease.host, "pid": lease.pid, "published": published}
-        record.tables["results"] = str(output)
+        record.tables[name] = str(output)
         record.end("killed", f"gave no sign of life after {lease.renewed}; another run took its lock over")
         record.append(spark, warehouse)
     locks.recorded()

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 from uuid import uuid4
 
@@ -32,8 +33,9 @@ _COMMIT = re.compile(r"^(\d{20})\.json$")
 UNDATED = "undated"
 """Instead of a day: held by a run whose days only its input tells, from its beginning."""
 Held = date | str | None
-"""What a lock is on: a day, None for rows without one, or ``UNDATED``."""
+"""What a lock is on: a day, None for rows without one, ``UNDATED``, or what ``searched`` gives."""
 _SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input"}
+_SEARCH = "search-"
 _ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
 
 
@@ -181,15 +183,16 @@ class Locks:
             for taken in self._taken.values():
                 taken.orphans = []
 
-    def check(self) -> None:
-        """Make sure, before a publish, that every lock is still ours.
+    def check(self, day: Held | EllipsisType = ...) -> None:
+        """Make sure, before a publish, that every lock, or the one of a day alone, is still ours.
 
         Raises:
             LockError: The lease ended without a renewal, or another run took over.
         """
         with self._guard:
             late = time.monotonic() - self._renewed > self.lease
-            if self._lost or late or any(taken.log.newest()[0] != taken.number for taken in self._taken.values()):
+            asked = [taken for taken in self._taken.values() if day is ... or taken.day == day]
+            if self._lost or late or any(taken.log.newest()[0] != taken.number for taken in asked):
                 raise LockError(
                     "This run was held up for so long that its lock went to another run; it published nothing more.",
                     received=f"no renewal within {self.lease:g} seconds",
@@ -281,6 +284,11 @@ def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str,
         locks._release()
 
 
+def searched(source: str) -> str:
+    """Instead of a day: held by a search of that source, on the table of trials."""
+    return f"{_SEARCH}{source}"
+
+
 def lock_name(output: str, day: Held) -> str:
     """Folder of the lock of a day of a table: the same for every run, safe as a name."""
     return f"{day or 'no-date'}-{hashlib.sha256(output.encode()).hexdigest()[:16]}"
@@ -299,11 +307,13 @@ def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
 
 
 def _held(lease: Lease, output: str, day: Held) -> LockError:
+    source = str(day).removeprefix(_SEARCH) if str(day).startswith(_SEARCH) else None
+    work = f"{_SPOKEN.get(day, day)} of {output}" if source is None else f"source {source}"
     return LockError(
-        "Another run works on this day of the table.",
+        "Another run works on this day of the table." if source is None else "Another search works on this source.",
         received=f"run {lease.run_id} of {lease.job}, process {lease.pid} on {lease.host}, since {lease.since}, "
         f"last sign of life {lease.renewed}",
-        expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",
+        expected=f"no other run on {work}",
         fix=f"wait until it ends; if it was killed, its lock is free from {lease.expires} on",
     )
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from textclf.errors import InputError
 from textclf.tables.retry import retried
-from textclf.tables.schemas import TableSpec
+from textclf.tables.schemas import CHALLENGED, TableSpec
 from textclf.tables.warehouse import Location
 
 
@@ -52,6 +52,8 @@ class Targets:
 def check_columns(spark: SparkSession, place: Location, spec: TableSpec) -> None:
     """Refuse a table whose columns are not those of ``spec``; one that does not exist yet is fine.
 
+    The columns of a challenger may be missing on either side: there are runs with and without one.
+
     Raises:
         InputError: It has others, such as ids of another type.
     """
@@ -59,8 +61,9 @@ def check_columns(spark: SparkSession, place: Location, spec: TableSpec) -> None
         return
     found = {field.name: field.dataType.simpleString() for field in place.read(spark).schema}
     wanted = {field.name: field.dataType.simpleString() for field in spec.schema}
-    if found != wanted:
-        differing = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    optional = set(CHALLENGED.fieldNames()) - (found.keys() & wanted.keys())
+    differing = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name) and name not in optional]
+    if differing:
         raise InputError(
             f"The table at {place} has other columns than this run would write.",
             received=", ".join(f"{name} {found.get(name, 'missing')}" for name in differing),

@@ -28,6 +28,7 @@ class TableSpec:
             every file holds every label.
         small_commits: Whether rows come a few at a time, by ``small.append_rows``: Delta would otherwise gather every
             ten commits in a Spark job that costs more than reading a hundred.
+        grows: A table that lacks some of the columns gets them with the next rows.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TableSpec:
     partition_by: tuple[str, ...] = ()
     statistics: tuple[str, ...] | None = None
     small_commits: bool = False
+    grows: bool = False
 
     @property
     def properties(self) -> dict[str, str]:
@@ -141,13 +143,27 @@ SCORED = _schema(
 )
 """What a scorer adds to a row."""
 
+CHALLENGED = _schema(
+    challenger_label=_TEXT,
+    challenger_score=FloatType(),
+    challenger_scores=ArrayType(FloatType(), False),
+    challenger_model=_TEXT,
+    challenger_version=_TEXT,
+    challenger_digest=_TEXT,
+)
+"""What a second model adds beside it; null in rows that none challenges."""
 
-def results(id_type: DataType) -> TableSpec:
-    """The results table for ids of that type."""
+
+def results(id_type: DataType, *, challenged: bool = False) -> TableSpec:
+    """The results table for ids of that type.
+
+    Args:
+        challenged: With the columns of a challenger, which a table has from the first run with one on.
+    """
     head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
-    return TableSpec(
-        "results", StructType([*head.fields, *SCORED.fields, StructField("run_id", _TEXT)]), ("ds", "source")
-    )
+    more = CHALLENGED.fields if challenged else []
+    columns = [*head.fields, *SCORED.fields, StructField("run_id", _TEXT), *more]
+    return TableSpec("results", StructType(columns), ("ds", "source"), grows=challenged)
 
 
 def results_rejects(id_type: DataType) -> TableSpec:

@@ -98,7 +98,8 @@ class Location:
         """
         writer = df.select(*spec.columns).write
         if self.exists(df.sparkSession):
-            return self._commit(writer.mode("overwrite").option("replaceWhere", where))
+            merge = {"mergeSchema": "true"} if spec.grows else {}
+            return self._commit(writer.mode("overwrite").option("replaceWhere", where).options(**merge))
         return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
 
     def _commit(self, writer: DataFrameWriter) -> str:

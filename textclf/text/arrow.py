@@ -1,6 +1,6 @@
 """Texts as Arrow's arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -43,3 +43,20 @@ def int_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
 def filled(texts: pa.Array) -> pa.Array:
     """The texts with empty ones for nulls; without nulls nothing is asked of pyarrow, which would import pandas."""
     return texts.fill_null("") if texts.null_count else texts
+
+
+def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
+    """The texts in slices of at most ``most`` bytes each; a text that is longer comes alone.
+
+    Example:
+        >>> [part.to_pylist() for part in by_bytes(string_array(["ab", "cd", "e" * 20, "f"]), 24)]
+        [['ab', 'cd'], ['eeeeeeeeeeeeeeeeeeee'], ['f']]
+    """
+    if texts.type == pa.string_view():
+        texts = texts.cast(pa.large_string())  # a view's buffers say nothing of its slice
+    if len(texts) < 2 or texts.nbytes <= most:
+        yield texts
+        return
+    half = len(texts) // 2
+    yield from by_bytes(texts[:half], most)
+    yield from by_bytes(texts[half:], most)

@@ -1,5 +1,6 @@
 """A vocabulary as tables that find its tokens in Arrow's bytes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,6 +94,14 @@ class TokenIndex:
             offsets,
         )
         return flat[:found], offsets
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of tokenizer and tokens: indices of equal digests find the same."""
+        made = hashlib.sha256(self.tokenizer.encode())
+        for name in ("sizes", "keys"):
+            made.update(np.ascontiguousarray(self.arrays[name]).data)
+        return made.hexdigest()
 
     @cached_property
     def tokens(self) -> list[str]:

@@ -38,7 +38,7 @@ def numba_runs() -> bool:
 @cache
 def _can_run() -> bool:
     """Whether numba can run here; the first time that it cannot, standard error says why and what it costs."""
-    reason = _missing()
+    reason = numba_missing()
     if reason is None:
         return True
     sys.stderr.write(
@@ -48,7 +48,8 @@ def _can_run() -> bool:
     return False
 
 
-def _missing() -> str | None:
+def numba_missing() -> str | None:
+    """Why numba cannot run here, None where it can."""
     if os.environ.get(OFF, "").lower() == "off":
         return f"{OFF}=off"
     try:

@@ -18,7 +18,8 @@ class FitSettings(BaseModel):
         epochs: Passes over the training rows.
         batch_size: Rows of one step.
         seed: Of initial weights, shuffling, dropout and the choice of validation rows.
-        learning_rate: Of Adam (Kingma and Ba 2015), whose default of .001 Keras uses too.
+        learning_rate: Of Adam (Kingma and Ba 2015), whose default of .001 Keras uses too; too large a one ends a fit
+            with an error, since no limit holds for every network.
         schedule: ``constant``; ``cosine``, falling to 0 over all steps (Loshchilov and Hutter 2017); ``plateau``,
             halved after two epochs without a better loss.
         validation_size: Share of the training rows held back, the same share of each label.
@@ -31,7 +32,7 @@ class FitSettings(BaseModel):
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0, lt=1 << 32)]
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None

@@ -1,0 +1,171 @@
+"""Champion and challenger in one pass: each scores as it does alone, into columns of its own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import score_table as job
+from tests.artifact.samples import sample
+from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
+from tests.scoring.test_batch import models
+from tests.training.corpora import source_toml
+from textclf.artifact import Artifact, ModelStore
+from textclf.config import Pipeline
+from textclf.scoring.batch import CHALLENGER, Wanted, score_batch
+from textclf.scoring.resident import Models
+from textclf.tables.schemas import CHALLENGED
+from textclf.text.index import TokenIndex
+
+MakePipeline = Callable[[str], Pipeline]
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+TEXTS = ["the good food", None, "bad", "", "good again was bad"]
+
+
+def batch(champion: Artifact, challenger: Artifact, **wanted: bool) -> pa.StructArray:
+    mine, other = models(champion), models(challenger)
+    given = Models(mine.by_key, {champion.manifest.name: other.by_key[challenger.manifest.name]})
+    asked = Wanted(challenger=True, **wanted)
+    answer = score_batch(pa.array(TEXTS, pa.string()), None, given, asked)
+    answer.validate(full=True)
+    assert answer.type.names == asked.schema.fieldNames()
+    return answer
+
+
+CNN = sample("a", kind="cnn")
+
+
+@pytest.mark.parametrize(
+    ("challenger", "reads"),
+    [
+        (sample("a", kind="cnn", seed=1), 1),
+        (sample("b", kind="kim_cnn", seed=1), 1),
+        (sample("a", kind="cnn", words=("again", "bad", "food", "good"), seed=1), 2),
+        (sample("a"), 2),  # cuts texts into words otherwise
+    ],
+)
+def test_texts_are_read_once_where_both_know_the_same_tokens(
+    challenger: Artifact, reads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch(CNN, challenger)  # builds the scorers
+    read, ragged = [], TokenIndex.ragged
+    monkeypatch.setattr(TokenIndex, "ragged", lambda self, texts: read.append(len(texts)) or ragged(self, texts))
+    answer = batch(CNN, challenger, scores=True, all_scores=True)
+    assert read == [len(TEXTS)] * reads
+
+    for prefix, artifact in (("", CNN), (CHALLENGER, challenger)):
+        alone = score_batch(pa.array(TEXTS, pa.string()), None, models(artifact), Wanted(scores=True, all_scores=True))
+        for name in ("label", "score", "scores"):
+            assert answer.field(prefix + name).equals(alone.field(name))  # to the last bit
+
+
+def test_evidence_and_known_tokens_are_the_champions() -> None:
+    answer = batch(sample("a"), sample("a", words=("zzz",), given={}), evidence=True)
+    assert answer.field("known_tokens").to_pylist() == [3, None, 1, 0, 4]
+    assert answer.field("evidence").to_pylist()[0] == "good"
+
+
+def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
+) -> None:
+    other = store.save(sample("yelp", seed=5, kind="cnn"))
+    pipeline = make_pipeline(ONE_MODEL)
+    path = write(list(enumerate(TEXTS)), "id int, text string")
+
+    before = score(spark, pipeline, path, day=DAY)
+    assert "challenger_label" not in table(spark, pipeline).columns
+    assert "challengers" not in before.details
+    with_one = score(spark, pipeline, path, day=DAY + timedelta(days=1), challengers=("newest",), all_scores=True)
+    after = score(spark, pipeline, path, day=DAY + timedelta(days=2))
+    elsewhere = str(tmp_path / "elsewhere")
+    score(spark, pipeline, path, day=DAY, output=elsewhere, model="yelp@2", all_scores=True)
+
+    assert with_one.details["challengers"] == {"yelp": "yelp@2"}
+    assert with_one.models == {"yelp@1": store.load("yelp").digest, "yelp@2": other.digest}
+    assert with_one.details["backends"]["yelp@2"] == "compiled: cnn folds into a table"
+    assert with_one.gate is not None
+    assert (with_one.scored_rows, with_one.rejected_rows, with_one.gate["verdict"]) == (4, 1, "passed")
+    rows = table(spark, pipeline)
+    assert rows.columns[-6:] == CHALLENGED.fieldNames()
+    challenged = rows.where(rows["run_id"] == with_one.run_id)
+    alone = spark.read.format("delta").load(elsewhere)
+    names = ("label", "score", "scores", "model", "version", "digest")
+    theirs = ["label", "score", "scores", "model", "model_version", "model_digest"]
+    assert values(challenged, "id", *(CHALLENGER + name for name in names)) == values(alone, "id", *theirs)
+    for run in (before, after):
+        others = rows.where(rows["run_id"] == run.run_id)
+        assert values(others, *CHALLENGED.fieldNames()) == [(None,) * 6] * 4
+        # What the champion gave is what it gave beside a challenger.
+        assert values(others, "id", "label", "score", "model") == values(challenged, "id", "label", "score", "model")
+
+
+def test_each_source_has_a_challenger_of_its_own_or_none(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    store.save(sample("trec", labels=tuple("ABCDEF"), seed=7))
+    store.promote("imdb", store.save(sample("imdb")).manifest.version)
+    rows = [(1, "good", "yelp", DAY), (2, "good", "trec", DAY), (3, "good", "imdb", DAY), (4, "good", "none", DAY)]
+    path = write([*rows, (5, None, "trec", DAY)], "id int, text string, source string, ds date")
+    pipeline = make_pipeline(ROUTED + 'challenger = { trec = "trec@2", imdb = "yelp@1" }\n')
+
+    run = score(spark, pipeline, path)
+
+    found = {row["id"]: row.asDict() for row in table(spark, pipeline).collect()}
+    assert {key: (row["model"], row["challenger_model"], row["challenger_version"]) for key, row in found.items()} == {
+        1: ("yelp", None, None),
+        2: ("trec", "trec", "2"),
+        3: ("imdb", "yelp", "1"),
+    }
+    assert found[2]["challenger_label"] in "ABCDEF"
+    assert found[2]["challenger_score"] == max(found[2]["challenger_scores"])
+    assert len(found[2]["challenger_scores"]) == len(found[2]["scores"]) == 6
+    assert found[3]["challenger_scores"] is None  # of two labels nobody asked for all scores
+    assert run.details["challengers"] == {"trec": "trec@2", "imdb": "yelp@1"}
+    assert set(run.models) == {"yelp@1", "trec@1", "trec@2", "imdb@1"}
+
+    newest = score(spark, pipeline, path, challengers=("newest",))
+    assert newest.details["challengers"] == {"trec": "trec@2"}  # the others use their newest version
+    one = score(spark, pipeline, path, challengers=("yelp", "imdb=trec@1"))
+    assert one.details["challengers"] == {"imdb": "trec@1", "trec": "yelp@1"}  # yelp is no challenger of itself
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["--challenger", "imdb=yelp@1"], 2, "A challenger has no champion to score beside.\n  received: imdb=yelp@1"),
+        (["--challenger", "yelp@1"], 2, "The challenger is the champion itself.\n  received: yelp@1"),
+        (["--challenger", "yelp@2", "--challenger", "yelp@3"], 2, "Rows have one challenger at most."),
+        (["--challenger", "yelp 2"], 2, "This is not a reference to a model."),
+        (["--challenger", "yelp@9"], 3, "There is no such model."),
+    ],
+)
+def test_a_challenger_that_makes_no_sense_is_refused(
+    run_job: RunJob,
+    write_config: Callable[[str], Path],
+    store: ModelStore,
+    write: Callable[..., str],
+    flags: list[str],
+    code: int,
+    message: str,
+) -> None:
+    path = write([(1, "good")], "id int, text string")
+    found, record, said = run_job(job, "--config", write_config(ONE_MODEL), "--input", path, *flags)
+    assert (found, record["status"]) == (code, "failed")
+    assert message in said
+
+
+def test_the_newest_version_may_be_the_champion_and_a_model_by_hand_has_no_challenger(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    path = write([(1, "good")], "id int, text string")
+    pipeline = make_pipeline(source_toml("yelp") + '[score]\nmodel = "yelp"\nchallenger = "newest"\n')
+    assert "challengers" not in score(spark, pipeline, path, day=DAY).details
+    store.save(sample("yelp", seed=9))
+    assert "challengers" in score(spark, pipeline, path, day=DAY).details
+    assert "challengers" not in score(spark, pipeline, path, day=DAY, model="trec").details
+    assert np.isfinite(values(table(spark, pipeline), "score")[0][0])

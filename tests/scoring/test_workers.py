@@ -1,0 +1,126 @@
+"""What workers do with memory, models and rows: on real ones."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.artifact.samples import sample
+from tests.scoring.passes import DAY, ONE_MODEL, score
+from tests.scoring.test_score_table import counting, lines
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline
+from textclf.scoring.backends import BACKENDS, Choice, choose
+from textclf.scoring.frame import add_scores
+from textclf.scoring.udf import score_udf
+
+_LONG = """
+import sys
+from pyspark.errors import PythonException
+from pyspark.sql import functions as F
+from tests.artifact.samples import sample
+from textclf.scoring.backends import choose
+from textclf.scoring.frame import add_scores
+from textclf.scoring.udf import score_udf
+from textclf.session import open_session
+
+spark = open_session("long", {
+    "spark.master": "local[1]", "spark.driver.memory": "2g", "spark.executor.pyspark.memory": "1200m",
+})
+model = sample(kind="cnn")
+texts = spark.range(0, 400, 1, 1).select(F.expr("repeat('good food ', 100000)").alias("text"))
+
+def known(scored):
+    return scored.agg(F.sum("known_tokens")).collect()[0][0]
+
+print(known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")})))
+spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(256 << 20))  # as sessions of others have it
+print(known(texts.select(score_udf(model)("text").alias("s")).select("s.*")))
+try:
+    known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}))
+except PythonException as error:
+    print("MemoryError" in str(error))
+"""
+
+
+def test_long_texts_end_no_worker_that_has_little_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # The third pass, in batches of 256 MiB, shows that the limit of the worker's memory is one.
+    assert done.stdout.split() == [str(400 * 200_000), str(400 * 200_000), "True"]
+
+
+def test_workers_of_a_host_share_the_pages_of_one_file(spark: SparkSession) -> None:
+    if not Path("/proc/self/smaps").exists():
+        pytest.skip("needs /proc")
+    model = sample("mapped", kind="cnn", seed=77)
+    texts = spark.range(0, 40_000, 1, 2).selectExpr("'the food was good' AS text")
+    scored = add_scores(texts, {"mapped": model}, {"mapped": choose(model, "auto")})
+
+    def mapped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            time.sleep(0.5)  # so that each worker gets one of the tasks
+            found = []
+            inside = False
+            for line in Path("/proc/self/smaps").read_text().splitlines():
+                first = line.split()[0]
+                if not first.endswith(":"):
+                    inside = f"{model.digest}.safetensors" in line
+                    found += [line.split()[3:5]] if inside else []
+                elif inside and first == "Private_Dirty:":
+                    found[-1].append(line.split()[1])
+            rows = [":".join(words) for words in found] or ["none"]
+            yield pa.record_batch({"file": pa.array([rows[0]] * batch.num_rows)})
+
+    for _ in range(5):
+        assert scored.where("score > 0").count() == 40_000
+        files = [row["file"] for row in spark.range(0, 2, 1, 2).mapInArrow(mapped, "file string").collect()]
+        if "none" not in files:
+            break
+    assert len(set(files)) == 1  # one device and inode, and no page that a worker has for itself
+    assert files[0].endswith(":0")
+
+
+def test_a_preview_scores_only_what_it_shows(
+    spark: SparkSession,
+    tmp_path: Path,
+    store: ModelStore,
+    make_pipeline: Callable[[str], Pipeline],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, scored_texts = str(tmp_path / "many"), tmp_path / "texts"
+    spark.range(0, 50_000, 1, 2).selectExpr("id", "'good' AS text").write.parquet(path)
+    texts = spark.read.parquet(path)
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
+
+    def scored_by(preview: Callable[[], Any]) -> int:
+        scored_texts.write_text("")
+        assert preview() == 7
+        return len(lines(scored_texts))
+
+    preview = add_scores(texts.limit(7), {"yelp": sample()}, {"yelp": Choice("keras", "")})
+    assert scored_by(lambda: len(preview.collect())) == 7
+    function = score_udf(sample(), backend="keras")
+    spark.udf.register("score_preview", function)
+    texts.createOrReplaceTempView("texts_to_preview")
+    query = "SELECT id, score_preview(text) AS s FROM texts_to_preview LIMIT 7"
+    assert scored_by(lambda: len(spark.sql(query).collect())) == 7
+    pipeline = make_pipeline(ONE_MODEL)
+    assert scored_by(lambda: score(spark, pipeline, path, day=DAY, backend="keras", limit=7).scored_rows) == 7
+
+
+def test_a_filter_on_what_a_function_gave_evaluates_it_once(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
+    spark.udf.register("score_filtered", score_udf(sample(), backend="keras"))
+    texts = "SELECT id, CASE WHEN id % 2 = 0 THEN 'good' ELSE 'bad' END AS text FROM range(100)"
+    query = f"SELECT id, s.label FROM (SELECT id, score_filtered(text) AS s FROM ({texts})) WHERE s.label = '1'"
+    assert len(spark.sql(f"{query} AND s.score > 0.6").collect()) == 50
+    assert len(lines(tmp_path / "texts")) == 100

@@ -1,0 +1,46 @@
+"""Where numba could not run and numpy computed instead, as the workers themselves tell."""
+
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pyspark import Accumulator, AccumulatorParam, SparkContext
+
+from textclf.text.jit import numba_missing, numba_runs
+
+if TYPE_CHECKING:  # workers import this module, and have no use for the tables
+    from textclf.tables import RunRecord
+
+Fallbacks = dict[str, str]
+"""Why numba does not run, by host."""
+
+
+class _Merged(AccumulatorParam[Fallbacks]):
+    """Dictionaries put together."""
+
+    def zero(self, value: Fallbacks) -> Fallbacks:  # noqa: ARG002 - Spark's signature
+        return {}
+
+    def addInPlace(self, value1: Fallbacks, value2: Fallbacks) -> Fallbacks:  # noqa: N802 - Spark's name
+        value1.update(value2)
+        return value1
+
+
+def listen(context: SparkContext) -> Accumulator[Fallbacks]:
+    """What workers tell into; read on the driver once a job has ended."""
+    return context.accumulator({}, _Merged())
+
+
+def tell(fallbacks: Any) -> None:
+    """In a worker: tell the driver where numba does not run."""
+    if fallbacks is not None and not numba_runs():
+        fallbacks.add({platform.node(): numba_missing() or "spared"})
+
+
+def note_kernels(run: "RunRecord", fallbacks: Fallbacks) -> None:
+    """Note in a run what its compiled models were computed with, and say so where it was not numba."""
+    run.details["kernels"] = {host: f"numpy: {why}" for host, why in sorted(fallbacks.items())} or "numba"
+    for host, why in sorted(fallbacks.items()):
+        sys.stderr.write(
+            f"textclf: on {host} numba cannot run ({why}); its workers scored with numpy, several times slower.\n"
+        )

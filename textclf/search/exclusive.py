@@ -1,0 +1,33 @@
+"""One search of a source at a time: two would train the same trials and crown two winners."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from textclf.tables import Warehouse
+from textclf.tables.history import record_killed
+from textclf.tables.lock import Locks, locked, searched
+from textclf.tables.schemas import TRIALS
+
+JOB = "search_models"
+_A_SOURCE = 0.5  # seconds of lease for each source: a thousand locks cannot be renewed as often as one
+
+
+@contextmanager
+def sources_locked(
+    spark: SparkSession, warehouse: Warehouse, sources: Sequence[str], search_id: str, lease: float
+) -> Iterator[Locks]:
+    """The locks on the searches of these sources; a search that was killed holding one gets its record.
+
+    Args:
+        lease: Seconds after which the lock of a search without a sign of life is free, more with many sources.
+
+    Raises:
+        LockError: Another search has one of the sources.
+    """
+    place, lease = warehouse.location(TRIALS.name), max(lease, _A_SOURCE * len(sources))
+    with locked(spark, warehouse.locks(spark), str(place), search_id, JOB, lease) as locks:
+        locks.take(map(searched, sources))
+        record_killed(spark, warehouse, locks, place)
+        yield locks
