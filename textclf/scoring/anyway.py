@@ -10,10 +10,12 @@ from textclf.errors import InputError
 from textclf.scoring.score import STAGED, targets_of
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.audit import Figures
+from textclf.tables.columns import check_columns
 from textclf.tables.history import publications, record_killed
 from textclf.tables.lineage import run_record
 from textclf.tables.lock import locked
-from textclf.tables.publish import Slice, check_columns
+from textclf.tables.publish import Slice
+from textclf.tables.schemas import DIGEST
 from textclf.tables.staging import remove
 
 
@@ -42,7 +44,7 @@ def publish_anyway(
     """
     record, stored = _refused(spark, warehouse, refused)
     gate = record["gate"]
-    targets = targets_of(warehouse, stored.schema["id"].dataType, output)
+    targets = targets_of(warehouse, stored.schema["id"].dataType, output, digests=DIGEST.name in stored.columns)
     place = str(targets.accepted.place)
     if masked(place) != gate["output"]:
         raise InputError(
@@ -90,7 +92,7 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
-    kept = {name: record["details"][name] for name in ("day", "corpora") if name in record["details"]}
+    kept = {name: record["details"][name] for name in ("day", "corpora", "limit") if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 
 

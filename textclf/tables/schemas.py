@@ -1,9 +1,11 @@
 """Columns of every table that textclf writes."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     DataType,
     DateType,
     DoubleType,
@@ -11,6 +13,7 @@ from pyspark.sql.types import (
     IntegerType,
     LongType,
     MapType,
+    NumericType,
     StringType,
     StructField,
     StructType,
@@ -136,12 +139,15 @@ SCORED = _schema(
 """What a scorer adds to a row."""
 
 
-def results(id_type: DataType) -> TableSpec:
-    """The results table for ids of that type."""
+DIGEST = StructField("text_digest", BinaryType())
+"""Of a row's text and of how it was scored: a column of ``results`` where somebody asks for changed rows only."""
+
+
+def results(id_type: DataType, *, digests: bool = False) -> TableSpec:
+    """The results table for ids of that type, with ``DIGEST`` on request."""
     head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
-    return TableSpec(
-        "results", StructType([*head.fields, *SCORED.fields, StructField("run_id", _TEXT)]), ("ds", "source")
-    )
+    tail = [StructField("run_id", _TEXT), *([DIGEST] if digests else [])]
+    return TableSpec("results", StructType([*head.fields, *SCORED.fields, *tail]), ("ds", "source"))
 
 
 def results_rejects(id_type: DataType) -> TableSpec:
@@ -159,3 +165,17 @@ def results_rejects(id_type: DataType) -> TableSpec:
         ),
         ("ds", "source"),
     )
+
+
+class Layout(TypedDict):
+    """How the rows of a pass lie in staging."""
+
+    partition_by: tuple[str, ...]
+    statistics: tuple[str, ...]
+
+
+def layout(id_type: DataType) -> Layout:
+    """Files of accepted rows are then those of ``results``: what partitions is in the names of folders alone."""
+    # Delta refuses to note statistics of other types, where they are asked for by name.
+    ids = ("id",) if isinstance(id_type, NumericType | StringType | DateType | TimestampType) else ()
+    return Layout(partition_by=("reason", "ds", "source"), statistics=(*ids, "score", "known_tokens"))
