@@ -16,8 +16,8 @@ from textclf.config import Pipeline
 from textclf.errors import GateError, InputError, UsageError
 from textclf.scoring.backends import Choice, choose
 from textclf.scoring.changed import COPIED, known_scores, merged, published_days, with_copies, with_digests
-from textclf.scoring.frame import add_scores
 from textclf.scoring.faults import explained, refused_text
+from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
 from textclf.scoring.since import Since, changed_since
