@@ -10,7 +10,7 @@ from textclf.errors import InputError
 from textclf.scoring.score import STAGED, targets_of
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.audit import Figures
-from textclf.tables.columns import check_columns
+from textclf.tables.columns import check_columns, published_columns
 from textclf.tables.history import publications, record_killed
 from textclf.tables.lineage import run_record
 from textclf.tables.lock import locked
@@ -59,7 +59,7 @@ def publish_anyway(
         record_killed(spark, warehouse, locks, targets.accepted.place)
         _check_newest(spark, warehouse, place, record, slices)
         for target in (targets.accepted, targets.refused):
-            check_columns(spark, target.place, target.spec)
+            check_columns(target.place, published_columns(spark, target.place), target.spec)
             run.tables[target.spec.name] = str(target.place)
         _note(run, record, refused, reason)
         locks.check()

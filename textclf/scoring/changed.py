@@ -4,6 +4,7 @@ The same way means: by the same version of a model, on the same backend in the s
 asked for, by the same code. All of that goes into the digest of a text, so that equal digests mean equal scores.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 from textclf.artifact import Artifact
 from textclf.scoring.backends import Choice
 from textclf.tables import Location
-from textclf.tables.columns import column_of
+from textclf.tables.columns import has_digests, published_columns
 from textclf.tables.history import Publication
 from textclf.tables.schemas import DIGEST, SCORED
 from textclf.version import code_version
@@ -35,9 +36,9 @@ def with_digests(
     for key, artifact in artifacts.items():
         choice = choices[key]
         way = [artifact.digest, choice.name, choice.half, choice.gpu, sorted(asked.items()), code_version()]
-        made[key] = json.dumps(way)
+        made[key] = hashlib.sha256(json.dumps(way).encode()).hexdigest()
     salts = F.create_map(*(F.lit(word) for pair in made.items() for word in pair))
-    seasoned = F.concat(F.element_at(salts, F.col("key")), F.lit("\n"), F.col("text"))
+    seasoned = F.concat(F.try_element_at(salts, F.col("key")), F.lit("\n"), F.col("text"))
     return rows.withColumn(DIGEST.name, F.unhex(F.sha2(seasoned, 256)))
 
 
@@ -74,7 +75,7 @@ def known_scores(spark: SparkSession, place: Location, days: Collection[date]) -
     Returns:
         None where there are no days or no digests.
     """
-    if not days or column_of(spark, place, DIGEST.name) is None:
+    if not days or not has_digests(published_columns(spark, place)):
         return None
     scores = F.struct(*(F.col(name) for name in SCORED.fieldNames())).alias(COPIED)
     of_days = place.read(spark).where(F.col("ds").isin(list(days)) & F.col(DIGEST.name).isNotNull())

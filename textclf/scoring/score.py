@@ -25,7 +25,7 @@ from textclf.scoring.tested import tested_baselines
 from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.audit import Figures, audit, repeated_ids
-from textclf.tables.columns import check_columns, column_of, id_type
+from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
 from textclf.tables.gate import judge, refusal
 from textclf.tables.history import Publication, baselines, publications, record_killed
 from textclf.tables.lock import UNDATED, locked
@@ -121,15 +121,20 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
     choices = _choices(spark, routes, pipeline, options)
     table.column(pipeline.score.id, "id")
-    targets = _targets(spark, warehouse, pipeline, options, table.type_of(pipeline.score.id))
-    if targets.accepted.place == table.place:
+    output = _output(warehouse, options.output)
+    if output == table.place:
         raise InputError(
             "The results would replace the input.",
             received=f"--output {options.output}",
             expected="another table than the input",
         )
-    for target in (targets.accepted, targets.refused):
-        check_columns(spark, target.place, target.spec)
+    there = published_columns(spark, output)
+    # A table that has digests keeps getting them, so that a later run can ask for them.
+    digests = _changed_only(pipeline, options) or has_digests(there)
+    targets = targets_of(warehouse, id_type(there, table.type_of(pipeline.score.id)), options.output, digests=digests)
+    check_columns(output, there, targets.accepted.spec)
+    refused = targets.refused
+    check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
     return Plan(table, routes, choices, targets)
 
 
@@ -154,9 +159,9 @@ def score_planned(
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         # What was published before is read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        published = pool.submit(publications, spark, warehouse, plan.output)
+        records = pool.submit(publications, spark, warehouse, plan.output)
         since = _since(pipeline, options)
-        earlier = published.result() if since is not None or _changed_only(pipeline, options) else []
+        earlier = records.result() if since is not None or _changed_only(pipeline, options) else []
         if since is not None:
             table, run.details["since"] = changed_since(spark, plan.table, pipeline.score, since, day, earlier)
             plan = replace(plan, table=table)
@@ -171,7 +176,7 @@ def score_planned(
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         _count(found, run, read.get)
         repeated = repeated_ids(stored) if pipeline.gate.unique_ids else None
-        _pass_gate(found, repeated, published.result(), pipeline, plan, run, warehouse)
+        _pass_gate(found, repeated, records.result(), pipeline, plan, run, warehouse)
         locks.check()
         place = warehouse.staging(run.run_id, STAGED)
         plan.targets.take_over(place, stored, slices, pipeline.upkeep.small_file_mb)
@@ -196,15 +201,6 @@ def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, diges
 
 def _output(warehouse: Warehouse, output: str | None) -> Location:
     return Location(path=absolute(output)) if output else warehouse.location("results")
-
-
-def _targets(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions, given: DataType
-) -> Targets:
-    """The tables to write; a table that has digests keeps getting them, so that a later run can ask for them."""
-    place = _output(warehouse, options.output)
-    digests = _changed_only(pipeline, options) or column_of(spark, place, DIGEST.name) is not None
-    return targets_of(warehouse, id_type(spark, place, given), options.output, digests=digests)
 
 
 def _changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:

@@ -9,7 +9,7 @@ from pyspark.sql.types import (
     IntegerType,
     LongType,
     ShortType,
-    StructField,
+    StructType,
 )
 
 from textclf.errors import InputError
@@ -29,37 +29,41 @@ _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
 }
 
 
-def column_of(spark: SparkSession, place: Location, name: str) -> StructField | None:
-    """A column of a published table; None where there is no such table or column."""
-    if not place.exists(spark):
-        return None
-    return next((field for field in place.read(spark).schema if field.name == name), None)
+def published_columns(spark: SparkSession, place: Location) -> StructType | None:
+    """The columns of a published table, None where there is none yet."""
+    return place.read(spark).schema if place.exists(spark) else None
 
 
-def id_type(spark: SparkSession, place: Location, given: DataType) -> DataType:
-    """The type that ids of type ``given`` are written as.
+def id_type(there: StructType | None, given: DataType) -> DataType:
+    """The type that ids of type ``given`` are written as to a table with the columns ``there``.
 
-    That of the published table where it holds all of their values exactly; else their own, which ``check_columns``
-    refuses if the table has another.
+    That of the table where it holds all of their values exactly; else their own, which ``check_columns`` refuses if
+    the table has another.
     """
-    found = column_of(spark, place, "id")
-    if found is not None and isinstance(found.dataType, _WIDER.get(type(given), ())):
-        return found.dataType
-    return given
+    found = there["id"].dataType if there is not None and "id" in there.names else None
+    return found if found is not None and isinstance(found, _WIDER.get(type(given), ())) else given
 
 
-def check_columns(spark: SparkSession, place: Location, spec: TableSpec) -> None:
+def has_digests(there: StructType | None) -> bool:
+    """Whether a table has digests of texts."""
+    return there is not None and DIGEST.name in there.names
+
+
+def check_columns(place: Location, there: StructType | None, spec: TableSpec) -> None:
     """Refuse a table that cannot take the columns of ``spec``; one that does not exist yet is fine.
 
     A column that the table lacks is no hindrance: the commit that publishes adds it, and older rows have null there.
+
+    Args:
+        there: The columns that the table has.
 
     Raises:
         InputError: A column has another type, one that tells rows apart is missing, or the table has a column that
             the rows would leave empty.
     """
-    if not place.exists(spark):
+    if there is None:
         return
-    found = {field.name: field.dataType.simpleString() for field in place.read(spark).schema}
+    found = {field.name: field.dataType.simpleString() for field in there}
     wanted = {field.name: field.dataType.simpleString() for field in spec.schema}
     refused = [name for name, kind in wanted.items() if found.get(name, "" if name in _KEY else kind) != kind]
     refused += [name for name in found if name not in wanted and name not in _OPTIONAL]

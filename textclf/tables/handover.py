@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
@@ -74,13 +75,14 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
         return False  # a catalog may want to know of each file
     snapshot = _log(spark, place).update(False, _none(spark), _none(spark))
     metadata = snapshot.metadata()
-    columns = {field["name"]: field["type"] for field in json.loads(metadata.schema().json())["fields"]}
-    wanted = {field.name: field.jsonValue()["type"] for field in spec.schema}
+    found = StructType.fromJson(json.loads(metadata.schema().json()))
+    # As simple strings: whether elements may be null is no matter of files.
+    columns, wanted = ({each.name: each.dataType.simpleString() for each in schema} for schema in (found, spec.schema))
     return bool(
         snapshot.protocol().minWriterVersion() <= _PLAIN_WRITER
         and wanted.items() <= columns.items()
-        and list(_listed(spark, metadata.partitionColumns())) == list(spec.partition_by)
-        and "delta.invariants" not in metadata.schema().json()
+        and tuple(_listed(metadata.partitionColumns())) == spec.partition_by
+        and not any("delta.invariants" in each.metadata for each in found)
     )
 
 
@@ -120,7 +122,7 @@ def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile],
     transaction = _log(spark, place).startTransaction(_none(spark), _none(spark))
     condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
     # What a transaction has looked at tells Delta which writers at the same time are in its way.
-    old = _listed(spark, transaction.filterFiles(_sequence(spark, [condition]), False))
+    old = _listed(transaction.filterFiles(_sequence(spark, [condition]), False))
     actions = [each.remove() for each in old]
     actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
     if not actions:
@@ -151,7 +153,7 @@ def _sequence(spark: SparkSession, values: list[Any]) -> Any:
     return jvm.scala.jdk.javaapi.CollectionConverters.asScala(made).toSeq()
 
 
-def _listed(spark: SparkSession, sequence: Any) -> Iterator[Any]:
-    jvm: Any = spark._jvm
-    found = jvm.scala.jdk.javaapi.CollectionConverters.asJava(sequence)
-    return iter([found.get(at) for at in range(found.size())])
+def _listed(sequence: Any) -> Iterator[Any]:
+    each = sequence.iterator()
+    while each.hasNext():
+        yield each.next()
