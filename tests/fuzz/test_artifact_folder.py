@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.artifact.samples import sample
+from tests.fuzz import FUZZ
 from textclf.artifact import ModelStore
 from textclf.artifact.manifest import FILES, MANIFEST, FileEntry
 from textclf.errors import InputError
 
-# Files are put back by each example, so that examples may share a folder.
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = st.recursive(
     LEAVES,
@@ -58,7 +57,7 @@ DAMAGE = st.tuples(
 )
 
 
-@SHARED
+@FUZZ
 @given(st.sampled_from([MANIFEST, *FILES, "../champion"]), DAMAGE, st.booleans())
 def test_any_bytes_in_any_file(folder: Path, name: str, damage: Any, agrees: bool) -> None:
     kept = {each: (folder / each).read_bytes() for each in (name, MANIFEST)}
@@ -75,7 +74,7 @@ def test_any_bytes_in_any_file(folder: Path, name: str, damage: Any, agrees: boo
             (folder / each).write_bytes(content)
 
 
-@SHARED
+@FUZZ
 @given(st.data())
 def test_any_values_in_the_manifest(folder: Path, data: st.DataObject) -> None:
     kept = (folder / MANIFEST).read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz import FUZZ
 from textclf.config import Pipeline, load_pipeline, parse_pipeline
 from textclf.errors import ConfigError
 
@@ -70,12 +71,14 @@ def test_the_whole_pipeline_is_one() -> None:
     assert parse_pipeline(document(WHOLE)).score.since == "last"
 
 
+@FUZZ
 @given(altered())
 def test_any_values_anywhere(root: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):  # any other exception fails the test
         parse_pipeline(document(root), {"X": "x"})
 
 
+@FUZZ
 @given(st.binary(max_size=300), st.integers(0, 200))
 def test_any_bytes(noise: bytes, at: int) -> None:
     good = document(WHOLE).encode()

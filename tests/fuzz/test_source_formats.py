@@ -7,6 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz import FUZZ
 from textclf.config import Source
 from textclf.corpus.blocks import Block, BlockPlan
 from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
@@ -58,12 +59,14 @@ def staged(parse: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
     return rows
 
 
+@FUZZ
 @given(st.sampled_from([*LINE_FORMATS, *QUOTED]), st.sampled_from(ENCODINGS), RECORDS)
 def test_a_record_is_accepted_or_refused(kind: str, encoding: str, raw: bytes) -> None:
     text, label, reason = parser(source(kind, encoding))(raw)
     assert (reason is None) == (text is not None) == (label is not None)
 
 
+@FUZZ
 @given(st.sampled_from(LINE_FORMATS), st.sampled_from(ENCODINGS), st.lists(RECORDS, max_size=5))
 def test_lines_become_as_many_rows(kind: str, encoding: str, lines: list[bytes]) -> None:
     numbers = range(len(lines))
@@ -75,6 +78,7 @@ def test_lines_become_as_many_rows(kind: str, encoding: str, lines: list[bytes])
     assert [row["position"] for row in rows] == list(numbers)
 
 
+@FUZZ
 @given(st.sampled_from(QUOTED), st.sampled_from(ENCODINGS), st.lists(RECORDS, min_size=1, max_size=6))
 def test_quoted_lines_become_records_without_a_gap(kind: str, encoding: str, lines: list[bytes]) -> None:
     made = source(kind, encoding)
@@ -93,6 +97,7 @@ def test_quoted_lines_become_records_without_a_gap(kind: str, encoding: str, lin
         assert len(staged(fragment_parser(made, plan()), joined)) == 1
 
 
+@FUZZ
 @given(
     st.sampled_from(["parquet", "delta"]),
     st.lists(st.tuples(st.none() | RECORDS, st.none() | st.text(max_size=4)), max_size=5),
