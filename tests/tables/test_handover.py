@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
 from textclf.tables import Location, Warehouse, staged
-from textclf.tables.handover import StagedFile, can_take, clear, hand_over, staged_files, too_many
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
 from textclf.tables.publish import Slice, predicate
 from textclf.tables.schemas import TableSpec, layout
 
@@ -39,9 +39,11 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
     with staged(warehouse, run, "scored", df.repartition(2), **layout(LongType())):
-        staging = warehouse.staging(run, "scored")
-        files = [file for file in staged_files(spark, staging) if file.reason is None]
-        hand_over(spark, staging, place, files, predicate([Slice(day, source) for source in ODD]))
+        table = StagedTable.at(spark, warehouse.staging(run, "scored"))
+        assert table.files is not None
+        assert table.rows.count() == len(rows)
+        accepted = [file for file in table.files if file.reason is None]
+        hand_over(table, accepted, place, predicate([Slice(day, source) for source in ODD]))
 
 
 def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:

@@ -27,6 +27,7 @@ from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.audit import Figures, audit, repeated_ids
 from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
 from textclf.tables.gate import judge, refusal
+from textclf.tables.handover import StagedTable
 from textclf.tables.history import Publication, baselines, publications, record_killed
 from textclf.tables.lock import UNDATED, locked
 from textclf.tables.publish import Target, Targets
@@ -169,17 +170,17 @@ def score_planned(
         scored = scored.withColumn("run_id", F.lit(run.run_id))
         shape = layout(plan.targets.id_type)
         with explained(plan.table.place):
-            stored = stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, **shape))
-        found = audit(stored)
+            stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, **shape))
+        stored = StagedTable.at(spark, warehouse.staging(run.run_id, STAGED))
+        found = audit(stored.rows)
         slices = [each.slice for each in found]
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         _count(found, run, read.get)
-        repeated = repeated_ids(stored) if pipeline.gate.unique_ids else None
+        repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, warehouse)
         locks.check()
-        place = warehouse.staging(run.run_id, STAGED)
-        plan.targets.take_over(place, stored, slices, pipeline.upkeep.small_file_mb)
+        plan.targets.take_over(stored, run.run_id, slices, pipeline.upkeep.small_file_mb)
 
 
 def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from textclf.tables.retry import retried
@@ -57,16 +57,49 @@ class StagedFile:
         return json.dumps({"add": self.entry | {"path": path, "partitionValues": values, "dataChange": True}})
 
 
-def staged_files(spark: SparkSession, place: Location) -> list[StagedFile]:
-    """The files of a staged table, which has one commit."""
-    log = _log(spark, place)
-    path = spark._jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")  # type: ignore[union-attr]
-    lines = log.store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
+@dataclass(frozen=True)
+class StagedTable:
+    """The rows that a run has staged, in one commit.
+
+    Attributes:
+        files: Of a table at a path; None of one in a catalog, which may keep its files as it likes.
+    """
+
+    spark: SparkSession
+    place: Location
+    files: tuple[StagedFile, ...] | None
+
+    @classmethod
+    def at(cls, spark: SparkSession, place: Location) -> "StagedTable":
+        """The staged table at a place."""
+        return cls(spark, place, tuple(_added(spark, place)) if place.path is not None else None)
+
+    @property
+    def rows(self) -> DataFrame:
+        """All rows."""
+        return self.place.read(self.spark) if self.files is None else self.rows_in(self.files)
+
+    def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
+        """The rows in some of the files: these are known, and Delta would find them by a job of its own."""
+        jvm: Any = self.spark._jvm
+        log, none = _log(self.spark, self.place), _none(self.spark)
+        action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
+        added = _sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
+        return DataFrame(log.createDataFrame(log.update(False, none, none), added, False, none), self.spark)
+
+
+def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
+    """The files that the first commit of a table has added."""
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")
+    lines = _log(spark, place).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
     try:
-        entries = [json.loads(lines.next()) for _ in iter(lines.hasNext, False)]
+        while lines.hasNext():
+            entry = json.loads(lines.next())
+            if "add" in entry:
+                yield StagedFile(entry["add"])
     finally:
         lines.close()
-    return [StagedFile(entry["add"]) for entry in entries if "add" in entry]
 
 
 def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
@@ -92,12 +125,10 @@ def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> 
     return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
 
 
-def hand_over(
-    spark: SparkSession, staged: Location, place: Location, files: Collection[StagedFile], predicate: str
-) -> None:
-    """Replace what meets ``predicate``, on partition columns alone, by staged files, in one commit."""
-    _move(spark, staged, place, files)
-    retried(lambda: _commit(spark, place, files, predicate))
+def hand_over(staged: StagedTable, files: Collection[StagedFile], place: Location, predicate: str) -> None:
+    """Replace what meets ``predicate``, on partition columns alone, by files of a staged table, in one commit."""
+    _move(staged.spark, staged.place, place, files)
+    retried(lambda: _commit(staged.spark, place, files, predicate))
 
 
 def clear(spark: SparkSession, place: Location, predicate: str) -> None:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from textclf.tables.handover import can_take, clear, hand_over, staged_files, too_many
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
@@ -54,31 +54,30 @@ class Targets:
         for target, condition in ((self.refused, "reason IS NOT NULL"), (self.accepted, "reason IS NULL")):
             replace_slices(target.place, stamped.where(condition), target.spec, slices)
 
-    def take_over(self, staged: Location, stored: DataFrame, slices: Collection[Slice], small_file_mb: int) -> None:
-        """``publish`` for rows that were staged a moment ago, in files of the published layout, as their run's.
+    def take_over(self, staged: StagedTable, run_id: str, slices: Collection[Slice], small_file_mb: int) -> None:
+        """``publish`` for rows that were staged a moment ago, in files of the published layout.
 
         Accepted rows are not copied: their files change hands. They are copied, into fewer and larger files, where
         they would leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take
         files as they are.
         """
-        spark = stored.sparkSession
-        files = staged_files(spark, staged)
-        accepted = [file for file in files if file.reason is None]
-        self._replace_refused(stored, slices, any_refused=len(accepted) < len(files))
-        place, spec = self.accepted.place, self.accepted.spec
-        if not slices:
+        if staged.files is None or not slices:
+            self.publish(staged.rows, run_id, slices)
             return
-        if can_take(spark, place, spec) and not too_many(accepted, len(slices), small_file_mb):
-            hand_over(spark, staged, place, accepted, predicate(slices))
+        self._replace_refused(staged, [file for file in staged.files if file.reason is not None], slices)
+        accepted = [file for file in staged.files if file.reason is None]
+        place, spec = self.accepted.place, self.accepted.spec
+        if can_take(staged.spark, place, spec) and not too_many(accepted, len(slices), small_file_mb):
+            hand_over(staged, accepted, place, predicate(slices))
         else:
-            replace_slices(place, stored.where("reason IS NULL"), spec, slices)
+            replace_slices(place, staged.rows_in(accepted), spec, slices)
 
-    def _replace_refused(self, stored: DataFrame, slices: Collection[Slice], *, any_refused: bool) -> None:
-        spark, place, spec = stored.sparkSession, self.refused.place, self.refused.spec
-        if any_refused or not can_take(spark, place, spec):
-            replace_slices(place, stored.where("reason IS NOT NULL"), spec, slices)
-        elif slices:
-            clear(spark, place, predicate(slices))  # mostly there is nothing to remove, hence no commit
+    def _replace_refused(self, staged: StagedTable, files: Collection[StagedFile], slices: Collection[Slice]) -> None:
+        place, spec = self.refused.place, self.refused.spec
+        if files or not can_take(staged.spark, place, spec):
+            replace_slices(place, staged.rows_in(files), spec, slices)
+        else:
+            clear(staged.spark, place, predicate(slices))  # mostly there is nothing to remove, hence no commit
 
 
 def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice]) -> None:
