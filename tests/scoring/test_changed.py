@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tests.artifact.samples import sample
-from tests.scoring.passes import ONE_MODEL, ROUTED, score, table, values
+from tests.scoring.passes import ONE_MODEL, ROUTED, publish, table, values
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.scoring.backends import BACKENDS
@@ -69,17 +69,17 @@ def test_the_rows_are_those_of_a_full_pass_and_only_new_texts_are_scored(
 ) -> None:
     monkeypatch.setitem(BACKENDS, "keras", noting(tmp_path))
     pipeline = make_pipeline(ROUTED + "changed_only = true\nevidence = true\n" + GATE)
-    first = score(spark, pipeline, write(OLD, SCHEMA, name="old"), backend="keras")
+    first = publish(spark, pipeline, write(OLD, SCHEMA, name="old"), backend="keras")
     assert (first.scored_rows, first.details["copied_rows"]) == (3, 0)
     (tmp_path / "texts").write_text("")
 
     path = write(NEW, SCHEMA, name="new")
-    run = score(spark, pipeline, path, backend="keras", day=DAY)
+    run = publish(spark, pipeline, path, backend="keras", day=DAY)
 
     assert (run.input_rows, run.scored_rows, run.rejected_rows, run.details["copied_rows"]) == (8, 5, 3, 3)
     assert sorted((tmp_path / "texts").read_text().splitlines()) == ["bad again", "good food"]
     full = make_pipeline(ROUTED + "evidence = true\n" + GATE)
-    score(spark, full, path, backend="keras", day=DAY, output=str(tmp_path / "full"))
+    publish(spark, full, path, backend="keras", day=DAY, output=str(tmp_path / "full"))
     assert day_of(table(spark, pipeline)) == day_of(spark.read.format("delta").load(str(tmp_path / "full")))
 
 
@@ -91,7 +91,7 @@ def test_another_way_of_scoring_copies_nothing_and_a_rerun_copies_all(
     plain, pipeline = make_pipeline(ONE_MODEL + GATE), make_pipeline(ONE_MODEL + "changed_only = true\n" + GATE)
 
     def copied(pipeline: Pipeline = pipeline, **options: Any) -> int | None:
-        run = score(spark, pipeline, path, day=DAY, **options)
+        run = publish(spark, pipeline, path, day=DAY, **options)
         found: int | None = run.details.get("copied_rows")
         return found
 
