@@ -15,7 +15,8 @@ from tests.artifact.samples import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, publish, table, values
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
-from textclf.scoring.backends import BACKENDS
+from textclf.scoring.backends import BACKENDS, Choice
+from textclf.scoring.changed import with_digests
 from textclf.scoring.scorer import Scorer, make_scorer
 from textclf.tables.schemas import SCORED
 
@@ -84,16 +85,14 @@ def test_the_rows_are_those_of_a_full_pass_and_only_new_texts_are_scored(
     assert day_of(table(spark, pipeline)) == day_of(spark.read.format("delta").load(str(tmp_path / "full")))
 
 
-def test_another_way_of_scoring_copies_nothing_and_a_rerun_copies_all(
+def test_a_table_gets_digests_when_asked_and_another_model_copies_nothing(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:
-    rows = [(id_, text) for id_, text in enumerate(["good", "bad", "good", "the food"])]
-    path = write(rows, "id long, text string")
+    path = write(list(enumerate(["good", "bad", "good", "the food"])), "id long, text string")
     plain, pipeline = make_pipeline(ONE_MODEL + GATE), make_pipeline(ONE_MODEL + "changed_only = true\n" + GATE)
 
-    def copied(pipeline: Pipeline = pipeline, **options: Any) -> int | None:
-        run = publish(spark, pipeline, path, day=DAY, **options)
-        found: int | None = run.details.get("copied_rows")
+    def copied(pipeline: Pipeline = pipeline) -> int | None:
+        found: int | None = publish(spark, pipeline, path, day=DAY).details.get("copied_rows")
         return found
 
     assert copied(plain) is None  # a table without digests
@@ -101,8 +100,21 @@ def test_another_way_of_scoring_copies_nothing_and_a_rerun_copies_all(
     before = day_of(table(spark, pipeline))
     assert copied() == 4
     assert day_of(table(spark, pipeline)) == before
-    assert copied(all_scores=True) == 0
-    assert copied(plain) is None  # scored again, and the digests stay
-    assert copied() == 4
     store.promote("yelp", store.save(sample("yelp", seed=5)).manifest.version)
     assert copied() == 0
+
+
+def test_a_digest_is_of_the_text_and_of_how_it_is_scored(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(
+        [("good", "a"), ("good", "b"), ("bad", "a"), ("good", "none"), (None, "a")], "text string, key string"
+    )
+    artifacts = {"a": sample("a"), "b": sample("b")}
+
+    def digests(name: str = "compiled", **asked: bool) -> list[bytes | None]:
+        choices = dict.fromkeys(artifacts, Choice(name, ""))
+        return [row["text_digest"] for row in with_digests(rows, artifacts, choices, **asked).collect()]
+
+    found = digests(evidence=False)
+    assert found[3:] == [None, None]
+    assert len({*found, *digests(evidence=True), *digests("keras", evidence=False)}) == 3 * 3 + 1
+    assert found == digests(evidence=False)

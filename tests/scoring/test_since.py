@@ -54,7 +54,6 @@ def test_without_days_the_rows_that_changed_are_the_slice(
     assert (run.input_rows, run.details["since"]) == (5, 1)
     assert publish(spark, pipeline, path, day=DAYS[2]).input_rows == 0
     assert table(spark, pipeline).where("ds = '2026-01-01'").count() == 3
-    assert publish(spark, pipeline, path, day=DAYS[2], since=4).input_rows == 1
 
 
 def test_with_days_those_with_a_change_are_scored_whole(

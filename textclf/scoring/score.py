@@ -161,6 +161,7 @@ def score_planned(
         # What was published before is read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
         records = pool.submit(publications, spark, warehouse, plan.output)
+        pool.submit(plan.targets.look_ahead, spark)
         since = _since(pipeline, options)
         earlier = records.result() if since is not None or _changed_only(pipeline, options) else []
         if since is not None:

@@ -119,6 +119,12 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
     )
 
 
+def look_ahead(spark: SparkSession, place: Location) -> None:
+    """Let Delta find a table's files, which takes a job: it remembers them until the next commit."""
+    if place.path is not None and place.exists(spark):
+        _log(spark, place).update(False, _none(spark), _none(spark)).allFiles().count()
+
+
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
     """Whether a run would leave files that readers suffer from: more than a few for each slice, and small ones."""
     size = sum(file.entry["size"] for file in files)

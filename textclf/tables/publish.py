@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, look_ahead, too_many
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
@@ -41,6 +41,11 @@ class Targets:
     def id_type(self) -> DataType:
         """Type of the ids in both."""
         return self.accepted.spec.schema["id"].dataType
+
+    def look_ahead(self, spark: SparkSession) -> None:
+        """Get ready to publish, while there is other work to wait for."""
+        for target in (self.refused, self.accepted):
+            look_ahead(spark, target.place)
 
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice]) -> None:
         """Replace the slices by staged rows: those with a reason in one table, all others in the other.
