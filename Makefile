@@ -25,7 +25,8 @@ tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write d
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
-soak: setup  ## Kill scoring runs 200 times at random while a reader looks on; takes hours (ARGS="--faults 20" for fewer)
+soak: setup  ## Kill a backfill twice, and scoring runs 200 times at random; takes hours (ARGS="--faults 20" for fewer)
+	@$(PY) -m tests.soak.backfill
 	@$(PY) -m tests.soak.campaign $(ARGS)
 
 lint: setup  ## Check style and types

@@ -10,6 +10,7 @@ from textclf.job import Job, parser, run
 from textclf.scoring.anyway import publish_anyway
 from textclf.scoring.backfill import Range, score_range
 from textclf.scoring.score import ScoreOptions, score_table
+from textclf.scoring.since import LAST, Since
 
 
 def work(job: Job) -> None:
@@ -30,6 +31,8 @@ def work(job: Job) -> None:
         all_scores=args.all_scores,
         evidence=args.evidence,
         challengers=tuple(args.challenger or ()),
+        changed_only=args.changed_only,
+        since=args.since,
     )
     if args.first:
         score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
@@ -55,6 +58,14 @@ def _check(args: argparse.Namespace) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, received {text!r}")
+    return int(text)
+
+
+def _version(text: str) -> Since:
+    if text == LAST:
+        return LAST
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a version's number or {LAST}, received {text!r}")
     return int(text)
 
 
@@ -86,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--limit", type=_positive, metavar="N", help="score only N rows of the input")
     made.add_argument("--all-scores", action="store_true", help="write the score of every label")
     made.add_argument("--evidence", action="store_true", help="write the n-gram that moved each decision most")
+    made.add_argument("--changed-only", action="store_true", help="copy the scores of texts scored the same way before")
+    made.add_argument("--since", type=_version, metavar="VERSION", help="score what changed after it; or: last")
     made.add_argument("--publish-anyway", metavar="RUN_ID", help="publish the rows that the gate refused to this run")
     made.add_argument("--reason", metavar="TEXT", help="why they are published; kept in the run record")
     return run("score_table", made, work, argv)

@@ -244,6 +244,10 @@ class Score(Section):
     ``gpu`` says whether Keras scores on GPUs: where executors have some, never, or always and nowhere else.
     ``challenger`` scores beside the champion: one model for all rows, ``newest`` for each source's newest version, or
     a model for each source by its name.
+    Texts of more than ``max_text_bytes`` are rejected: one alone could take the memory of a worker.
+    ``changed_only`` copies the scores of texts that the ``copy_days`` newest published days hold, scored the same way.
+    ``since``, a version of the input, which is a Delta table with a change data feed, scores what changed after it;
+    ``last`` is the version that the newest run before has read.
     """
 
     input: str | None = None
@@ -259,6 +263,10 @@ class Score(Section):
     max_table_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
     half: bool = False
     gpu: Literal["auto", "never", "always"] = "auto"
+    max_text_bytes: Annotated[int, Field(ge=1, le=1 << 30)] = 16 << 20
+    changed_only: bool = False
+    copy_days: Annotated[int, Field(ge=1, le=400)] = 1
+    since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -137,6 +137,9 @@ def _sum_up(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: i
     run.input_rows = sum(day.input_rows or 0 for day in days)
     run.scored_rows = sum(day.scored_rows or 0 for day in days)
     run.rejected_rows = sum(day.rejected_rows or 0 for day in days)
+    copied = [day.details["copied_rows"] for day in days if "copied_rows" in day.details]
+    if copied:
+        run.details["copied_rows"] = sum(copied)
     counts = {status: sum(day.status == status for day in days) for status in sorted({day.status for day in days})}
     run.details["days"] = counts | {"skipped": skipped}
 

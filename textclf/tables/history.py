@@ -28,6 +28,8 @@ class Publication:
     Attributes:
         day: The day it was asked for, None where it took the days of its input.
         fingerprint: Digest of all that decides its rows.
+        input, input_version: As in its record.
+        limited: Whether it was asked for some rows of its input only.
     """
 
     run_id: str
@@ -35,6 +37,9 @@ class Publication:
     day: date | None
     fingerprint: str | None
     slices: tuple[Figures, ...]
+    input: str | None
+    input_version: int | None
+    limited: bool
 
     @property
     def days(self) -> set[date | None]:
@@ -51,7 +56,8 @@ def publications(spark: SparkSession, warehouse: Warehouse, output: str) -> list
     published = (F.col("job") == "score_table") & (F.col("status") == "succeeded")
     here = F.get_json_object("gate", "$.output") == F.lit(masked(output))
     newest = place.read(spark).where(published & here).orderBy(F.desc("ended_at")).limit(_RUNS)
-    return [_publication(row) for row in newest.select("run_id", "ended_at", "gate", "details").collect()]
+    columns = ("run_id", "ended_at", "gate", "details", "input", "input_version")
+    return [_publication(row) for row in newest.select(*columns).collect()]
 
 
 def _publication(row: Any) -> Publication:
@@ -63,6 +69,9 @@ def _publication(row: Any) -> Publication:
         None if day is None else date.fromisoformat(day),
         details.get("fingerprint"),
         tuple(map(Figures.from_json, gate["slices"])),
+        row["input"],
+        row["input_version"],
+        details.get("limit") is not None,
     )
 
 

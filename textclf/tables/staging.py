@@ -24,12 +24,25 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 
 
 @contextmanager
-def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame, keep: Kept = ()) -> Iterator[DataFrame]:
-    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``."""
+def staged(
+    warehouse: Warehouse,
+    run_id: str,
+    name: str,
+    df: DataFrame,
+    keep: Kept = (),
+    *,
+    partition_by: tuple[str, ...] = (),
+    statistics: tuple[str, ...] = (),
+) -> Iterator[DataFrame]:
+    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``.
+
+    Args:
+        partition_by, statistics: As of ``TableSpec``; files that another table takes over need its own.
+    """
     spark = df.sparkSession
     with _own(spark, warehouse.staging(run_id, name), keep) as place:
         # One commit that creates the table and fills it: an empty one before it would be a second of its own.
-        place.replace(df, TableSpec(name, df.schema, statistics=()), "true")
+        place.replace(df, TableSpec(name, df.schema, partition_by, statistics), "true")
         yield place.read(spark)
 
 

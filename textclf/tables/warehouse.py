@@ -95,11 +95,11 @@ class Location:
         """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
 
         Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
+        Columns that the table lacks the same commit adds.
         """
         writer = df.select(*spec.columns).write
         if self.exists(df.sparkSession):
-            merge = {"mergeSchema": "true"} if spec.grows else {}
-            return self._commit(writer.mode("overwrite").option("replaceWhere", where).options(**merge))
+            return self._commit(writer.mode("overwrite").option("replaceWhere", where).option("mergeSchema", "true"))
         return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
 
     def _commit(self, writer: DataFrameWriter) -> str:
