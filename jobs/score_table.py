@@ -69,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = parser("score_table", __doc__)
     made.add_argument("--input", metavar="TABLE", help="Parquet or Delta path or URL, or a table's name")
     made.add_argument("--output", metavar="PATH", help="Delta table for the results, instead of the warehouse's")
-    made.add_argument("--model", metavar="NAME[@VERSION]", help="the model for all rows")
+    made.add_argument(
+        "--model", metavar="NAME[@VERSION]", help="the model for all rows; or models:/NAME@ALIAS of an MLflow registry"
+    )
     made.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
     made.add_argument("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day of a range")
     made.add_argument("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day of the range")

@@ -40,7 +40,7 @@ class ScoreOptions:
     Attributes:
         input: Path, URL or catalog name of the table to score.
         output: Path or URL of the Delta table that gets the results.
-        model: ``NAME`` or ``NAME@VERSION``, for all rows.
+        model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows.
         day: The day of the rows; with a date column, the day whose rows are scored.
         backend: ``auto`` or a name of ``BACKENDS``.
         limit: Score that many rows of the input, any of them.
@@ -81,6 +81,8 @@ class Plan:
         run.details["backends"] = {
             artifacts[key].reference: f"{choice.name}: {choice.why}" for key, choice in self.choices.items()
         }
+        if self.routes.registered:
+            run.details["registered_model"] = dict(self.routes.registered)
         for target in (self.targets.accepted, self.targets.refused):
             run.tables[target.spec.name] = str(target.place)
 
@@ -105,7 +107,7 @@ def score_table(
 def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
     """Find the input, the models and the tables to write; raises as ``score_table``."""
     table = _input(spark, pipeline, options)
-    routes = plan_routes(ModelStore(warehouse.models), pipeline.score, options.model)
+    routes = plan_routes(ModelStore(warehouse.models), pipeline, options.model)
     choices = _choices(spark, routes, pipeline, options)
     table.column(pipeline.score.id, "id")
     targets = targets_of(warehouse, table.type_of(pipeline.score.id), options.output)
