@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial test soak lint bench lock clean
+.PHONY: help setup demo tutorial test soak airflow docs lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,16 @@ test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 
 soak: setup  ## Kill scoring runs 200 times at random while a reader looks on; takes hours (ARGS="--faults 20" for fewer)
 	@$(PY) -m tests.soak.campaign $(ARGS)
+
+# Airflow pins what it needs in its own environment; the newest releases of both are what the DAG was last run with.
+AIRFLOW := build/airflow
+airflow: setup  ## Run the DAG in a real Airflow, in an environment of its own; takes some minutes
+	@test -x $(AIRFLOW)/bin/airflow || { $(PYTHON) -m venv $(AIRFLOW) && \
+		$(AIRFLOW)/bin/python -m pip install --quiet apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4; }
+	@TEXTCLF_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/python $(PY) -m pytest tests/schedulers/test_airflow.py $(ARGS)
+
+docs: setup  ## Build the documentation site in build/site; a warning ends it
+	@$(PY) -m mkdocs build --strict
 
 lint: setup  ## Check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
