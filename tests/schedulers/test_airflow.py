@@ -83,7 +83,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
         pytest.skip("TEXTCLF_AIRFLOW is not set: `make airflow` makes an environment with Airflow and runs this")
     folder = tmp_path_factory.mktemp("airflow")
     write_labelled(folder / "sample")
-    write_unlabelled(folder / "sample" / "unlabelled", 3000)
+    write_unlabelled(folder / "sample" / "unlabelled", 20_000)  # of the 5th and the 6th, nulls on both
     made = Airflow(python, folder)
     done = made.run("db", "migrate")
     assert done.returncode == 0, done.stderr
@@ -109,12 +109,12 @@ def test_airflow_loads_it(airflow: Airflow) -> None:
 
 @pytest.mark.timeout(1500)
 def test_a_night_that_passes_and_one_that_the_gate_refuses(airflow: Airflow) -> None:
-    # The run of the 6th at four has the interval from the 4th at three to the 5th at three: the day is the 4th.
-    done = airflow.run("dags", "test", "textclf_nightly", "2026-01-06T02:00:00+00:00", "--conf", '{"search": "always"}')
+    # Asked for at two on the 7th, the newest whole interval began at three on the 5th: that is the day.
+    done = airflow.run("dags", "test", "textclf_nightly", "2026-01-07T02:00:00+00:00", "--conf", '{"search": "always"}')
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
     assert airflow.states(done) == dict.fromkeys(STEPS, "success")
 
-    done = airflow.run("dags", "test", "textclf_nightly", "2026-01-07T02:00:00+00:00", max_rejects=0)
+    done = airflow.run("dags", "test", "textclf_nightly", "2026-01-08T02:00:00+00:00", max_rejects=0)
 
     assert done.returncode != 0
     states = airflow.states(done)
@@ -127,4 +127,4 @@ def test_a_night_that_passes_and_one_that_the_gate_refuses(airflow: Airflow) -> 
     import deltalake
 
     results = deltalake.DeltaTable(airflow.folder / "warehouse" / "results").to_pandas()
-    assert {str(day) for day in results["ds"]} == {"2026-01-04"}  # nothing of the refused day
+    assert {str(day) for day in results["ds"]} == {"2026-01-05"}  # nothing of the refused day
