@@ -47,7 +47,7 @@ bench: setup  ## Run every benchmark
 lock:  ## Compile requirements.lock from setup.py (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra dev --no-emit-index-url -o requirements.lock
+		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
 
 clean:  ## Remove what was built or written; the environment stays
 	@rm -rf build dist warehouse spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
