@@ -10,13 +10,14 @@ from tests.commands import ROOT, check_command
 from textclf.session.submit import jobs
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-_BLOCK = re.compile(r"^ *```(?:bash|sh|console)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _PLACEHOLDERS = ("[spark-submit's own options]", "...")
 
 
 def commands(document: Path) -> Iterator[str]:
     """The lines of a document's blocks without a language, each with the lines that continue it."""
-    for block in _BLOCK.findall(document.read_text(encoding="utf-8")):
+    blocks = _BLOCK.findall(document.read_text(encoding="utf-8"))
+    for block in (block for language, block in blocks if not language):
         yield from (line.strip() for line in re.sub(r"\\\n\s*", "", block).splitlines())
 
 

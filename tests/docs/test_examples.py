@@ -1,4 +1,4 @@
-"""The Python in the documents runs, block after block as a reader would type it."""
+"""The Python and the SQL in the documents run, block after block as a reader would type them."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType
 
 from tests.artifact.samples import sample
 from tests.commands import ROOT
 from textclf.artifact import ModelStore
+from textclf.tables import Location
+from textclf.tables.schemas import TRIALS, results
 
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LEFT_OUT = {
     "GridSearchCV(": "sixteen fits of a network; tests/classifier runs a smaller one",
 }
@@ -26,7 +30,7 @@ def test_its_python_runs(name: str, spark: SparkSession, tmp_path: Path, monkeyp
     prepare_results()
     names = {"spark": spark, "texts": ["good food", "bad food"] * 10, "labels": ["1", "0"] * 10}
 
-    blocks = _BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
+    blocks = _PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
 
     assert blocks
     for block in blocks:
@@ -39,3 +43,14 @@ def prepare_results() -> None:
 
     rows = pd.DataFrame({"source": ["yelp"], "label": ["1"], "score": [0.9]})
     deltalake.write_deltalake("warehouse/results", rows)
+
+
+def test_the_sql_of_the_readme_runs(spark: SparkSession, tmp_path: Path) -> None:
+    for spec in (results(LongType()), TRIALS):
+        Location(path=str(tmp_path / "warehouse" / spec.name)).ensure(spark, spec)
+
+    blocks = _SQL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert len(blocks) == 2
+    for block in blocks:
+        assert spark.sql(block.replace("delta.`warehouse/", f"delta.`{tmp_path}/warehouse/")).count() == 0
