@@ -107,24 +107,38 @@ def test_airflow_loads_it(airflow: Airflow) -> None:
     assert set(STEPS) <= set(shown.stdout.split()), shown.stdout + shown.stderr
 
 
-@pytest.mark.timeout(1500)
-def test_a_night_that_passes_and_one_that_the_gate_refuses(airflow: Airflow) -> None:
+@pytest.fixture(scope="module")
+def published(airflow: Airflow) -> Airflow:
+    """After a night that passes."""
     # Asked for at two on the 7th, the newest whole interval began at three on the 5th: that is the day.
     done = airflow.run("dags", "test", "textclf_nightly", "2026-01-07T02:00:00+00:00", "--conf", '{"search": "always"}')
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
     assert airflow.states(done) == dict.fromkeys(STEPS, "success")
+    return airflow
 
-    done = airflow.run("dags", "test", "textclf_nightly", "2026-01-08T02:00:00+00:00", max_rejects=0)
+
+@pytest.mark.timeout(1500)
+def test_a_night_publishes_the_day_of_its_interval(published: Airflow) -> None:
+    assert days(published) == {"2026-01-05"}
+
+
+@pytest.mark.timeout(1500)
+def test_a_night_that_the_gate_refuses_has_failed(published: Airflow) -> None:
+    done = published.run("dags", "test", "textclf_nightly", "2026-01-08T02:00:00+00:00", max_rejects=0)
 
     assert done.returncode != 0
-    states = airflow.states(done)
-    assert states == dict.fromkeys(STEPS[:2], "success") | {
+    assert published.states(done) == dict.fromkeys(STEPS[:2], "success") | {
         "search_models": "skipped",
         "score_table": "failed",  # at once: not up_for_retry
         "report": "success",  # of the refused night
     }
     assert "the gate refused to publish (exit code 4)" in done.stdout + done.stderr
+    assert days(published) == {"2026-01-05"}  # nothing of the refused day
+
+
+def days(airflow: Airflow) -> set[str]:
+    """Days in the table of results."""
     import deltalake
 
     results = deltalake.DeltaTable(airflow.folder / "warehouse" / "results").to_pandas()
-    assert {str(day) for day in results["ds"]} == {"2026-01-05"}  # nothing of the refused day
+    return {str(day) for day in results["ds"]}

@@ -46,7 +46,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         with mlflow.start_run(experiment_id=place):
             first = log_model(sample("yelp"), "yelp", alias="champion")
         assert first is not None
-        assert (first.version, mlflow.active_run()) == ("1", None)
+        assert (str(first.version), mlflow.active_run()) == ("1", None)
     finally:
         mlflow.set_tracking_uri(before)
     return address

@@ -88,7 +88,7 @@ def load_registered(uri: str, address: str) -> Registered:
     with patience(), tempfile.TemporaryDirectory() as scratch:
         try:
             version = _version(_client(address), found["name"], found["version"], found["alias"])
-            folder = _download(found["name"], version.version, address, scratch)
+            folder = _download(found["name"], str(version.version), address, scratch)
         except (MlflowException, OSError) as error:
             raise InputError(
                 f"The registry at {shown} does not give {uri}.",
