@@ -36,7 +36,7 @@ airflow: setup  ## Run the DAG in a real Airflow, in an environment of its own; 
 	@TEXTCLF_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/python $(PY) -m pytest tests/schedulers/test_airflow.py $(ARGS)
 
 docs: setup  ## Build the documentation site in build/site; a warning ends it
-	@$(PY) -m mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict  # the notice is about other versions than the pinned one
 
 lint: setup  ## Check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
