@@ -56,7 +56,9 @@ def test_it_is_saved_as_data(saved: Path, artifact: Artifact) -> None:
     assert (saved / "code" / "textclf" / "__init__.py").is_file()
     described = mlflow.models.Model.load(str(saved))
     example = described.load_input_example(str(saved))
+    assert isinstance(example, pd.DataFrame)
     assert list(example.columns) == ["text"]
+    assert described.metadata is not None
     assert described.metadata["digest"] == artifact.digest
     required = (saved / "requirements.txt").read_text()
     assert "numba==" in required

@@ -73,7 +73,7 @@ def load_chosen(args: argparse.Namespace) -> "Artifact":
     reference = args.model or (pipeline.score.model if pipeline is not None else None)
     if reference is not None and is_registered(reference):
         models = args.models if pipeline is None else pipeline.models_folder
-        address = pipeline.mlflow.tracking_uri if pipeline is not None and pipeline.mlflow is not None else None
+        address = None if pipeline is None else pipeline.tracking_uri
         return load_registered(reference, registry_address(address, models)).artifact
     store, pipeline = open_store(args)
     return store.load(*choose_model(store, pipeline, args.model))

@@ -43,7 +43,7 @@ def plan_routes(store: ModelStore, pipeline: Pipeline, model: str | None) -> Rou
     score = pipeline.score
     reference = model or (None if score.source else score.model)
     if reference is not None and is_registered(reference):
-        return _registered(reference, registry_address(pipeline.mlflow and pipeline.mlflow.tracking_uri, store.root))
+        return _registered(reference, registry_address(pipeline.tracking_uri, store.root))
     if reference is not None:
         artifact = store.load(*parse_reference(reference))
         return Routes({artifact.manifest.name: artifact}, artifact.manifest.name)
