@@ -27,7 +27,11 @@ DIGEST_TAG = "digest"
 """Tag of a registered version with the digest of its artifact."""
 
 _URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:/(?P<version>[1-9][0-9]{0,8})|@(?P<alias>[A-Za-z0-9_-]+))")
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a line a file in the log of a night
+}
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ def load_registered(uri: str, address: str) -> Registered:
     shown = without_password(address)
     with patience(), tempfile.TemporaryDirectory() as scratch:
         try:
-            version = _version(_client(address), found["name"], found["version"], found["alias"])
-            folder = _download(found["name"], str(version.version), address, scratch)
+            client = _client(address)
+            version = _version(client, found["name"], found["version"], found["alias"])
+            folder = _download(client, version, address, scratch)
         except (MlflowException, OSError) as error:
             raise InputError(
                 f"The registry at {shown} does not give {uri}.",
@@ -128,7 +133,7 @@ def without_password(address: str) -> str:
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Short waits for HTTP, where the user has set none."""
+    """Short waits for HTTP and no progress bars, where the user has set none."""
     added = [name for name in _PATIENCE if name not in os.environ]
     os.environ.update({name: _PATIENCE[name] for name in added})
     try:
@@ -150,11 +155,12 @@ def _version(client: "MlflowClient", name: str, version: str | None, alias: str 
     return client.get_model_version_by_alias(name, alias or "")
 
 
-def _download(name: str, version: str, address: str, scratch: str) -> Path:
+def _download(client: "MlflowClient", version: Any, address: str, scratch: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    # By its number: an alias could be moved between the look and the download.
-    place = f"{SCHEME}{name}/{version}"
+    # The place of this version: MLflow would ask its own registry about a models:/ URI, not the one at the address,
+    # and an alias could be moved between the look and the download.
+    place = client.get_model_version_download_uri(version.name, str(version.version))
     found = download_artifacts(artifact_uri=place, dst_path=scratch, tracking_uri=address, registry_uri=address)
     return Path(found)
 
