@@ -21,8 +21,8 @@ SAYS = {
     "02_search_per_source": (
         "pictures: films-",
         "restaurants-space",
-        "30 trials run, 0 known before",
-        "0 trials run, 30 known before",
+        "20 trials run, 0 known before",
+        "0 trials run, 20 known before",
     ),
     "03_query_results": ("3000 rows in", "null_text", "the same in all three"),
     "04_bring_your_own_table": (

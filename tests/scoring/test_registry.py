@@ -34,21 +34,18 @@ class Trap:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A registry with yelp, three versions by as many ways, and an alias for the first."""
+    """A registry with one version of yelp, its champion."""
     import mlflow
 
     folder = tmp_path_factory.mktemp("registry")
     address = f"sqlite:///{folder / 'mlflow.db'}"
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(address)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
         place = mlflow.create_experiment("tests", artifact_location=str(folder / "mlruns"))
         with mlflow.start_run(experiment_id=place):
             first = log_model(sample("yelp"), "yelp", alias="champion")
-        assert first is not None
-        assert (str(first.version), mlflow.active_run()) == ("1", None)
-    finally:
-        mlflow.set_tracking_uri(before)
+    assert first is not None
+    assert (str(first.version), mlflow.active_run()) == ("1", None)
     return address
 
 
