@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial test soak lint bench lock clean
+.PHONY: help setup demo tutorial test soak airflow docs lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,16 @@ soak: setup  ## Kill a backfill twice, and scoring runs 200 times at random; tak
 	@$(PY) -m tests.soak.backfill
 	@$(PY) -m tests.soak.campaign $(ARGS)
 
+# Airflow pins what it needs in its own environment; the newest releases of both are what the DAG was last run with.
+AIRFLOW := build/airflow
+airflow: setup  ## Run the DAG in a real Airflow, in an environment of its own; takes some minutes
+	@test -x $(AIRFLOW)/bin/airflow || { $(PYTHON) -m venv $(AIRFLOW) && \
+		$(AIRFLOW)/bin/python -m pip install --quiet apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4; }
+	@TEXTCLF_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/python $(PY) -m pytest tests/schedulers/test_airflow.py $(ARGS)
+
+docs: setup  ## Build the documentation site in build/site; a warning ends it
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict  # the notice is about other versions than the pinned one
+
 lint: setup  ## Check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 
@@ -38,7 +48,7 @@ bench: setup  ## Run every benchmark
 lock:  ## Compile requirements.lock from setup.py (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra dev --no-emit-index-url -o requirements.lock
+		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
 
 clean:  ## Remove what was built or written; the environment stays
 	@rm -rf build dist warehouse spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis

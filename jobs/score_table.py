@@ -81,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = parser("score_table", __doc__)
     made.add_argument("--input", metavar="TABLE", help="Parquet or Delta path or URL, or a table's name")
     made.add_argument("--output", metavar="PATH", help="Delta table for the results, instead of the warehouse's")
-    made.add_argument("--model", metavar="NAME[@VERSION]", help="the model for all rows")
+    made.add_argument(
+        "--model", metavar="NAME[@VERSION]", help="the model for all rows; or models:/NAME@ALIAS of an MLflow registry"
+    )
     made.add_argument(
         "--challenger",
         action="append",

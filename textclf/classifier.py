@@ -39,8 +39,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         hyperparameters: Of the architecture, where they differ from its defaults: ``{"num_filters": 64}``.
         num_words: Networks see the ``num_words - 1`` most frequent words.
         max_length: Tokens of a text; longer texts lose their beginning.
-        epochs, batch_size, learning_rate, schedule, validation_size, patience: Of networks; see
-            ``textclf.training.settings.FitSettings``.
+        epochs: Of networks, as all up to ``patience``; see ``textclf.training.settings.FitSettings``.
+        batch_size: Rows of a step.
+        learning_rate: Of Adam, at the start.
+        schedule: How it goes on: ``constant``, ``cosine`` or ``plateau``.
+        validation_size: Share of the rows held back to watch the fit.
+        patience: Epochs without a better validation loss that end the fit; None for never.
         class_weight: ``balanced`` weighs rows by the rarity of their label, in networks.
         random_state: Seed of initial weights and of all else that is drawn: the same seed gives the same model.
         keras_backend: ``tensorflow`` or ``jax``; None takes what the process or ``KERAS_BACKEND`` has.

@@ -383,6 +383,11 @@ class Pipeline(Section):
         """Folder or URL of the trained models."""
         return self.models or f"{self.warehouse}/models"
 
+    @property
+    def tracking_uri(self) -> str | None:
+        """The MLflow server that the file names, None where it names none."""
+        return None if self.mlflow is None else self.mlflow.tracking_uri
+
     def source(self, name: str) -> Source | None:
         """The source of that name, or None."""
         return next((source for source in self.sources if source.name == name), None)

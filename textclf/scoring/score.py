@@ -48,7 +48,7 @@ class ScoreOptions:
     Attributes:
         input: Path, URL or catalog name of the table to score.
         output: Path or URL of the Delta table that gets the results.
-        model: ``NAME`` or ``NAME@VERSION``, for all rows.
+        model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows.
         day: The day of the rows; with a date column, the day whose rows are scored.
         backend: ``auto`` or a name of ``BACKENDS``.
         limit: Score that many rows of the input, any of them.
@@ -108,6 +108,8 @@ class Plan:
             run.details["half_precision_errors"] = halved
         if challengers := self.challenge.artifacts:
             run.details["challengers"] = {key: each.reference for key, each in challengers.items()}
+        if self.routes.registered:
+            run.details["registered_model"] = dict(self.routes.registered)
         for target in (self.targets.accepted, self.targets.refused):
             run.tables[target.spec.name] = str(target.place)
 
@@ -134,7 +136,7 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     table = _input(spark, pipeline, options)
     store = ModelStore(warehouse.models)
     asked = asked_challengers(options.challengers, pipeline.score, options.model)
-    routes = with_challengers(store, plan_routes(store, pipeline.score, options.model), asked)
+    routes = with_challengers(store, plan_routes(store, pipeline, options.model), asked)
     choices = _choices(spark, routes.artifacts, pipeline, options)
     challenge = Challenge(routes.challengers, _choices(spark, routes.challengers, pipeline, options))
     table.column(pipeline.score.id, "id")
