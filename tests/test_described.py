@@ -19,7 +19,8 @@ def descriptions(spark: SparkSession) -> dict[int, str | None]:
     jvm: Any = spark._jvm
     context: Any = spark.sparkContext._jsc
     jobs = jvm.scala.jdk.javaapi.CollectionConverters.asJava(context.sc().statusStore().jobsList(None))
-    return {job.jobId(): job.description().getOrElse(None) for job in jobs}
+    found = {job.jobId(): job.description() for job in jobs}
+    return {number: text.get() if text.isDefined() else None for number, text in found.items()}
 
 
 def test_names_are_set_within_and_taken_away_after(spark: SparkSession) -> None:

@@ -38,7 +38,7 @@ def gateway() -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *words: object) -> None:  # type: ignore[override]
+        def log_message(self, *words: object) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)

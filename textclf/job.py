@@ -100,7 +100,7 @@ def run(
 
 def _collector(pipeline: Pipeline) -> Collector | None:
     asked = pipeline.lineage
-    return asked and Collector(asked.url, asked.namespace)
+    return None if asked is None else Collector(asked.url, asked.namespace)
 
 
 def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], None], *, kept: bool) -> int:

@@ -5,12 +5,8 @@ from textclf.config.masking import masked, unmasked
 from textclf.config.model import (
     Distribution,
     Gate,
-    Lineage,
     Lock,
-    Logs,
-    Metrics,
     Mlflow,
-    Nightly,
     Pipeline,
     Report,
     Score,
@@ -23,6 +19,7 @@ from textclf.config.model import (
     Train,
     Upkeep,
 )
+from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 
 __all__ = [
     "Distribution",

@@ -11,8 +11,10 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
+from textclf import stopping
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
+from textclf.described import carried
 from textclf.errors import GateError, InputError, UsageError
 from textclf.scoring.backends import Choice, choose
 from textclf.scoring.frame import add_scores
@@ -23,7 +25,7 @@ from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.audit import Figures, audit, repeated_ids
 from textclf.tables.gate import judge, refusal
-from textclf.tables.history import Publication, baselines, publications, record_killed
+from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
 from textclf.tables.lock import UNDATED, locked
 from textclf.tables.publish import Target, Targets, check_columns
 from textclf.tables.schemas import SCORED, results, results_rejects
@@ -142,17 +144,22 @@ def score_planned(
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         # What was published before is read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        published = pool.submit(publications, spark, warehouse, plan.output)
-        stored = stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError))
+        published = pool.submit(carried(spark, publications), spark, warehouse, plan.output)
+        ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), STAGED)
+        if ready is not None:
+            run.details |= {"published_run": ready, "reason": "that run was stopped when its rows were staged"}
+        stored = stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, ready=ready))
         found = audit(stored)
         slices = [each.slice for each in found]
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
-        _count(found, run, read.get["rows"])
+        _count(found, run, read.get["rows"] if ready is None else rows.count())
         repeated = repeated_ids(stored) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, published.result(), pipeline, plan, run, warehouse)
         locks.check()
-        plan.targets.publish(stored, run.run_id, slices)
+        stopping.check()
+        # Rows keep the run that scored them.
+        plan.targets.publish(stored, ready or run.run_id, slices)
 
 
 def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:
