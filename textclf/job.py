@@ -91,8 +91,8 @@ def run(
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
-    with contextlib.redirect_stdout(sys.stderr), stopping.stoppable():
-        code = _attempt(args, record, work, kept=kept(args))
+    with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
+        code = _attempt(args, record, work, named, kept=kept(args))
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()
     return code
@@ -103,7 +103,14 @@ def _collector(pipeline: Pipeline) -> Collector | None:
     return None if asked is None else Collector(asked.url, asked.namespace)
 
 
-def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], None], *, kept: bool) -> int:
+def _attempt(
+    args: argparse.Namespace,
+    record: RunRecord,
+    work: Callable[[Job], None],
+    named: contextlib.ExitStack,
+    *,
+    kept: bool,
+) -> int:
     job: Job | None = None
     code = 0
     try:
@@ -113,9 +120,9 @@ def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], 
         spark = open_session(f"textclf {record.job}", lineage=_collector(pipeline))
         record.spark_app_id = spark.sparkContext.applicationId
         job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
+        named.enter_context(described(spark))  # the writing of the record, too
         stopping.check()
-        with described(spark):
-            work(job)
+        work(job)
         record.end("succeeded")
     except Exception as error:  # noqa: BLE001 - the job's outermost frame: whatever it was is recorded and reported
         code = end_with(record, error).code

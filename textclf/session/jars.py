@@ -74,7 +74,7 @@ def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list
 
 
 def _fetch(ivy: Path, coordinates: str) -> str:
-    """Fetch into a folder; the last line that the resolver said."""
+    """Fetch into a folder; what the resolver said of what it did not find, else its last line."""
     # The resolver runs when a JVM starts; in a process of its own its pages of progress can be kept back.
     code = f"""
 from pyspark.sql import SparkSession
@@ -90,7 +90,8 @@ SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop(
     environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    return (done.stderr.strip().splitlines() or ["no message"])[-1]
+    said = done.stderr.strip().splitlines() or ["no message"]
+    return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
 
 
 def _keep(fetched: Path, folder: Path) -> None:

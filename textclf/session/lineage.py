@@ -15,7 +15,7 @@ from pyspark import SparkConf
 from textclf.errors import TextclfError
 from textclf.session.jars import jar_folder, resolve_into
 
-COORDINATES = "io.openlineage:openlineage-spark_2.13:1.40.1"
+COORDINATES = "io.openlineage:openlineage-spark_2.13:1.53.0"
 LISTENER = "io.openlineage.spark.agent.OpenLineageSparkListener"
 
 
