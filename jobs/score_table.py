@@ -3,10 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 
 from textclf.errors import UsageError
-from textclf.job import Job, parser, run
+from textclf.job import Job, day, parser, run
 from textclf.scoring.anyway import publish_anyway
 from textclf.scoring.backfill import Range, score_range
 from textclf.scoring.score import ScoreOptions, score_table
@@ -69,13 +68,6 @@ def _version(text: str) -> Since:
     return int(text)
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, received {text!r}") from None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; its exit code."""
     made = parser("score_table", __doc__)
@@ -90,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="[SOURCE=]MODEL",
         help="a model that scores beside the champion: NAME, NAME@VERSION or newest; may be repeated for sources",
     )
-    made.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
-    made.add_argument("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day of a range")
-    made.add_argument("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day of the range")
+    made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
+    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
     made.add_argument("--parallel", type=_positive, default=2, metavar="N", help="days of a range side by side")
     made.add_argument("--force", action="store_true", help="score days of a range again that are as they would be")
     made.add_argument("--backend", choices=["auto", "compiled", "keras"], help="what computes the scores")

@@ -3,27 +3,16 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from textclf.config.operation import Lineage, Logs, Metrics, Nightly
+from textclf.config.section import Count, Index, Section, Share
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 """A name that is safe as a folder, a partition value and a SQL literal."""
 
 SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
 DELIMITED = ("tsv", "csv")
-
-
-class Section(BaseModel):
-    """A section of the pipeline file: unknown keys are mistakes, values never change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Source(Section):
@@ -137,7 +126,6 @@ class Distribution(Section):
 
 
 Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
-Count = Annotated[int, Field(ge=1)]
 
 
 class SearchPlan(Section):
@@ -269,10 +257,6 @@ class Score(Section):
     since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Index = Annotated[float, Field(gt=0)]
-
-
 class Gate(Section):
     """What a run must show before its slices are published.
 
@@ -351,6 +335,10 @@ class Pipeline(Section):
     lock: Lock = Lock()
     upkeep: Upkeep = Upkeep()
     report: Report = Report()
+    nightly: Nightly = Nightly()
+    logs: Logs = Logs()
+    metrics: Metrics = Metrics()
+    lineage: Lineage | None = None
     mlflow: Mlflow | None = None
 
     @field_validator("sources")

@@ -99,7 +99,8 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
-    names = ("day", "corpora", "challengers", "limit")
+    # The digests too: the day then counts as published from that input, and is not scored again to be refused again.
+    names = ("day", "corpora", "challengers", "limit", "fingerprint", "input_digest")
     kept = {name: record["details"][name] for name in names if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 

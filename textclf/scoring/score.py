@@ -12,8 +12,10 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
+from textclf import stopping
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
+from textclf.described import carried
 from textclf.errors import GateError, InputError, UsageError
 from textclf.scoring.backends import Challenge, Choice, choose
 from textclf.scoring.challengers import asked_challengers, with_challengers
@@ -31,7 +33,7 @@ from textclf.tables.audit import Figures, audit, repeated_ids
 from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
 from textclf.tables.gate import judge, refusal
 from textclf.tables.handover import StagedTable
-from textclf.tables.history import Publication, baselines, publications, record_killed
+from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
 from textclf.tables.lock import UNDATED, locked
 from textclf.tables.publish import Target, Targets
 from textclf.tables.schemas import CHALLENGED, DIGEST, SCORED, layout, results, results_rejects
@@ -187,29 +189,35 @@ def score_planned(
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         # What was published before is read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        records = pool.submit(publications, spark, warehouse, plan.output)
-        pool.submit(plan.targets.look_ahead, spark)
+        records = pool.submit(carried(spark, publications), spark, warehouse, plan.output)
+        pool.submit(carried(spark, plan.targets.look_ahead), spark)
         since = _since(pipeline, options)
         earlier = records.result() if since is not None or _changed_only(pipeline, options) else []
         if since is not None:
             table, run.details["since"] = changed_since(spark, plan.table, pipeline.score, since, day, earlier)
             plan = replace(plan, table=table)
+        ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), STAGED)
+        if ready is not None:
+            run.details |= {"published_run": ready, "reason": "that run was stopped when its rows were staged"}
         scored, read = _scored(plan, pipeline, options, day, earlier)
         scored = scored.withColumn("run_id", F.lit(run.run_id))
         shape = layout(plan.targets.id_type)
         with explained(plan.table.place):
-            stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, **shape))
+            stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, ready=ready, **shape))
         stored = StagedTable.at(spark, warehouse.staging(run.run_id, STAGED))
         found = audit(stored.rows)
         note_kernels(run, plan.fallbacks.value)
         slices = [each.slice for each in found]
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
-        _count(found, run, read.get)
+        counted = read.get if ready is None else {"rows": _input_rows(plan, pipeline, day, options).count()}
+        _count(found, run, counted)
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, warehouse)
         locks.check()
-        plan.targets.take_over(stored, run.run_id, slices, pipeline.upkeep.small_file_mb)
+        stopping.check()
+        # Rows keep the run that scored them.
+        plan.targets.take_over(stored, ready or run.run_id, slices, pipeline.upkeep.small_file_mb)
 
 
 def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:

@@ -110,7 +110,8 @@ class FanOut:
     def _run(self, tasks: list[Task]) -> None:
         try:
             self.context.setLocalProperty("spark.scheduler.pool", self.pool)
-            self.context.setJobGroup(self.pool, f"{len(tasks)} {self.pool}")
+            name = self.context.getLocalProperty("spark.job.description") or "search"
+            self.context.setJobGroup(self.pool, f"{name}, {len(tasks)} {self.pool}")
             losses: dict[str, int] = {}
             while tasks and not self._closed:
                 tasks = self._attempt(tasks, losses)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -122,6 +123,11 @@ class Warehouse:
         """The warehouse that a pipeline file names."""
         root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
         return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
+
+    @property
+    def local_root(self) -> Path | None:
+        """The warehouse as a folder of this machine; None where it is a URL or a catalog's schema."""
+        return None if self.root is None or _URL.match(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
         """Where the table ``name`` is."""

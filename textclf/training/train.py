@@ -1,7 +1,6 @@
 """Train a model of a source and keep it as the next version."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pyspark.sql import SparkSession
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.config import Pipeline, Source
+from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.tables import Warehouse
 from textclf.text.build import load_vocabulary
@@ -82,7 +82,7 @@ def train_model(
     )
     candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, candidate.shape)
-    sys.stderr.write(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows\n")
+    say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
     use_keras_backend(pipeline.train.keras_backend)
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
     evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
