@@ -17,6 +17,7 @@ from pyspark.sql.types import StructType
 
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
+from textclf.tables.transactions import listed, log_of, none, sequence
 from textclf.tables.warehouse import Location, hadoop_path
 
 _PLAIN_WRITER = 2
@@ -82,17 +83,17 @@ class StagedTable:
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
         """The rows in some of the files: these are known, and Delta would find them by a job of its own."""
         jvm: Any = self.spark._jvm
-        log, none = _log(self.spark, self.place), _none(self.spark)
+        log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
-        added = _sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
-        return DataFrame(log.createDataFrame(log.update(False, none, none), added, False, none), self.spark)
+        added = sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
+        return DataFrame(log.createDataFrame(log.update(False, nothing, nothing), added, False, nothing), self.spark)
 
 
 def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
     """The files that the first commit of a table has added."""
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")
-    lines = _log(spark, place).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
+    lines = log_of(spark, str(place)).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
     try:
         while lines.hasNext():
             entry = json.loads(lines.next())
@@ -106,7 +107,7 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
     """Whether files of ``spec`` can become a table's as they are: it is there, plain, and has those columns."""
     if place.path is None or not place.exists(spark):
         return False  # a catalog may want to know of each file
-    snapshot = _log(spark, place).update(False, _none(spark), _none(spark))
+    snapshot = log_of(spark, str(place)).update(False, none(spark), none(spark))
     metadata = snapshot.metadata()
     found = StructType.fromJson(json.loads(metadata.schema().json()))
     # As simple strings: whether elements may be null is no matter of files.
@@ -114,7 +115,7 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
     return bool(
         snapshot.protocol().minWriterVersion() <= _PLAIN_WRITER
         and wanted.items() <= columns.items()
-        and tuple(_listed(metadata.partitionColumns())) == spec.partition_by
+        and tuple(listed(metadata.partitionColumns())) == spec.partition_by
         and not any("delta.invariants" in each.metadata for each in found)
     )
 
@@ -122,7 +123,7 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
 def look_ahead(spark: SparkSession, place: Location) -> None:
     """Let Delta find a table's files, which takes a job: it remembers them until the next commit."""
     if place.path is not None and place.exists(spark):
-        _log(spark, place).update(False, _none(spark), _none(spark)).allFiles().count()
+        log_of(spark, str(place)).update(False, none(spark), none(spark)).allFiles().count()
 
 
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
@@ -156,10 +157,10 @@ def _move(spark: SparkSession, staged: Location, place: Location, files: Collect
 def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], predicate: str) -> None:
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
-    transaction = _log(spark, place).startTransaction(_none(spark), _none(spark))
+    transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
     condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
     # What a transaction has looked at tells Delta which writers at the same time are in its way.
-    old = _listed(transaction.filterFiles(_sequence(spark, [condition]), False))
+    old = listed(transaction.filterFiles(sequence(spark, [condition]), False))
     actions = [each.remove() for each in old]
     actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
     if not actions:
@@ -167,30 +168,6 @@ def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile],
     some = jvm.scala.Option.apply
     mode, columns = jvm.org.apache.spark.sql.SaveMode.Overwrite, transaction.metadata().partitionColumns()
     # The fields of a write that is no dynamic overwrite, changes no schema and replaces by this predicate alone.
-    rest = [_none(spark)] * 5
+    rest = [none(spark)] * 5
     operation = delta.DeltaOperations.Write(mode, some(columns), some(predicate), some(uuid4().hex), *rest)
-    transaction.commit(_sequence(spark, actions), operation)
-
-
-def _log(spark: SparkSession, place: Location) -> Any:
-    jvm: Any = spark._jvm
-    return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(place))
-
-
-def _none(spark: SparkSession) -> Any:
-    jvm: Any = spark._jvm
-    return jvm.scala.Option.empty()
-
-
-def _sequence(spark: SparkSession, values: list[Any]) -> Any:
-    jvm: Any = spark._jvm
-    made = jvm.java.util.ArrayList()
-    for value in values:
-        made.add(value)
-    return jvm.scala.jdk.javaapi.CollectionConverters.asScala(made).toSeq()
-
-
-def _listed(sequence: Any) -> Iterator[Any]:
-    each = sequence.iterator()
-    while each.hasNext():
-        yield each.next()
+    transaction.commit(sequence(spark, actions), operation)

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from textclf.tables.schemas import TableSpec
+from textclf.tables.transactions import log_of, none, sequence
 from textclf.tables.warehouse import Location, hadoop_path
 
 _PLAIN = {"delta.columnMapping.mode": "none", "delta.enableRowTracking": "false"}
@@ -33,9 +34,8 @@ def append_rows(spark: SparkSession, place: Location, spec: TableSpec, rows: Seq
     if not rows:
         return
     jvm: Any = spark._jvm
-    path = place.path or place.delta(spark).detail().select("location").head()[0]
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
-    transaction = log.startTransaction()
+    path = place.path or str(place.delta(spark).detail().select("location").collect()[0][0])
+    transaction = log_of(spark, path).startTransaction()
     if not _takes_plain_files(jvm, transaction.metadata(), spec):
         place.append(spark.createDataFrame(rows, spec.schema).coalesce(1))
         return
@@ -48,11 +48,11 @@ def append_rows(spark: SparkSession, place: Location, spec: TableSpec, rows: Seq
         stream.close()
     action = {"path": name, "partitionValues": {}, "size": len(data), "modificationTime": int(time.time() * 1000)}
     statistics = json.dumps({"numRecords": len(rows)})
-    delta = jvm.org.apache.spark.sql.delta
-    actions = jvm.java.util.ArrayList()
-    parsed = getattr(getattr(delta.actions, "Action$"), "MODULE$")
-    actions.add(parsed.fromJson(json.dumps({"add": action | {"dataChange": True, "stats": statistics}})))
-    transaction.commit(jvm.scala.jdk.javaapi.CollectionConverters.asScala(actions).toList(), _write(jvm))
+    entry = json.dumps({"add": action | {"dataChange": True, "stats": statistics}})
+    added = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(entry)
+    operation = jvm.org.apache.spark.sql.delta.DeltaOperations.Write
+    append = jvm.org.apache.spark.sql.SaveMode.Append
+    transaction.commit(sequence(spark, [added]), operation(append, *[none(spark)] * 8))
 
 
 def _takes_plain_files(jvm: Any, metadata: Any, spec: TableSpec) -> bool:
@@ -72,10 +72,3 @@ def _parquet(spec: TableSpec, rows: Sequence[tuple[object, ...]]) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="snappy")
     return sink.getvalue()
-
-
-def _write(jvm: Any) -> Any:
-    """Delta's name of the operation, for the table's history."""
-    none = jvm.scala.Option.empty()
-    make = getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$Write")
-    return make(jvm.org.apache.spark.sql.SaveMode.Append, *[none] * 8)

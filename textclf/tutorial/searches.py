@@ -55,7 +55,8 @@ class Searched:
         if verdict is None or saved is None or saved.error is not None or verdict.baseline is None:
             raise RuntimeError(f"The search of {outcome.source} found no winner: {outcome.problem}")
         chosen = verdict.chosen
-        values = {key: chosen.trial.choice.values[key] for key in ("num_filters", "kernel_size")}
+        drawn = dict(chosen.trial.choice.values)
+        values: dict[str, object] = {key: drawn[key] for key in ("num_filters", "kernel_size")}
         return cls(chosen.accuracy, chosen.standard_error, saved.accuracy, values, verdict.baseline.accuracy)
 
 
