@@ -29,7 +29,7 @@ def asked_challengers(given: Sequence[str], score: Score, model: str | None) -> 
     """
     if not given:
         kept = score.challenger if model is None else None
-        return kept if isinstance(kept, dict) else {} if kept is None else {None: kept}
+        return {**kept} if isinstance(kept, dict) else {} if kept is None else {None: kept}
     found: dict[str | None, str] = {}
     for word in given:
         source, equals, reference = word.rpartition("=")
