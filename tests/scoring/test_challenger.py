@@ -53,7 +53,8 @@ def test_texts_are_read_once_where_both_know_the_same_tokens(
     challenger: Artifact, reads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch(CNN, challenger)  # builds the scorers
-    read, ragged = [], TokenIndex.ragged
+    read: list[int] = []
+    ragged = TokenIndex.ragged
 
     def counted(self: TokenIndex, texts: pa.Array) -> Any:
         read.append(len(texts))
