@@ -32,7 +32,7 @@ def measure(start: str, texts: Path, cores: int, caches: Path) -> dict[str, Any]
     from textclf.session import open_session
 
     if start == "alone":
-        resident.kept_code = lambda *_modules: {}
+        resident.kept_code = lambda *_modules: {}  # type: ignore[attr-defined]
     settings = {
         "spark.master": f"local-cluster[1,{cores},1024]",
         "spark.executor.memory": "1g",

@@ -53,8 +53,14 @@ def test_texts_are_read_once_where_both_know_the_same_tokens(
     challenger: Artifact, reads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch(CNN, challenger)  # builds the scorers
-    read, ragged = [], TokenIndex.ragged
-    monkeypatch.setattr(TokenIndex, "ragged", lambda self, texts: read.append(len(texts)) or ragged(self, texts))
+    read: list[int] = []
+    ragged = TokenIndex.ragged
+
+    def counted(self: TokenIndex, texts: pa.Array) -> Any:
+        read.append(len(texts))
+        return ragged(self, texts)
+
+    monkeypatch.setattr(TokenIndex, "ragged", counted)
     answer = batch(CNN, challenger, scores=True, all_scores=True)
     assert read == [len(TEXTS)] * reads
 

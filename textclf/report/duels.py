@@ -60,7 +60,7 @@ def duels(rows: DataFrame) -> list[Duel]:
         "champion": F.concat_ws("@", "model", "model_version"),
         "challenger": F.concat_ws("@", "challenger_model", "challenger_version"),
     }
-    keys = [*(column.alias(name) for name, column in named.items()), "label", "challenger_label"]
+    keys = [column.alias(name) for name, column in named.items()] + [F.col("label"), F.col("challenger_label")]
     sums = [F.sum("score").alias("sum"), F.sum("challenger_score").alias("challenger_sum")]
     found: dict[tuple[Any, ...], Duel] = {}
     for row in both.groupBy(*keys).agg(F.count("*").alias("rows"), *sums).collect():

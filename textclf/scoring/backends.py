@@ -89,10 +89,10 @@ def choose(
             raise
         return _keras(artifact, error.problem, gpu=gpu)
     why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
-    error = _half_error(artifact, max_table_bytes) if half else None
-    if error is not None:
-        why = f"{why}; in half precision, which changes golden scores by up to {error:.2g}"
-    return Choice("compiled", why, max_table_bytes, half, error)
+    half_error = _half_error(artifact, max_table_bytes) if half else None
+    if half_error is not None:
+        why = f"{why}; in half precision, which changes golden scores by up to {half_error:.2g}"
+    return Choice("compiled", why, max_table_bytes, half, half_error)
 
 
 def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:

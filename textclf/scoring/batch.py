@@ -67,7 +67,7 @@ class Answers:
 
     def put(self, where: Rows | slice, model: Resident, scores: Floats) -> npt.NDArray[np.intp]:
         """Take a model's scores of some rows; the number of each row's label."""
-        best = scores.argmax(axis=1)
+        best: npt.NDArray[np.intp] = scores.argmax(axis=1)
         self.model[where], self._label[where] = model.number, best
         self._score[where] = scores[np.arange(len(scores)), best]
         if self._wanted.all_scores or (self._wanted.scores and model.labels > 2):
@@ -77,7 +77,7 @@ class Answers:
     @property
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Rows without a score, None where there are none."""
-        missing = self.model < 0
+        missing: npt.NDArray[np.bool_] = self.model < 0
         return missing if missing.any() else None
 
     def columns(self) -> dict[str, pa.Array]:

@@ -12,8 +12,11 @@ from textclf.scoring.routes import Routes
 NEWEST = "newest"
 """Instead of a model: the newest version of each champion's name, where that is another one."""
 
-Asked = Mapping[str | None, str]
-"""References, or ``NEWEST``, by the key of the rows; None stands for all keys that are not named."""
+ALL = ""
+"""The key of all rows whose key is not named; no source is an empty text."""
+
+Asked = Mapping[str, str]
+"""References, or ``NEWEST``, by the key of the rows."""
 
 
 def asked_challengers(given: Sequence[str], score: Score, model: str | None) -> Asked:
@@ -29,11 +32,10 @@ def asked_challengers(given: Sequence[str], score: Score, model: str | None) -> 
     """
     if not given:
         kept = score.challenger if model is None else None
-        return kept if isinstance(kept, dict) else {} if kept is None else {None: kept}
-    found: dict[str | None, str] = {}
+        return kept if isinstance(kept, dict) else {} if kept is None else {ALL: kept}
+    found: dict[str, str] = {}
     for word in given:
-        source, equals, reference = word.rpartition("=")
-        key = source if equals else None
+        key, _, reference = word.rpartition("=")
         if key in found:
             raise UsageError(
                 "Rows have one challenger at most.",
@@ -53,7 +55,7 @@ def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
         UsageError: A challenger of rows that no champion scores, or every one asked for is the champion itself.
         InputError: There is no such model, or it is damaged.
     """
-    unknown = sorted(key for key in asked if key is not None and key not in routes.artifacts)
+    unknown = sorted(asked.keys() - {ALL} - routes.artifacts.keys())
     if unknown:
         raise UsageError(
             "A challenger has no champion to score beside.",
@@ -64,7 +66,7 @@ def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
     loaded: dict[str, Artifact] = {}
     found: dict[str, Artifact] = {}
     for key, champion in routes.artifacts.items():
-        reference = asked.get(key, asked.get(None))
+        reference = asked.get(key, asked.get(ALL))
         if reference == NEWEST:
             reference = _newest(store, champion)
         if reference is not None:

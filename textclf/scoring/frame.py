@@ -39,7 +39,8 @@ def add_scores(
     With challengers, the columns of ``CHALLENGED`` too: null in rows without a score and where nobody challenges.
 
     Only texts and keys leave the JVM; all other columns stay as they are, whatever their type. Spark evaluates each
-    row once, whatever is filtered on later.
+    row once, whatever is filtered on later. A preview limits ``rows``: Spark carries no limit below the names that
+    the JVM adds, and scores whole partitions for it.
 
     Args:
         rows: With a column ``text``.
