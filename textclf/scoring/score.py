@@ -311,13 +311,11 @@ def _scored(
         earlier: Publications whose scores may be copied, the newest first.
     """
     rows, read = _input_rows(plan, pipeline, day, options), Observation()
-    models, copying = (plan.routes.artifacts, plan.choices), _changed_only(pipeline, options)
-    asked = {
-        "all_scores": options.all_scores or pipeline.score.all_scores,
-        "evidence": options.evidence or pipeline.score.evidence,
-    }
+    artifacts, copying = plan.routes.artifacts, _changed_only(pipeline, options)
+    all_scores = options.all_scores or pipeline.score.all_scores
+    evidence = options.evidence or pipeline.score.evidence
     if plan.digests:
-        rows = with_digests(rows, *models, **asked)
+        rows = with_digests(rows, artifacts, plan.choices, all_scores=all_scores, evidence=evidence)
     if copying:
         days = published_days(earlier, day, pipeline.score.copy_days)
         rows = with_copies(rows, known_scores(rows.sparkSession, plan.targets.accepted.place, days), read)
@@ -326,11 +324,13 @@ def _scored(
     # What is copied has no key, which no model looks at.
     scored = add_scores(
         rows,
-        *models,
+        artifacts,
+        plan.choices,
         key="key" if copying or plan.routes.key is None else None,
+        all_scores=all_scores,
+        evidence=evidence,
         challenge=plan.challenge,
         fallbacks=plan.fallbacks,
-        **asked,
     )
     kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
     names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else []), "reason"]
