@@ -111,7 +111,7 @@ def mark(content: str, models: str = "m") -> Mark:
 
 
 def ran(day: date, content: str | None, models: str = "m", run: int = 0) -> Publication:
-    return Publication(f"run{run}", NOON + timedelta(minutes=run), day, f"{content} {models}", (), None, None, False, content)
+    return Publication(f"run{run}", NOON + timedelta(minutes=run), day, f"{content} {models}", (), input_digest=content)
 
 
 @pytest.mark.parametrize(

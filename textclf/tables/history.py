@@ -40,9 +40,9 @@ class Publication:
     day: date | None
     fingerprint: str | None
     slices: tuple[Figures, ...]
-    input: str | None
-    input_version: int | None
-    limited: bool
+    input: str | None = None
+    input_version: int | None = None
+    limited: bool = False
     input_digest: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
 
