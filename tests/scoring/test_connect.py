@@ -37,6 +37,7 @@ print(json.dumps(found))
 
 def test_a_model_scores_under_connect_as_it_does_here() -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_REMOTE"))}
+    environ |= {"PYSPARK_PYTHON": sys.executable}
     environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
     done = subprocess.run([sys.executable, "-c", _REMOTE], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

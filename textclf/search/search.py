@@ -214,8 +214,11 @@ class _Running:
             if result.accuracy is not None:
                 outcome.nested.append(result.accuracy)
             return
-        self._enter(race, race.done(result))
-        if race.verdict is not None:
+        following = race.done(result)
+        if following:
+            # Where all of them are known, the race ends in there, and is decided in there.
+            self._enter(race, following)
+        elif race.verdict is not None:
             self._decided(race, race.verdict)
         elif race.problem is not None and race.outer is None:
             outcome.problem = race.problem
