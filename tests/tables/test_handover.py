@@ -35,7 +35,7 @@ def spec(spark: SparkSession) -> TableSpec:
 
 def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: str, day: date, count: int) -> None:
     warehouse = Warehouse(str(root), None, f"{root}/models")
-    rows = [(at, day, source, 0.1, 2, run, None) for at in range(count) for source in ODD]
+    rows: list[tuple[object, ...]] = [(at, day, source, 0.1, 2, run, None) for at in range(count) for source in ODD]
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
     with staged(warehouse, run, "scored", df.repartition(2), **layout(LongType())):
@@ -74,7 +74,7 @@ def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: 
 def test_who_loses_a_race_commits_again(spark: SparkSession, place: Location, tmp_path: Path) -> None:
     runs = [("a", DAY), ("b", DAY), ("c", OTHER)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda run: stage_and_hand_over(spark, place, tmp_path, *run, 2), runs))
+        list(pool.map(lambda run: stage_and_hand_over(spark, place, tmp_path, run[0], run[1], 2), runs))
     found = place.read(spark).groupBy("ds", "source").agg(F.count("*"), F.count_distinct("run_id")).collect()
     assert {(row[2], row[3]) for row in found} == {(2, 1)}
     assert len(found) == 6
