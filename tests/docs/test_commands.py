@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT, check_command
-from textclf.session.submit import jobs
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
