@@ -269,20 +269,21 @@ def _scored(
         earlier: Publications whose scores may be copied, the newest first.
     """
     rows, read = _input_rows(plan, pipeline, day, options), Observation()
-    models, copying = (plan.routes.artifacts, plan.choices), _changed_only(pipeline, options)
+    artifacts, choices, copying = plan.routes.artifacts, plan.choices, _changed_only(pipeline, options)
     asked = {
         "all_scores": options.all_scores or pipeline.score.all_scores,
         "evidence": options.evidence or pipeline.score.evidence,
     }
     if plan.digests:
-        rows = with_digests(rows, *models, **asked)
+        rows = with_digests(rows, artifacts, choices, **asked)
     if copying:
         days = published_days(earlier, day, pipeline.score.copy_days)
         rows = with_copies(rows, known_scores(rows.sparkSession, plan.targets.accepted.place, days), read)
     else:
         rows = rows.observe(read, F.count(F.lit(1)).alias("rows"))
     # What is copied has no key, which no model looks at.
-    scored = add_scores(rows, *models, key="key" if copying or plan.routes.key is None else None, **asked)
+    key = "key" if copying or plan.routes.key is None else None
+    scored = add_scores(rows, artifacts, choices, key=key, **asked)
     kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
     columns = merged() if copying else {name: F.col(name) for name in (*SCORED.fieldNames(), "reason")}
     columns["reason"] = F.coalesce("refused", columns["reason"])
