@@ -1,7 +1,6 @@
 """A search on real executors: trials, ledger, choice, champion."""
 
 import json
-import resource
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,11 +15,9 @@ from jobs import search_models as job
 from tests.training.corpora import invented, put, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
-from textclf.scoring.keras_scorer import out_of_memory
 from textclf.search.encode import encode_sources
 from textclf.search.fanout import worker_environment
 from textclf.search.search import Report, search_models
-from textclf.search.trial import Result, Trial
 from textclf.tables import Warehouse
 
 SPACE = """
@@ -196,33 +193,6 @@ def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path:
     again = search_models(spark, warehouse, pipeline, pipeline.sources, "again")
     assert (again.ran, again.known) == (0, 32)
     assert again.outcomes["a"].nested == report.outcomes["a"].nested
-
-
-def test_a_trial_that_runs_out_of_memory_loses_itself_alone(
-    spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report], tmp_path: Path
-) -> None:
-    pipeline, warehouse, report = searched
-    infos = encode_sources(spark, warehouse, pipeline, pipeline.sources[:1], str(tmp_path))
-    small, measured = next(pair for pair in report.results if pair[0].choice.architecture == "cnn")
-    small = replace(small, info=infos[small.info.source])
-    values = small.values.model_copy(update={"num_filters": 4096, "embedding_dim": 4096, "kernel_size": 100})
-    large = replace(small, values=values)
-
-    def within_two_gibibytes(trial: Trial) -> Result:
-        before = resource.getrlimit(resource.RLIMIT_AS)
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30), before[1]))
-        try:
-            return trial.run()
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, before)
-
-    with worker_environment(spark.sparkContext, "jax"):
-        done = spark.sparkContext.parallelize([large, small], 1).map(within_two_gibibytes).collect()
-
-    assert done[0].status == "failed"
-    assert out_of_memory(RuntimeError(done[0].error))
-    assert (done[1].accuracy, done[1].loss) == (measured.accuracy, measured.loss)  # in the same process
 
 
 FAILING = """
