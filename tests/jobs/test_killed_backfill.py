@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from jobs import score_table
 from tests.soak.backfill import Backfill, killed_twice, rows_of
 
 
+@pytest.mark.long
 def test_a_backfill_killed_twice_leaves_the_rows_of_an_undisturbed_one(spark: SparkSession, tmp_path: Path) -> None:
     backfill = Backfill(tmp_path, days=8, rows=500)
     backfill.prepare()
