@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial test soak lint bench lock clean
+.PHONY: help setup demo tutorial test soak airflow docs lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,22 @@ tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write d
 	@$(PY) -m textclf.tutorial
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --durations=25 $(ARGS)
 
-soak: setup  ## Kill scoring runs 200 times at random while a reader looks on; takes hours (ARGS="--faults 20" for fewer)
+soak: setup  ## Run the long tests, kill a backfill twice, and scoring runs 200 times at random; takes hours (ARGS="--faults 20" for fewer)
+	@$(PY) -m pytest -m long
+	@$(PY) -m tests.soak.backfill
 	@$(PY) -m tests.soak.campaign $(ARGS)
+
+# Airflow pins what it needs in its own environment; the newest releases of both are what the DAG was last run with.
+AIRFLOW := build/airflow
+airflow: setup  ## Run the DAG in a real Airflow, in an environment of its own; takes some minutes
+	@test -x $(AIRFLOW)/bin/airflow || { $(PYTHON) -m venv $(AIRFLOW) && \
+		$(AIRFLOW)/bin/python -m pip install --quiet apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4; }
+	@TEXTCLF_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/python $(PY) -m pytest tests/schedulers/test_airflow.py $(ARGS)
+
+docs: setup  ## Build the documentation site in build/site; a warning ends it
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict  # the notice is about other versions than the pinned one
 
 lint: setup  ## Check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
@@ -37,7 +49,7 @@ bench: setup  ## Run every benchmark
 lock:  ## Compile requirements.lock from setup.py (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra dev --no-emit-index-url -o requirements.lock
+		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
 
 clean:  ## Remove what was built or written; the environment stays
 	@rm -rf build dist warehouse spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -52,8 +64,9 @@ $(READY): requirements.lock setup.py
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^\(setuptools\|packaging\|wheel\)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build-tools.lock
 	@$(PIP) install --quiet --require-hashes -r $(VENV)/build-tools.lock
+	@# Most of the packages is never imported: what is, Python compiles when it is.
 	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
-	@$(PIP) install --quiet --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
+	@$(PIP) install --quiet --no-compile --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.session.provision
 	@touch $@

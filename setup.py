@@ -31,6 +31,11 @@ EXTRAS = {
         "deltalake>=1.1,<2",  # reads Delta tables
         "duckdb>=1.3,<3",  # the SQL engine
     ],
+    "docs": [  # the documentation site
+        "mkdocs>=1.6,<2",  # 2 has no plugins
+        "mkdocs-material>=9.6,<10",  # its theme
+        "mkdocstrings[python]>=1.0,<2",  # the reference from docstrings
+    ],
     "notebooks": ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"],  # run the notebooks
     "bench": [  # what benchmarks compare with
         "joblibspark>=0.6",
@@ -42,11 +47,13 @@ EXTRAS = {
         "deltalake>=1.1,<2",  # reads result tables without Spark, as users do
         "duckdb>=1.3,<3",  # the same
         "hypothesis>=6.100",
+        "jsonschema>=4.23",  # Kubernetes manifests against the operator's schema
         "mypy>=1.13",
         "pandas-stubs>=2.2,<3",
         "pytest>=8.3",
         "pytest-xdist>=3.6",  # tests side by side: most wait for Spark's driver
         "pytest-timeout>=2.3",  # a hung Spark job fails its test instead of the whole run
+        "pyyaml>=6.0",  # reads those manifests
         "ruff>=0.8",
         "venv-pack>=0.2",  # the environment as an archive for YARN and Kubernetes
     ],

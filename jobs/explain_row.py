@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("id", metavar="ID", help="the row's id, as text")
     made.add_argument("--source", metavar="NAME", help="only rows of this source")
     made.add_argument("--output", metavar="PATH", help="table of results, instead of the warehouse's")
-    return run("explain_row", made, work, argv, keep=False)
+    return run("explain_row", made, work, argv, kept=lambda _: False)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textclf.job import Job, parser, run
+from textclf.logs import say
 from textclf.report.run_data import load_run
-from textclf.report.run_report import render, write
+from textclf.report.run_report import default_path, render, write
 
 
 def work(job: Job) -> None:
     """Ask the tables, write the page; its place goes into the run record."""
     data = load_run(job.spark, job.warehouse, job.pipeline, job.args.run)
-    name = f"{data.run['run_id']}.html"
-    root = job.warehouse.root
-    # A warehouse that is no folder of this machine is no place for a file; the current folder is.
-    default = Path(name) if root is None or "://" in root else Path(root, "reports", name)
-    path = Path(job.args.output) if job.args.output else default
+    path = Path(job.args.output) if job.args.output else default_path(job.warehouse, data.run["run_id"])
     write(render(data), path)
     job.record.details |= {"run": data.run["run_id"], "report": os.path.abspath(path)}
-    sys.stderr.write(f"report: {os.path.abspath(path)}\n")
+    say(f"report: {os.path.abspath(path)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,13 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 
 from textclf.errors import UsageError
-from textclf.job import Job, parser, run
+from textclf.job import Job, day, parser, run
 from textclf.scoring.anyway import publish_anyway
 from textclf.scoring.backfill import Range, score_range
 from textclf.scoring.score import ScoreOptions, score_table
+from textclf.scoring.since import LAST, Since
 
 
 def work(job: Job) -> None:
@@ -30,6 +30,8 @@ def work(job: Job) -> None:
         all_scores=args.all_scores,
         evidence=args.evidence,
         challengers=tuple(args.challenger or ()),
+        changed_only=args.changed_only,
+        since=args.since,
     )
     if args.first:
         score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
@@ -58,11 +60,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, received {text!r}") from None
+def _version(text: str) -> Since:
+    if text == LAST:
+        return LAST
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a version's number or {LAST}, received {text!r}")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,22 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = parser("score_table", __doc__)
     made.add_argument("--input", metavar="TABLE", help="Parquet or Delta path or URL, or a table's name")
     made.add_argument("--output", metavar="PATH", help="Delta table for the results, instead of the warehouse's")
-    made.add_argument("--model", metavar="NAME[@VERSION]", help="the model for all rows")
+    made.add_argument(
+        "--model", metavar="NAME[@VERSION]", help="the model for all rows; or models:/NAME@ALIAS of an MLflow registry"
+    )
     made.add_argument(
         "--challenger",
         action="append",
         metavar="[SOURCE=]MODEL",
         help="a model that scores beside the champion: NAME, NAME@VERSION or newest; may be repeated for sources",
     )
-    made.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
-    made.add_argument("--from", dest="first", type=_day, metavar="YYYY-MM-DD", help="first day of a range")
-    made.add_argument("--to", dest="last", type=_day, metavar="YYYY-MM-DD", help="last day of the range")
+    made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
+    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
     made.add_argument("--parallel", type=_positive, default=2, metavar="N", help="days of a range side by side")
     made.add_argument("--force", action="store_true", help="score days of a range again that are as they would be")
     made.add_argument("--backend", choices=["auto", "compiled", "keras"], help="what computes the scores")
     made.add_argument("--limit", type=_positive, metavar="N", help="score only N rows of the input")
     made.add_argument("--all-scores", action="store_true", help="write the score of every label")
     made.add_argument("--evidence", action="store_true", help="write the n-gram that moved each decision most")
+    made.add_argument("--changed-only", action="store_true", help="copy the scores of texts scored the same way before")
+    made.add_argument("--since", type=_version, metavar="VERSION", help="score what changed after it; or: last")
     made.add_argument("--publish-anyway", metavar="RUN_ID", help="publish the rows that the gate refused to this run")
     made.add_argument("--reason", metavar="TEXT", help="why they are published; kept in the run record")
     return run("score_table", made, work, argv)

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; its exit code."""
     made = parser("show_run", __doc__)
     made.add_argument("run_id", metavar="RUN_ID", help="identifier of the run")
-    return run("show_run", made, work, argv, keep=False)
+    return run("show_run", made, work, argv, kept=lambda _: False)
 
 
 if __name__ == "__main__":

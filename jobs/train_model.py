@@ -4,37 +4,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from textclf import recorded
 from textclf.errors import UsageError
 from textclf.job import Job, add_source, parser, run
-from textclf.training.train import TrainedModel, train_model
+from textclf.logs import say
+from textclf.training.train import TrainedModel
 
 
 def work(job: Job) -> None:
     """Train, and note version, digest and metrics of each model in the run record."""
-    overrides = _pairs(job.args.set)
-    architecture = job.args.architecture or job.pipeline.search.architecture
+    args, overrides = job.args, _pairs(job.args.set)
     for source in job.sources():
-        trained = train_model(
-            job.spark, job.warehouse, job.pipeline, source, architecture, overrides, promote=job.args.promote
-        )
-        manifest = trained.artifact.manifest
-        job.record.models[trained.artifact.reference] = trained.artifact.digest
-        job.record.details[source.name] = {
-            "version": manifest.version,
-            "digest": trained.artifact.digest,
-            "champion": trained.champion,
-            "architecture": manifest.architecture,
-            "parameters": trained.parameters,
-            "accuracy": trained.evaluation.accuracy,
-            "loss": trained.evaluation.log_loss,
-            "macro_f1": trained.evaluation.macro.f1,
-            "roc_auc": trained.evaluation.roc_auc,
-        }
-        sys.stderr.write(f"{trained.artifact.reference}: test accuracy {trained.evaluation.accuracy:.4f}\n")
-        if job.args.figures:
-            _draw(trained, Path(job.args.figures))
-        if trained.champion != manifest.version:
-            sys.stderr.write(f"{source.name}: version {trained.champion} stays the champion; --promote changes that\n")
+        trained = recorded.train(
+            job.spark, job.warehouse, job.pipeline, job.record, source,
+            architecture=args.architecture, overrides=overrides, promote=args.promote,
+        )  # fmt: skip
+        if args.figures:
+            _draw(trained, Path(args.figures))
+        if trained.champion != trained.artifact.manifest.version:
+            say(f"{source.name}: version {trained.champion} stays the champion; --promote changes that")
 
 
 def _draw(trained: TrainedModel, folder: Path) -> None:

@@ -39,8 +39,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         hyperparameters: Of the architecture, where they differ from its defaults: ``{"num_filters": 64}``.
         num_words: Networks see the ``num_words - 1`` most frequent words.
         max_length: Tokens of a text; longer texts lose their beginning.
-        epochs, batch_size, learning_rate, schedule, validation_size, patience: Of networks; see
-            ``textclf.training.settings.FitSettings``.
+        epochs: Of networks, as all up to ``patience``; see ``textclf.training.settings.FitSettings``.
+        batch_size: Rows of a step.
+        learning_rate: Of Adam, at the start.
+        schedule: How it goes on: ``constant``, ``cosine`` or ``plateau``.
+        validation_size: Share of the rows held back to watch the fit.
+        patience: Epochs without a better validation loss that end the fit; None for never.
         class_weight: ``balanced`` weighs rows by the rarity of their label, in networks.
         random_state: Seed of initial weights and of all else that is drawn: the same seed gives the same model.
         keras_backend: ``tensorflow`` or ``jax``; None takes what the process or ``KERAS_BACKEND`` has.
@@ -121,11 +125,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from pydantic import ValidationError
 
         from textclf.models import architecture
-        from textclf.text.encoder import Encoder
-        from textclf.text.vocabulary import Vocabulary
         from textclf.training.fit import Candidate
         from textclf.training.settings import FitSettings, first_mistake
-        from textclf.training.train import sorted_vocabulary
+        from textclf.training.train import encoder_of
 
         made = architecture(self.architecture)
         drawn = self.random_state
@@ -141,10 +143,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise DataError(
                 "A setting of the classifier is out of range.", received=f"{name}={received!r}", expected=expected
             ) from error
-        vocabulary = _vocabulary(rows) if made.tokenizer == "keras" else sorted_vocabulary(rows, made.tokenizer)
-        num_words = self.num_words if made.tokenizer == "keras" else len(vocabulary.tokens) + 1
-        kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
-        encoder = Encoder(made.tokenizer, kept, num_words, self.max_length)
+        encoder = encoder_of(made, rows, self.num_words, self.max_length, lambda: _vocabulary(rows))
         candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
         made.check(candidate.hyperparameters, candidate.shape)
         return candidate

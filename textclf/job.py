@@ -3,15 +3,20 @@
 import argparse
 import contextlib
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from pyspark.sql import SparkSession
 
-from textclf.config import Pipeline, Source, config_digest, load_pipeline, masked
-from textclf.errors import TextclfError, UsageError
+from textclf import logs, stopping
+from textclf.config import Pipeline, Source, config_digest, load_pipeline
+from textclf.described import described
+from textclf.errors import UsageError
+from textclf.metrics import Measured, emit
+from textclf.outcome import end_with, keep
 from textclf.session import open_session
+from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
 
 
@@ -58,62 +63,71 @@ def add_source(made: argparse.ArgumentParser) -> None:
     made.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
 
 
+def day(text: str) -> date:
+    """A day as command lines have it: the type of such an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, received {text!r}") from None
+
+
 def run(
     name: str,
     made: argparse.ArgumentParser,
     work: Callable[[Job], None],
     argv: Sequence[str] | None = None,
     *,
-    keep: bool = True,
+    kept: Callable[[argparse.Namespace], bool] = lambda args: True,  # noqa: ARG005 - the usual job
 ) -> int:
     """Run a job's work and return its exit code.
 
     The last line on standard output is the run record as JSON; all else, Spark's and Keras' words included,
-    goes to standard error.
+    goes to standard error. SIGTERM ends the work cleanly; the exit code is then 1 and the record says ``stopped``.
 
     Args:
-        keep: Add the record to ``runs``; jobs that only look at tables leave no trace in them.
+        kept: Whether the record is added to ``runs`` and measured; jobs that only look at tables leave no trace.
     """
     args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
     record = RunRecord(name)
-    with contextlib.redirect_stdout(sys.stderr):
-        code = _attempt(args, record, work, keep=keep)
+    logs.use_format(None)
+    logs.identify(name, record.run_id)
+    with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
+        code = _attempt(args, record, work, named, kept=kept(args))
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()
     return code
 
 
-def _attempt(args: argparse.Namespace, record: RunRecord, work: Callable[[Job], None], *, keep: bool) -> int:
+def _collector(pipeline: Pipeline) -> Collector | None:
+    asked = pipeline.lineage
+    return None if asked is None else Collector(asked.url, asked.namespace)
+
+
+def _attempt(
+    args: argparse.Namespace,
+    record: RunRecord,
+    work: Callable[[Job], None],
+    named: contextlib.ExitStack,
+    *,
+    kept: bool,
+) -> int:
     job: Job | None = None
+    code = 0
     try:
         pipeline = load_pipeline(args.config)
+        logs.use_format(pipeline.logs.format)
         record.config_digest = config_digest(pipeline)
-        spark = open_session(f"textclf {record.job}")
+        spark = open_session(f"textclf {record.job}", lineage=_collector(pipeline))
         record.spark_app_id = spark.sparkContext.applicationId
         job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
+        named.enter_context(described(spark))  # the writing of the record, too
+        stopping.check()
         work(job)
         record.end("succeeded")
-        code = 0
-    except TextclfError as error:
-        record.end(error.status, error.problem)
-        sys.stderr.write(masked(f"{record.job}: {error}\n"))
-        code = error.exit_code
     except Exception as error:  # noqa: BLE001 - the job's outermost frame: whatever it was is recorded and reported
-        record.end("failed", f"{type(error).__name__}: {error}".partition("\n")[0][:500])
-        sys.stderr.write(masked(traceback.format_exc()))
-        code = 1
-    return _keep(job if keep else None, record, code)
-
-
-def _keep(job: Job | None, record: RunRecord, code: int) -> int:
-    """Add the record to ``runs``; a run whose record cannot be kept has not succeeded."""
-    if job is None:
-        return code
-    try:
-        record.append(job.spark, job.warehouse)
-    except Exception:  # noqa: BLE001 - the first error, if there was one, must still decide the exit code
-        sys.stderr.write(masked(traceback.format_exc()))
-        place = masked(str(job.warehouse.location("runs")))
-        sys.stderr.write(f"{record.job}: the run record could not be written to {place}\n")
-        return code or 1
+        code = end_with(record, error).code
+    if job is not None and kept:
+        # A run whose record cannot be kept has not succeeded.
+        code = code if keep(job.spark, job.warehouse, record) else code or 1
+        emit(job.pipeline.metrics, Measured.of(record, code))
     return code

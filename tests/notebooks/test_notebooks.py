@@ -18,6 +18,12 @@ SAYS = {
         ),
         "coverage ",
     ),
+    "02_search_per_source": (
+        "pictures: films-",
+        "restaurants-space",
+        "20 trials run, 0 known before",
+        "0 trials run, 20 known before",
+    ),
     "03_query_results": ("3000 rows in", "null_text", "the same in all three"),
     "04_bring_your_own_table": (
         'labels = ["happy", "unhappy"]',

@@ -21,6 +21,14 @@ def score(spark: SparkSession, pipeline: Pipeline, path: str, **options: Any) ->
     return run
 
 
+def publish(spark: SparkSession, pipeline: Pipeline, path: str, **options: Any) -> RunRecord:
+    """``score``, and the record kept as the job keeps it: later runs look at what earlier ones say there."""
+    run = score(spark, pipeline, path, **options)
+    run.end("succeeded")
+    run.append(spark, Warehouse.of(pipeline))
+    return run
+
+
 def table(spark: SparkSession, pipeline: Pipeline, name: str = "results") -> DataFrame:
     return Warehouse.of(pipeline).location(name).read(spark)
 

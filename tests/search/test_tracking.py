@@ -9,12 +9,13 @@ import pytest
 from tests.artifact.samples import sample
 from tests.search.test_choice import trial
 from textclf.artifact import ModelStore
+from textclf.artifact.registry import default_address
 from textclf.config import Mlflow, SearchPlan
 from textclf.report.searches import search_figures
 from textclf.search.champion import Saved
 from textclf.search.choice import choose, standing
 from textclf.search.search import Outcome, Report
-from textclf.search.tracking import default_uri, log_search
+from textclf.search.tracking import log_search
 from textclf.search.trial import Result, Trial
 
 CURVES = {"loss": [0.6, 0.4], "accuracy": [0.7, 0.9], "val_loss": [0.6, 0.5], "val_accuracy": [0.6, 0.8]}
@@ -51,7 +52,7 @@ def test_a_search_in_sqlite(report: Report, models: str, capfd: pytest.CaptureFi
     log_search(Mlflow(timeout=300), models, report)
 
     assert "not logged" not in capfd.readouterr().err
-    client = mlflow.MlflowClient(default_uri(models), default_uri(models))
+    client = mlflow.MlflowClient(default_address(models), default_address(models))
     experiment = client.get_experiment_by_name("textclf")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])

@@ -1,11 +1,15 @@
 """Faults against scoring, one after another, while a reader looks on: ``make soak``.
 
     python -m tests.soak.campaign [--faults 200] [--seed 1] [--rows 20000] [--days 3] [--master local-cluster[1,2,1024]]
+                                  [--folder FOLDER [--minutes 8]]
 
 Each round starts ``score_table --from --to`` on one of two versions of the input and kills -9, at a moment drawn at
 random: the driver with all that belongs to it, an executor, a Python worker, or the driver just as a file of staging,
 of the rejects or of the results appears. A second run now and then races the first. The reader loads both tables with
 deltalake all the time. In the end the range is scored once without a fault.
+
+With ``--folder`` the tables and the counts stay there, and the same command takes the campaign up where it was:
+``--minutes`` ends a piece of it.
 
 Counted: looks at a slice that is not whole (rows of two runs, or not as many as a version of the input has), rows lost
 or double in the end, killed drivers without a record, locks left behind. Exit code 1 where any of them is not 0.
@@ -63,6 +67,25 @@ class Campaign:
     def last(self) -> date:
         """Last day of the range."""
         return FIRST + timedelta(days=self.days - 1)
+
+    @property
+    def faults(self) -> int:
+        """Faults so far."""
+        return sum(count for name, count in self.counts.items() if name.startswith("killed"))
+
+    def take_up(self, seed: int) -> None:
+        """Go on where an earlier call ended, or begin."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        kept = self.work / "counts.json"
+        if kept.exists():
+            self.counts.update(json.loads(kept.read_text()))
+        else:
+            self.prepare()
+        self.rng.seed(seed * 1_000_000 + self.faults)  # each piece draws other moments
+
+    def keep(self) -> None:
+        """Keep what was counted."""
+        (self.work / "counts.json").write_text(json.dumps(self.counts))
 
     def prepare(self) -> None:
         """Write two versions of the input, which differ in size, the model and the pipeline files."""
@@ -196,6 +219,21 @@ BAD = (
 )
 
 
+def run(campaign: Campaign, faults: int, until: float) -> None:
+    """Rounds while a reader looks on, until there were so many faults or it is late; then one without a fault."""
+    ended = threading.Event()
+    reader = threading.Thread(target=campaign.watch, args=[ended], daemon=True)
+    reader.start()
+    while campaign.faults < faults and time.monotonic() < until:
+        campaign.round()
+        campaign.keep()
+        sys.stderr.write(f"{dict(campaign.counts)}\n")
+    campaign.close()
+    ended.set()
+    reader.join()
+    campaign.keep()
+
+
 def main() -> int:
     """Run the campaign and print what was counted; 1 where something was lost, double or half published."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -205,20 +243,14 @@ def main() -> int:
     made.add_argument("--days", type=int, default=3)
     made.add_argument("--seconds", type=float, default=60.0, help="a run's wall time, as far as known before")
     made.add_argument("--master", default="local-cluster[1,2,1024]")
+    made.add_argument("--folder", type=Path, help="keep tables and counts here; a later call goes on")
+    made.add_argument("--minutes", type=float, default=float("inf"), help="begin no round after so long")
     args = made.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rng = random.Random(args.seed)
-        campaign = Campaign(Path(folder), args.rows, args.days, args.master, rng, seconds=args.seconds)
-        campaign.prepare()
-        ended = threading.Event()
-        reader = threading.Thread(target=campaign.watch, args=[ended], daemon=True)
-        reader.start()
-        while sum(n for name, n in campaign.counts.items() if name.startswith("killed")) < args.faults:
-            campaign.round()
-            sys.stderr.write(f"{dict(campaign.counts)}\n")
-        campaign.close()
-        ended.set()
-        reader.join()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.folder or Path(scratch)
+        campaign = Campaign(folder, args.rows, args.days, args.master, random.Random(), seconds=args.seconds)
+        campaign.take_up(args.seed)
+        run(campaign, args.faults, time.monotonic() + 60 * args.minutes)
     sys.stdout.write(json.dumps(dict(sorted(campaign.counts.items())), indent=2) + "\n")
     return int(any(campaign.counts[name] for name in BAD))
 

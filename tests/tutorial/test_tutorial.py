@@ -30,6 +30,7 @@ def material(data: Path) -> Material:
         {name: ranked_vocabulary(train) for name, (train, _) in sides.items()},
         {name: read_quoted(data / "uci" / f"{file}.txt") for name, file in UCI.items()},
         {},
+        data,
     )
 
 
@@ -68,10 +69,10 @@ def test_a_table_is_markdown() -> None:
     assert table(("a", "b"), [(1, "x")]) == "| a | b |\n| --- | --- |\n| 1 | x |\n"
 
 
-def test_networks_are_measured_beside_what_was_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_are_measured_beside_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"{'good' if row % 2 else 'bad'} food number {row % 7}" for row in range(24)]
     rows = Rows(pa.array(texts), np.array([row % 2 for row in range(24)], np.int32))
-    made = Material({"yelp": Dataset(["0", "1"], rows, rows, "")}, {"yelp": ranked_vocabulary(rows)}, {}, {})
+    made = Material({"yelp": Dataset(["0", "1"], rows, rows, "")}, {"yelp": ranked_vocabulary(rows)}, {}, {}, tmp_path)
     one = replace(published.NETWORKS[2], epochs=2, accuracy=0.0)
     monkeypatch.setattr(published, "NETWORKS", (one,))
 

@@ -93,6 +93,8 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool) -> Iterator[Check]
     yield input_there(pipeline)
     if pipeline.mlflow is not None:
         yield installed("mlflow", "mlflow", "[mlflow] in the pipeline file")
+    elif (pipeline.score.model or "").startswith("models:"):
+        yield installed("mlflow", "mlflow", "[score] model in the pipeline file")
     if with_spark:
         yield spark_starts(pipeline)
 

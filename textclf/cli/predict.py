@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from textclf.cli.output import cell, write_json
-from textclf.cli.stores import add_place, choose_model, open_store
+from textclf.cli.stores import add_place, load_chosen
 from textclf.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _label(args: argparse.Namespace) -> None:
-    store, pipeline = open_store(args)
-    artifact = store.load(*choose_model(store, pipeline, args.model))
+    artifact = load_chosen(args)
     scorer = make(artifact, evidence=args.evidence)
     texts = iter(args.texts) if args.texts else _lines()
     # A person who types lines wants each answered.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from textclf.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from textclf.artifact import ModelStore
+    from textclf.artifact import Artifact, ModelStore
     from textclf.config import Pipeline
 
 
@@ -57,3 +57,23 @@ def choose_model(store: "ModelStore", pipeline: "Pipeline | None", given: str | 
     if len(names) > 1:
         raise UsageError("There are several models.", received="no --model", expected=f"one of: {', '.join(names)}")
     return names[0], None
+
+
+def load_chosen(args: argparse.Namespace) -> "Artifact":
+    """The model asked for with ``--model``, of the store or of an MLflow registry; see ``choose_model``.
+
+    Raises:
+        UsageError: Nothing says which of several.
+        InputError: There is no such model, or it is damaged.
+    """
+    from textclf.artifact.registry import is_registered, load_registered, registry_address
+    from textclf.config import load_pipeline
+
+    pipeline = None if args.config is None else load_pipeline(args.config)
+    reference = args.model or (pipeline.score.model if pipeline is not None else None)
+    if reference is not None and is_registered(reference):
+        models = args.models if pipeline is None else pipeline.models_folder
+        address = None if pipeline is None else pipeline.tracking_uri
+        return load_registered(reference, registry_address(address, models)).artifact
+    store, pipeline = open_store(args)
+    return store.load(*choose_model(store, pipeline, args.model))

@@ -19,12 +19,17 @@ from textclf.config.model import (
     Train,
     Upkeep,
 )
+from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 
 __all__ = [
     "Distribution",
     "Gate",
+    "Lineage",
     "Lock",
+    "Logs",
+    "Metrics",
     "Mlflow",
+    "Nightly",
     "Pipeline",
     "Report",
     "Score",

@@ -3,27 +3,16 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from textclf.config.operation import Lineage, Logs, Metrics, Nightly
+from textclf.config.section import Count, Index, Section, Share
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 """A name that is safe as a folder, a partition value and a SQL literal."""
 
 SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
 DELIMITED = ("tsv", "csv")
-
-
-class Section(BaseModel):
-    """A section of the pipeline file: unknown keys are mistakes, values never change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Source(Section):
@@ -137,7 +126,6 @@ class Distribution(Section):
 
 
 Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
-Count = Annotated[int, Field(ge=1)]
 
 
 class SearchPlan(Section):
@@ -244,6 +232,10 @@ class Score(Section):
     ``gpu`` says whether Keras scores on GPUs: where executors have some, never, or always and nowhere else.
     ``challenger`` scores beside the champion: one model for all rows, ``newest`` for each source's newest version, or
     a model for each source by its name.
+    Texts of more than ``max_text_bytes`` are rejected: one alone could take the memory of a worker.
+    ``changed_only`` copies the scores of texts that the ``copy_days`` newest published days hold, scored the same way.
+    ``since``, a version of the input, which is a Delta table with a change data feed, scores what changed after it;
+    ``last`` is the version that the newest run before has read.
     """
 
     input: str | None = None
@@ -259,10 +251,10 @@ class Score(Section):
     max_table_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
     half: bool = False
     gpu: Literal["auto", "never", "always"] = "auto"
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Index = Annotated[float, Field(gt=0)]
+    max_text_bytes: Annotated[int, Field(ge=1, le=1 << 30)] = 16 << 20
+    changed_only: bool = False
+    copy_days: Annotated[int, Field(ge=1, le=400)] = 1
+    since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None
 
 
 class Gate(Section):
@@ -343,6 +335,10 @@ class Pipeline(Section):
     lock: Lock = Lock()
     upkeep: Upkeep = Upkeep()
     report: Report = Report()
+    nightly: Nightly = Nightly()
+    logs: Logs = Logs()
+    metrics: Metrics = Metrics()
+    lineage: Lineage | None = None
     mlflow: Mlflow | None = None
 
     @field_validator("sources")
@@ -374,6 +370,11 @@ class Pipeline(Section):
     def models_folder(self) -> str:
         """Folder or URL of the trained models."""
         return self.models or f"{self.warehouse}/models"
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """The MLflow server that the file names, None where it names none."""
+        return None if self.mlflow is None else self.mlflow.tracking_uri
 
     def source(self, name: str) -> Source | None:
         """The source of that name, or None."""

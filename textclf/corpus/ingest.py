@@ -1,5 +1,6 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,10 @@ from textclf.config import Source
 from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, with_place
 from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.plain import plain_columns
+from textclf.described import carried, described
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
+from textclf.tables.digests import files_digest
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
@@ -64,7 +67,7 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
-    looks = _each(lambda source: look_at(spark, source), sources)
+    looks = _each(spark, lambda source: look_at(spark, source), sources)
     odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
     with ExitStack() as stack:
@@ -72,7 +75,7 @@ def ingest_corpus(
         reasons: dict[str, dict[str | None, int]] = {name: {} for name in names}
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
-            _each(lambda source: _stage(odd[source.name], place), [look.source for look in odd.values()])
+            _each(spark, lambda source: _stage(odd[source.name], place), [look.source for look in odd.values()])
             staged = place.read(spark).where("fragment IS NULL")
             for row in staged.groupBy("source", "reason").count().collect():
                 reasons[row["source"]][row["reason"]] = row["count"]
@@ -81,11 +84,29 @@ def ingest_corpus(
     return counts
 
 
-def _each(work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:
+def fingerprints(spark: SparkSession, sources: Sequence[Source]) -> dict[str, str]:
+    """By name, a digest of the source's section of the pipeline file and of what its files are now.
+
+    Files are told by path, size and time, a Delta table by its version; nothing is read.
+
+    Raises:
+        InputError: A source cannot be found.
+    """
+
+    def fingerprint(source: Source) -> str:
+        place = absolute(source.path)
+        delta = source.format == "delta"
+        content = str(Location(path=place).version(spark)) if delta else files_digest(spark, [place])
+        return hashlib.sha256(f"{source.model_dump_json()}\n{content}".encode()).hexdigest()
+
+    return {source.name: found for source, found in zip(sources, _each(spark, fingerprint, sources), strict=True)}
+
+
+def _each(spark: SparkSession, work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:
     """The work's result for each source; one error for all sources that cannot be read."""
 
     def attempt(source: Source) -> _Result:
-        with _readable(source):
+        with _readable(source), described(spark, "ingest", source=source.name):
             return work(source)
 
     with ThreadPoolExecutor(min(_AT_ONCE, len(sources))) as pool:
@@ -247,7 +268,7 @@ def publish(
     refused = warehouse.location(CORPUS_REJECTS.name)
     # A new table of rejects is made while the executors write.
     with _readable(*(look.source for look in looks), told=failed_reading), ThreadPoolExecutor(1) as pool:
-        made = pool.submit(refused.ensure, spark, CORPUS_REJECTS)
+        made = pool.submit(carried(spark, refused.ensure), spark, CORPUS_REJECTS)
         commit = warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:

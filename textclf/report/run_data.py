@@ -83,7 +83,8 @@ class RunData:
     """A run.
 
     Attributes:
-        run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed.
+        run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed;
+            ``rows_of`` is the run that scored its rows, another one where it published what that one had staged.
         earlier: Runs of the same job before it, the newest first.
         now: What it published and is still there, by source.
         before: The last slice before its first day, by source.
@@ -113,14 +114,14 @@ def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_
     """
     run, earlier = _runs(spark, warehouse, run_id)
     published = _published(spark, warehouse, run)
-    now, before = _distributions(published, run["run_id"])
+    now, before = _distributions(published, run["rows_of"])
     return RunData(
         run,
         earlier,
         now,
         before,
-        [] if published is None else duels(published.where(F.col("run_id") == run["run_id"])),
-        _rejects(spark, warehouse, run["run_id"]),
+        [] if published is None else duels(published.where(F.col("run_id") == run["rows_of"])),
+        _rejects(spark, warehouse, run["rows_of"]),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
     )
@@ -143,6 +144,7 @@ def _runs(spark: SparkSession, warehouse: Warehouse, run_id: str | None) -> tupl
     run = found[0].asDict(recursive=True)
     for name in ("gate", "details"):
         run[name] = json.loads(run[name]) if run[name] else {}
+    run["rows_of"] = run["details"].get("published_run", run["run_id"])
     past = table.where((F.col("job") == run["job"]) & (F.col("run_id") < run["run_id"]))
     rows = past.orderBy(F.desc("run_id")).select(*_readable(table)).limit(_EARLIER).collect()
     return run, [row.asDict(recursive=True) for row in rows]
@@ -221,7 +223,7 @@ def _examples(
     """The rows of the lowest scores, with their texts from the input as the run read it."""
     if results is None or run["input"] is None:
         return []
-    lowest = results.where(F.col("run_id") == run["run_id"]).orderBy("score").limit(pipeline.report.examples)
+    lowest = results.where(F.col("run_id") == run["rows_of"]).orderBy("score").limit(pipeline.report.examples)
     rows = lowest.select("id", "source", "label", "score").collect()
     if not rows:
         return []

@@ -1,7 +1,5 @@
 """The report of a run: one HTML page that needs nothing beside itself."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,8 +7,10 @@ from typing import Any
 
 from textclf.artifact import Manifest
 from textclf.errors import InputError
+from textclf.files import replace_file
 from textclf.report.run_data import RunData
 from textclf.report.run_figures import pictures
+from textclf.tables import Warehouse
 
 MEASURES = ("accuracy", "macro F1", "log loss", "ROC AUC", "calibration error")
 _DRAWN = 12  # sources with pictures, the largest; all are in the table
@@ -44,6 +44,14 @@ def render(data: RunData) -> str:
     )
 
 
+def default_path(warehouse: Warehouse, run_id: str) -> Path:
+    """Where the page of a run is, unless a command line says otherwise."""
+    name = f"{run_id}.html"
+    folder = warehouse.local_root
+    # A warehouse that is no folder of this machine is no place for a file; the current folder is.
+    return Path(name) if folder is None else folder / "reports" / name
+
+
 def write(page: str, path: Path) -> None:
     """Write the page in one step: whoever looks at it sees the old one or the new one.
 
@@ -51,12 +59,7 @@ def write(page: str, path: Path) -> None:
         InputError: It cannot be written there.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
+        replace_file(path, page)
     except OSError as error:
         raise InputError(
             f"The report {path} cannot be written.", received=error.strerror or error,

@@ -10,10 +10,12 @@ from textclf.errors import InputError
 from textclf.scoring.score import STAGED, targets_of
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.audit import Figures
+from textclf.tables.columns import check_columns, published_columns
 from textclf.tables.history import publications, record_killed
 from textclf.tables.lineage import run_record
 from textclf.tables.lock import locked
-from textclf.tables.publish import Slice, check_columns
+from textclf.tables.publish import Slice
+from textclf.tables.schemas import CHALLENGED, DIGEST
 from textclf.tables.staging import remove
 
 
@@ -42,8 +44,14 @@ def publish_anyway(
     """
     record, stored = _refused(spark, warehouse, refused)
     gate = record["gate"]
-    challenged = "challenger_label" in stored.columns
-    targets = targets_of(warehouse, stored.schema["id"].dataType, output, challenged=challenged)
+    columns = stored.columns
+    targets = targets_of(
+        warehouse,
+        stored.schema["id"].dataType,
+        output,
+        challenged=CHALLENGED.fieldNames()[0] in columns,
+        digests=DIGEST.name in columns,
+    )
     place = str(targets.accepted.place)
     if masked(place) != gate["output"]:
         raise InputError(
@@ -58,7 +66,7 @@ def publish_anyway(
         record_killed(spark, warehouse, locks, targets.accepted.place)
         _check_newest(spark, warehouse, place, record, slices)
         for target in (targets.accepted, targets.refused):
-            check_columns(spark, target.place, target.spec)
+            check_columns(target.place, published_columns(spark, target.place), target.spec)
             run.tables[target.spec.name] = str(target.place)
         _note(run, record, refused, reason)
         locks.check()
@@ -91,7 +99,9 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
-    kept = {name: record["details"][name] for name in ("day", "corpora", "challengers") if name in record["details"]}
+    # The digests too: the day then counts as published from that input, and is not scored again to be refused again.
+    names = ("day", "corpora", "challengers", "limit", "fingerprint", "input_digest")
+    kept = {name: record["details"][name] for name in names if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 
 

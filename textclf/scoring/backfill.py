@@ -2,24 +2,28 @@
 
 import hashlib
 import json
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
-from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from textclf.config import Pipeline, config_digest, masked
+from textclf import stopping
+from textclf.config import Pipeline
+from textclf.described import carried, described
 from textclf.errors import TextclfError, UsageError
-from textclf.scoring.inputs import files_digest
+from textclf.logs import say
+from textclf.outcome import end_with
+from textclf.scoring.inputs import day_digests
 from textclf.scoring.score import Plan, ScoreOptions, plan_scoring, score_planned
 from textclf.tables import RunRecord, Warehouse
-from textclf.tables.history import publications
+from textclf.tables.history import newest_of_days, publications
 
 _SHOWN = 10  # days that a message names
+_ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
+"""Sections of the pipeline file that no row depends on."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,30 @@ def score_range(
 ) -> None:
     """Score each day of a range as ``score_table`` does; ``run`` sums up, each day has a record of its own.
 
-    A day is skipped where its newest publication had the same input, models, pipeline file and options: killed in
-    the middle and started again, only what is missing is scored. The input is read as it is now, for all days.
+    A day is skipped where its newest publication had the same input, models, settings and options: killed in the
+    middle and started again, only what is missing is scored. The input is read as it is now, for all days.
 
     Raises:
         UsageError: The input has no date column, or as ``score_table``.
         TextclfError: Days failed; all others are published. Its exit code is theirs, 1 where they differ.
+    """
+    check_range(pipeline)
+    plan = plan_scoring(spark, warehouse, pipeline, options)
+    plan.note(run)
+    marks = mark_days(plan, pipeline, options, days.first, days.last)
+    done = {} if days.force else newest_of_days(publications(spark, warehouse, plan.output))
+    known = {day: publication.fingerprint for day, publication in done.items()}
+    wanted = {day: marks.get(day) for day in days.days}
+    wanted = {day: mark for day, mark in wanted.items() if mark is None or known.get(day) != mark.fingerprint}
+    scorer = DayScorer(spark, warehouse, pipeline, run, options, plan)
+    finish_range(run, scorer.score(wanted, days.parallel), skipped=len(days.days) - len(wanted))
+
+
+def check_range(pipeline: Pipeline) -> None:
+    """Refuse a range of days of an input without days.
+
+    Raises:
+        UsageError: The pipeline file names no column of days.
     """
     if pipeline.score.date is None:
         raise UsageError(
@@ -66,70 +88,109 @@ def score_range(
             expected="the name of the input's column of days",
             fix="set date under [score], or score one day with --date",
         )
-    plan = plan_scoring(spark, warehouse, pipeline, options)
-    plan.note(run)
-    mark = fingerprint(plan, pipeline, options)
-    done = {} if days.force else _published(spark, warehouse, plan)
-    wanted = [day for day in days.days if mark is None or done.get(day) != mark]
-    with ThreadPoolExecutor(days.parallel) as pool:
-        records = list(pool.map(_scorer(spark, warehouse, pipeline, run, options, plan, mark), wanted))
-    _sum_up(run, records, skipped=len(days.days) - len(wanted))
-    _raise_for(records)
 
 
-def fingerprint(plan: Plan, pipeline: Pipeline, options: ScoreOptions) -> str | None:
-    """Digest of all that decides the rows of a day; None where the input's content cannot be told from its files."""
-    table = plan.table
-    content = str(table.version) if table.version is not None else files_digest(table)
-    if content is None:
-        return None
+@dataclass(frozen=True)
+class Mark:
+    """What decides the rows of a day.
+
+    Attributes:
+        input: Digest of the files that hold the day's rows; empty where there are none.
+        fingerprint: Digest of that, of the models, of what the pipeline file says about rows, and of the options.
+    """
+
+    input: str
+    fingerprint: str
+
+
+def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date, last: date) -> dict[date, Mark]:
+    """The mark of each day from ``first`` to ``last``; none where the input's content cannot be told from files.
+
+    Without a column of days all rows are of every day.
+    """
+    table, name = plan.table, pipeline.score.date
+    days = Range(first, last).days
+    if name is not None:
+        found = day_digests(table, table.day(name), first, last)
+    else:
+        # One day for all rows, whichever it is.
+        found = day_digests(table, F.lit(first), first, first)
+        found = found and dict.fromkeys(days, found.get(first, ""))
+    if found is None:
+        return {}
+    settings = pipeline.model_dump_json(exclude=_ABOUT_RUNS)
     of_rows = asdict(replace(options, input=None, output=None, day=None))
-    parts = [str(table.place), content, sorted(plan.routes.digests.items()), config_digest(pipeline), of_rows]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+    same = [str(table.place), sorted(plan.routes.digests.items()), settings, of_rows]
+    marks = {}
+    for day in days:
+        content = found.get(day, "")
+        marks[day] = Mark(content, hashlib.sha256(json.dumps([content, *same], default=str).encode()).hexdigest())
+    return marks
 
 
-def _published(spark: SparkSession, warehouse: Warehouse, plan: Plan) -> Mapping[date | None, str | None]:
-    """Fingerprint of the newest publication of each day."""
-    found: dict[date | None, str | None] = {}
-    for publication in publications(spark, warehouse, plan.output):
-        for day in publication.days:
-            found.setdefault(day, publication.fingerprint)
-    return found
+def once(work: Callable[[], object]) -> None:
+    """Do the work, without another attempt."""
+    work()
 
 
-def _scorer(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    whole: RunRecord,
-    options: ScoreOptions,
-    plan: Plan,
-    mark: str | None,
-) -> Callable[[date], tuple[RunRecord, int]]:
-    """The function that scores one day and gives its record, kept in ``runs``, and its exit code."""
+@dataclass(frozen=True)
+class DayScorer:
+    """Scores days one by one, each with a record of its own in ``runs``.
 
-    def score(day: date) -> tuple[RunRecord, int]:
-        run = RunRecord(whole.job, config_digest=whole.config_digest, spark_app_id=whole.spark_app_id)
-        run.details |= {"fingerprint": mark, "range": whole.run_id}
+    Attributes:
+        run: The run that the days belong to.
+        attempt: Calls the scoring of a day, again where that makes sense.
+        ended: Is told each day's record when it is there; from any thread.
+    """
+
+    spark: SparkSession
+    warehouse: Warehouse
+    pipeline: Pipeline
+    run: RunRecord
+    options: ScoreOptions
+    plan: Plan
+    attempt: Callable[[Callable[[], object]], None] = once
+    ended: Callable[[RunRecord], None] = lambda record: None  # noqa: ARG005 - nobody listens
+
+    def score(self, days: Mapping[date, Mark | None], parallel: int) -> list[tuple[RunRecord, int]]:
+        """Score days, some side by side; the record and exit code of each, in order."""
+
+        def one(day: date) -> tuple[RunRecord, int]:
+            return self._score(day, days[day])
+
+        with ThreadPoolExecutor(parallel) as pool:
+            # With the job group and the other local properties of this thread.
+            return list(pool.map(carried(self.spark, one), days))
+
+    def _score(self, day: date, mark: Mark | None) -> tuple[RunRecord, int]:
+        whole = self.run
+        run = RunRecord("score_table", config_digest=whole.config_digest, spark_app_id=whole.spark_app_id)
+        run.details |= {"fingerprint": mark and mark.fingerprint, "input_digest": mark and mark.input}
+        run.details["range"] = whole.run_id
         code = 0
-        try:
-            score_planned(spark, warehouse, pipeline, run, replace(options, day=day), plan)
-            run.end("succeeded")
-        except TextclfError as error:
-            code = error.exit_code
-            run.end(error.status, error.problem)
-            sys.stderr.write(masked(f"{whole.job}, {day}: {error}\n"))
-        except Exception as error:  # noqa: BLE001 - the outermost frame of a day: recorded, reported, other days go on
-            code = 1
-            run.end("failed", f"{type(error).__name__}: {error}".partition("\n")[0][:500])
-            sys.stderr.write(masked(traceback.format_exc()))
-        run.append(spark, warehouse)
-        sys.stderr.write(f"{whole.job}, {day}: {run.status}, {run.scored_rows or 0} rows scored\n")
+        options = replace(self.options, day=day)
+        with described(self.spark, "score", day=day):
+            try:
+                stopping.check()
+                self.attempt(lambda: score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan))
+                run.end("succeeded")
+            except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
+                code = end_with(run, error, day=day).code
+                run.details["day"] = day.isoformat()
+            run.append(self.spark, self.warehouse)
+            say(f"{whole.job}, {day}: {run.status}, {run.scored_rows or 0} rows scored")
+            self.ended(run)
         return run, code
 
-    # With the job group and the other local properties of the caller's thread.
-    made: Callable[[date], tuple[RunRecord, int]] = inheritable_thread_target(spark)(score)
-    return made
+
+def finish_range(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: int) -> None:
+    """Sum the days up in the run that they belong to.
+
+    Raises:
+        TextclfError: Days failed; its exit code is theirs, 1 where they differ.
+    """
+    _sum_up(run, records, skipped)
+    _raise_for(records)
 
 
 def _sum_up(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: int) -> None:
@@ -137,6 +198,9 @@ def _sum_up(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: i
     run.input_rows = sum(day.input_rows or 0 for day in days)
     run.scored_rows = sum(day.scored_rows or 0 for day in days)
     run.rejected_rows = sum(day.rejected_rows or 0 for day in days)
+    copied = [day.details["copied_rows"] for day in days if "copied_rows" in day.details]
+    if copied:
+        run.details["copied_rows"] = sum(copied)
     counts = {status: sum(day.status == status for day in days) for status in sorted({day.status for day in days})}
     run.details["days"] = counts | {"skipped": skipped}
 

@@ -1,6 +1,7 @@
 """The table to score: found, pinned to a version, cut down to the columns that matter."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from delta import DeltaTable
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, StringType, TimestampNTZType, TimestampType
 
 from textclf.errors import InputError
+from textclf.tables.digests import digest_of, named
 from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.warehouse import Location, absolute
 
@@ -100,16 +102,25 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
         ) from error
 
 
-def files_digest(table: InputTable) -> str | None:
-    """SHA-256 over path, size and time of each of a table's files; None where rows do not come from files alone."""
-    files = table.rows.inputFiles()
-    if not files:
+def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict[date, str] | None:
+    """For each day from ``first`` to ``last`` that has rows, SHA-256 over path, size and time of their files.
+
+    A day that shares a file with others changes with them; days are told apart best where the table is partitioned by
+    day, or grows by appends.
+
+    Args:
+        day: The column of days.
+
+    Returns:
+        None where rows do not come from files alone.
+    """
+    file = named("_metadata.file_path", "_metadata.file_size", "_metadata.file_modification_time")
+    try:
+        files = table.rows.where(day.between(F.lit(first), F.lit(last))).select(day.alias("day"), file.alias("file"))
+    except AnalysisException:  # a view has no files
         return None
-    # A binary file's content is not read where nobody selects it.
-    listed = table.rows.sparkSession.read.format("binaryFile").load(files)
-    named = F.concat_ws("|", "path", F.col("length").cast("string"), F.unix_micros("modificationTime").cast("string"))
-    joined = F.concat_ws("\n", F.array_sort(F.collect_list(named)))
-    return str(listed.agg(F.sha2(joined, 256).alias("digest")).collect()[0]["digest"])
+    found = files.distinct().groupBy("day").agg(digest_of(F.col("file")).alias("digest"))
+    return {row["day"]: row["digest"] for row in found.collect()}
 
 
 def _in_catalog(spark: SparkSession, name: str) -> bool:

@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from pyspark import Accumulator, AccumulatorParam, InheritableThread, SparkConte
 from pyspark.errors import PySparkException
 
 from textclf.errors import TextclfError
+from textclf.training.network import prepare_engine, use_keras_backend
 
 _TRIES = 3  # a task that took its process with it as often is given up
 _TASK = re.compile(r"Task (\d+) in stage [\d.]+ failed")
@@ -109,7 +110,8 @@ class FanOut:
     def _run(self, tasks: list[Task]) -> None:
         try:
             self.context.setLocalProperty("spark.scheduler.pool", self.pool)
-            self.context.setJobGroup(self.pool, f"{len(tasks)} {self.pool}")
+            name = self.context.getLocalProperty("spark.job.description") or "search"
+            self.context.setJobGroup(self.pool, f"{name}, {len(tasks)} {self.pool}")
             losses: dict[str, int] = {}
             while tasks and not self._closed:
                 tasks = self._attempt(tasks, losses)
@@ -162,6 +164,24 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
     finally:
         context.environment.clear()
         context.environment.update(before)
+
+
+def import_ahead(context: SparkContext, engine: str) -> None:
+    """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
+
+    An import that fails will fail again where the first trial needs it, and says so there.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            use_keras_backend(engine)
+            prepare_engine()
+
+    def begin(_: int) -> None:
+        threading.Thread(target=load, daemon=True).start()
+
+    slots = context.defaultParallelism
+    context.parallelize(range(slots), slots).foreach(begin)
 
 
 def _gone(times: int) -> str:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from textclf.search.trial import Result, Trial
 from textclf.tables import Warehouse
 from textclf.tables.schemas import TRIALS
+from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Location
 
 _EVERY = 2.0  # seconds between two commits at least
@@ -74,7 +75,7 @@ class Ledger:
 
     def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
         rows = [self._row(trial, result) for trial, result in ended]
-        self.place.append(self.spark.createDataFrame(rows, TRIALS.schema).coalesce(1))
+        append_rows(self.spark, self.place, TRIALS, rows)
 
     def _row(self, trial: Trial, result: Result) -> tuple[object, ...]:
         values = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from textclf.logs import say
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 _LINE = 60.0  # seconds between two lines where nobody watches
@@ -56,7 +57,7 @@ class Progress:
             self._bar.update(self.done - self._bar.n)
         elif self._bar is None and time.monotonic() - self._last >= _LINE:
             self._last = time.monotonic()
-            sys.stderr.write(f"{self}\n")
+            say(str(self))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

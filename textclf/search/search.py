@@ -18,7 +18,7 @@ from textclf.search.choice import Standing, Verdict
 from textclf.search.encode import encode_sources
 from textclf.search.encoded import Info, file_system
 from textclf.search.exclusive import sources_locked
-from textclf.search.fanout import FanOut, worker_environment
+from textclf.search.fanout import FanOut, import_ahead, worker_environment
 from textclf.search.ledger import Ledger
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants, ordered
@@ -94,14 +94,16 @@ def search_models(
     with (
         sources_locked(spark, warehouse, list(fields), search_id, pipeline.lock.lease) as locks,
         _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
+        worker_environment(spark.sparkContext, pipeline.train.keras_backend),
     ):
+        if any(isinstance(each.choice.made, KerasArchitecture) for field in fields.values() for each in field):
+            import_ahead(spark.sparkContext, pipeline.train.keras_backend)
         infos = encode_sources(spark, warehouse, pipeline, sources, folder)
         ledger = Ledger.of(spark, warehouse, search_id)
         known = {} if fresh else ledger.known(list(fields))
         running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
-        with worker_environment(spark.sparkContext, pipeline.train.keras_backend):
-            running.begin(infos, fields)
-            running.finish()
+        running.begin(infos, fields)
+        running.finish()
         outcomes = running.outcomes
         results = [pair for race in running.races for pair in race.pairs()]
         return Report(search_id, outcomes, ledger.written, running.reused, time.monotonic() - begun, results)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from textclf.errors import TextclfError
 from textclf.search.choice import Standing
 from textclf.search.search import Outcome, Report
 
@@ -48,6 +49,21 @@ def problems(report: Report) -> list[str]:
         for outcome in report.outcomes.values()
         if outcome.problem is not None
     ]
+
+
+def raise_for(report: Report) -> None:
+    """Say which sources have no winner.
+
+    Raises:
+        TextclfError: There are such.
+    """
+    if failed := problems(report):
+        raise TextclfError(
+            f"{len(failed)} of {len(report.outcomes)} sources have no winner; the others have.",
+            received="\n    ".join(failed[:20]),
+            expected="two labels or more, a vocabulary, and one candidate that does not fail in any fold",
+            fix="look at the errors in the table trials; run again, which keeps what has ended",
+        )
 
 
 def details(report: Report) -> dict[str, Any]:

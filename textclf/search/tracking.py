@@ -4,25 +4,21 @@ It is written when everything else is done, in a thread that is waited for no lo
 tracking server that is dead or slow changes nothing about the search.
 """
 
-import os
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from textclf.artifact import ModelStore
+from textclf.artifact.registry import DIGEST_TAG, import_mlflow, patience, registry_address
 from textclf.config import Mlflow
-from textclf.errors import UsageError
-from textclf.search.pyfunc import LABEL, SCORE, TEXT, write
+from textclf.search.pyfunc import save_model
 from textclf.search.search import Outcome, Report
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 CHAMPION = "champion"
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 _LONGEST = 500  # characters of a parameter in MLflow
 
 
@@ -32,12 +28,8 @@ def log_search(settings: Mlflow, models: str, report: Report) -> None:
     Raises:
         UsageError: MLflow is not installed.
     """
-    try:
-        import mlflow  # noqa: F401 - missing is a mistake of the user, to be said before the thread begins
-    except ImportError as error:
-        fix = "pip install 'textclf[mlflow]', or take [mlflow] out of the pipeline file"
-        raise UsageError("The pipeline file has [mlflow], and MLflow is not installed.", fix=fix) from error
-    uri = settings.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(models)
+    import_mlflow("The pipeline file has [mlflow]")  # a mistake of the user, to be said before the thread begins
+    uri = registry_address(settings.tracking_uri, models)
     problem: list[str] = []
 
     def work() -> None:
@@ -47,30 +39,13 @@ def log_search(settings: Mlflow, models: str, report: Report) -> None:
             problem.append(f"{type(error).__name__}: {error}".partition("\n")[0][:300])
 
     thread = threading.Thread(target=work, daemon=True)
-    with _patience():
+    with patience():
         thread.start()
         thread.join(settings.timeout)
     if thread.is_alive():
         problem.append(f"no end after {settings.timeout} s")
     if problem:
         sys.stderr.write(f"MLflow at {uri}: {problem[0]}; the search is not logged there, or not all of it\n")
-
-
-def default_uri(models: str) -> str:
-    """SQLite beside a local folder of models, else in the current directory."""
-    return "sqlite:///mlflow.db" if "://" in models else f"sqlite:///{Path(models).absolute().parent / 'mlflow.db'}"
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Short waits for HTTP, where the user has set none."""
-    added = [name for name in _PATIENCE if name not in os.environ]
-    os.environ.update({name: _PATIENCE[name] for name in added})
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
 
 
 class _Log:
@@ -134,26 +109,16 @@ class _Log:
 
     def _register(self, outcome: Outcome, run: str) -> None:
         """The champion as the next version of the registered model of the source's name, with signature and alias."""
-        import mlflow
         from mlflow.exceptions import MlflowException
-        from mlflow.models import ModelSignature
-        from mlflow.types import ColSpec, Schema
 
         assert outcome.saved is not None
         name, digest = outcome.source, outcome.saved.digest
         known = self._client.search_model_versions(f"name = '{name}'")
-        if any(version.tags.get("digest") == digest for version in known):
+        if any(version.tags.get(DIGEST_TAG) == digest for version in known):
             return  # a search that was resumed after its end
-        signature = ModelSignature(
-            Schema([ColSpec("string", TEXT)]), Schema([ColSpec("string", LABEL), ColSpec("float", SCORE)])
-        )
         with tempfile.TemporaryDirectory() as scratch:
-            files, model = Path(scratch, "artifact"), Path(scratch, "model")
-            write(self._store.load(name, outcome.saved.version), files)
-            mlflow.pyfunc.save_model(
-                str(model), loader_module="textclf.search.pyfunc", data_path=str(files), signature=signature,
-                pip_requirements=["textclf"],
-            )  # fmt: skip
+            model = Path(scratch, "model")
+            save_model(self._store.load(name, outcome.saved.version), model)
             self._client.log_artifacts(run, str(model), "model")
         try:
             self._client.create_registered_model(name)
@@ -161,7 +126,7 @@ class _Log:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{self._client.get_run(run).info.artifact_uri}/model"
-        tags = {"digest": digest, "textclf_version": outcome.saved.version}
+        tags = {DIGEST_TAG: digest, "textclf_version": outcome.saved.version}
         version = self._client.create_model_version(name, source, run, tags=tags)
         self._client.set_registered_model_alias(name, CHAMPION, version.version)
 

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
 from textclf.session.java import ensure_java
+from textclf.session.lineage import Collector, add_lineage
 from textclf.session.options import parse
 
 # One thread for each numeric library in a worker: Spark already runs one worker a core.
@@ -52,7 +53,9 @@ LOCAL_DEFAULTS = {
 }
 
 
-def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> SparkSession:
+def open_session(
+    app_name: str, overrides: Mapping[str, str] | None = None, *, lineage: Collector | None = None
+) -> SparkSession:
     """Open Spark, or return the session that is open already.
 
     What spark-submit or the environment has set stays; then ``overrides``; then textclf's defaults. Without a
@@ -61,9 +64,11 @@ def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> S
     Args:
         app_name: Name of the application in Spark's UI and logs.
         overrides: Spark settings of the caller, as in ``spark.conf``.
+        lineage: Where Spark's listener sends OpenLineage events; a session that is open already stays as it is.
 
     Raises:
         JavaError: No Java that Spark can run on.
+        JarsError: The jar for lineage cannot be had.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
@@ -80,6 +85,8 @@ def open_session(app_name: str, overrides: Mapping[str, str] | None = None) -> S
         for key, value in settings.items():
             conf.setIfMissing(key, value)
     _add_delta(conf)
+    if lineage is not None:
+        add_lineage(conf, lineage)
     if conf.get("spark.master", "").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for key, value in LOCAL_DEFAULTS.items():

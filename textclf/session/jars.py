@@ -50,37 +50,51 @@ def resolve_jars() -> list[Path]:
     Raises:
         JarsError: They are not there and cannot be fetched.
     """
-    if not delta_jars():
+    fix = "check the network, or put the jars into a folder and set TEXTCLF_JARS to it"
+    return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
+
+
+def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list[Path]:
+    """The jars in a folder; where it has none yet, those of the coordinates are fetched into it.
+
+    Args:
+        problem, fix: What the error says where they cannot be fetched.
+
+    Raises:
+        JarsError: They are not there and cannot be fetched.
+    """
+    if not any(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
-            _fetch(Path(ivy))
-            _keep(Path(ivy, "jars"))
-    return delta_jars()
+            said = _fetch(Path(ivy), coordinates)
+            artifact = coordinates.split(":")[1]
+            if not any(Path(ivy).glob(f"jars/*{artifact}*.jar")):
+                raise JarsError(problem, received=said, expected=f"{coordinates} from a Maven repository", fix=fix)
+            _keep(Path(ivy, "jars"), folder)
+    return sorted(folder.glob("*.jar"))
 
 
-def _fetch(ivy: Path) -> None:
+def _fetch(ivy: Path, coordinates: str) -> str:
+    """Fetch into a folder; what the resolver said of what it did not find, else its last line."""
     # The resolver runs when a JVM starts; in a process of its own its pages of progress can be kept back.
     code = f"""
 from pyspark.sql import SparkSession
 settings = {{
-    "spark.jars.packages": {DELTA_COORDINATES!r},
+    "spark.jars.packages": {coordinates!r},
     "spark.jars.ivy": {str(ivy)!r},
     "spark.sql.warehouse.dir": {str(ivy)!r},
     "spark.ui.enabled": "false",
 }}
 SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode or not any(ivy.glob("jars/*delta-spark*.jar")):
-        raise JarsError(
-            "Delta's jars cannot be fetched.",
-            received=(done.stderr.strip().splitlines() or ["no message"])[-1],
-            expected=f"{DELTA_COORDINATES} from a Maven repository",
-            fix="check the network, or put the jars into a folder and set TEXTCLF_JARS to it",
-        )
+    # The caller's own submit options may hold jars and listeners that this JVM has no use for.
+    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    said = done.stderr.strip().splitlines() or ["no message"]
+    return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
 
 
-def _keep(fetched: Path) -> None:
-    folder = jar_folder()
+def _keep(fetched: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Filled aside and renamed: a set-up that is cut off leaves no half-filled folder.
     aside = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -91,4 +105,4 @@ def _keep(fetched: Path) -> None:
         name = jar.name.partition("_")[2]
         if _artifact(name) not in present:  # Spark's own release of a library is the one it is tested with
             shutil.copy(jar, aside / name)
-    aside.rename(folder)
+    aside.rename(folder)  # over an empty one, too

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from textclf.tables.gate import Baseline
 from textclf.tables.lock import Locks
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
+from textclf.tables.staging import any_staged
 from textclf.tables.warehouse import Location, Warehouse
 
 _RESULTS = "results", "run_id"
@@ -28,6 +29,10 @@ class Publication:
     Attributes:
         day: The day it was asked for, None where it took the days of its input.
         fingerprint: Digest of all that decides its rows.
+        input, input_version: As in its record.
+        limited: Whether it was asked for some rows of its input only.
+        input_digest: Digest of the files that held the day's rows.
+        models: Digest of each model by ``name@version``.
     """
 
     run_id: str
@@ -35,6 +40,11 @@ class Publication:
     day: date | None
     fingerprint: str | None
     slices: tuple[Figures, ...]
+    input: str | None = None
+    input_version: int | None = None
+    limited: bool = False
+    input_digest: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def days(self) -> set[date | None]:
@@ -43,15 +53,27 @@ class Publication:
         return asked | {figures.slice.ds for figures in self.slices}
 
 
-def publications(spark: SparkSession, warehouse: Warehouse, output: str) -> list[Publication]:
-    """The newest runs that published to the table ``output``, the newest first."""
+def publications(
+    spark: SparkSession, warehouse: Warehouse, output: str, status: str = "succeeded"
+) -> list[Publication]:
+    """The newest runs that published to the table ``output``, the newest first; or that were ``refused`` there."""
     place = warehouse.location(RUNS.name)
     if not place.exists(spark):
         return []
-    published = (F.col("job") == "score_table") & (F.col("status") == "succeeded")
+    published = (F.col("job") == "score_table") & (F.col("status") == status)
     here = F.get_json_object("gate", "$.output") == F.lit(masked(output))
     newest = place.read(spark).where(published & here).orderBy(F.desc("ended_at")).limit(_RUNS)
-    return [_publication(row) for row in newest.select("run_id", "ended_at", "gate", "details").collect()]
+    columns = ("run_id", "ended_at", "gate", "details", "models", "input", "input_version")
+    return [_publication(row) for row in newest.select(*columns).collect()]
+
+
+def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Publication]:
+    """The newest of these publications, newest first, for each day."""
+    found: dict[date | None, Publication] = {}
+    for publication in published:
+        for day in publication.days:
+            found.setdefault(day, publication)
+    return found
 
 
 def _publication(row: Any) -> Publication:
@@ -63,7 +85,24 @@ def _publication(row: Any) -> Publication:
         None if day is None else date.fromisoformat(day),
         details.get("fingerprint"),
         tuple(map(Figures.from_json, gate["slices"])),
+        row["input"],
+        row["input_version"],
+        details.get("limit") is not None,
+        details.get("input_digest"),
+        row["models"] or {},
     )
+
+
+def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | None, staged: str) -> str | None:
+    """The newest run that was stopped when it had staged all rows of that fingerprint; None without one."""
+    place = warehouse.location(RUNS.name)
+    if fingerprint is None or not any_staged(spark, warehouse) or not place.exists(spark):
+        return None
+    same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
+    found = place.read(spark).where((F.col("status") == "stopped") & same).orderBy(F.desc("ended_at")).limit(3)
+    runs = [row["run_id"] for row in found.select("run_id").collect()]
+    # One commit stages all rows: where there is a table, it is complete.
+    return next((run_id for run_id in runs if warehouse.staging(run_id, staged).exists(spark)), None)
 
 
 def baselines(

@@ -111,7 +111,7 @@ def _made_by(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str
     details = record.get("details", {})
     kept = ("run_id", "status", "started_at", "ended_at", "input", "input_version", "models", "config_digest")
     short = {key: record[key] for key in (*kept, "published_by") if record.get(key) is not None}
-    return short | {key: details[key] for key in ("code_version", "corpora") if key in details}
+    return short | {key: details[key] for key in ("code_version", "corpora", "registered_model") if key in details}
 
 
 def _records(spark: SparkSession, warehouse: Warehouse, condition: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -28,13 +27,16 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
+from textclf.logs import say
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 UNDATED = "undated"
 """Instead of a day: held by a run whose days only its input tells, from its beginning."""
+NIGHTLY = "nightly"
+"""Instead of a day: held by a nightly run, whatever its days."""
 Held = date | str | None
-"""What a lock is on: a day, None for rows without one, ``UNDATED``, or what ``searched`` gives."""
-_SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input"}
+"""What a lock is on: a day, None for rows without one, ``UNDATED``, ``NIGHTLY``, or what ``searched`` gives."""
+_SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input", NIGHTLY: "the nights"}
 _SEARCH = "search-"
 _SEARCHES = 64  # locks for the searches of all sources: each is a commit every third of a lease
 _ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
@@ -241,7 +243,7 @@ class Locks:
                 try:
                     self._lost = self._lost or not all(map(self._renew, self._taken.values()))
                 except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
-                    sys.stderr.write(f"The lock of run {self.run_id} could not be renewed: {_kind(error)}\n")
+                    say(f"The lock of run {self.run_id} could not be renewed: {_kind(error)}", "warning")
                 else:
                     self._renewed = time.monotonic()
 
@@ -258,9 +260,10 @@ class Locks:
                     # A number that is taken already belongs to who took over.
                     taken.log.commit(taken.number + 1, self._signed(taken, held=False))
             except Py4JError as error:
-                sys.stderr.write(
+                say(
                     f"The lock of run {self.run_id} could not be given back ({_kind(error)}); "
-                    f"it is free in {self.lease:g} seconds.\n"
+                    f"it is free in {self.lease:g} seconds.",
+                    "warning",
                 )
             self._taken.clear()
 
@@ -307,12 +310,15 @@ def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
     return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if lease.held else [])
 
 
+def _occupied(day: Held) -> str:
+    if str(day).startswith(_SEARCH):
+        return "Another search works on the same sources, or on some that share a lock with them."
+    return "Another nightly run is at work." if day == NIGHTLY else "Another run works on this day of the table."
+
+
 def _held(lease: Lease, output: str, day: Held) -> LockError:
-    search = str(day).startswith(_SEARCH)
     return LockError(
-        "Another search works on the same sources, or on some that share a lock with them."
-        if search
-        else "Another run works on this day of the table.",
+        _occupied(day),
         received=f"run {lease.run_id} of {lease.job}, process {lease.pid} on {lease.host}, since {lease.since}, "
         f"last sign of life {lease.renewed}",
         expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",

@@ -6,10 +6,11 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
 
-from textclf.errors import InputError
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, look_ahead, too_many
 from textclf.tables.retry import retried
-from textclf.tables.schemas import CHALLENGED, TableSpec
+from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
 
 
@@ -36,6 +37,16 @@ class Targets:
     accepted: Target
     refused: Target
 
+    @property
+    def id_type(self) -> DataType:
+        """Type of the ids in both."""
+        return self.accepted.spec.schema["id"].dataType
+
+    def look_ahead(self, spark: SparkSession) -> None:
+        """Get ready to publish, while there is other work to wait for."""
+        for target in (self.refused, self.accepted):
+            look_ahead(spark, target.place)
+
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice]) -> None:
         """Replace the slices by staged rows: those with a reason in one table, all others in the other.
 
@@ -48,35 +59,42 @@ class Targets:
         for target, condition in ((self.refused, "reason IS NOT NULL"), (self.accepted, "reason IS NULL")):
             replace_slices(target.place, stamped.where(condition), target.spec, slices)
 
+    def take_over(self, staged: StagedTable, run_id: str, slices: Collection[Slice], small_file_mb: int) -> None:
+        """``publish`` for rows that were staged a moment ago, in files of the published layout.
 
-def check_columns(spark: SparkSession, place: Location, spec: TableSpec) -> None:
-    """Refuse a table whose columns are not those of ``spec``; one that does not exist yet is fine.
+        Accepted rows are not copied: their files change hands. They are copied, into fewer and larger files, where
+        they would leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take
+        files as they are.
+        """
+        if staged.files is None or not slices:
+            self.publish(staged.rows, run_id, slices)
+            return
+        self._replace_refused(staged, [file for file in staged.files if file.reason is not None], slices)
+        accepted = [file for file in staged.files if file.reason is None]
+        place, spec = self.accepted.place, self.accepted.spec
+        if can_take(staged.spark, place, spec) and not too_many(accepted, len(slices), small_file_mb):
+            hand_over(staged, accepted, place, predicate(slices))
+        else:
+            replace_slices(place, staged.rows_in(accepted), spec, slices)
 
-    The columns of a challenger may be missing on either side: there are runs with and without one.
-
-    Raises:
-        InputError: It has others, such as ids of another type.
-    """
-    if not place.exists(spark):
-        return
-    found = {field.name: field.dataType.simpleString() for field in place.read(spark).schema}
-    wanted = {field.name: field.dataType.simpleString() for field in spec.schema}
-    optional = set(CHALLENGED.fieldNames()) - (found.keys() & wanted.keys())
-    differing = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name) and name not in optional]
-    if differing:
-        raise InputError(
-            f"The table at {place} has other columns than this run would write.",
-            received=", ".join(f"{name} {found.get(name, 'missing')}" for name in differing),
-            expected=", ".join(f"{name} {wanted.get(name, 'absent')}" for name in differing),
-            fix="write to another table with --output, or to another warehouse",
-        )
+    def _replace_refused(self, staged: StagedTable, files: Collection[StagedFile], slices: Collection[Slice]) -> None:
+        place, spec = self.refused.place, self.refused.spec
+        if files or not can_take(staged.spark, place, spec):
+            replace_slices(place, staged.rows_in(files), spec, slices)
+        else:
+            clear(staged.spark, place, predicate(slices))  # mostly there is nothing to remove, hence no commit
 
 
 def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice]) -> None:
-    """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty."""
+    """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty.
+
+    Rows come together by slice on their way, so that tasks do not leave a small file of each slice each.
+    """
     if not slices:
         return
-    retried(lambda: place.replace(df, spec, predicate(slices)))
+    # Adaptive execution splits large slices and joins small ones, to spark.sql.adaptive.advisoryPartitionSizeInBytes.
+    gathered = df.hint("rebalance", *spec.partition_by)
+    retried(lambda: place.replace(gathered, spec, predicate(slices)))
 
 
 def predicate(slices: Collection[Slice]) -> str:

@@ -42,11 +42,12 @@ def retried(commit: Callable[[], T]) -> T:
         try:
             return commit()
         except (*CONFLICTS, AnalysisException, Py4JJavaError) as error:
-            if attempt == ATTEMPTS - 1 or not _lost_a_race(error):
+            if attempt == ATTEMPTS - 1 or not lost_a_race(error):
                 raise
             time.sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))  # else losers would meet again
     raise AssertionError("the last attempt returns or raises")
 
 
-def _lost_a_race(error: Exception) -> bool:
+def lost_a_race(error: Exception) -> bool:
+    """Whether another writer's commit came first."""
     return isinstance(error, CONFLICTS) or any(word in str(error) for word in _CREATED_MEANWHILE)

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from textclf.config import masked
 from textclf.tables.retry import retried
 from textclf.tables.schemas import RUNS
+from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Warehouse
 from textclf.version import code_version
 
@@ -80,6 +81,5 @@ class RunRecord:
         values["details"] = json.dumps(details, default=str, ensure_ascii=False)
         place = warehouse.location(RUNS.name)
         row = tuple(values[name] for name in RUNS.columns)
-        rows = spark.createDataFrame([row], RUNS.schema).coalesce(1)
         retried(lambda: place.ensure(spark, RUNS))
-        retried(lambda: place.append(rows))
+        retried(lambda: append_rows(spark, place, RUNS, [row]))

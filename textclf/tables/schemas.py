@@ -1,9 +1,11 @@
 """Columns of every table that textclf writes."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     DataType,
     DateType,
     DoubleType,
@@ -11,6 +13,7 @@ from pyspark.sql.types import (
     IntegerType,
     LongType,
     MapType,
+    NumericType,
     StringType,
     StructField,
     StructType,
@@ -26,23 +29,25 @@ class TableSpec:
         statistics: Columns whose lowest and highest value each file notes, so that queries can skip it; None for
             Delta's own choice. Nobody looks for a range of texts, and noting theirs costs a third of the writing;
             every file holds every label.
-        grows: A table that lacks some of the columns gets them with the next rows.
+        small_commits: Whether rows come a few at a time, by ``small.append_rows``: Delta would otherwise gather every
+            ten commits in a Spark job that costs more than reading a hundred.
     """
 
     name: str
     schema: StructType
     partition_by: tuple[str, ...] = ()
     statistics: tuple[str, ...] | None = None
-    grows: bool = False
+    small_commits: bool = False
 
     @property
     def properties(self) -> dict[str, str]:
         """Delta's properties of the table."""
+        found = {"delta.checkpointInterval": "100"} if self.small_commits else {}
         if self.statistics is None:
-            return {}
+            return found
         if not self.statistics:
-            return {"delta.dataSkippingNumIndexedCols": "0"}
-        return {"delta.dataSkippingStatsColumns": ",".join(self.statistics)}
+            return found | {"delta.dataSkippingNumIndexedCols": "0"}
+        return found | {"delta.dataSkippingStatsColumns": ",".join(self.statistics)}
 
     @property
     def columns(self) -> list[str]:
@@ -102,6 +107,7 @@ TRIALS = TableSpec(
         started_at=_TIME,
     ),
     statistics=("trial", "source"),
+    small_commits=True,
 )
 RUNS = TableSpec(
     "runs",
@@ -123,6 +129,7 @@ RUNS = TableSpec(
         error=_TEXT,
         details=_TEXT,
     ),
+    small_commits=True,
 )
 
 SCORED = _schema(
@@ -147,17 +154,20 @@ CHALLENGED = _schema(
 )
 """What a second model adds beside it; null in rows that none challenges."""
 
+DIGEST = StructField("text_digest", BinaryType())
+"""Of a row's text and of how it was scored: a column of ``results`` where somebody asks for changed rows only."""
 
-def results(id_type: DataType, *, challenged: bool = False) -> TableSpec:
+
+def results(id_type: DataType, *, challenged: bool = False, digests: bool = False) -> TableSpec:
     """The results table for ids of that type.
 
     Args:
         challenged: With the columns of a challenger, which a table has from the first run with one on.
+        digests: With ``DIGEST``.
     """
     head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
-    more = CHALLENGED.fields if challenged else []
-    columns = [*head.fields, *SCORED.fields, StructField("run_id", _TEXT), *more]
-    return TableSpec("results", StructType(columns), ("ds", "source"), grows=challenged)
+    tail = [StructField("run_id", _TEXT), *(CHALLENGED.fields if challenged else []), *([DIGEST] if digests else [])]
+    return TableSpec("results", StructType([*head.fields, *SCORED.fields, *tail]), ("ds", "source"))
 
 
 def results_rejects(id_type: DataType) -> TableSpec:
@@ -175,3 +185,17 @@ def results_rejects(id_type: DataType) -> TableSpec:
         ),
         ("ds", "source"),
     )
+
+
+class Layout(TypedDict):
+    """How the rows of a pass lie in staging."""
+
+    partition_by: tuple[str, ...]
+    statistics: tuple[str, ...]
+
+
+def layout(id_type: DataType) -> Layout:
+    """Files of accepted rows are then those of ``results``: what partitions is in the names of folders alone."""
+    # Every file holds every label and score, but ids often rise. Delta refuses to note statistics of other types.
+    ids = ("id",) if isinstance(id_type, NumericType | StringType | DateType | TimestampType) else ()
+    return Layout(partition_by=("reason", "ds", "source"), statistics=ids)

@@ -1,10 +1,11 @@
 """Rows of a run that nobody sees yet: written once, counted, then published or thrown away."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
 
+from textclf import stopping
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location, Warehouse, hadoop_path
 
@@ -24,17 +25,42 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 
 
 @contextmanager
-def staged(warehouse: Warehouse, run_id: str, name: str, df: DataFrame, keep: Kept = ()) -> Iterator[DataFrame]:
-    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``."""
+def staged(
+    warehouse: Warehouse,
+    run_id: str,
+    name: str,
+    df: DataFrame,
+    keep: Kept = (),
+    *,
+    ready: str | None = None,
+    partition_by: tuple[str, ...] = (),
+    statistics: tuple[str, ...] = (),
+) -> Iterator[DataFrame]:
+    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``.
+
+    All of them stay, too, where the run is asked to stop: who does the same work again need not compute them.
+
+    Args:
+        ready: A run that has computed the same rows before and left them; then nothing is computed.
+        partition_by, statistics: As of ``TableSpec``; files that another table takes over need its own.
+    """
     spark = df.sparkSession
-    with _own(spark, warehouse.staging(run_id, name), keep) as place:
-        # One commit that creates the table and fills it: an empty one before it would be a second of its own.
-        place.replace(df, TableSpec(name, df.schema, statistics=()), "true")
+    complete = False
+    with _own(spark, warehouse.staging(run_id, name), keep, lambda: complete and stopping.asked()) as place:
+        if ready is not None:
+            _move(spark, warehouse.staging(ready, name), place)
+        else:
+            # One commit that creates the table and fills it: an empty one before it would be a second of its own.
+            place.replace(df, TableSpec(name, df.schema, partition_by, statistics), "true")
+        complete = True
         yield place.read(spark)
 
 
 @contextmanager
-def _own(spark: SparkSession, place: Location, keep: Kept) -> Iterator[Location]:
+def _own(
+    spark: SparkSession, place: Location, keep: Kept, useful: Callable[[], bool] = lambda: False
+) -> Iterator[Location]:
+    """A place of the run's own, removed on the way out but after an error of ``keep`` or where it is still useful."""
     kept = False
     try:
         yield place
@@ -42,8 +68,28 @@ def _own(spark: SparkSession, place: Location, keep: Kept) -> Iterator[Location]
         kept = True
         raise
     finally:
-        if not kept:
+        if not (kept or useful()):
             remove(spark, place)
+
+
+def any_staged(spark: SparkSession, warehouse: Warehouse) -> bool:
+    """Whether there may be rows in staging; of a catalog nobody asks that quickly."""
+    if warehouse.schema is not None:
+        return True
+    file_system, folder = hadoop_path(spark, f"{warehouse.root}/_staging")
+    return bool(file_system.exists(folder) and file_system.listStatus(folder))
+
+
+def _move(spark: SparkSession, place: Location, target: Location) -> None:
+    """Give a run's table to another run."""
+    if place.name is not None:
+        spark.sql(f"ALTER TABLE {place.name} RENAME TO {target.name}")
+        return
+    file_system, folder = hadoop_path(spark, str(place))
+    _, aim = hadoop_path(spark, str(target))
+    file_system.mkdirs(aim.getParent())
+    file_system.rename(folder, aim)
+    remove(spark, place)
 
 
 def remove(spark: SparkSession, place: Location) -> None:

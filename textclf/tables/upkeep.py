@@ -57,8 +57,8 @@ def tend(spark: SparkSession, place: Location, upkeep: Upkeep) -> dict[str, Any]
 def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> list[str]:
     """Remove staged rows that nobody will publish; the runs whose rows went.
 
-    Rows of a run that has ended go at once, those of a refused one after the retention, and those of a run without
-    a record, which may still work, after the retention too, unless it holds a lock.
+    Rows of a run that has ended go at once, those of a refused or stopped one after the retention, and those of a run
+    without a record, which may still work, after the retention too, unless it holds a lock.
     """
     ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
     places = list(_staged(spark, warehouse))

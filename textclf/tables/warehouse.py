@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -95,11 +96,11 @@ class Location:
         """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
 
         Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
+        Columns that the table lacks the same commit adds.
         """
         writer = df.select(*spec.columns).write
         if self.exists(df.sparkSession):
-            merge = {"mergeSchema": "true"} if spec.grows else {}
-            return self._commit(writer.mode("overwrite").option("replaceWhere", where).options(**merge))
+            return self._commit(writer.mode("overwrite").option("replaceWhere", where).option("mergeSchema", "true"))
         return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
 
     def _commit(self, writer: DataFrameWriter) -> str:
@@ -122,6 +123,11 @@ class Warehouse:
         """The warehouse that a pipeline file names."""
         root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
         return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
+
+    @property
+    def local_root(self) -> Path | None:
+        """The warehouse as a folder of this machine; None where it is a URL or a catalog's schema."""
+        return None if self.root is None or _URL.match(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
         """Where the table ``name`` is."""

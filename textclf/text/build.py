@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas import functions as arrow_functions
 
 from textclf.config import Pipeline, Source
+from textclf.described import carried
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
@@ -58,7 +59,7 @@ def build_vocabulary(
     # Side by side: the driver plans and commits one while the executors work on the other.
     with ThreadPoolExecutor(2) as pool:
         writes = [
-            pool.submit(warehouse.replace_sources, rows, spec, names)
+            pool.submit(carried(spark, warehouse.replace_sources), rows, spec, names)
             for rows, spec in ((tokens, TOKENS), (_indexed(counted, seen), VOCABULARY))
         ]
     for write in writes:

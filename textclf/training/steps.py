@@ -66,8 +66,9 @@ class Steps:
         assign(self.model, self.initial[seed])
         weigh(self.model)
         # Copies: the compiled step gives the memory of its state away.
-        copies = [[jnp.array(variable.value, copy=True) for variable in part] for part in _variables(self.model)]
-        return [*copies, [jnp.zeros(variable.shape, variable.dtype) for variable in self.optimizer.variables]]
+        # By way of numpy, which compiles no program for each shape.
+        copies = [[jnp.array(np.array(variable.value)) for variable in part] for part in _variables(self.model)]
+        return [*copies, [jnp.array(np.zeros(each.shape, each.dtype)) for each in self.optimizer.variables]]
 
     @property
     def rate_place(self) -> int:

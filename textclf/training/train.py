@@ -1,8 +1,7 @@
 """Train a model of a source and keep it as the next version."""
 
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -15,6 +14,7 @@ from pyspark.sql import SparkSession
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.config import Pipeline, Source
+from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.tables import Warehouse
 from textclf.text.build import load_vocabulary
@@ -76,17 +76,13 @@ def train_model(
     made = architecture(architecture_name)
     hyperparameters, settings = separate(pipeline, made, overrides)
     dataset = load_dataset(spark, warehouse, pipeline, source)
-    if made.tokenizer == "keras":
-        vocabulary, num_words = load_vocabulary(spark, warehouse, source.name), pipeline.text.num_words
-    else:
-        vocabulary = sorted_vocabulary(dataset.train, made.tokenizer)
-        num_words = len(vocabulary.tokens) + 1
-    # Words that the model cannot see would only make the artifact larger.
-    kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
-    encoder = Encoder(made.tokenizer, kept, num_words, pipeline.text.max_length)
+    text = pipeline.text
+    encoder = encoder_of(
+        made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(spark, warehouse, source.name)
+    )
     candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, candidate.shape)
-    sys.stderr.write(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows\n")
+    say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
     use_keras_backend(pipeline.train.keras_backend)
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
     evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
@@ -108,6 +104,24 @@ def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
     if pipeline.train.logs is None or not isinstance(made, KerasArchitecture):
         return None
     return Path(pipeline.train.logs, f"{source.name}-{made.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.csv")
+
+
+def encoder_of(
+    made: Architecture, rows: Rows, num_words: int, max_length: int, counted: Callable[[], Vocabulary]
+) -> Encoder:
+    """The encoder that an architecture's tokenizer asks for: of the most frequent words, or of all words of ``rows``.
+
+    Args:
+        counted: Gives the words by falling frequency, where they are asked for.
+    """
+    if made.tokenizer == "keras":
+        vocabulary = counted()
+    else:
+        vocabulary = sorted_vocabulary(rows, made.tokenizer)
+        num_words = len(vocabulary.tokens) + 1
+    # Words that the model cannot see would only make the artifact larger.
+    kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
+    return Encoder(made.tokenizer, kept, num_words, max_length)
 
 
 def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:

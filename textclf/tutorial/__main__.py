@@ -15,6 +15,7 @@ from textclf.tutorial.beyond import sms_section, trec_section
 from textclf.tutorial.exact import exact_section
 from textclf.tutorial.material import Material, load_material
 from textclf.tutorial.networks import networks_section
+from textclf.tutorial.searches import searches_section
 from textclf.tutorial.traps import traps_section
 
 Section = Callable[[Material, int], str]
@@ -23,6 +24,7 @@ Section = Callable[[Material, int], str]
 SECTIONS: dict[str, Section] = {
     "exact": exact_section,
     "networks": networks_section,
+    "searches": searches_section,
     "traps": traps_section,
     "trec": trec_section,
     "sms": sms_section,

@@ -54,12 +54,14 @@ class Material:
         vocabularies: Their tokens by frequency.
         quoted: Rows that pandas' default quoting leaves of the UCI sources, in order.
         more: SMS Spam (``sms``) and TREC (``trec``, ``trec_test``), whole.
+        folder: Where the files are.
     """
 
     datasets: dict[str, Dataset]
     vocabularies: dict[str, Vocabulary]
     quoted: dict[str, Labelled]
     more: dict[str, Labelled]
+    folder: Path
 
 
 def load_material(data: Path) -> Material:
@@ -80,17 +82,23 @@ def load_material(data: Path) -> Material:
             {source.name: load_vocabulary(spark, warehouse, source.name) for source in uci},
             {name: read_quoted(data / "uci" / f"{file}.txt") for name, file in UCI.items()},
             _whole(spark, warehouse),
+            data,
         )
         spark.stop()
     return made
 
 
-def _sources(data: Path) -> str:
-    uci = "".join(
+def uci_sources(data: Path) -> str:
+    """The UCI files as sources of a pipeline file."""
+    return "".join(
         f'[[sources]]\nname = "{name}"\npath = "{data}/uci/{file}.txt"\nformat = "tsv"\n'
         'columns = ["text", "label"]\nlabels = ["0", "1"]\n'
         for name, file in UCI.items()
     )
+
+
+def _sources(data: Path) -> str:
+    uci = uci_sources(data)
     files = {"trec": "TREC.train", "trec_test": "TREC.test"}
     return uci + _SOURCES.format(data=data) + "".join(_TREC.format(data=data, name=n, file=f) for n, f in files.items())
 

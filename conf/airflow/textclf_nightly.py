@@ -1,0 +1,94 @@
+"""The night as an Airflow DAG: one task a step, one run a day, backfilled by data interval.
+
+For Airflow 3 with the providers apache-spark and common-compat; docs/schedulers.md says how to set it up. Airflow needs
+none of textclf's packages: each task starts ``spark-submit``, which here is the project's wrapper.
+"""
+
+import os
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+
+HOME = Path(os.environ.get("TEXTCLF_HOME") or Path(__file__).resolve().parents[2])
+CONFIG = os.environ.get("TEXTCLF_CONFIG") or str(HOME / "conf" / "nightly.toml")
+START = os.environ.get("TEXTCLF_START") or "2026-01-01"
+DAY = "{{ data_interval_start | ds }}"
+
+# Exit codes of jobs that another try cannot change; 1 (anything else) and 5 (another run holds the lock) can pass.
+FINAL = {2: "wrong command line or pipeline file", 3: "unusable input", 4: "the gate refused to publish"}
+SEARCH_WEEKDAY = 0  # Monday
+
+
+class TextclfOperator(SparkSubmitOperator):
+    """One of textclf's jobs.
+
+    Args:
+        job: Name of the job.
+        flags: Its flags beside ``--config``; templated.
+    """
+
+    def __init__(self, *, job: str, flags: list[str] | None = None, **kwargs: Any) -> None:
+        arguments = ["--config", CONFIG, *(flags or [])]
+        super().__init__(application=job, application_args=arguments, name=f"textclf {job}", **kwargs)
+
+    def execute(self, context: Any) -> None:
+        """Run the job; what no retry can mend fails the task at once."""
+        # In the task's own process: spark-submit is looked up there, whatever the master.
+        os.environ["PATH"] = os.pathsep.join([str(HOME / "conf" / "airflow" / "bin"), os.environ["PATH"]])
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            found = re.search(r"Error code is: (\d+)", str(error))
+            code = int(found[1]) if found else 1
+            if code in FINAL:
+                raise AirflowFailException(f"{self.application}: {FINAL[code]} (exit code {code})\n{error}") from error
+            raise
+
+
+class SearchOperator(TextclfOperator):
+    """The search, on one day of the week: on other days yesterday's champions score."""
+
+    def execute(self, context: Any) -> None:
+        """Search, or be skipped."""
+        when, day = context["params"]["search"], context["data_interval_start"]
+        if when == "never" or (when == "weekly" and day.weekday() != SEARCH_WEEKDAY):
+            raise AirflowSkipException(f"search = {when}, and {day:%Y-%m-%d} is a {day:%A}")
+        super().execute(context)
+
+
+with DAG(
+    dag_id="textclf_nightly",
+    description="Ingest what is new, search once a week, score the day, publish, report",
+    # An interval is a day: the run of 03:00 scores the day on which it began.
+    schedule=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
+    start_date=datetime.fromisoformat(START).replace(tzinfo=timezone.utc),  # noqa: UP017 - for every Python of Airflow
+    catchup=False,  # past days are a decision: airflow backfill create
+    max_active_runs=1,  # the gate compares each day with those before it
+    params={"search": Param("weekly", type="string", enum=["weekly", "always", "never"])},
+    default_args={
+        "conn_id": "spark_default",  # master and deploy mode
+        "retries": 2,
+        "retry_delay": timedelta(minutes=10),
+        "retry_exponential_backoff": True,
+        "execution_timeout": timedelta(hours=6),
+    },
+    tags=["textclf"],
+) as dag:
+    ingest_corpus = TextclfOperator(task_id="ingest_corpus", job="ingest_corpus")
+    build_vocabulary = TextclfOperator(task_id="build_vocabulary", job="build_vocabulary")
+    search_models = SearchOperator(task_id="search_models", job="search_models")
+    score_table = TextclfOperator(
+        task_id="score_table",
+        job="score_table",
+        flags=["--date", DAY],
+        trigger_rule="none_failed",  # a skipped search is no failure
+    )
+    report = TextclfOperator(task_id="report", job="report")
+
+    # As a teardown the report is made of a refused night, too, and does not hide that it was refused.
+    ingest_corpus >> build_vocabulary >> search_models >> score_table >> report.as_teardown()

@@ -1,0 +1,51 @@
+"""One night: read what is new, build models anew where the rule says so, score the day, publish, report."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+
+from textclf.errors import UsageError
+from textclf.job import Job, day, parser, run
+from textclf.logs import say
+from textclf.nightly.night import plan_night, run_nightly
+from textclf.scoring.backfill import Range
+
+
+def work(job: Job) -> None:
+    """Do the night, or say what it would do."""
+    days = _days(job.args, job.record.started_at.date())
+    everywhere = (job.spark, job.warehouse, job.pipeline)
+    if not job.args.dry_run:
+        run_nightly(*everywhere, job.record, days)
+        return
+    plan = [str(decision) for decision in plan_night(*everywhere, days)]
+    for line in plan:
+        say(line)
+    job.record.details |= {"asked": [one.isoformat() for one in days], "plan": plan}
+
+
+def _days(args: argparse.Namespace, today: date) -> list[date]:
+    """The days asked for, in order."""
+    half = (args.first is None) != (args.last is None)
+    if half or (args.first and (args.date or args.first > args.last)):
+        raise UsageError(
+            "These flags do not go together.",
+            received=" ".join(sys.argv[1:]),
+            expected="--date, or --from with a --to that is no earlier, or neither",
+        )
+    return Range(args.first, args.last).days if args.first else [args.date or today]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; its exit code."""
+    made = parser("nightly", __doc__)
+    made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day of the night; default: today (UTC)")
+    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
+    made.add_argument("--dry-run", action="store_true", help="say what would be done, and why; write nothing")
+    return run("nightly", made, work, argv, kept=lambda args: not args.dry_run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

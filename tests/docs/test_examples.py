@@ -1,0 +1,56 @@
+"""The Python and the SQL in the documents run, block after block as a reader would type them."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql.types import LongType
+
+from tests.artifact.samples import sample
+from tests.commands import ROOT
+from textclf.artifact import ModelStore
+from textclf.tables import Location
+from textclf.tables.schemas import TRIALS, results
+
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LEFT_OUT = {
+    "GridSearchCV(": "sixteen fits of a network; tests/classifier runs a smaller one",
+}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/python-api.md", "docs/mlflow.md"])
+def test_its_python_runs(name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = ModelStore("warehouse/models")
+    store.promote("yelp", store.save(sample("yelp")).manifest.version)
+    spark.createDataFrame([(1, "good food")], "id long, text string").createOrReplaceTempView("texts")
+    prepare_results()
+    names = {"spark": spark, "texts": ["good food", "bad food"] * 10, "labels": ["1", "0"] * 10}
+
+    blocks = _PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
+
+    assert blocks
+    for block in blocks:
+        if not any(mark in block for mark in LEFT_OUT):
+            exec(compile(block, name, "exec"), names)
+
+
+def prepare_results() -> None:
+    import deltalake
+
+    rows = pd.DataFrame({"source": ["yelp"], "label": ["1"], "score": [0.9]})
+    deltalake.write_deltalake("warehouse/results", rows)
+
+
+def test_the_sql_of_the_readme_runs(spark: SparkSession, tmp_path: Path) -> None:
+    for spec in (results(LongType()), TRIALS):
+        Location(path=str(tmp_path / "warehouse" / spec.name)).ensure(spark, spec)
+
+    blocks = _SQL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert len(blocks) == 2
+    for block in blocks:
+        assert spark.sql(block.replace("delta.`warehouse/", f"delta.`{tmp_path}/warehouse/")).count() == 0

@@ -1,0 +1,116 @@
+"""Any bytes in any source format: each record is accepted or refused with a reason, none is lost, nothing raises."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz import FUZZ
+from textclf.config import Source
+from textclf.corpus.blocks import Block, BlockPlan
+from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
+from textclf.corpus.records import RAW_CHARACTERS, Reason, parser
+
+LIMIT = 200
+COLUMNS = ["text", "label"]
+MADE: dict[str, dict[str, Any]] = {
+    "tsv": {"columns": COLUMNS},
+    "csv": {"columns": ["label", "skipped", "text"]},
+    "csv plain": {"columns": COLUMNS, "quoting": False, "delimiter": ";"},
+    "tsv quoted": {"columns": COLUMNS, "quoting": True},
+    "jsonl": {"labels": ["0", "1", "true"]},
+    "text": {"pattern": r"(?P<label>\w+):\S+ (?P<text>.*)"},
+    "parquet": {},
+    "delta": {"labels": ["0", "1"]},
+}
+ENCODINGS = ("utf-8", "latin-1", "cp1252", "ascii", "shift_jis", "utf-7", "gb18030")
+LINE_FORMATS = ["tsv", "csv plain", "jsonl", "text"]
+QUOTED = ["csv", "tsv quoted"]
+# Pieces that mean something to a format, among bytes that do not.
+WORDS = (b'"', b'""', b",", b";", b"\t", b"\r", b"\0", b"{", b"}", b'{"text": "a", "label": ', b"1}", b"a:b c", b"NaN")
+BYTES = (b"\\ud800", b"\xff", b"\xc3", b"\xed\xa0\x80", b"+AGE-", "ü".encode())
+PIECES = st.sampled_from([*WORDS, *BYTES, b"[" * 300, b"1" * 5000, b"x" * (LIMIT + 1)])
+RECORDS = st.lists(PIECES | st.binary(max_size=12), max_size=8).map(lambda parts: b"".join(parts).replace(b"\n", b""))
+
+
+def source(kind: str, encoding: str = "utf-8") -> Source:
+    given_ = {"name": "s", "path": "p", "format": kind.partition(" ")[0], "max_record_bytes": LIMIT}
+    return Source.model_validate(given_ | MADE[kind] | {"encoding": encoding})
+
+
+def plan(blocks: int = 1) -> BlockPlan:
+    return BlockPlan(tuple(Block(at, f"/f{at}", 0, f"f{at}", 0, 1_000_000) for at in range(blocks)))
+
+
+def staged(parse: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], batch: pa.RecordBatch) -> list[Any]:
+    """The staged rows, which are as ``STAGED`` wants them: accepted or refused."""
+    rows = [row for made in parse(iter([batch])) for row in made.to_pylist()]
+    for row in rows:
+        assert list(row) == STAGED.columns
+        if row["fragment"] is not None:
+            continue
+        accepted = row["reason"] is None
+        assert accepted == (row["text"] is not None) == (row["label"] is not None) == (row["raw"] is None)
+        assert accepted or row["reason"] in set(Reason)
+        assert accepted or len(row["raw"]) <= RAW_CHARACTERS
+        assert not accepted or (row["text"].strip() and row["label"].strip())
+    return rows
+
+
+@FUZZ
+@given(st.sampled_from([*LINE_FORMATS, *QUOTED]), st.sampled_from(ENCODINGS), RECORDS)
+def test_a_record_is_accepted_or_refused(kind: str, encoding: str, raw: bytes) -> None:
+    text, label, reason = parser(source(kind, encoding))(raw)
+    assert (reason is None) == (text is not None) == (label is not None)
+
+
+@FUZZ
+@given(st.sampled_from(LINE_FORMATS), st.sampled_from(ENCODINGS), st.lists(RECORDS, max_size=5))
+def test_lines_become_as_many_rows(kind: str, encoding: str, lines: list[bytes]) -> None:
+    numbers = range(len(lines))
+    batch = pa.record_batch(
+        [pa.array([0] * len(lines), pa.int32()), pa.array(numbers, pa.int64()), pa.array(lines, pa.binary())],
+        names=["block", "position", "value"],
+    )
+    rows = staged(line_parser(source(kind, encoding), plan()), batch)
+    assert [row["position"] for row in rows] == list(numbers)
+
+
+@FUZZ
+@given(st.sampled_from(QUOTED), st.sampled_from(ENCODINGS), st.lists(RECORDS, min_size=1, max_size=6))
+def test_quoted_lines_become_records_without_a_gap(kind: str, encoding: str, lines: list[bytes]) -> None:
+    made = source(kind, encoding)
+    batch = pa.record_batch(
+        [pa.array([0] * len(lines), pa.int32()), pa.array(lines, pa.binary())], names=["block", "value"]
+    )
+    rows = staged(quoted_parser(made, plan()), batch)
+    assert [row["position"] for row in rows] == list(range(len(rows)))
+    fragments = [row for row in rows if row["fragment"] is not None]
+    assert len(fragments) <= 1  # a quote that the block leaves open
+    if fragments:
+        parts = pa.array([[row["fragment"]] for row in fragments], pa.list_(pa.binary()))
+        joined = pa.record_batch(
+            [pa.array(["f0"]), pa.array([0], pa.int64()), parts], names=["file", "position", "fragments"]
+        )
+        assert len(staged(fragment_parser(made, plan()), joined)) == 1
+
+
+@FUZZ
+@given(
+    st.sampled_from(["parquet", "delta"]),
+    st.lists(st.tuples(st.none() | RECORDS, st.none() | st.text(max_size=4)), max_size=5),
+)
+def test_columns_become_as_many_rows(kind: str, records: list[tuple[bytes | None, str | None]]) -> None:
+    values, labels = [raw for raw, _ in records], [label for _, label in records]
+    batch = pa.record_batch(
+        [
+            pa.array([0] * len(records), pa.int32()),
+            pa.array(range(len(records)), pa.int64()),
+            pa.array(values, pa.binary()),
+            pa.array(labels, pa.string()),
+        ],
+        names=["block", "position", "value", "label"],
+    )
+    assert len(staged(column_parser(source(kind), plan()), batch)) == len(records)

@@ -1,0 +1,281 @@
+"""A week as an operator sees it: what each night did and did not do, and what it left.
+
+A source drifts, files grow, a night is killed, another is asked to stop, one is refused by the gate, and an earlier day
+is corrected late.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from jobs import nightly
+from tests.nightly.days import ROWS, STEADY, write_day, write_labelled
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline, load_pipeline
+from textclf.tables import Warehouse
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+ROOT = Path(__file__).parents[2]
+MONDAY = date(2026, 1, 5)
+ALL = ("ingest", "vocabulary", "models", "score", "report")
+
+
+@dataclass
+class Week:
+    """The pipeline, and what nights left so far."""
+
+    spark: SparkSession
+    folder: Path
+    config: Path
+    run_job: RunJob
+    record: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return load_pipeline(self.config)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse.of(self.pipeline)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "warehouse/nightly.json").read_text())
+        return found
+
+    def day(self, number: int, good: dict[str, float] | None = None) -> date:
+        """Day ``number`` of the week; its rows go into the table."""
+        day = MONDAY + timedelta(days=number - 1)
+        write_day(self.spark, self.folder / "input", day, good or STEADY)
+        return day
+
+    def night(self, day: date, *flags: object) -> int:
+        """Run a night in this process; its exit code."""
+        code, self.record, self.said = self.run_job(nightly, "--config", self.config, "--date", day, *flags)
+        return code
+
+    def did(self, *steps: str) -> bool:
+        """Whether the night did something in these steps and in no other, and left the right status."""
+        done = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "done"]
+        skipped = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "skipped"]
+        assert self.status["steps"] == self.record["details"]["steps"]
+        assert self.status["run_id"] == self.record["run_id"]
+        assert sorted(done + skipped) == sorted(ALL), self.said
+        return done == list(steps)
+
+    def plan(self, step: str, subject: object) -> str:
+        """What the night's plan says of a source or day in a step."""
+        words = [step, str(subject)]
+        lines: list[str] = self.record["details"]["plan"]
+        return next(line for line in lines if line.split()[:2] == words)
+
+    def published(self) -> dict[date, tuple[int, int, int]]:
+        """By day: rows, runs, and good texts."""
+        rows = self.warehouse.location("results").read(self.spark).groupBy("ds")
+        found = rows.agg(F.count("*"), F.count_distinct("run_id"), F.count_if(F.col("label") == "1")).collect()
+        return {day: (count, runs, good) for day, count, runs, good in found}
+
+    def runs(self) -> dict[str, int]:
+        """Number of records by job and status."""
+        found = self.warehouse.location("runs").read(self.spark).groupBy("job", "status").count().collect()
+        return {f"{row['job']} {row['status']}": row["count"] for row in found}
+
+    def versions(self) -> dict[str, str | None]:
+        store = ModelStore(self.warehouse.models)
+        return {name: store.champion(name) for name in store.names()}
+
+    def pages(self) -> int:
+        return len(list((self.folder / "warehouse/reports").glob("*.html")))
+
+
+@pytest.fixture
+def week(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Week:
+    for source in STEADY:
+        write_labelled(tmp_path / f"{source}.tsv", 100)
+    sources = "".join(
+        f'[[sources]]\nname = "{name}"\npath = "{tmp_path / name}.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
+        for name in STEADY
+    )
+    config = tmp_path / "pipeline.toml"
+    config.write_text(
+        f'warehouse = "{tmp_path / "warehouse"}"\n{sources}'
+        '[search]\narchitecture = "logistic_regression"\n'
+        f'[score]\ninput = "{tmp_path / "input"}"\nsource = "source"\ndate = "ds"\n'
+        '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
+    )
+    return Week(spark, tmp_path, config, run_job)
+
+
+def test_a_week_of_nights(week: Week) -> None:
+    first_nights(week)
+    killed_night(week)
+    drifting_source(week)
+    refused_night(week)
+    late_correction(week)
+    rows = 2 * ROWS
+    days = [MONDAY + timedelta(days=number) for number in range(7)]
+    assert week.published() == {
+        **{day: (rows, 1, ROWS) for day in days if day not in (days[1], days[4], days[5])},
+        days[1]: (rows, 1, 220),
+        days[4]: (rows, 1, 236),
+    }
+    assert week.versions() == {"shop": "2", "films": "2"}
+    assert week.runs() == {
+        "ingest_corpus succeeded": 3,
+        "build_vocabulary succeeded": 3,
+        "train_model succeeded": 4,
+        "score_table succeeded": 7,
+        "score_table refused": 1,
+        "nightly succeeded": 6,
+        "nightly refused": 2,
+        "nightly killed": 1,
+    }
+    assert week.pages() == 8
+
+
+def first_nights(week: Week) -> None:
+    """The first builds everything; the same again does nothing; the second scores its day alone."""
+    day = week.day(1)
+    assert week.night(day, "--dry-run") == 0
+    assert "never read" in week.plan("ingest", "shop")
+    assert not (week.folder / "warehouse").exists()
+
+    assert week.night(day) == 0, week.said
+    assert week.did(*ALL)
+    assert (week.record["input_rows"], week.record["scored_rows"]) == (2 * ROWS, 2 * ROWS)
+    assert (week.status["state"], week.status["exit_code"], week.status["days"]) == ("succeeded", 0, [str(day)])
+    before = week.warehouse.location("results").version(week.spark), week.runs()
+
+    assert week.night(day) == 0
+    assert week.did()
+    assert "from the same input, models and settings" in week.plan("score", day)
+    assert week.warehouse.location("results").version(week.spark) == before[0]
+    assert week.runs() == {**before[1], "nightly succeeded": 2}
+
+    assert week.night(week.day(2)) == 0, week.said
+    assert week.did("score", "report")
+    assert week.pages() == 2
+
+
+def killed_night(week: Week) -> None:
+    """The third is killed while it scores; the fourth takes its day up, reads the file that grew and learns from it."""
+    third = week.day(3)
+    before = week.published()
+    assert killed_at(week, third, "score") == -signal.SIGKILL
+    assert week.published() == before
+    assert (week.status["state"], week.status["step"]) == ("running", "score")  # nobody is left to say otherwise
+
+    write_labelled(week.folder / "films.tsv", 150)
+    assert week.night(week.day(4)) == 0, week.said
+    assert week.did(*ALL)
+    assert "has rows and was not published" in week.plan("score", third)
+    assert "corpus grew by 50.0%" in week.plan("models", "films")
+    assert week.versions() == {"shop": "1", "films": "2"}
+    assert week.record["details"]["days"] == {"succeeded": 2, "skipped": 0}
+    assert week.runs()["nightly killed"] == 1
+    assert week.status["expected_end"] is None
+    assert week.pages() == 4
+
+
+def killed_at(week: Week, day: date, step: str) -> int:
+    """Start a night in a process of its own, kill -9 it in that step; its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "jobs/nightly.py", "--config", week.config, "--date", str(day)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and (week.status["days"], week.status["step"]) != ([str(day)], step):
+            time.sleep(0.02)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def drifting_source(week: Week) -> None:
+    """Shop has more good texts on the fifth day: the gate lets them pass, the next night learns shop anew."""
+    assert week.night(week.day(5, {"shop": 0.68, "films": 0.5})) == 0, week.said
+    assert week.did("score", "report")
+    write_labelled(week.folder / "shop.tsv", 104)  # no growth that would matter by itself
+
+
+def refused_night(week: Week) -> None:
+    """Nearly all films are bad on the sixth day: nothing of it is published, twice with the same exit code."""
+    day = week.day(6, {"shop": 0.5, "films": 0.05})
+    before = week.published()
+    assert week.night(day) == 4
+    assert week.record["status"] == "refused"
+    assert "psi of labels" in week.said
+    assert "drifted by an index of 0.1" in week.plan("models", "shop")
+    assert [(step["step"], step["state"]) for step in week.status["steps"]] == [
+        ("ingest", "done"),
+        ("vocabulary", "done"),
+        ("models", "done"),
+        ("score", "failed"),
+        ("report", "done"),
+    ]
+    assert (week.status["state"], week.status["exit_code"]) == ("refused", 4)
+    assert week.published() == before
+    assert week.versions() == {"shop": "2", "films": "2"}
+
+    assert week.night(day) == 4  # and no second scoring pass
+    assert week.did()
+    assert "The gate has refused before what would be scored again." in week.said
+
+
+def late_correction(week: Week) -> None:
+    """With the seventh day the second comes corrected: both are scored, the refused one between them is not."""
+    second = week.day(2, {"shop": 0.5, "films": 0.6})
+    assert week.night(week.day(7)) == 0, week.said
+    assert week.did("score", "report")
+    assert "its input changed since run" in week.plan("score", second)
+    assert "refused in run" in week.plan("score", MONDAY + timedelta(days=5))
+    assert week.record["details"]["days"] == {"succeeded": 2, "skipped": 0}
+
+
+def test_a_night_that_is_asked_to_stop_is_taken_up(week: Week) -> None:
+    day = week.day(1)
+    staged = week.folder / "warehouse/_staging"
+    watcher = threading.Thread(target=stop_when, args=(staged, "*/scored/_delta_log/*0.json"))
+    watcher.start()
+    code = week.night(day)
+    watcher.join()
+
+    assert (code, week.record["status"], week.status["state"]) == (1, "stopped", "stopped"), week.said
+    assert "start it again" in week.said
+    assert len(list(staged.glob("*/scored"))) == 1
+    assert not week.warehouse.location("results").exists(week.spark)
+
+    assert week.night(day) == 0, week.said  # no lock is in the way
+    assert week.did("score", "report")
+    assert week.published() == {day: (2 * ROWS, 1, ROWS)}
+    runs = week.warehouse.location("runs").read(week.spark).where("job = 'score_table'").orderBy("ended_at").collect()
+    assert [row["status"] for row in runs] == ["stopped", "succeeded"]
+    assert json.loads(runs[1]["details"])["published_run"] == runs[0]["run_id"]  # scored once
+    assert list(staged.glob("*")) == []
+
+
+def stop_when(folder: Path, pattern: str) -> None:
+    """Ask this process to end once such a file is there."""
+    for _ in range(60_000):
+        if any(folder.glob(pattern)):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        time.sleep(0.002)

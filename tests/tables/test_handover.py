@@ -1,0 +1,97 @@
+"""Staged files that change hands: rows, readers and other writers as if they had been written."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import deltalake
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType
+
+from textclf.tables import Location, Warehouse, staged
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
+from textclf.tables.publish import Slice, predicate
+from textclf.tables.schemas import TableSpec, layout
+
+DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
+ODD = ["yelp", 'joe\'s 100% "q"/a=b ü', None]
+COLUMNS = "id long, ds date, source string, score float, known_tokens int, run_id string"
+
+
+@pytest.fixture
+def place(spark: SparkSession, tmp_path: Path) -> Location:
+    """A published table with a row of each day and source."""
+    made = Location(path=str(tmp_path / "published"))
+    rows = [(0, day, source, 0.5, 1, "old") for day in (DAY, OTHER) for source in ODD]
+    made.replace(spark.createDataFrame(rows, COLUMNS), spec(spark), "true")
+    return made
+
+
+def spec(spark: SparkSession) -> TableSpec:
+    return TableSpec("published", spark.createDataFrame([], COLUMNS).schema, ("ds", "source"))
+
+
+def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: str, day: date, count: int) -> None:
+    warehouse = Warehouse(str(root), None, f"{root}/models")
+    rows: list[tuple[object, ...]] = [(at, day, source, 0.1, 2, run, None) for at in range(count) for source in ODD]
+    rows.append((99, day, "yelp", None, None, run, "null_text"))
+    df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
+    with staged(warehouse, run, "scored", df.repartition(2), **layout(LongType())):
+        table = StagedTable.at(spark, warehouse.staging(run, "scored"))
+        assert table.files is not None
+        assert table.rows.count() == len(rows)
+        accepted = [file for file in table.files if file.reason is None]
+        hand_over(table, accepted, place, predicate([Slice(day, source) for source in ODD]))
+
+
+def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
+    return {key: found.count(key) for key in found}
+
+
+def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    assert can_take(spark, place, spec(spark))
+    stage_and_hand_over(spark, place, tmp_path, "new", DAY, 3)
+
+    expected = {(DAY, source, "new"): 3 for source in ODD} | {(OTHER, source, "old"): 1 for source in ODD}
+    rows = place.read(spark).select("ds", "source", "run_id").collect()
+    assert counts([tuple(row) for row in rows]) == expected
+    read = deltalake.DeltaTable(str(place)).to_pyarrow_table().to_pylist()
+    assert counts([(row["ds"], row["source"], row["run_id"]) for row in read]) == expected
+    # Delta counts rows from the statistics that the files brought along.
+    assert place.read(spark).count() == 12
+    assert place.read(spark).where("score < 0.2").count() == 9
+    assert list((tmp_path / "_staging").glob("*")) == []
+
+    before = place.version(spark)
+    clear(spark, place, predicate([Slice(date(2020, 1, 1), "yelp")]))
+    assert place.version(spark) == before  # nothing there, no commit
+    clear(spark, place, predicate([Slice(DAY, None)]))
+    assert place.read(spark).where("ds = '2026-01-01' AND source IS NULL").count() == 0
+
+
+def test_who_loses_a_race_commits_again(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    runs = [("a", DAY), ("b", DAY), ("c", OTHER)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda run: stage_and_hand_over(spark, place, tmp_path, run[0], run[1], 2), runs))
+    found = place.read(spark).groupBy("ds", "source").agg(F.count("*"), F.count_distinct("run_id")).collect()
+    assert {(row[2], row[3]) for row in found} == {(2, 1)}
+    assert len(found) == 6
+
+
+def test_tables_that_cannot_take_files_as_they_are(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    more = TableSpec("t", spec(spark).schema.add("text_digest", "binary"), ("ds", "source"))
+    assert not can_take(spark, place, more)
+    assert not can_take(spark, place, TableSpec("t", spec(spark).schema, ("source", "ds")))
+    assert not can_take(spark, Location(path=str(tmp_path / "nowhere")), spec(spark))
+    spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+    assert not can_take(spark, place, spec(spark))
+
+
+def test_files_of_a_good_size_change_hands() -> None:
+    few, many = [StagedFile({"size": 1})] * 4, [StagedFile({"size": 1})] * 5
+    assert not too_many(few, 1, 32)
+    assert too_many(many, 1, 32)
+    assert not too_many(many, 2, 32)
+    assert not too_many([StagedFile({"size": 40 << 20})] * 50, 1, 32)

@@ -1,0 +1,52 @@
+"""Rows appended by the driver are rows of the table as any writer's."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.tables.schemas import RUNS
+from textclf.tables.small import append_rows
+from textclf.tables.warehouse import Location
+
+
+def _run(number: int) -> tuple[object, ...]:
+    values: dict[str, object] = dict.fromkeys(RUNS.columns)
+    values |= {"run_id": f"run {number}", "started_at": datetime(2026, 1, 31, 23, 59, number, 7, UTC)}
+    values |= {"models": {"a@1": "x", "é": "y"} if number else {}, "input_rows": 2**40, "details": '{"a": "\u2028"}'}
+    return tuple(values[name] for name in RUNS.columns)
+
+
+def test_rows_are_those_that_spark_would_have_written(spark: SparkSession, tmp_path: Path) -> None:
+    ours, sparks = Location(f"{tmp_path}/ours"), Location(f"{tmp_path}/sparks")
+    rows = [_run(number) for number in range(3)]
+    for place in (ours, sparks):
+        place.ensure(spark, RUNS)
+    append_rows(spark, ours, RUNS, rows[:1])
+    append_rows(spark, ours, RUNS, rows[1:])
+    append_rows(spark, ours, RUNS, [])
+    sparks.append(spark.createDataFrame(rows, RUNS.schema))
+    assert sorted(ours.read(spark).collect()) == sorted(sparks.read(spark).collect())
+    assert ours.read(spark).schema == sparks.read(spark).schema
+    history = ours.delta(spark).history().orderBy("version").collect()
+    assert [(row["operation"], row["isBlindAppend"]) for row in history[1:]] == [("WRITE", True)] * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')",
+        "ADD COLUMNS (later STRING)",
+    ],
+)
+def test_a_table_that_asks_more_of_its_files_is_written_by_spark(
+    spark: SparkSession, tmp_path: Path, change: str
+) -> None:
+    place = Location(f"{tmp_path}/runs")
+    place.ensure(spark, RUNS)
+    spark.sql(f"ALTER TABLE delta.`{place}` {change}")
+    append_rows(spark, place, RUNS, [_run(1)])
+    found = place.read(spark).select("run_id", F.col("models")["a@1"].alias("model")).collect()
+    assert [tuple(row) for row in found] == [("run 1", "x")]

@@ -1,0 +1,91 @@
+"""A run's figures as Prometheus reads them."""
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from textclf.config import Metrics
+from textclf.metrics import Measured, emit
+from textclf.tables import RunRecord
+
+# A sample of OpenMetrics' grammar: name, labels with escapes, number.
+SAMPLE = re.compile(r'^[a-z_]+\{([a-z_]+="(\\\\|\\"|\\n|[^"\\\n])*",?)+\} -?[0-9.e+]+$')
+
+
+@pytest.fixture
+def record() -> RunRecord:
+    made = RunRecord("nightly", input_rows=11, scored_rows=10, rejected_rows=1)
+    check = {"judged": 2, "failed": 1, "limit": 0.25, "highest": 1.5}
+    made.gate = {"verdict": "refused", "checks": {'psi of "labels"\\': check}}
+    made.details["steps"] = [{"step": "score", "state": "failed", "seconds": 2.5}, {"step": "report"}]
+    made.end("refused", "The audit refused the scored rows; nothing was published.")
+    return made
+
+
+@pytest.fixture
+def gateway() -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """A Pushgateway's address, and what it was sent."""
+    sent: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append((self.path, self.headers["Content-Type"], body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", sent
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_file_has_the_figures_and_nothing_of_a_text(record: RunRecord, tmp_path: Path) -> None:
+    emit(Metrics(file=str(tmp_path / "textclf-{job}.prom")), Measured.of(record, 4))
+
+    (path,) = tmp_path.iterdir()
+    assert path.name == "textclf-nightly.prom"
+    text = path.read_text()
+    *lines, end = text.splitlines()
+    assert end == "# EOF"
+    samples = [line for line in lines if not line.startswith("#")]
+    assert [line for line in samples if not SAMPLE.match(line)] == []
+    assert 'textclf_run_exit_code{job_name="nightly"} 4.0' in samples
+    assert 'textclf_run_succeeded{job_name="nightly"} 0.0' in samples
+    assert 'textclf_run_rejected_rows{job_name="nightly"} 1.0' in samples
+    assert 'textclf_step_duration_seconds{job_name="nightly",step="score"} 2.5' in samples
+    assert 'textclf_gate_value{job_name="nightly",check="psi of \\"labels\\"\\\\"} 1.5' in samples
+    # A family stands together, its type once and first.
+    names = [line.partition("{")[0] for line in samples]
+    assert len([line for line in lines if line.startswith("# TYPE")]) == len(set(names))
+    assert names == sorted(names)
+
+
+def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[tuple[str, str, bytes]]]) -> None:
+    url, sent = gateway
+    measured = Measured.of(record, 0)
+
+    emit(Metrics(pushgateway=url), measured)
+
+    assert sent == [
+        ("/metrics/job/textclf_nightly", "text/plain; version=0.0.4; charset=utf-8", measured.to_text().encode())
+    ]
+
+
+def test_a_run_does_not_fail_of_its_figures(
+    record: RunRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+
+    emit(Metrics(file=str(tmp_path / "a file" / "x.prom")), Measured.of(record, 0))
+    emit(Metrics(pushgateway="http://127.0.0.1:9"), Measured.of(record, 0))  # where nobody listens
+
+    assert capsys.readouterr().err.count("The figures of this run went nowhere") == 2

@@ -1,0 +1,291 @@
+"""The night itself: steps one after another, each skipped where nothing it depends on has changed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyspark.sql import SparkSession
+
+from textclf import recorded, stopping
+from textclf.config import Pipeline
+from textclf.described import described
+from textclf.errors import GateError, InputError
+from textclf.logs import say, say_error
+from textclf.nightly.past import INGEST, VOCABULARY, Past, past
+from textclf.nightly.plan import Days, builds_by, plan_builds, plan_days, plan_reads
+from textclf.nightly.retries import again
+from textclf.nightly.rules import NO_ROWS, STILL_REFUSED, Decision
+from textclf.nightly.status import Status, status_path
+from textclf.outcome import keep, outcome_of
+from textclf.scoring.backfill import DayScorer, check_range, finish_range
+from textclf.search.summary import raise_for
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.history import record_killed
+from textclf.tables.lock import NIGHTLY, Locks, locked
+
+
+def run_nightly(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run: RunRecord, days: Sequence[date]
+) -> None:
+    """Do what the days need, and note in ``run`` each step with its reasons.
+
+    A step that fails does not keep the later ones from what they can do without it: the day is scored with the models
+    that there are. Steps that did something have records of their own in ``runs``, so that a night that was killed is
+    taken up where it was.
+
+    Raises:
+        UsageError, InputError, GateError, LockError, StoppedError: As the steps; the first error of the night.
+    """
+    if len(days) > 1:
+        check_range(pipeline)
+    place = warehouse.location("nightly")  # no table: what the lock is called
+    with locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, pipeline.lock.lease) as locks:
+        locks.take([NIGHTLY])
+        record_killed(spark, warehouse, locks, place)
+        before = past(spark, warehouse)
+        shown = [day.isoformat() for day in days]
+        status = Status(status_path(pipeline, warehouse), run, shown, before.usual, before.busy)
+        run.details["asked"] = shown
+        try:
+            Night(spark, warehouse, pipeline, run, list(days), status, locks, before).work()
+        except Exception as error:
+            found = outcome_of(error)
+            status.close(found.status, found.code, found.problem)
+            raise
+        finally:
+            run.details["steps"] = status.steps
+        status.close("succeeded", 0, None)
+
+
+def plan_night(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, days: Sequence[date]
+) -> Iterator[Decision]:
+    """What ``run_nightly`` would do, as far as it can be known before; nothing is written.
+
+    Raises:
+        UsageError, InputError: As the steps.
+    """
+    before = past(spark, warehouse)
+    reads = plan_reads(spark, pipeline, before)
+    yield from reads.decisions
+    unread = {decision.subject for decision in reads.decisions if decision.due}
+    builds = plan_builds(spark, warehouse, pipeline, before, max(days), unread)
+    yield from builds.vocabularies
+    yield from builds.models
+    if any(decision.due and "no model yet" in decision.reason for decision in builds.models):
+        yield from (Decision("score", day.isoformat(), None, "the first models are built before") for day in days)
+        return
+    yield from plan_days(spark, warehouse, pipeline, days).decisions
+
+
+@dataclass
+class Night:
+    """One night while it runs.
+
+    Attributes:
+        before: What earlier runs did; None once a step of this night has added to it.
+        errors: What steps failed of, in their order.
+    """
+
+    spark: SparkSession
+    warehouse: Warehouse
+    pipeline: Pipeline
+    run: RunRecord
+    days: list[date]
+    status: Status
+    locks: Locks
+    before: Past | None
+    errors: list[Exception] = field(default_factory=list)
+    _due: list[str] = field(default_factory=list)
+
+    def work(self) -> None:
+        """All steps.
+
+        Raises:
+            Exception: The first error, after the last step.
+        """
+        self.status.write()
+        self._ingest()
+        self._build()
+        self._score()
+        if self.errors:
+            for error in self.errors[1:]:
+                say_error(error)
+            raise self.errors[0]
+
+    def _ingest(self) -> None:
+        found: dict[str, str] = {}
+
+        def plan() -> list[Decision]:
+            reads = plan_reads(self.spark, self.pipeline, self._past())
+            found.update(reads.found)
+            return reads.decisions
+
+        def work() -> None:
+            sources = [source for source in self.pipeline.sources if source.name in self._due]
+            with self._part(INGEST) as record:
+                self._again(lambda: recorded.ingest(self.spark, self.warehouse, record, sources, found))
+
+        self._step("ingest", plan, work)
+
+    def _build(self) -> None:
+        models: list[Decision] = []
+
+        def plan() -> list[Decision]:
+            builds = plan_builds(self.spark, self.warehouse, self.pipeline, self._past(), max(self.days))
+            models.extend(builds.models)
+            return builds.vocabularies
+
+        self._step("vocabulary", plan, self._count_words)
+        train = self._search if builds_by(self.pipeline) == "search" else self._train
+        self._step("models", lambda: models, train)
+
+    def _count_words(self) -> None:
+        sources = [source for source in self.pipeline.sources if source.name in self._due]
+        with self._part(VOCABULARY) as record:
+            self._again(lambda: recorded.vocabulary(self.spark, self.warehouse, self.pipeline, record, sources))
+
+    def _search(self) -> None:
+        sources = [source for source in self.pipeline.sources if source.name in self._due]
+        with self._part("search_models") as record:
+            places = (self.spark, self.warehouse, self.pipeline, record)
+            self._again(lambda: raise_for(recorded.search(*places, sources, noted=self._noted)))
+
+    def _train(self) -> None:
+        for source in self.pipeline.sources:
+            if source.name not in self._due:
+                continue
+            with self._part("train_model") as record:
+                places = (self.spark, self.warehouse, self.pipeline, record, source)
+                # What the rule has asked for is what the night scores with; the gate judges what it gives.
+                self._again(lambda: recorded.train(*places, promote=True, noted=self._noted))  # noqa: B023 - at once
+            self.status.advance()
+
+    def _score(self) -> None:
+        planned: list[Days] = []
+
+        def plan() -> list[Decision]:
+            planned.append(plan_days(self.spark, self.warehouse, self.pipeline, self.days))
+            return planned[0].decisions
+
+        scored: dict[date, str] = {}
+        self._step("score", plan, lambda: self._score_days(planned[0], scored))
+        if planned:
+            self._check_asked(planned[0])
+            self._report({**planned[0].runs, **scored}, [*self.days, *planned[0].due])
+
+    def _score_days(self, days: Days, scored: dict[date, str]) -> None:
+        days.plan.note(self.run)
+
+        def ended(record: RunRecord) -> None:
+            self.status.steps[-1].setdefault("runs", []).append(record.run_id)
+            if record.gate is not None:
+                scored[date.fromisoformat(record.details["day"])] = record.run_id
+                self.run.gate = record.gate if len(days.due) == 1 else None
+            self.status.advance()
+
+        scorer = DayScorer(
+            self.spark, self.warehouse, self.pipeline, self.run, days.options, days.plan, self._again, ended
+        )
+        records = scorer.score(days.due, self.pipeline.nightly.parallel)
+        finish_range(self.run, records, skipped=len(self.days) - len(set(self.days) & set(days.due)))
+
+    def _check_asked(self, days: Days) -> None:
+        """A night whose day is still refused, or has no rows, has not succeeded, though nothing was to be done."""
+        skipped = {decision.subject: decision.reason for decision in days.decisions if decision.due is False}
+        reasons = {day: skipped.get(day.isoformat(), "") for day in self.days}
+        still = [f"{day}, run {why.split()[-1]}" for day, why in reasons.items() if why.startswith(STILL_REFUSED)]
+        if still:
+            self.errors.append(
+                GateError(
+                    "The gate has refused before what would be scored again.",
+                    received="; ".join(still),
+                    expected="another input, model or limit than before",
+                    fix="look at the run with show_run; to publish its rows as they are: score_table --config FILE "
+                    "--publish-anyway RUN_ID --reason TEXT",
+                )
+            )
+        if all(why == NO_ROWS for why in reasons.values()):
+            self.errors.append(
+                InputError(
+                    "The input has no rows of what was asked for.",
+                    received=f"no row of {', '.join(map(str, self.days))} in {days.plan.table.place}",
+                    expected="rows of the day, in the column of days that [score] names",
+                    fix="run again when they have arrived; the next night takes the day up, too",
+                )
+            )
+
+    def _report(self, runs: dict[date, str], days: Sequence[date]) -> None:
+        from textclf.report.run_data import load_run
+        from textclf.report.run_report import default_path, render, write
+
+        wanted = {runs[day]: day for day in dict.fromkeys(days) if day in runs}
+
+        def plan() -> list[Decision]:
+            there = {run_id: default_path(self.warehouse, run_id).exists() for run_id in wanted}
+            why = {True: "the page is there", False: "no page yet"}
+            return [Decision("report", run_id, not found, why[found]) for run_id, found in there.items()]
+
+        def work() -> None:
+            for run_id in self._due:
+                page = render(load_run(self.spark, self.warehouse, self.pipeline, run_id))
+                path = default_path(self.warehouse, run_id)
+                write(page, path)
+                self.run.details.setdefault("reports", []).append(str(path.absolute()))
+                self.status.advance()
+
+        self._step("report", plan, work)
+
+    def _step(self, name: str, plan: Callable[[], list[Decision]], work: Callable[[], None]) -> None:
+        """Decide, and do what is due; after an error the night goes on, unless it is to stop or has lost its lock."""
+        stopping.check()
+        self.locks.check()
+        self._due = []
+        self.status.begin(name)
+        try:
+            with described(self.spark, name):
+                decisions = plan()
+                self.run.details.setdefault("plan", []).extend(map(str, decisions))
+                for decision in decisions:
+                    say(str(decision), step=name)
+                self._due = [decision.subject for decision in decisions if decision.due]
+                reasons = dict.fromkeys(decision.reason for decision in decisions if decision.due or not self._due)
+                self.status.expect(len(self._due), "; ".join(reasons) or "nothing to do")
+                if self._due:
+                    work()
+        except Exception as error:
+            self.status.end("failed", outcome_of(error).problem)
+            if stopping.asked():
+                raise
+            self.errors.append(error)
+        else:
+            self.status.end("done" if self._due else "skipped")
+
+    @contextmanager
+    def _part(self, job: str) -> Iterator[RunRecord]:
+        """A record of its own for what a job of that name would do, in ``runs`` whatever becomes of it."""
+        record = RunRecord(job, config_digest=self.run.config_digest, spark_app_id=self.run.spark_app_id)
+        self.status.steps[-1].setdefault("runs", []).append(record.run_id)
+        try:
+            yield record
+        except Exception as error:
+            found = outcome_of(error)
+            record.end(found.status, found.problem)
+            keep(self.spark, self.warehouse, record)
+            raise
+        record.end("succeeded")
+        record.append(self.spark, self.warehouse)
+        self.before = None
+
+    def _past(self) -> Past:
+        if self.before is None:
+            self.before = past(self.spark, self.warehouse)
+        return self.before
+
+    def _again(self, work: Callable[[], object]) -> None:
+        again(work, self.pipeline.nightly.retries, self.pipeline.nightly.pause)
+
+    @property
+    def _noted(self) -> dict[str, str]:
+        return {"night": max(self.days).isoformat(), "nightly": self.run.run_id}

@@ -1,0 +1,56 @@
+"""Another attempt for what can pass: lost executors, conflicts with other writers."""
+
+import re
+import time
+from collections.abc import Callable
+
+from textclf import stopping
+from textclf.errors import TextclfError
+from textclf.logs import say
+from textclf.tables.retry import lost_a_race
+
+# What Spark says of executors and workers that went away, and of storage that did not answer.
+_PASSES = re.compile(
+    r"ExecutorLostFailure|executor lost|worker lost|Python worker exited unexpectedly|FetchFailed|MetadataFetchFailed"
+    r"|heartbeat|SocketTimeoutException|Connection (?:reset|refused|timed out)|SlowDown|Service ?Unavailable",
+    re.IGNORECASE,
+)
+_TURN = 0.5  # seconds between two looks, in a pause, at whether the run is asked to stop
+
+
+def can_pass(error: Exception) -> bool:
+    """Whether the same work may succeed a little later: never after an error that says what a person has to do."""
+    if isinstance(error, TextclfError):
+        return False
+    return lost_a_race(error) or bool(_PASSES.search(str(error)))
+
+
+def again(work: Callable[[], object], retries: int, pause: float) -> None:
+    """Do the work; where it fails of what can pass, again after a pause that doubles each time.
+
+    Args:
+        retries: Attempts after the first.
+        pause: Seconds before the second attempt.
+
+    Raises:
+        StoppedError: The run was asked to stop.
+        Exception: What the last attempt raised, or the first that cannot pass.
+    """
+    for attempt in range(retries + 1):
+        stopping.check()
+        try:
+            work()
+            return
+        except Exception as error:
+            if attempt == retries or stopping.asked() or not can_pass(error):
+                raise
+            seconds = pause * 2**attempt
+            first = str(error).partition("\n")[0][:200]
+            say(f"attempt {attempt + 1} of {retries + 1} failed, the next in {seconds:g} s: {first}", "warning")
+        _wait(seconds)
+
+
+def _wait(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stopping.asked():
+        time.sleep(min(left, _TURN))

@@ -1,0 +1,49 @@
+"""How a run ended, from what it raised."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from textclf.errors import TextclfError
+from textclf.logs import say, say_error
+from textclf.stopping import StoppedError, asked
+from textclf.tables import RunRecord, Warehouse
+
+_LONGEST = 500  # characters of an error in a record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the record and the exit code say."""
+
+    code: int
+    status: str
+    problem: str
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """The outcome of a run that ended with this error; after a wish to stop whatever was raised is its consequence."""
+    if asked():
+        error = StoppedError()
+    if isinstance(error, TextclfError):
+        return Outcome(error.exit_code, error.status, error.problem)
+    return Outcome(1, "failed", f"{type(error).__name__}: {error}".partition("\n")[0][:_LONGEST])
+
+
+def end_with(record: RunRecord, error: Exception, **fields: object) -> Outcome:
+    """Note the outcome in the record and say what went wrong."""
+    found = outcome_of(error)
+    record.end(found.status, found.problem)
+    say_error(StoppedError() if found.status == StoppedError.status else error, **fields)
+    return found
+
+
+def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
+    """Add the record to ``runs``; whether it is there."""
+    try:
+        record.append(spark, warehouse)
+    except Exception as error:  # noqa: BLE001 - the first error, if there was one, must still decide the exit code
+        say_error(error)
+        say(f"{record.job}: the run record could not be written to {warehouse.location('runs')}", "error")
+        return False
+    return True

@@ -1,0 +1,150 @@
+"""The steps before scoring as jobs run them, alone or in the nightly run: the work, and what its record says of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from textclf.config import Pipeline, Source
+from textclf.corpus.ingest import fingerprints, ingest_corpus
+from textclf.described import described
+from textclf.logs import say
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.schemas import CORPUS, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
+from textclf.text.build import build_vocabulary
+
+Noted = Mapping[str, Any]
+"""What a record keeps beside a source's own figures."""
+
+
+def ingest(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    record: RunRecord,
+    sources: Sequence[Source],
+    found: Mapping[str, str] | None = None,
+) -> None:
+    """Ingest sources, and note each one's counts and the fingerprint of its files.
+
+    Args:
+        found: Fingerprints by source, taken before; what the files became since is then ingested with the next run.
+    """
+    record.input = ", ".join(source.path for source in sources)
+    # Before anything is read: a file that changes meanwhile must look new the next time.
+    marks = found if found is not None else fingerprints(spark, sources)
+    counts = ingest_corpus(spark, warehouse, record.run_id, sources)
+    record.input_rows = sum(count.records for count in counts.values())
+    record.rejected_rows = sum(count.rejected for count in counts.values())
+    record.details = {
+        "accepted_rows": sum(count.accepted for count in counts.values()),
+        "sources": {name: asdict(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
+    }
+    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
+
+
+def vocabulary(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, record: RunRecord, sources: Sequence[Source]
+) -> None:
+    """Build vocabularies, and note each source's figures."""
+    record.input = str(warehouse.location(CORPUS.name))
+    counts = build_vocabulary(spark, warehouse, pipeline, sources)
+    record.input_rows = sum(count.rows for count in counts.values())
+    noted = {"settings": vocabulary_settings(pipeline)}
+    record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}
+    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (TOKENS, VOCABULARY)}
+
+
+def train(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    record: RunRecord,
+    source: Source,
+    *,
+    architecture: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    promote: bool = False,
+    noted: Noted | None = None,
+) -> Any:
+    """Train a model of a source, and note its version, digest and measures; the trained model."""
+    from textclf.training.train import train_model
+
+    name, given = architecture or pipeline.search.architecture, overrides or {}
+    with described(spark, "train", source=source.name):
+        trained = train_model(spark, warehouse, pipeline, source, name, given, promote=promote)
+    manifest, measured = trained.artifact.manifest, trained.evaluation
+    record.models[trained.artifact.reference] = trained.artifact.digest
+    record.details[source.name] = {
+        "version": manifest.version,
+        "digest": trained.artifact.digest,
+        "champion": trained.champion,
+        "architecture": manifest.architecture,
+        "parameters": trained.parameters,
+        "accuracy": measured.accuracy,
+        "loss": measured.log_loss,
+        "macro_f1": measured.macro.f1,
+        "roc_auc": measured.roc_auc,
+        "settings": model_settings(pipeline, source.name, "train", name, given),
+        **(noted or {}),
+    }
+    say(f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}", source=source.name)
+    return trained
+
+
+def search(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    record: RunRecord,
+    sources: Sequence[Source],
+    *,
+    fresh: bool = False,
+    noted: Noted | None = None,
+) -> Any:
+    """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
+
+    Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.
+    """
+    from textclf.search.search import search_models
+    from textclf.search.summary import details, table
+
+    record.tables = {TRIALS.name: str(warehouse.location(TRIALS.name))}
+    report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh)
+    record.details = details(report)
+    for outcome in report.outcomes.values():
+        if outcome.saved is not None and outcome.saved.error is None:
+            record.models[f"{outcome.source}@{outcome.saved.version}"] = outcome.saved.digest
+            settings = {"settings": model_settings(pipeline, outcome.source, "search")}
+            record.details["sources"][outcome.source] |= {**settings, **(noted or {})}
+    say(table(report))
+    if pipeline.mlflow is not None:
+        from textclf.search.tracking import log_search
+
+        log_search(pipeline.mlflow, warehouse.models, report)
+    return report
+
+
+def vocabulary_settings(pipeline: Pipeline) -> str:
+    """Digest of what, beside the corpus, decides a vocabulary."""
+    return _digest(pipeline.split.model_dump())
+
+
+def model_settings(
+    pipeline: Pipeline, source: str, build: str, architecture: str = "", overrides: Mapping[str, str] | None = None
+) -> str:
+    """Digest of what, beside the corpus, decides a model of a source.
+
+    Args:
+        build: ``search`` or ``train``.
+        architecture, overrides: What ``train`` was given.
+    """
+    plan = pipeline.search.plan(source).model_dump()
+    sections = [pipeline.text.model_dump(), pipeline.split.model_dump(), pipeline.train.model_dump(), plan]
+    return _digest([build, architecture, sorted((overrides or {}).items()), *sections])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,173 @@
+"""Staged files become files of the published table: renamed and committed, never read or written again.
+
+A slice is a partition of the published table, and staged rows lie in folders of the same names. So publishing them is
+a commit of names: those of the slices' old files out, those of the staged files in. Until that commit the renamed
+files belong to no version of the table, and a killed run leaves them to the next VACUUM.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from textclf.tables.retry import retried
+from textclf.tables.schemas import TableSpec
+from textclf.tables.transactions import listed, log_of, none, sequence
+from textclf.tables.warehouse import Location, hadoop_path
+
+_PLAIN_WRITER = 2
+"""Delta's writer version of a table without features beyond append-only and invariants: files mean what they say."""
+_MANY = 4  # files of a slice that a run may leave, however small they are
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file of a staged table.
+
+    Attributes:
+        entry: Delta's ``add`` entry of it.
+    """
+
+    entry: dict[str, Any]
+
+    @property
+    def reason(self) -> str | None:
+        """The reason of its rows, all of which have the same."""
+        found: str | None = self.entry["partitionValues"]["reason"]
+        return found
+
+    @property
+    def path(self) -> str:
+        """Its path inside the staged table."""
+        return unquote(self.entry["path"])
+
+    @property
+    def published(self) -> str:
+        """Its path inside the published table: that without the folder of the reason."""
+        return self.path.partition("/")[2]
+
+    def as_published(self) -> str:
+        """The ``add`` entry, as JSON, of the published table."""
+        values = {name: value for name, value in self.entry["partitionValues"].items() if name != "reason"}
+        path = self.entry["path"].partition("/")[2]
+        return json.dumps({"add": self.entry | {"path": path, "partitionValues": values, "dataChange": True}})
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """The rows that a run has staged, in one commit.
+
+    Attributes:
+        files: Of a table at a path; None of one in a catalog, which may keep its files as it likes.
+    """
+
+    spark: SparkSession
+    place: Location
+    files: tuple[StagedFile, ...] | None
+
+    @classmethod
+    def at(cls, spark: SparkSession, place: Location) -> "StagedTable":
+        """The staged table at a place."""
+        return cls(spark, place, tuple(_added(spark, place)) if place.path is not None else None)
+
+    @property
+    def rows(self) -> DataFrame:
+        """All rows."""
+        return self.place.read(self.spark) if self.files is None else self.rows_in(self.files)
+
+    def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
+        """The rows in some of the files: these are known, and Delta would find them by a job of its own."""
+        jvm: Any = self.spark._jvm
+        log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
+        action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
+        added = sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
+        return DataFrame(log.createDataFrame(log.update(False, nothing, nothing), added, False, nothing), self.spark)
+
+
+def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
+    """The files that the first commit of a table has added."""
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")
+    lines = log_of(spark, str(place)).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
+    try:
+        while lines.hasNext():
+            entry = json.loads(lines.next())
+            if "add" in entry:
+                yield StagedFile(entry["add"])
+    finally:
+        lines.close()
+
+
+def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
+    """Whether files of ``spec`` can become a table's as they are: it is there, plain, and has those columns."""
+    if place.path is None or not place.exists(spark):
+        return False  # a catalog may want to know of each file
+    snapshot = log_of(spark, str(place)).update(False, none(spark), none(spark))
+    metadata = snapshot.metadata()
+    found = StructType.fromJson(json.loads(metadata.schema().json()))
+    # As simple strings: whether elements may be null is no matter of files.
+    columns, wanted = ({each.name: each.dataType.simpleString() for each in schema} for schema in (found, spec.schema))
+    return bool(
+        snapshot.protocol().minWriterVersion() <= _PLAIN_WRITER
+        and wanted.items() <= columns.items()
+        and tuple(listed(metadata.partitionColumns())) == spec.partition_by
+        and not any("delta.invariants" in each.metadata for each in found)
+    )
+
+
+def look_ahead(spark: SparkSession, place: Location) -> None:
+    """Let Delta find a table's files, which takes a job: it remembers them until the next commit."""
+    if place.path is not None and place.exists(spark):
+        log_of(spark, str(place)).update(False, none(spark), none(spark)).allFiles().count()
+
+
+def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
+    """Whether a run would leave files that readers suffer from: more than a few for each slice, and small ones."""
+    size = sum(file.entry["size"] for file in files)
+    return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
+
+
+def hand_over(staged: StagedTable, files: Collection[StagedFile], place: Location, predicate: str) -> None:
+    """Replace what meets ``predicate``, on partition columns alone, by files of a staged table, in one commit."""
+    _move(staged.spark, staged.place, place, files)
+    retried(lambda: _commit(staged.spark, place, files, predicate))
+
+
+def clear(spark: SparkSession, place: Location, predicate: str) -> None:
+    """Remove what meets ``predicate``, on partition columns alone; where nothing does there is no commit."""
+    retried(lambda: _commit(spark, place, (), predicate))
+
+
+def _move(spark: SparkSession, staged: Location, place: Location, files: Collection[StagedFile]) -> None:
+    for folder in {file.published.rpartition("/")[0] for file in files}:
+        system, path = hadoop_path(spark, f"{place}/{folder}")
+        system.mkdirs(path)
+    for file in files:
+        system, source = hadoop_path(spark, f"{staged}/{file.path}")
+        _, target = hadoop_path(spark, f"{place}/{file.published}")
+        if not system.rename(source, target):
+            raise OSError(f"{source} could not be renamed to {target}")
+
+
+def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], predicate: str) -> None:
+    jvm: Any = spark._jvm
+    delta = jvm.org.apache.spark.sql.delta
+    transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
+    condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
+    # What a transaction has looked at tells Delta which writers at the same time are in its way.
+    old = listed(transaction.filterFiles(sequence(spark, [condition]), False))
+    actions = [each.remove() for each in old]
+    actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
+    if not actions:
+        return
+    some = jvm.scala.Option.apply
+    mode, columns = jvm.org.apache.spark.sql.SaveMode.Overwrite, transaction.metadata().partitionColumns()
+    # The fields of a write that is no dynamic overwrite, changes no schema and replaces by this predicate alone.
+    rest = [none(spark)] * 5
+    operation = delta.DeltaOperations.Write(mode, some(columns), some(predicate), some(uuid4().hex), *rest)
+    transaction.commit(sequence(spark, actions), operation)
