@@ -11,7 +11,6 @@ from textclf.tables.lock import Locks, locked, searched
 from textclf.tables.schemas import TRIALS
 
 JOB = "search_models"
-_A_SOURCE = 0.5  # seconds of lease for each source: a thousand locks cannot be renewed as often as one
 
 
 @contextmanager
@@ -21,12 +20,12 @@ def sources_locked(
     """The locks on the searches of these sources; a search that was killed holding one gets its record.
 
     Args:
-        lease: Seconds after which the lock of a search without a sign of life is free, more with many sources.
+        lease: Seconds after which the lock of a search without a sign of life is free.
 
     Raises:
         LockError: Another search has one of the sources.
     """
-    place, lease = warehouse.location(TRIALS.name), max(lease, _A_SOURCE * len(sources))
+    place = warehouse.location(TRIALS.name)
     with locked(spark, warehouse.locks(spark), str(place), search_id, JOB, lease) as locks:
         locks.take(map(searched, sources))
         record_killed(spark, warehouse, locks, place)

@@ -38,6 +38,7 @@ Held = date | str | None
 """What a lock is on: a day, None for rows without one, ``UNDATED``, ``NIGHTLY``, or what ``searched`` gives."""
 _SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input", NIGHTLY: "the nights"}
 _SEARCH = "search-"
+_SEARCHES = 64  # locks for the searches of all sources: each is a commit every third of a lease
 _ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
 
 
@@ -288,8 +289,8 @@ def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str,
 
 
 def searched(source: str) -> str:
-    """Instead of a day: held by a search of that source, on the table of trials."""
-    return f"{_SEARCH}{source}"
+    """Instead of a day: held by a search of that source, on the table of trials; some sources share one."""
+    return f"{_SEARCH}{int(hashlib.sha256(source.encode()).hexdigest(), 16) % _SEARCHES:02d}"
 
 
 def lock_name(output: str, day: Held) -> str:
@@ -309,20 +310,18 @@ def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
     return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if lease.held else [])
 
 
-def _occupied(day: Held, source: str | None) -> str:
-    if source is not None:
-        return "Another search works on this source."
+def _occupied(day: Held) -> str:
+    if str(day).startswith(_SEARCH):
+        return "Another search works on the same sources, or on some that share a lock with them."
     return "Another nightly run is at work." if day == NIGHTLY else "Another run works on this day of the table."
 
 
 def _held(lease: Lease, output: str, day: Held) -> LockError:
-    source = str(day).removeprefix(_SEARCH) if str(day).startswith(_SEARCH) else None
-    work = f"{_SPOKEN.get(day, day)} of {output}" if source is None else f"source {source}"
     return LockError(
-        _occupied(day, source),
+        _occupied(day),
         received=f"run {lease.run_id} of {lease.job}, process {lease.pid} on {lease.host}, since {lease.since}, "
         f"last sign of life {lease.renewed}",
-        expected=f"no other run on {work}",
+        expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",
         fix=f"wait until it ends; if it was killed, its lock is free from {lease.expires} on",
     )
 
