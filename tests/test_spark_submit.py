@@ -274,6 +274,7 @@ def test_an_unusable_input_exits_with_3(write_config: Callable[[str], Path], tmp
     assert "nowhere.tsv" in done.stderr
 
 
+@pytest.mark.long
 def test_a_project_in_a_folder_with_spaces_runs_from_anywhere(tmp_path: Path) -> None:
     project = _project(tmp_path / "a project")
     home = tmp_path / "some where"

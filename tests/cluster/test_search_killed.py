@@ -130,6 +130,7 @@ def test_a_killed_process(cluster: str, config: Path, source: str, victims: Call
     _check(config, source, output)
 
 
+@pytest.mark.long
 def test_a_killed_driver(cluster: str, config: Path) -> None:
     with _searching(cluster, config, "driver") as process:
         _wait_for(lambda: len(_trials(config, "driver")) >= 1, process)

@@ -87,6 +87,7 @@ STAGES = {
 }
 
 
+@pytest.mark.long
 def test_killed_score(spark: SparkSession, config: Path, tmp_path: Path) -> None:
     from jobs import score_table
 

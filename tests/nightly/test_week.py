@@ -120,6 +120,7 @@ def week(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Week:
     return Week(spark, tmp_path, config, run_job)
 
 
+@pytest.mark.long
 def test_a_week_of_nights(week: Week) -> None:
     first_nights(week)
     killed_night(week)

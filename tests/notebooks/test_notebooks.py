@@ -31,6 +31,8 @@ SAYS = {
         "as their authors meant them",
     ),
 }
+LONG = ("02_search_per_source", "04_bring_your_own_table")
+"""Notebooks that take a minute and more: run by make soak."""
 
 
 def read(path: Path) -> Any:
@@ -49,7 +51,11 @@ def test_it_is_kept_without_outputs(path: Path) -> None:
     assert [cell.source for cell in cells if cell.outputs or cell.execution_count is not None] == []
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.long if path.stem in LONG else ()) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_it_runs_from_start_to_end(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))  # the kernel's folder is another
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -110,6 +110,7 @@ def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
         assert values(others, "id", "label", "score", "model") == values(challenged, "id", "label", "score", "model")
 
 
+@pytest.mark.long
 def test_each_source_has_a_challenger_of_its_own_or_none(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_challenger_that_makes_no_sense_is_refused(
     assert message in said
 
 
+@pytest.mark.long
 def test_the_newest_version_may_be_the_champion_and_a_model_by_hand_has_no_challenger(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:

@@ -49,6 +49,7 @@ except PythonException as error:
 """
 
 
+@pytest.mark.long
 def test_long_texts_end_no_worker_that_has_little_memory() -> None:
     done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -39,6 +39,7 @@ def test_a_second_search_of_a_source_ends_with_5_and_other_sources_do_not_wait(
         pass
 
 
+@pytest.mark.long
 def test_a_killed_search_gets_a_record_from_the_next_and_crowns_nobody(spark: SparkSession, tmp_path: Path) -> None:
     warehouse = Warehouse(str(tmp_path), None, str(tmp_path / "models"))
     place = warehouse.location("trials")

@@ -166,6 +166,7 @@ learning_rate = [0.0001, 0.01, 0.1]
 """
 
 
+@pytest.mark.long
 def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path: Path) -> None:
     pipeline = pipeline_in(tmp_path, NESTED, ("a",))
     warehouse = put(spark, pipeline, "a", invented(120))
