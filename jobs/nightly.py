@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from textclf.errors import UsageError
-from textclf.job import Job, day, parser, run
+from textclf.job import Job, add_range, day, parser, range_mistake, run
 from textclf.logs import say
 from textclf.nightly.night import plan_night, run_nightly
 from textclf.scoring.backfill import Range
@@ -27,8 +27,7 @@ def work(job: Job) -> None:
 
 def _days(args: argparse.Namespace, today: date) -> list[date]:
     """The days asked for, in order."""
-    half = (args.first is None) != (args.last is None)
-    if half or (args.first and (args.date or args.first > args.last)):
+    if range_mistake(args) or (args.first and args.date):
         raise UsageError(
             "These flags do not go together.",
             received=" ".join(sys.argv[1:]),
@@ -41,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; its exit code."""
     made = parser("nightly", __doc__)
     made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day of the night; default: today (UTC)")
-    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
-    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
+    add_range(made)
     made.add_argument("--dry-run", action="store_true", help="say what would be done, and why; write nothing")
     return run("nightly", made, work, argv, kept=lambda args: not args.dry_run)
 

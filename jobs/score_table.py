@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from textclf.errors import UsageError
-from textclf.job import Job, day, parser, run
+from textclf.job import Job, add_range, day, parser, range_mistake, run
 from textclf.scoring.anyway import publish_anyway
 from textclf.scoring.backfill import Range, score_range
 from textclf.scoring.score import ScoreOptions, score_table
@@ -41,16 +41,12 @@ def work(job: Job) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse flags that make no sense together."""
-    expected = None
-    if (args.first is None) != (args.last is None):
-        expected = "--from and --to together"
-    elif args.first and args.first > args.last:
-        expected = "--from no later than --to"
-    elif sum(map(bool, (args.first, args.date, args.publish_anyway))) > 1:
+    expected = range_mistake(args)
+    if expected is None and sum(map(bool, (args.first, args.date, args.publish_anyway))) > 1:
         expected = "one of --date, --from with --to, --publish-anyway"
-    elif bool(args.publish_anyway) != bool((args.reason or "").strip()):
+    if expected is None and bool(args.publish_anyway) != bool((args.reason or "").strip()):
         expected = "--publish-anyway RUN_ID and --reason TEXT together"
-    if expected:
+    if expected is not None:
         raise UsageError("These flags do not go together.", received=" ".join(sys.argv[1:]), expected=expected)
 
 
@@ -83,8 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a model that scores beside the champion: NAME, NAME@VERSION or newest; may be repeated for sources",
     )
     made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day to score, or to give to all rows")
-    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
-    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
+    add_range(made)
     made.add_argument("--parallel", type=_positive, default=2, metavar="N", help="days of a range side by side")
     made.add_argument("--force", action="store_true", help="score days of a range again that are as they would be")
     made.add_argument("--backend", choices=["auto", "compiled", "keras"], help="what computes the scores")

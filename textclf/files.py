@@ -4,21 +4,28 @@ import os
 import tempfile
 from pathlib import Path
 
+PRIVATE = 0o600
+"""Permissions of a file that only its owner may read, as of what processes of one user share."""
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a text file, UTF-8: whoever looks at it sees the old one or the new one, never half of either.
 
-    Folders on the way are made. Everybody may read the file.
+def replace_file(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Write a file, text as UTF-8: whoever looks at it sees the old one or the new one, never half of either.
+
+    Folders on the way are made.
+
+    Args:
+        mode: The file's permissions; by default everybody may read it.
 
     Raises:
         OSError: It cannot be written there; the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
+    # A name may be as long as the file system allows, and the one aside is longer.
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(aside, 0o644)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(aside, mode)
         os.replace(aside, path)
     except OSError:
         Path(aside).unlink(missing_ok=True)

@@ -71,6 +71,19 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, received {text!r}") from None
 
 
+def add_range(made: argparse.ArgumentParser) -> None:
+    """Take ``--from DAY --to DAY``."""
+    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
+
+
+def range_mistake(args: argparse.Namespace) -> str | None:
+    """What is expected of ``--from`` and ``--to`` where they make no range; None where they do, or are not given."""
+    if (args.first is None) != (args.last is None):
+        return "--from and --to together"
+    return "--from no later than --to" if args.first and args.first > args.last else None
+
+
 def run(
     name: str,
     made: argparse.ArgumentParser,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 
@@ -15,6 +15,10 @@ from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
 from textclf.text.build import build_vocabulary
+
+if TYPE_CHECKING:  # Keras and the search are imported where they are used
+    from textclf.search.search import Report
+    from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
 """What a record keeps beside a source's own figures."""
@@ -68,7 +72,7 @@ def train(
     overrides: Mapping[str, str] | None = None,
     promote: bool = False,
     noted: Noted | None = None,
-) -> Any:
+) -> "TrainedModel":
     """Train a model of a source, and note its version, digest and measures; the trained model."""
     from textclf.training.train import train_model
 
@@ -103,7 +107,7 @@ def search(
     *,
     fresh: bool = False,
     noted: Noted | None = None,
-) -> Any:
+) -> "Report":
     """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
 
     Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.

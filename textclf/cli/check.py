@@ -245,8 +245,9 @@ def spark_starts(pipeline: "Pipeline") -> Check:
     warehouse = Warehouse.of(pipeline)
     try:
         spark = open_session("textclf check")
-        with staged(warehouse, "check", "rows", spark.range(3).toDF("row")) as stored:
-            found = f"Spark {spark.version} wrote and read {stored.count()} rows of a Delta table in the warehouse"
+        with staged(warehouse, "check", "rows", spark.range(3).toDF("row")) as place:
+            rows = place.read(spark).count()
+            found = f"Spark {spark.version} wrote and read {rows} rows of a Delta table in the warehouse"
     except TextclfError as error:
         return Check("Spark session", "wrong", str(error))
     except READ_FAILURES as error:

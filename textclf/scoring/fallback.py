@@ -1,7 +1,6 @@
 """Where numba could not run and numpy computed instead, as the workers themselves tell."""
 
 import platform
-import sys
 from typing import TYPE_CHECKING, Any
 
 from pyspark import Accumulator, AccumulatorParam, SparkContext
@@ -39,8 +38,9 @@ def tell(fallbacks: Any) -> None:
 
 def note_kernels(run: "RunRecord", fallbacks: Fallbacks) -> None:
     """Note in a run what its compiled models were computed with, and say so where it was not numba."""
+    from textclf.logs import say  # not for workers, which import this module and say nothing
+
     run.details["kernels"] = {host: f"numpy: {why}" for host, why in sorted(fallbacks.items())} or "numba"
     for host, why in sorted(fallbacks.items()):
-        sys.stderr.write(
-            f"textclf: on {host} numba cannot run ({why}); its workers scored with numpy, several times slower.\n"
-        )
+        what = f"textclf: on {host} numba cannot run ({why}); its workers scored with numpy, several times slower."
+        say(what, "warning")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from textclf.text.jit import write_whole
+from textclf.files import PRIVATE, replace_file
 
 _METADATA = "textclf"
 
@@ -78,7 +78,7 @@ class Folded:
 
     def save(self, path: Path) -> None:
         """Write the file, in one step."""
-        write_whole(path, save(dict(self.tensors), {_METADATA: self.about.to_json()}))
+        replace_file(path, save(dict(self.tensors), {_METADATA: self.about.to_json()}), PRIVATE)
 
     @classmethod
     def load(cls, path: Path) -> "Folded":

@@ -1,7 +1,6 @@
 """The models of a worker process: brought when a row needs one, built once, checked before they score anything."""
 
 import fcntl
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -161,8 +160,10 @@ def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] 
 
 def _state_precision(artifact: Artifact, choice: Choice) -> None:
     if choice.half:
+        from textclf.logs import say  # not for workers, which import this module and have no pipeline file
+
         size = "an unknown amount, it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
-        sys.stderr.write(f"{artifact.reference}: half precision changes the golden scores by {size}\n")
+        say(f"{artifact.reference}: half precision changes the golden scores by {size}")
 
 
 def shared_folder() -> Path:

@@ -203,8 +203,8 @@ def score_planned(
         scored = scored.withColumn("run_id", F.lit(run.run_id))
         shape = layout(plan.targets.id_type)
         with explained(plan.table.place):
-            stack.enter_context(staged(warehouse, run.run_id, STAGED, scored, keep=GateError, ready=ready, **shape))
-        stored = StagedTable.at(spark, warehouse.staging(run.run_id, STAGED))
+            rows = staged(warehouse, run.run_id, STAGED, scored, keep=GateError, ready=ready, **shape)
+            stored = StagedTable.at(spark, stack.enter_context(rows))
         found = audit(stored.rows)
         note_kernels(run, plan.fallbacks.value)
         slices = [each.slice for each in found]

@@ -34,8 +34,8 @@ class Changes:
 
     def of_days(self, spark: SparkSession, name: str) -> InputTable:
         """All rows of the days that have a change, a removed row too: slices are replaced whole."""
-        days = [row["day"] for row in self._feed(spark).select(self.table.day(name).alias("day")).distinct().collect()]
         column = self.table.day(name)
+        days = [row["day"] for row in self._feed(spark).select(column.alias("day")).distinct().collect()]
         touched = column.isin([day for day in days if day is not None])
         if None in days:
             touched |= column.isNull()

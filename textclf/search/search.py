@@ -96,7 +96,7 @@ def search_models(
         _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
         worker_environment(spark.sparkContext, pipeline.train.keras_backend),
     ):
-        if any(isinstance(each.choice.made, KerasArchitecture) for field in fields.values() for each in field):
+        if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, pipeline.train.keras_backend)
         infos = encode_sources(spark, warehouse, pipeline, sources, folder)
         ledger = Ledger.of(spark, warehouse, search_id)

@@ -4,7 +4,6 @@ It is written when everything else is done, in a thread that is waited for no lo
 tracking server that is dead or slow changes nothing about the search.
 """
 
-import sys
 import tempfile
 import threading
 import time
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from textclf.artifact import ModelStore
-from textclf.artifact.registry import DIGEST_TAG, import_mlflow, patience, registry_address
+from textclf.artifact.registry import DIGEST_TAG, import_mlflow, patience, registry_address, without_password
 from textclf.config import Mlflow
+from textclf.logs import say
 from textclf.search.pyfunc import save_model
 from textclf.search.search import Outcome, Report
 from textclf.search.trial import SUCCEEDED, Result, Trial
@@ -45,7 +45,8 @@ def log_search(settings: Mlflow, models: str, report: Report) -> None:
     if thread.is_alive():
         problem.append(f"no end after {settings.timeout} s")
     if problem:
-        sys.stderr.write(f"MLflow at {uri}: {problem[0]}; the search is not logged there, or not all of it\n")
+        what = f"MLflow at {uri}: {problem[0]}; the search is not logged there, or not all of it"
+        say(what.replace(uri, without_password(uri)), "warning")
 
 
 class _Log:

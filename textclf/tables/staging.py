@@ -35,8 +35,8 @@ def staged(
     ready: str | None = None,
     partition_by: tuple[str, ...] = (),
     statistics: tuple[str, ...] = (),
-) -> Iterator[DataFrame]:
-    """Compute ``df`` exactly once, into staging; the stored rows, which stay after an error of ``keep``.
+) -> Iterator[Location]:
+    """Compute ``df`` exactly once, into staging; where its rows are, which stay after an error of ``keep``.
 
     All of them stay, too, where the run is asked to stop: who does the same work again need not compute them.
 
@@ -53,7 +53,7 @@ def staged(
             # One commit that creates the table and fills it: an empty one before it would be a second of its own.
             place.replace(df, TableSpec(name, df.schema, partition_by, statistics), "true")
         complete = True
-        yield place.read(spark)
+        yield place
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from textclf.files import PRIVATE, replace_file
+
 OFF = "TEXTCLF_NUMBA"
 """Environment variable; ``off`` takes numpy where numba would do."""
 
@@ -105,15 +107,7 @@ def bring_code(files: Mapping[str, bytes]) -> None:
     for name in sorted(files, key=lambda name: name.endswith(".nbi")):
         target = folder / name
         if not target.exists():
-            write_whole(target, files[name])
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file in one step, so that no other process reads half of it."""
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.replace(aside, target)
+            replace_file(target, files[name], PRIVATE)
 
 
 @cache
