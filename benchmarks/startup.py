@@ -4,9 +4,14 @@
 
 Each is a process of its own, the file cache warm; the median counts. Ratios are to ``python -c pass``. ``predict``
 labels one text, with evidence, by a CNN of 5,000 words with random weights.
+
+Then ``spark-submit`` of a job that counts one row, and of a nightly run that scores a new day with sources and models
+that are up to date: seconds until Spark hands out the first task, as its event log has it, and to the end.
 """
 
 import argparse
+import datetime as dt
+import json
 import statistics
 import subprocess
 import sys
@@ -16,7 +21,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyspark
 
+_ROOT = Path(__file__).resolve().parents[1]
+_ROWS = 2000  # of each night
+_FIRST = dt.date(2026, 1, 1)
+_ONE_ROW = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().range(1).count()"
 _EMPTY_JOB = "from textclf.session import open_session; open_session('empty', {'spark.master': 'local[2]'}).stop()"
 
 
@@ -50,11 +62,69 @@ def seconds(command: Sequence[str], repeats: int) -> float:
     return statistics.median(taken[1:])
 
 
+def write_nights(folder: Path, nights: int) -> Path:
+    """A pipeline file, a source of labelled texts and a table of that many days to score."""
+    texts = [f"the {'good' if number % 2 else 'bad'} food of place {number % 97}" for number in range(_ROWS)]
+    lines = [f"{text}\t{number % 2}\n" for number, text in enumerate(texts)]
+    (folder / "reviews.tsv").write_text("".join(lines), encoding="utf-8")
+    table = pa.table({"id": range(_ROWS), "text": texts, "source": ["reviews"] * _ROWS})
+    for night in range(nights):
+        day = folder / f"input/ds={_FIRST + dt.timedelta(days=night)}"
+        day.mkdir(parents=True)
+        pq.write_table(table, day / "part-0.parquet")
+    config = folder / "pipeline.toml"
+    config.write_text(
+        f'warehouse = "{folder / "warehouse"}"\n'
+        f'[[sources]]\nname = "reviews"\npath = "{folder / "reviews.tsv"}"\nformat = "tsv"\n'
+        'columns = ["text", "label"]\n[search]\narchitecture = "logistic_regression"\n'
+        f'[score]\ninput = "{folder / "input"}"\nsource = "source"\ndate = "ds"\n[nightly]\nbuild = "train"\n',
+        encoding="utf-8",
+    )
+    return config
+
+
+def submitted(command: Sequence[str], job: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Seconds from the start of a spark-submit to its first task, and to its end."""
+    events = Path(tempfile.mkdtemp(dir=folder))
+    settings = {"enabled": "true", "dir": events.as_uri(), "compress": "false", "rolling.enabled": "false"}
+    options = [word for key, value in settings.items() for word in ("--conf", f"spark.eventLog.{key}={value}")]
+    begin = time.time()
+    done = subprocess.run(
+        [*command, "--master", "local[2]", *options, *job], capture_output=True, text=True, check=False
+    )
+    taken = time.time() - begin
+    if done.returncode:
+        raise SystemExit(f"{' '.join(job)} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    (log,) = events.iterdir()
+    with log.open(encoding="utf-8") as lines:
+        launched = (json.loads(line)["Task Info"]["Launch Time"] for line in lines if "SparkListenerTaskStart" in line)
+        return next(launched) / 1000 - begin, taken
+
+
+def measure_spark(repeats: int, folder: Path) -> None:
+    """Print what an empty job and a warm nightly take to their first task."""
+    config = write_nights(folder, repeats + 1)
+    empty = folder / "one_row.py"
+    empty.write_text(_ONE_ROW, encoding="utf-8")
+    spark_submit, ours = str(Path(pyspark.__file__).parent / "bin/spark-submit"), str(_ROOT / "spark-submit.sh")
+    found: dict[str, list[tuple[float, float]]] = {"spark-submit of one row": [], "a warm nightly": []}
+    for night in range(repeats + 1):
+        job = ["nightly", "--config", str(config), "--date", str(_FIRST + dt.timedelta(days=night))]
+        found["spark-submit of one row"].append(submitted([spark_submit], [str(empty)], folder))
+        found["a warm nightly"].append(submitted([ours], job, folder))
+    print("\n| job | seconds to the first task | x one row | seconds in all |\n|---|---|---|---|")
+    base = None
+    for name, times in found.items():
+        first, whole = (statistics.median(part) for part in zip(*times[1:], strict=True))  # the first one is not warm
+        base = base or first
+        print(f"| {name} | {first:.1f} | {first / base:.2f} | {whole:.1f} |", flush=True)
+
+
 def main() -> int:
     """Measure and print."""
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--repeats", type=int, default=5)
-    made.add_argument("--no-spark", action="store_true", help="leave out the empty session")
+    made.add_argument("--no-spark", action="store_true", help="leave out all that starts Spark")
     args = made.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder))
@@ -75,6 +145,8 @@ def main() -> int:
             taken = seconds(command, args.repeats)
             base = base or taken
             print(f"| {name} | {taken:.3f} | {taken / base:.1f} |", flush=True)
+        if not args.no_spark:
+            measure_spark(args.repeats, Path(folder))
     return 0
 
 

@@ -40,7 +40,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         num_words: Networks see the ``num_words - 1`` most frequent words.
         max_length: Tokens of a text; longer texts lose their beginning.
         epochs: Of networks, as all up to ``patience``; see ``textclf.training.settings.FitSettings``.
-        batch_size: Rows of a step.
+        batch_size: Rows of a step; of several each holds for its part of the epochs.
         learning_rate: Of Adam, at the start.
         schedule: How it goes on: ``constant``, ``cosine`` or ``plateau``.
         validation_size: Share of the rows held back to watch the fit.
@@ -74,7 +74,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         num_words: int = 5000,
         max_length: int = 100,
         epochs: int = 20,
-        batch_size: int = 10,
+        batch_size: int | tuple[int, ...] = 10,
         learning_rate: float = 0.001,
         schedule: Literal["constant", "cosine", "plateau"] = "constant",
         validation_size: float = 0.0,

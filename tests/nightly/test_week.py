@@ -11,113 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
-from jobs import nightly
-from tests.nightly.days import ROWS, STEADY, write_day, write_labelled
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline, load_pipeline
-from textclf.tables import Warehouse
+from tests.nightly.days import ROWS, write_labelled
+from tests.nightly.week import ALL, MONDAY, Week
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 ROOT = Path(__file__).parents[2]
-MONDAY = date(2026, 1, 5)
-ALL = ("ingest", "vocabulary", "models", "score", "report")
-
-
-@dataclass
-class Week:
-    """The pipeline, and what nights left so far."""
-
-    spark: SparkSession
-    folder: Path
-    config: Path
-    run_job: RunJob
-    record: dict[str, Any] = field(default_factory=dict)
-    said: str = ""
-
-    @property
-    def pipeline(self) -> Pipeline:
-        return load_pipeline(self.config)
-
-    @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse.of(self.pipeline)
-
-    @property
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "warehouse/nightly.json").read_text())
-        return found
-
-    def day(self, number: int, good: dict[str, float] | None = None) -> date:
-        """Day ``number`` of the week; its rows go into the table."""
-        day = MONDAY + timedelta(days=number - 1)
-        write_day(self.spark, self.folder / "input", day, good or STEADY)
-        return day
-
-    def night(self, day: date, *flags: object) -> int:
-        """Run a night in this process; its exit code."""
-        code, self.record, self.said = self.run_job(nightly, "--config", self.config, "--date", day, *flags)
-        return code
-
-    def did(self, *steps: str) -> bool:
-        """Whether the night did something in these steps and in no other, and left the right status."""
-        done = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "done"]
-        skipped = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "skipped"]
-        assert self.status["steps"] == self.record["details"]["steps"]
-        assert self.status["run_id"] == self.record["run_id"]
-        assert sorted(done + skipped) == sorted(ALL), self.said
-        return done == list(steps)
-
-    def plan(self, step: str, subject: object) -> str:
-        """What the night's plan says of a source or day in a step."""
-        words = [step, str(subject)]
-        lines: list[str] = self.record["details"]["plan"]
-        return next(line for line in lines if line.split()[:2] == words)
-
-    def published(self) -> dict[date, tuple[int, int, int]]:
-        """By day: rows, runs, and good texts."""
-        rows = self.warehouse.location("results").read(self.spark).groupBy("ds")
-        found = rows.agg(F.count("*"), F.count_distinct("run_id"), F.count_if(F.col("label") == "1")).collect()
-        return {day: (count, runs, good) for day, count, runs, good in found}
-
-    def runs(self) -> dict[str, int]:
-        """Number of records by job and status."""
-        found = self.warehouse.location("runs").read(self.spark).groupBy("job", "status").count().collect()
-        return {f"{row['job']} {row['status']}": row["count"] for row in found}
-
-    def versions(self) -> dict[str, str | None]:
-        store = ModelStore(self.warehouse.models)
-        return {name: store.champion(name) for name in store.names()}
-
-    def pages(self) -> int:
-        return len(list((self.folder / "warehouse/reports").glob("*.html")))
-
-
-@pytest.fixture
-def week(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Week:
-    for source in STEADY:
-        write_labelled(tmp_path / f"{source}.tsv", 100)
-    sources = "".join(
-        f'[[sources]]\nname = "{name}"\npath = "{tmp_path / name}.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
-        for name in STEADY
-    )
-    config = tmp_path / "pipeline.toml"
-    config.write_text(
-        f'warehouse = "{tmp_path / "warehouse"}"\n{sources}'
-        '[search]\narchitecture = "logistic_regression"\n'
-        f'[score]\ninput = "{tmp_path / "input"}"\nsource = "source"\ndate = "ds"\n'
-        '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
-    )
-    return Week(spark, tmp_path, config, run_job)
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
 from textclf.config.masking import masked, unmasked
 from textclf.config.model import (
+    BatchSizes,
     Distribution,
     Gate,
     Lock,
@@ -22,6 +23,7 @@ from textclf.config.model import (
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 
 __all__ = [
+    "BatchSizes",
     "Distribution",
     "Gate",
     "Lineage",

@@ -106,13 +106,11 @@ def _describe(mistake: Any) -> str:
         return f"{key}: missing; expected {_wanted(place)}"
     received = _shown(mistake["input"])
     if kind == "value_error":
-        # Validators of a whole section say themselves what was received.
-        message = str(context["error"])
-        return (
-            f"{key}: {message}"
-            if isinstance(mistake["input"], dict | list)
-            else f"{key}: received {received}; {message}"
-        )
+        # Validators of whole sections say themselves what was received.
+        given, message = mistake["input"], str(context["error"])
+        sections = given if isinstance(given, list) else [given]
+        whole = any(isinstance(section, dict) for section in sections)
+        return f"{key}: {message}" if whole else f"{key}: received {received}; {message}"
     expected = str(context.get("expected") or mistake["msg"].removeprefix("Input should be ")).removeprefix("a valid ")
     if kind == "string_pattern_mismatch":
         expected = f"a text that matches {context['pattern']}"

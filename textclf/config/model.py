@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 from textclf.config.section import Count, Index, Section, Share
@@ -128,20 +128,34 @@ class Distribution(Section):
 Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
 
 
+def _batch_sizes(given: Any) -> int | tuple[int, ...]:
+    """One size, or several: a list, or text with commas as on the command line."""
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
+    read = [int(part) if isinstance(part, str) and part.strip().isdecimal() else part for part in parts]
+    sizes = tuple(size for size in read if type(size) is int and size >= 1)
+    if not sizes or len(sizes) < len(read):
+        raise ValueError("expected a number of rows, 1 or more, or several that follow each other: [16, 64]")
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+BatchSizes = Annotated[int | tuple[int, ...], BeforeValidator(_batch_sizes)]
+
+
 class SearchPlan(Section):
     """What is searched and how; every key may differ for a source under ``[search.sources.NAME]``.
 
     ``space`` holds for each architecture that knows the key, ``spaces`` for the architecture that it names.
     ``reduction`` is the share, as 1 in N, of candidates that halving keeps at each step. ``nested`` is the number
     of outer folds of a nested cross-validation. Without ``beat_baseline`` a network becomes champion even where
-    logistic regression is better.
+    logistic regression is better. Of several ``batch_size`` each holds for its part of the epochs, one after the
+    other.
     """
 
     strategy: Literal["grid", "random", "halving"] = "random"
     candidates: Count = 5
     folds: Annotated[int, Field(ge=2)] = 4
     epochs: Count = 20
-    batch_size: Count = 10
+    batch_size: BatchSizes = 10
     architecture: Name = "cnn"
     architectures: Annotated[list[Name], Field(min_length=1)] | None = None
     space: Space = Field(default_factory=dict)

@@ -144,21 +144,26 @@ def fit_rows(
     import keras
 
     weights = row_weights(labels, train, settings)
-    rows = Batches(inputs, labels, train, weights, settings.batch_size, settings.seed)
-    model = _fresh(network, inputs.width, settings, len(rows))
+    counts = [-(-len(train) // size) for epochs, size in settings.stretches for _ in epochs]
+    model = _fresh(network, inputs.width, settings, counts)
     coverage = network.weigh(model)
-    history = model.fit(
-        keras_dataset(rows),
-        epochs=settings.epochs,
-        validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
-        shuffle=False,  # the batches do
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch)),
-            callback,
-            *_callbacks(settings, log, validated=len(held) > 0),
-        ],
-        verbose=0,
-    ).history
+    rows: Batches  # of the epoch that begins
+    shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch))
+    run = _one_run(model, [shuffle, callback, *_callbacks(settings, log, validated=len(held) > 0)], settings.epochs)
+    for epochs, size in settings.stretches:
+        rows = Batches(inputs, labels, train, weights, size, settings.seed)
+        history = model.fit(
+            keras_dataset(rows),
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
+            validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
+            shuffle=False,  # the batches do
+            callbacks=run,
+            verbose=0,
+        ).history
+        if model.stop_training:
+            break
+    run.end()
     return model, {name: [float(value) for value in values] for name, values in history.items()}, coverage
 
 
@@ -209,15 +214,19 @@ def _graph(made: KerasArchitecture, hyperparameters: Any, shape: InputShape) -> 
     return drawn(build, 0)[0] if on_jax() else build()
 
 
-def _fresh(network: Network, length: int, settings: FitSettings, steps: int) -> Any:
-    """A compiled network with initial weights of the current seed and an optimizer that remembers nothing."""
+def _fresh(network: Network, length: int, settings: FitSettings, steps: list[int]) -> Any:
+    """A compiled network with initial weights of the current seed and an optimizer that remembers nothing.
+
+    Args:
+        steps: Of each epoch.
+    """
     import keras
 
     shape = replace(network.shape, max_length=length)
-    at_once = min(steps, _STEPS_AT_ONCE)
+    at_once = min(*steps, _STEPS_AT_ONCE)
     compiled = _compiled(
         network.made, network.hyperparameters, shape, settings.learning_rate, settings.schedule,
-        settings.epochs * steps if settings.schedule == "cosine" else 0, at_once,
+        sum(steps) if settings.schedule == "cosine" else 0, at_once,
     )  # fmt: skip
     # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
     # not depend on whether the compiled network was there already.
@@ -300,6 +309,29 @@ def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> l
         log.parent.mkdir(parents=True, exist_ok=True)
         chosen.append(keras.callbacks.CSVLogger(str(log)))
     return chosen
+
+
+def _one_run(model: Any, callbacks: list[Any], epochs: int) -> Any:
+    """Callbacks that see one run where Keras' loop begins again with another batch size; ``end`` it after the last."""
+    import keras
+
+    class OneRun(keras.callbacks.CallbackList):  # type: ignore[misc]  # keras has no types
+        def __init__(self) -> None:
+            super().__init__(callbacks, add_history=True, model=model, epochs=epochs, verbose=0)
+            self._begun = False
+
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            if not self._begun:
+                super().on_train_begin(logs)
+            self._begun = True
+
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+            self._logs = logs
+
+        def end(self) -> None:
+            super().on_train_end(self._logs)
+
+    return OneRun()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from textclf.config import Pipeline
+from textclf.config import BatchSizes, Pipeline
 from textclf.errors import UsageError
 from textclf.models import Architecture, KerasArchitecture
 
@@ -16,7 +16,9 @@ class FitSettings(BaseModel):
 
     Attributes:
         epochs: Passes over the training rows.
-        batch_size: Rows of one step.
+        batch_size: Rows of one step. Of several sizes each holds for as many epochs, the first ones for one more where
+            they do not divide: larger batches late do what a falling learning rate does, in fewer steps
+            (Smith et al. 2018, "Don't Decay the Learning Rate, Increase the Batch Size").
         seed: Of initial weights, shuffling, dropout and the choice of validation rows.
         learning_rate: Of Adam (Kingma and Ba 2015), whose default of .001 Keras uses too; too large a one ends a fit
             with an error, since no limit holds for every network.
@@ -30,13 +32,26 @@ class FitSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: BatchSizes
     seed: Annotated[int, Field(ge=0, lt=1 << 32)]
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
     class_weights: Literal["equal", "balanced"] = "equal"
+
+    @property
+    def stretches(self) -> list[tuple[range, int]]:
+        """Epochs, counted from 0, and the batch size that holds in them; sizes beyond the epochs are left out.
+
+        Example:
+            >>> FitSettings(epochs=5, batch_size="8,32", seed=1).stretches
+            [(range(0, 3), 8), (range(3, 5), 32)]
+        """
+        sizes = self.batch_size if isinstance(self.batch_size, tuple) else (self.batch_size,)
+        each, more = divmod(self.epochs, len(sizes))
+        ends = [each * number + min(number, more) for number in range(len(sizes) + 1)]
+        return [(range(*ends[at : at + 2]), size) for at, size in enumerate(sizes) if ends[at] < ends[at + 1]]
 
 
 def used_by(made: Architecture) -> set[str]:
@@ -76,4 +91,8 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
 def first_mistake(error: ValidationError) -> tuple[str, Any, str]:
     """The name of the first setting that ``FitSettings`` refuses, what was received and what is expected."""
     first = error.errors(include_url=False)[0]
-    return str(first["loc"][0]), first["input"], first["msg"].removeprefix("Input should be ")
+    return (
+        str(first["loc"][0]),
+        first["input"],
+        first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
+    )

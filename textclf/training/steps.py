@@ -45,7 +45,8 @@ class Steps:
     """One network's compiled functions, and the state that a fit begins with.
 
     Attributes:
-        step: State, inputs, labels, order, number of the step and of the rows, class weights: the state after it.
+        step: State, inputs, labels, order, number of the step and of the rows, class weights, and the batch size, for
+            each of which it is compiled: the state after it.
         watch: State, inputs, labels, rows and how many of them count: their summed loss, and how many are right.
         initial: By seed: trained and other variables.
     """
@@ -113,7 +114,7 @@ def assign(model: Any, values: list[list[Any]]) -> None:
 
 
 @lru_cache(maxsize=_COMPILED)
-def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, batch_size: int, seed: int) -> Steps:
+def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> Steps:
     """The compiled functions of a network; kept, so that the next fit of the shape traces nothing."""
     import jax
     import jax.numpy as jnp
@@ -143,7 +144,9 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
 
     gradient = jax.value_and_grad(objective, has_aux=True)
 
-    def step(state: Any, inputs: Any, labels: Any, order: Any, number: Any, rows: Any, class_weights: Any) -> Any:
+    def step(
+        state: Any, inputs: Any, labels: Any, order: Any, number: Any, rows: Any, class_weights: Any, batch_size: int
+    ) -> Any:
         trained, others, moments, sums = state
         places = number * batch_size + jnp.arange(batch_size)
         chosen = order[places]
@@ -158,7 +161,8 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, b
         counts = jnp.arange(len(chosen)) < rows
         return jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
 
-    return Steps(model, build, optimizer, jax.jit(step, donate_argnums=0), jax.jit(watch), {seed: initial})
+    compiled = jax.jit(step, donate_argnums=0, static_argnames="batch_size")
+    return Steps(model, build, optimizer, compiled, jax.jit(watch), {seed: initial})
 
 
 class Fitting:
@@ -177,6 +181,7 @@ class Fitting:
         self._inputs, self._labels = inputs, labels
         self._state: Any = steps.begin(settings.seed, weigh)
         self._place = steps.rate_place
+        self._sizes = [size for epochs, size in settings.stretches for _ in epochs]
         self._generator = np.random.default_rng(settings.seed)
         self.rate = settings.learning_rate
 
@@ -184,7 +189,7 @@ class Fitting:
         """Train on rows in a new order; mean loss and accuracy while it lasted."""
         import jax.numpy as jnp
 
-        batch = self._settings.batch_size
+        batch = self._sizes[epoch]
         count = -(-len(train) // batch)
         order = np.zeros(bucket(count) * batch, np.int32)
         order[: len(train)] = self._generator.permutation(train)
@@ -194,7 +199,9 @@ class Fitting:
         for step in range(count):
             if step == 0 or self._settings.schedule == "cosine":
                 state[2][self._place] = jnp.float32(self._rate((epoch * count + step) / count))
-            state, number = self._steps.step(state, self._inputs, self._labels, rest[0], number, *rest[1:])
+            state, number = self._steps.step(
+                state, self._inputs, self._labels, rest[0], number, *rest[1:], batch_size=batch
+            )
         self._state = state[:3]
         loss, right = np.asarray(state[3]) / len(train)
         return float(loss), float(right)

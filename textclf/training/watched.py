@@ -85,7 +85,7 @@ def _with_steps(
     padded[: len(labels)] = inputs.take(np.arange(len(labels)))
     numbers = np.zeros(rows, np.int32)
     numbers[: len(labels)] = labels
-    steps = steps_of(network.made, network.hyperparameters, shape, settings.batch_size, settings.seed)
+    steps = steps_of(network.made, network.hyperparameters, shape, settings.seed)
     wide = replace(network, shape=shape)
     fitting = Fitting(steps, jnp.array(padded), jnp.array(numbers), settings, lambda model: _weigh(wide, model))
     weights_of = row_weights(labels, train, settings)

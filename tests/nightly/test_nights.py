@@ -1,0 +1,89 @@
+"""Single nights: how they end, and what a search does in one."""
+
+import json
+from datetime import timedelta
+
+from pyspark.sql import functions as F
+
+from tests.nightly.days import ROWS, write_labelled
+from tests.nightly.week import ALL, MONDAY, Week
+from textclf.tables.lock import NIGHTLY, locked
+
+
+def searching(week: Week) -> None:
+    """Let nights search, two candidates with two folds, where they would train."""
+    text = week.config.read_text().replace('build = "train"', 'build = "search"')
+    week.config.write_text(text.replace("[score]", 'strategy = "grid"\nfolds = 2\nspace.C = [0.1, 1.0]\n[score]'))
+
+
+def trials(week: Week) -> dict[str, tuple[int, int]]:
+    """By source: searches, and trials that succeeded."""
+    rows = week.warehouse.location("trials").read(week.spark).where("status = 'succeeded'").groupBy("source")
+    found = rows.agg(F.count_distinct("search_id"), F.count("*")).collect()
+    return {source: (searches, count) for source, searches, count in found}
+
+
+def test_a_night_searches_where_the_rule_says_so_and_nowhere_else(week: Week) -> None:
+    searching(week)
+
+    assert week.night(week.day(1)) == 0, week.said
+    assert week.did(*ALL)
+    assert week.versions() == {"shop": "1", "films": "1"}
+    assert trials(week) == {"shop": (1, 4), "films": (1, 4)}
+    assert week.published() == {MONDAY: (2 * ROWS, 1, ROWS)}
+
+    assert week.night(week.day(2)) == 0, week.said
+    assert week.did("score", "report")
+
+    write_labelled(week.folder / "films.tsv", 150)
+    assert week.night(week.day(3)) == 0, week.said
+    assert week.did(*ALL)
+    assert "corpus grew by 50.0%" in week.plan("models", "films")
+    assert week.versions() == {"shop": "1", "films": "2"}
+    assert week.runs()["search_models succeeded"] == 2
+    assert trials(week) == {"shop": (1, 4), "films": (2, 8)}
+
+
+def test_a_night_without_rows_ends_with_3_and_is_taken_up_when_they_come(week: Week) -> None:
+    assert week.night(week.day(1)) == 0, week.said
+    second = MONDAY + timedelta(days=1)
+
+    assert week.night(second) == 3
+    assert (week.status["state"], week.status["exit_code"]) == ("failed", 3)
+    assert "no row of 2026-01-06" in week.said
+    assert "run again when they have arrived" in week.said
+    assert week.runs()["nightly failed"] == 1
+
+    week.day(2)
+    assert week.night(week.day(3)) == 0, week.said
+    assert week.did("score", "report")
+    assert sorted(week.published()) == [MONDAY + timedelta(days=number) for number in range(3)]
+
+
+def test_a_source_that_is_gone_ends_the_night_with_3_after_its_day_is_scored(week: Week) -> None:
+    assert week.night(week.day(1)) == 0, week.said
+    (week.folder / "films.tsv").unlink()
+
+    assert week.night(week.day(2)) == 3
+    assert "films.tsv" in week.said
+    states = {step["step"]: step["state"] for step in week.status["steps"]}
+    assert (states["ingest"], states["score"], states["report"]) == ("failed", "done", "done")
+    assert week.published()[MONDAY + timedelta(days=1)] == (2 * ROWS, 1, ROWS)
+
+
+def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> None:
+    day = week.day(1)
+    place = str(week.warehouse.location("nightly"))
+    locks = week.warehouse.locks(week.spark)
+    with locked(week.spark, locks, place, "the-other-run", "nightly", week.pipeline.lock.lease) as held:
+        held.take([NIGHTLY])
+        assert week.night(day) == 5
+
+    assert "the-other-run" in week.said
+    assert week.record["status"] == "locked"
+    assert not week.warehouse.location("results").exists(week.spark)
+    assert not (week.folder / "warehouse/nightly.json").exists()  # the other one's to write
+    record = week.warehouse.location("runs").read(week.spark).where("job = 'nightly'").first()
+    assert record is not None
+    assert record["status"] == "locked"
+    assert json.loads(record["details"])["days"] == [str(day)]
