@@ -27,6 +27,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.ui.showConsoleProgress": "false",  # keeps pytest's output readable
             "spark.driver.memory": "3g",
+            # Java made for a query costs more than a query of ten rows; jobs in processes of their own have it made.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         },
     )
     yield session

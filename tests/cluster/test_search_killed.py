@@ -119,7 +119,9 @@ def _check(config: Path, source: str, output: str) -> None:
     assert set(rows["status"]) == {"succeeded"}
 
 
-@pytest.mark.parametrize(("source", "victims"), [("worker", _workers), ("executor", _executors)])
+@pytest.mark.parametrize(
+    ("source", "victims"), [("worker", _workers), pytest.param("executor", _executors, marks=pytest.mark.long)]
+)
 def test_a_killed_process(cluster: str, config: Path, source: str, victims: Callable[[], list[int]]) -> None:
     with _searching(cluster, config, source) as process:
         _wait_for(lambda: len(_trials(config, source)) >= 1 and victims(), process)

@@ -1,8 +1,8 @@
 """Single nights: how they end, and what a search does in one."""
 
-import json
 from datetime import timedelta
 
+import pytest
 from pyspark.sql import functions as F
 
 from tests.nightly.days import ROWS, write_labelled
@@ -23,6 +23,7 @@ def trials(week: Week) -> dict[str, tuple[int, int]]:
     return {source: (searches, count) for source, searches, count in found}
 
 
+@pytest.mark.long
 def test_a_night_searches_where_the_rule_says_so_and_nowhere_else(week: Week) -> None:
     searching(week)
 
@@ -86,4 +87,3 @@ def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> N
     record = week.warehouse.location("runs").read(week.spark).where("job = 'nightly'").first()
     assert record is not None
     assert record["status"] == "locked"
-    assert json.loads(record["details"])["days"] == [str(day)]

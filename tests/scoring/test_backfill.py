@@ -31,7 +31,7 @@ def rows(*days: date, text: str = "good") -> list[tuple[Any, ...]]:
     return [(day.day * 10 + number, text, "yelp", day) for day in days for number in range(3)]
 
 
-@pytest.mark.parametrize("kind", ["delta", "parquet"])
+@pytest.mark.parametrize("kind", ["delta", pytest.param("parquet", marks=pytest.mark.long)])
 def test_days_are_published_one_by_one_and_only_what_is_missing_is_scored(
     spark: SparkSession, config: Path, run_job: RunJob, write: Callable[..., str], store: ModelStore, kind: str
 ) -> None:

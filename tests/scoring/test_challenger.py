@@ -76,6 +76,7 @@ def test_evidence_and_known_tokens_are_the_champions() -> None:
     assert answer.field("evidence").to_pylist()[0] == "good"
 
 
+@pytest.mark.long
 def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_rows_are_those_of_a_full_pass_and_only_new_texts_are_scored(
     assert day_of(table(spark, pipeline)) == day_of(spark.read.format("delta").load(str(tmp_path / "full")))
 
 
+@pytest.mark.long
 def test_a_table_gets_digests_when_asked_and_another_model_copies_nothing(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
 ) -> None:
