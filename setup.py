@@ -20,6 +20,7 @@ INSTALL = [
     "tqdm>=4.66,<5",  # epoch progress
     "matplotlib>=3.9,<4",  # pictures of training and of measures
     "jinja2>=3.1,<4",  # the HTML report of a run, with escaping
+    "prometheus-client>=0.21,<1",  # figures of a run for Prometheus
 ]
 
 EXTRAS = {
@@ -46,6 +47,8 @@ EXTRAS = {
         "build>=1.2",
         "deltalake>=1.1,<2",  # reads result tables without Spark, as users do
         "duckdb>=1.3,<3",  # the same
+        "googleapis-common-protos>=1.65",  # Spark Connect, tried against a real server
+        "grpcio-status>=1.67",  # the same
         "hypothesis>=6.100",
         "jsonschema>=4.23",  # Kubernetes manifests against the operator's schema
         "mypy>=1.13",
@@ -56,6 +59,7 @@ EXTRAS = {
         "pyyaml>=6.0",  # reads those manifests
         "ruff>=0.8",
         "venv-pack>=0.2",  # the environment as an archive for YARN and Kubernetes
+        "zstandard>=0.23",  # Spark Connect again
     ],
 }
 

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from textclf.config import Metrics
 from textclf.metrics import Measured, emit
@@ -62,7 +63,7 @@ def test_the_file_has_the_figures_and_nothing_of_a_text(record: RunRecord, tmp_p
     assert 'textclf_run_succeeded{job_name="nightly"} 0.0' in samples
     assert 'textclf_run_rejected_rows{job_name="nightly"} 1.0' in samples
     assert 'textclf_step_duration_seconds{job_name="nightly",step="score"} 2.5' in samples
-    assert 'textclf_gate_value{job_name="nightly",check="psi of \\"labels\\"\\\\"} 1.5' in samples
+    assert 'textclf_gate_value{check="psi of \\"labels\\"\\\\",job_name="nightly"} 1.5' in samples
     # A family stands together, its type once and first.
     names = [line.partition("{")[0] for line in samples]
     assert len([line for line in lines if line.startswith("# TYPE")]) == len(set(names))
@@ -75,9 +76,13 @@ def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[tuple[st
 
     emit(Metrics(pushgateway=url), measured)
 
-    assert sent == [
-        ("/metrics/job/textclf_nightly", "text/plain; version=0.0.4; charset=utf-8", measured.to_text().encode())
-    ]
+    ((path, kind, body),) = sent
+    assert path == "/metrics/job/textclf_nightly"
+    assert kind.startswith("text/plain; version=")
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    (exit_code,) = families["textclf_run_exit_code"].samples
+    assert (exit_code.labels, exit_code.value) == ({"job_name": "nightly"}, 0.0)
+    assert len(families) == len({gauge.name for gauge in measured.gauges})
 
 
 def test_a_run_does_not_fail_of_its_figures(

@@ -1,23 +1,24 @@
 """Figures of a run for Prometheus: a file for node_exporter's textfile collector, or a push to a Pushgateway.
 
-The text is OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) of gauges alone, which is also
-Prometheus' text format 0.0.4, the one that those two read. Labels are names of jobs, steps and checks: neither texts
-nor ids.
+The file is OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) of gauges alone, which is also
+Prometheus' text format 0.0.4, the one that the collector reads. Labels are names of jobs, steps and checks: neither
+texts nor ids.
 """
 
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import CollectorRegistry, push_to_gateway
+from prometheus_client import Gauge as Family
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from textclf.config import Metrics
 from textclf.files import replace_file
 from textclf.logs import say
 from textclf.tables import RunRecord
 
-_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ROWS = ("input_rows", "scored_rows", "rejected_rows")
 
 
@@ -43,42 +44,30 @@ class Measured:
         """What a record that has ended says in numbers."""
         return cls(record.job, tuple(_gauges(record, code)))
 
-    def to_text(self) -> str:
-        """The figures in OpenMetrics' text format."""
-        lines: list[str] = []
-        described = set()
+    def registry(self) -> CollectorRegistry:
+        """The figures as Prometheus' client has them, families in the order of their names."""
+        made, families = CollectorRegistry(), dict[str, Family]()
         for gauge in sorted(self.gauges, key=lambda each: each.name):
-            if gauge.name not in described:
-                described.add(gauge.name)
-                lines += [f"# TYPE {gauge.name} gauge", f"# HELP {gauge.name} {gauge.about}"]
-            labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in gauge.labels.items())
-            lines.append(f"{gauge.name}{{{labels}}} {float(gauge.value)!r}")
-        return "\n".join([*lines, "# EOF"]) + "\n"
+            if gauge.name not in families:
+                families[gauge.name] = Family(gauge.name, gauge.about, list(gauge.labels), registry=made)
+            families[gauge.name].labels(**gauge.labels).set(gauge.value)
+        return made
 
 
 def emit(metrics: Metrics, measured: Measured) -> None:
     """Write and push the figures as the pipeline file asks; what fails is said and fails no run."""
-    text = measured.to_text()
+    registry = measured.registry()
+    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     try:
         if metrics.file is not None:
             # Not str.format: other braces of a path stay.
             replace_file(Path(metrics.file.replace("{job}", measured.job)), text)
         if metrics.pushgateway is not None:
-            push(metrics.pushgateway, measured.job, text, metrics.timeout)
+            push_to_gateway(
+                metrics.pushgateway, job=f"textclf_{measured.job}", registry=registry, timeout=metrics.timeout
+            )
     except OSError as error:  # urllib's errors are of this kind, too
         say(f"The figures of this run went nowhere: {error}; see [metrics] in the pipeline file", "warning")
-
-
-def push(gateway: str, job: str, text: str, timeout: float) -> None:
-    """Replace the figures of a job at a Pushgateway.
-
-    Raises:
-        OSError: It does not answer, or not well.
-    """
-    url = f"{gateway.rstrip('/')}/metrics/job/{urllib.parse.quote(f'textclf_{job}', safe='')}"
-    request = urllib.request.Request(url, text.encode(), {"Content-Type": _TYPE}, method="PUT")
-    with urllib.request.urlopen(request, timeout=timeout):
-        pass
 
 
 def _gauges(record: RunRecord, code: int) -> Iterator[Gauge]:
@@ -106,7 +95,3 @@ def _checks(gate: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, 
     for name, check in (gate or {}).get("checks", {}).items():
         if isinstance(check, dict) and {"highest", "failed"} <= check.keys():
             yield name, check
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
