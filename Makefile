@@ -19,7 +19,7 @@ setup: $(READY)  ## Make the environment in .venv; does nothing where it is up t
 demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
 	@$(PY) -m textclf.demo
 
-tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about ten minutes
+tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about half an hour
 	@$(PY) -m textclf.tutorial
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
