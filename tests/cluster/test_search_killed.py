@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from tests.training.corpora import invented, put, source_toml
 from textclf.config import load_pipeline
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 8  # three networks and the baseline, two folds
@@ -119,9 +119,7 @@ def _check(config: Path, source: str, output: str) -> None:
     assert set(rows["status"]) == {"succeeded"}
 
 
-@pytest.mark.parametrize(
-    ("source", "victims"), [("worker", _workers), pytest.param("executor", _executors, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("source", "victims"), [("worker", _workers), ("executor", _executors)])
 def test_a_killed_process(cluster: str, config: Path, source: str, victims: Callable[[], list[int]]) -> None:
     with _searching(cluster, config, source) as process:
         _wait_for(lambda: len(_trials(config, source)) >= 1 and victims(), process)
@@ -132,7 +130,6 @@ def test_a_killed_process(cluster: str, config: Path, source: str, victims: Call
     _check(config, source, output)
 
 
-@pytest.mark.long
 def test_a_killed_driver(cluster: str, config: Path) -> None:
     with _searching(cluster, config, "driver") as process:
         _wait_for(lambda: len(_trials(config, "driver")) >= 1, process)

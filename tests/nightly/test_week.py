@@ -153,6 +153,7 @@ def late_correction(week: Week) -> None:
     assert week.record["details"]["days"] == {"succeeded": 2, "skipped": 0}
 
 
+@pytest.mark.long
 def test_a_night_that_is_asked_to_stop_is_taken_up(week: Week) -> None:
     day = week.day(1)
     staged = week.folder / "warehouse/_staging"

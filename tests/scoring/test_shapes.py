@@ -43,6 +43,7 @@ def test_days_of_other_shapes_live_in_one_table(
         score(spark, pipeline, write([("3", "good")], "id string, text string", name="other"), day=DAYS[2])
 
 
+@pytest.mark.long
 def test_many_small_files_are_joined_on_their_way(
     spark: SparkSession,
     make_pipeline: Callable[[str], Pipeline],

@@ -32,6 +32,7 @@ def fed(spark: SparkSession, tmp_path: Path) -> Callable[[str], str]:
     return made
 
 
+@pytest.mark.long
 def test_without_days_the_rows_that_changed_are_the_slice(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, fed: Callable[[str], str]
 ) -> None:
