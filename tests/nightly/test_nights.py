@@ -45,6 +45,7 @@ def test_a_night_searches_where_the_rule_says_so_and_nowhere_else(week: Week) ->
     assert trials(week) == {"shop": (1, 4), "films": (2, 8)}
 
 
+@pytest.mark.long
 def test_a_night_without_rows_ends_with_3_and_is_taken_up_when_they_come(week: Week) -> None:
     assert week.night(week.day(1)) == 0, week.said
     second = MONDAY + timedelta(days=1)
