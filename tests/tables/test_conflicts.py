@@ -4,13 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.publish import Slice, replace_slices
-from textclf.tables.schemas import results_rejects
+from textclf.tables.schemas import RUNS, results_rejects
 
 DAYS = [date(2026, 1, day) for day in (1, 1, 2)]
 SPEC = results_rejects(LongType())
@@ -44,3 +46,21 @@ def test_records_that_are_kept_at_once_are_all_kept(spark: SparkSession, tmp_pat
     with ThreadPoolExecutor(3) as pool:
         kept = set(pool.map(keep, range(3)))
     assert {row["run_id"] for row in warehouse.location("runs").read(spark).collect()} == kept
+
+
+def test_a_table_is_made_where_a_killed_driver_has_begun_to(spark: SparkSession, tmp_path: Path) -> None:
+    place = Location(path=str(tmp_path / "runs"))
+    (tmp_path / "runs" / "_delta_log").mkdir(parents=True)
+
+    assert place.ensure(spark, RUNS)
+
+    assert place.read(spark).columns == list(RUNS.columns)
+    assert not place.ensure(spark, RUNS)
+
+
+def test_no_table_is_made_among_files_of_others(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "notes.txt").write_text("not a table", encoding="utf-8")
+
+    with pytest.raises(AnalysisException, match="not a Delta table"):
+        Location(path=str(tmp_path / "runs")).ensure(spark, RUNS)

@@ -81,5 +81,5 @@ class RunRecord:
         values["details"] = json.dumps(details, default=str, ensure_ascii=False)
         place = warehouse.location(RUNS.name)
         row = tuple(values[name] for name in RUNS.columns)
-        retried(lambda: place.ensure(spark, RUNS))
+        place.ensure(spark, RUNS)
         retried(lambda: append_rows(spark, place, RUNS, [row]))

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 from delta import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
+from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
@@ -79,14 +81,33 @@ class Location:
         return int(history.collect()[0]["version"])
 
     def ensure(self, spark: SparkSession, spec: TableSpec) -> bool:
-        """Create the table, empty, where there is none; whether there was none."""
+        """Create the table, empty, where there is none; whether there was none.
+
+        Others may do the same at the same time.
+        """
         if self.exists(spark):
             return False
         builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
         for key, value in spec.properties.items():
             builder = builder.property(key, value)
-        (builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")).execute()
+        builder = builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")
+        try:
+            retried(builder.execute)
+        except AnalysisException:
+            if not self.exists(spark) and not self._begun(spark):
+                raise
+            # Another driver is about to commit, or was killed before. The builder refuses such a folder for good;
+            # a write does not, and leaves a table alone that has come to be.
+            empty = spark.createDataFrame([], spec.schema).write.mode("ignore")
+            retried(lambda: self._commit(empty.partitionBy(*spec.partition_by).options(**spec.properties)))
         return True
+
+    def _begun(self, spark: SparkSession) -> bool:
+        """Whether the table's folder holds nothing but Delta's log."""
+        if self.path is None:
+            return False
+        files, path = hadoop_path(spark, self.path)
+        return files.exists(path) and [each.getPath().getName() for each in files.listStatus(path)] == ["_delta_log"]
 
     def append(self, df: DataFrame) -> str:
         """Add ``df`` to a table that exists, in one commit; the commit's name."""
