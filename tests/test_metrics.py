@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from textclf.config import Metrics
@@ -76,9 +77,8 @@ def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[tuple[st
 
     emit(Metrics(pushgateway=url), measured)
 
-    ((path, kind, body),) = sent
-    assert path == "/metrics/job/textclf_nightly"
-    assert kind.startswith("text/plain; version=")
+    body = generate_latest(measured.registry())
+    assert sent == [("/metrics/job/textclf_nightly", "text/plain; version=0.0.4; charset=utf-8", body)]
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     (exit_code,) = families["textclf_run_exit_code"].samples
     assert (exit_code.labels, exit_code.value) == ({"job_name": "nightly"}, 0.0)

@@ -8,16 +8,15 @@ texts nor ids.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from prometheus_client import CollectorRegistry, push_to_gateway
-from prometheus_client import Gauge as Family
-from prometheus_client.openmetrics.exposition import generate_latest
+from typing import TYPE_CHECKING, Any
 
 from textclf.config import Metrics
 from textclf.files import replace_file
 from textclf.logs import say
 from textclf.tables import RunRecord
+
+if TYPE_CHECKING:  # imported where figures are asked for: every job starts with this module
+    from prometheus_client import CollectorRegistry
 
 _ROWS = ("input_rows", "scored_rows", "rejected_rows")
 
@@ -44,8 +43,11 @@ class Measured:
         """What a record that has ended says in numbers."""
         return cls(record.job, tuple(_gauges(record, code)))
 
-    def registry(self) -> CollectorRegistry:
+    def registry(self) -> "CollectorRegistry":
         """The figures as Prometheus' client has them, families in the order of their names."""
+        from prometheus_client import CollectorRegistry
+        from prometheus_client import Gauge as Family
+
         made, families = CollectorRegistry(), dict[str, Family]()
         for gauge in sorted(self.gauges, key=lambda each: each.name):
             if gauge.name not in families:
@@ -56,10 +58,15 @@ class Measured:
 
 def emit(metrics: Metrics, measured: Measured) -> None:
     """Write and push the figures as the pipeline file asks; what fails is said and fails no run."""
+    if metrics.file is None and metrics.pushgateway is None:
+        return
+    from prometheus_client import push_to_gateway
+    from prometheus_client.openmetrics.exposition import generate_latest
+
     registry = measured.registry()
-    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     try:
         if metrics.file is not None:
+            text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
             # Not str.format: other braces of a path stay.
             replace_file(Path(metrics.file.replace("{job}", measured.job)), text)
         if metrics.pushgateway is not None:

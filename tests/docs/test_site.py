@@ -1,6 +1,7 @@
 """The documentation site builds without a warning."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -31,11 +32,11 @@ class Names(HTMLParser):
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # as make docs: the notice is about other versions
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    # The theme announces its end of life in words of its own; MkDocs' warnings begin lines.
-    assert [line for line in done.stderr.splitlines() if line.startswith("WARNING")] == []
+    assert "WARNING" not in done.stderr
     pages = {path.name: Names() for path in (tmp_path / "site").glob("*.html")}
     for name, page in pages.items():
         page.feed((tmp_path / "site" / name).read_text(encoding="utf-8"))

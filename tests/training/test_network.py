@@ -248,6 +248,13 @@ def test_a_fit_goes_on_across_a_change_of_its_batch_size(settings: dict[str, Any
     assert mixed.history["loss"][:3] == once.history["loss"][:3] or settings.get("schedule") == "cosine"
 
 
+@pytest.mark.parametrize(
+    ("given", "read"), [(np.int64(16), 16), (16.0, 16), ("16", 16), ("8, 32", (8, 32)), ([np.int32(8), 32], (8, 32))]
+)
+def test_batch_sizes_come_as_searches_and_command_lines_have_them(given: Any, read: int | tuple[int, ...]) -> None:
+    assert FitSettings(epochs=2, seed=1, batch_size=given).batch_size == read
+
+
 def test_epochs_go_to_a_log(tmp_path: Path) -> None:
     rows = rows_of(invented(24))
 

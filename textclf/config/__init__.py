@@ -3,7 +3,6 @@
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
 from textclf.config.masking import masked, unmasked
 from textclf.config.model import (
-    BatchSizes,
     Distribution,
     Gate,
     Lock,
@@ -21,6 +20,7 @@ from textclf.config.model import (
     Upkeep,
 )
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
+from textclf.config.section import BatchSizes
 
 __all__ = [
     "BatchSizes",

@@ -3,10 +3,10 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
-from textclf.config.section import Count, Index, Section, Share
+from textclf.config.section import BatchSizes, Count, Index, Section, Share
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 """A name that is safe as a folder, a partition value and a SQL literal."""
@@ -126,19 +126,6 @@ class Distribution(Section):
 
 
 Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
-
-
-def _batch_sizes(given: Any) -> int | tuple[int, ...]:
-    """One size, or several: a list, or text with commas as on the command line."""
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
-    read = [int(part) if isinstance(part, str) and part.strip().isdecimal() else part for part in parts]
-    sizes = tuple(size for size in read if type(size) is int and size >= 1)
-    if not sizes or len(sizes) < len(read):
-        raise ValueError("expected a number of rows, 1 or more, or several that follow each other: [16, 64]")
-    return sizes if len(sizes) > 1 else sizes[0]
-
-
-BatchSizes = Annotated[int | tuple[int, ...], BeforeValidator(_batch_sizes)]
 
 
 class SearchPlan(Section):

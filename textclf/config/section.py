@@ -1,8 +1,8 @@
 """What the sections of the pipeline file have in common."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 
 
 class Section(BaseModel):
@@ -14,3 +14,23 @@ class Section(BaseModel):
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[float, Field(gt=0)]
+
+_COUNTS: TypeAdapter[tuple[Count, ...]] = TypeAdapter(tuple[Count, ...])
+
+
+def _batch_sizes(given: Any, info: ValidationInfo) -> int | tuple[int, ...]:
+    """One size, or several: a list or, where types are not strict, text with commas as on the command line."""
+    strict = bool((info.config or {}).get("strict"))
+    read = given.split(",") if isinstance(given, str) and not strict else given
+    parts = tuple(read) if isinstance(read, list | tuple) else (read,)
+    try:
+        sizes = _COUNTS.validate_python(parts, strict=strict)
+    except ValidationError:
+        sizes = ()
+    if not sizes or any(isinstance(part, bool) for part in parts):
+        raise ValueError("expected a number of rows, 1 or more, or several that follow each other: [16, 64]")
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+BatchSizes = Annotated[int | tuple[int, ...], BeforeValidator(_batch_sizes)]
+"""Rows of one training step: one size, or several that follow each other."""

@@ -148,6 +148,7 @@ def fit_rows(
     model = _fresh(network, inputs.width, settings, counts)
     coverage = network.weigh(model)
     rows: Batches  # of the epoch that begins
+    validation = keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch))
     run = _one_run(model, [shuffle, callback, *_callbacks(settings, log, validated=len(held) > 0)], settings.epochs)
     for epochs, size in settings.stretches:
@@ -156,7 +157,7 @@ def fit_rows(
             keras_dataset(rows),
             initial_epoch=epochs.start,
             epochs=epochs.stop,
-            validation_data=keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None,
+            validation_data=validation,
             shuffle=False,  # the batches do
             callbacks=run,
             verbose=0,

@@ -91,8 +91,5 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
 def first_mistake(error: ValidationError) -> tuple[str, Any, str]:
     """The name of the first setting that ``FitSettings`` refuses, what was received and what is expected."""
     first = error.errors(include_url=False)[0]
-    return (
-        str(first["loc"][0]),
-        first["input"],
-        first["msg"].removeprefix("Input should be ").removeprefix("Value error, "),
-    )
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
+    return str(first["loc"][0]), first["input"], expected
