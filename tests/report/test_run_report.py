@@ -16,6 +16,7 @@ from tests.artifact.samples import sample
 from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import load_pipeline
+from textclf.errors import GateError
 from textclf.report.run_data import load_run
 from textclf.report.run_report import gate_checks
 from textclf.scoring.score import ScoreOptions, score_table
@@ -117,7 +118,7 @@ def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, str], run_jo
     assert page.row("yelp", "yelp@1")[2:6] == ["yelp@2", "10", "0.0%", "10"]
     assert page.row("0", "1")[2:] == ["6", "60.0%"]
     assert page.row("1", "0")[2:] == ["4", "40.0%"]
-    assert len([row for row in page.rows if row[0].startswith("20")]) == 1  # one run before
+    assert len([row for row in page.rows if re.match(r"\d{8}T", row[0])]) == 1  # one run before
     assert "Texts are not shown" in text
     assert NASTY not in text
     assert "alert" not in text
@@ -140,6 +141,34 @@ def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, str], run_job:
     assert page.row("9")[4] == NASTY  # shown as it is, and no markup
     assert '<meta name="viewport" content="width=device-width' in text
     assert re.search(r"@media print", text)
+
+
+def test_a_refused_run_shows_what_it_scored_and_why_it_was_refused(
+    spark: SparkSession, scored: tuple[Path, str], run_job: RunJob
+) -> None:
+    config = scored[0].with_name("strict.toml")
+    config.write_text(scored[0].read_text() + "[gate]\nmax_rejects = 0.0\n")
+    pipeline, run = load_pipeline(config), RunRecord("score_table")
+    texts = ["good", "bad", "bad", None, None]
+    spark.createDataFrame(list(enumerate(texts)), "id long, text string").write.parquet(str(config.parent / "third"))
+    options = ScoreOptions(input=str(config.parent / "third"), day=date(2026, 2, 6), model="yelp@1")
+    with pytest.raises(GateError) as refused:
+        score_table(spark, Warehouse.of(pipeline), pipeline, run, options)
+    run.end("refused", str(refused.value))
+    run.append(spark, Warehouse.of(pipeline))
+
+    code, made, err = run_job(job, "--config", config, "--run", run.run_id)
+
+    assert code == 0, err
+    text = Path(made["details"]["report"]).read_text()
+    page = Page(text)
+    assert "0 of the 3 scored rows are in the results now" in text
+    row = page.row("yelp", "2026-02-06")
+    assert (row[2], row[3], row[6], row[7], row[8]) == ("3", "20", "0", "66.7%", "40.0%")  # before: both nights
+    assert "before: 2026-01-30 to 2026-01-31" in text
+    assert page.row("yelp", "null_text")[2:] == ["2", "40.0%"]
+    assert page.row("slice")[1:3] == ["rejects", "unknown"]
+    assert page.row("2026-02-06/yelp")[1:3] == ["0.4000 failed", "0.0000"]
 
 
 def test_a_run_that_is_not_there(scored: tuple[Path, str], run_job: RunJob) -> None:

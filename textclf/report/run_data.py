@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -12,42 +12,12 @@ from pyspark.sql import functions as F
 from textclf.artifact import Manifest, ModelStore
 from textclf.config import Pipeline, unmasked
 from textclf.errors import InputError
+from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
 
-BINS = 20
-"""Of the histogram of scores, between 0 and 1."""
-
 _EARLIER = 8  # runs of the same job beside the one that the report is about
-
-
-@dataclass
-class Distribution:
-    """Rows of one source: by label, and by the bin of their score.
-
-    Attributes:
-        days: The days that the rows are of.
-    """
-
-    labels: Counter[str] = field(default_factory=Counter)
-    bins: list[int] = field(default_factory=lambda: [0] * BINS)
-    score_sum: float = 0.0
-    days: set[str] = field(default_factory=set)
-
-    @property
-    def rows(self) -> int:
-        """All rows."""
-        return sum(self.bins)
-
-    @property
-    def mean_score(self) -> float | None:
-        """Mean of the scores, None without rows."""
-        return self.score_sum / self.rows if self.rows else None
-
-    def share(self, label: str) -> float:
-        """Share of the rows with that label."""
-        return self.labels[label] / self.rows if self.rows else 0.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +56,9 @@ class RunData:
         run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed;
             ``rows_of`` is the run that scored its rows, another one where it published what that one had staged.
         earlier: Runs of the same job before it, the newest first.
-        now: What it published and is still there, by source.
-        before: The last slice before its first day, by source.
+        published: Rows of it that are in the table now.
+        now: What it scored, by source: from the table where all of it is there, else from its record.
+        before: The week that ends with the last slice published before its first day, by source.
         duels: Champions and the challengers that scored beside them.
         rejects: Refused rows by source and reason.
         examples: None where the pipeline file does not allow texts.
@@ -95,6 +66,7 @@ class RunData:
 
     run: dict[str, Any]
     earlier: list[dict[str, Any]]
+    published: int
     now: dict[str, Distribution]
     before: dict[str, Distribution]
     duels: list[Duel]
@@ -114,14 +86,15 @@ def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_
     """
     run, earlier = _runs(spark, warehouse, run_id)
     published = _published(spark, warehouse, run)
-    now, before = _distributions(published, run["rows_of"])
+    there, now, before = distributions(published, run)
     return RunData(
         run,
         earlier,
+        there,
         now,
         before,
         [] if published is None else duels(published.where(F.col("run_id") == run["rows_of"])),
-        _rejects(spark, warehouse, run["rows_of"]),
+        _rejects(spark, warehouse, run),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
     )
@@ -170,43 +143,19 @@ def _published(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]
     return place.read(spark) if place.exists(spark) else None
 
 
-def _distributions(results: DataFrame | None, run_id: str) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
-    """Of the run, and of each source's last slice before the run's first day."""
-    if results is None:
-        return {}, {}
-    mine = results.where(F.col("run_id") == run_id)
-    first = mine.groupBy(F.col("source").alias("its_source")).agg(F.min("ds").alias("day"))
-    older = _of_days(results, first, F.col("ds") < F.col("day"))
-    last = older.groupBy(F.col("source").alias("its_source")).agg(F.max("ds").alias("day"))
-    return _distribution(mine), _distribution(_of_days(results, last, F.col("ds") == F.col("day")))
-
-
-def _of_days(results: DataFrame, days: DataFrame, condition: Column) -> DataFrame:
-    """Rows that meet a condition on their source's day; ``days`` has one row a source."""
-    joined = results.join(F.broadcast(days), F.col("source").eqNullSafe(F.col("its_source")) & condition)
-    return joined.select(*results.columns)
-
-
-def _distribution(rows: DataFrame) -> dict[str, Distribution]:
-    # A score of 1 belongs to the last bin.
-    bin_of = F.least(F.floor(F.col("score") * BINS), F.lit(BINS - 1)).cast("int")
-    groups = rows.groupBy("source", F.col("ds").cast("string").alias("ds"), "label", bin_of.alias("bin"))
-    found: dict[str, Distribution] = {}
-    for row in groups.agg(F.count("*").alias("rows"), F.sum("score").alias("sum")).collect():
-        one = found.setdefault(row["source"] or "", Distribution())
-        one.labels[row["label"]] += row["rows"]
-        one.bins[row["bin"]] += row["rows"]
-        one.score_sum += row["sum"]
-        one.days.add(row["ds"])
-    return dict(sorted(found.items()))
-
-
-def _rejects(spark: SparkSession, warehouse: Warehouse, run_id: str) -> list[tuple[str, str, int]]:
+def _rejects(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """From the record where it has them, since what was refused or replaced is in no table."""
+    found: Counter[tuple[str, str]] = Counter()
+    for each in run["gate"].get("slices", []):
+        found.update({(each["source"] or "", reason): count for reason, count in each["rejected"].items()})
+    for source, figures in run["details"].get("sources", {}).items():  # of ingest_corpus
+        if isinstance(figures, dict):
+            found.update({(source, reason): count for reason, count in figures.get("reasons", {}).items()})
     place = warehouse.location("results_rejects")
-    if not place.exists(spark):
-        return []
-    groups = place.read(spark).where(F.col("run_id") == run_id).groupBy("source", "reason").count()
-    return sorted((row["source"] or "", row["reason"], row["count"]) for row in groups.collect())
+    if not found and run["rejected_rows"] and place.exists(spark):
+        groups = place.read(spark).where(F.col("run_id") == run["rows_of"]).groupBy("source", "reason").count()
+        found.update({(row["source"] or "", row["reason"]): row["count"] for row in groups.collect()})
+    return sorted((source, reason, count) for (source, reason), count in found.items())
 
 
 def _model(store: ModelStore, reference: str, digest: str) -> UsedModel:

@@ -1,4 +1,4 @@
-"""Pictures of a run's results beside those of the slice before, as images that live inside a page."""
+"""Pictures of a run's results beside those of the week before, as images that live inside a page."""
 
 import base64
 import io
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textclf.report.distributions import Distribution
 from textclf.report.figures import BLUE, VERMILION, figure_style, new_figure
-from textclf.report.run_data import BINS, Distribution
+from textclf.tables.audit import BINS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ _LABELS = 12  # more have no room beside each other
 
 
 def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
-    """Share of each label, a bar for this run and, where there is one, a bar for the slice before."""
+    """Share of each label, a bar for this run and, where there is one, a bar for the week before."""
     both = now.labels + (before.labels if before else now.labels.__class__())
     names = [name for name, _ in both.most_common(_LABELS)]
     with figure_style():
@@ -37,7 +38,7 @@ def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
 
 
 def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
-    """Share of the rows in each bin of the score: this run filled, the slice before as a line."""
+    """Share of the rows in each bin of the score: this run filled, the week before as a line."""
     edges = np.linspace(0, 1, BINS + 1)
     with figure_style():
         figure = new_figure(5.2, 2.6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from textclf.tables.publish import Slice
@@ -73,6 +73,12 @@ def score_bin(score: float) -> int:
     return min(max(math.ceil(score * BINS) - 1, 0), BINS - 1)
 
 
+def bin_of(score: Column) -> Column:
+    """``score_bin`` of a column."""
+    position = F.ceil(score.cast("double") * BINS) - 1
+    return F.least(F.greatest(position, F.lit(0)), F.lit(BINS - 1))
+
+
 def audit(stored: DataFrame) -> list[Figures]:
     """The figures of each slice of staged rows.
 
@@ -81,13 +87,12 @@ def audit(stored: DataFrame) -> list[Figures]:
     Args:
         stored: Columns ds, source, reason (null in rows with a score), label, score, known_tokens.
     """
-    position = F.ceil(F.col("score").cast("double") * BINS) - 1
     keys = {
         "ds": F.col("ds"),
         "source": F.col("source"),
         "reason": F.col("reason"),
         "label": F.col("label"),
-        "bin": F.least(F.greatest(position, F.lit(0)), F.lit(BINS - 1)),
+        "bin": bin_of(F.col("score")),
     }
     counts = {"rows": F.count(F.lit(1)), "unknown": F.count_if(F.col("known_tokens") == 0)}
     grouped = stored.groupBy(*(column.alias(name) for name, column in keys.items()))

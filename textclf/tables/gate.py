@@ -18,6 +18,7 @@ from textclf.tables.audit import WITHOUT_MODEL, Figures
 
 _PSEUDO = 0.5  # added to each bin, so that an empty one gives a finite index
 _KEPT = 20  # failed checks that a record keeps one by one
+_KEPT_SLICES = 100  # slices whose values a record keeps
 MIN_TEST_ROWS = 100  # a model tested on fewer rows says little about what to expect
 
 
@@ -84,7 +85,10 @@ class Report:
         return [check for check in self.checks if not check.passed]
 
     def to_json(self) -> dict[str, Any]:
-        """Each check's number of slices, of failures, limit and highest value; the first failures in full."""
+        """Each check's number of slices, of failures, limit and highest value; the first failures in full.
+
+        Under ``drift`` each slice's values by check, those of slices that fail first.
+        """
         summary: dict[str, dict[str, Any]] = {}
         for check in self.checks:
             entry = summary.setdefault(check.name, {"judged": 0, "failed": 0, "limit": check.limit, "highest": 0.0})
@@ -95,7 +99,21 @@ class Report:
             {"check": check.name, "slice": check.slice, "received": check.received, "expected": check.expected}
             for check in self.failed[:_KEPT]
         ]
-        return {"verdict": "refused" if failed else "passed", "checks": summary, "failed": failed}
+        return {
+            "verdict": "refused" if failed else "passed",
+            "checks": summary,
+            "failed": failed,
+            "drift": self._by_slice()[:_KEPT_SLICES],
+        }
+
+    def _by_slice(self) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for check in self.checks:
+            if check.slice is not None:
+                entry = found.setdefault(check.slice, {"slice": check.slice, "failed": [], "values": {}})
+                entry["values"][check.name] = round(check.value, 6)
+                entry["failed"] += [] if check.passed else [check.name]
+        return sorted(found.values(), key=lambda entry: not entry["failed"])
 
 
 def judge(
