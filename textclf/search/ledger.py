@@ -15,7 +15,8 @@ from textclf.tables.schemas import TRIALS
 from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Location
 
-_EVERY = 2.0  # seconds between two commits at least
+_EVERY, _LATEST = 2.0, 10.0  # seconds between two commits: at least, and at most
+_SHARE = 0.1  # of the time may pass in commits: on a small machine they take a core that trials wait for
 _ENDED = ("succeeded", "diverged", "failed")
 
 
@@ -32,7 +33,7 @@ class Ledger:
     search_id: str
     written: int = 0
     _waiting: list[tuple[Trial, Result]] = field(default_factory=list)
-    _last: float = 0.0
+    _due: float = 0.0
 
     @classmethod
     def of(cls, spark: SparkSession, warehouse: Warehouse, search_id: str) -> "Ledger":
@@ -68,10 +69,12 @@ class Ledger:
 
     def flush(self, *, all_of_it: bool = False) -> None:
         """Write what waits, if it has waited long enough or ``all_of_it`` is wanted."""
-        if self._waiting and (all_of_it or time.monotonic() - self._last >= _EVERY):
+        begin = time.monotonic()
+        if self._waiting and (all_of_it or begin >= self._due):
             self._write(self._waiting)
             self.written += len(self._waiting)
-            self._waiting, self._last = [], time.monotonic()
+            now = time.monotonic()
+            self._waiting, self._due = [], now + min(max((now - begin) / _SHARE, _EVERY), _LATEST)
 
     def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
         rows = [self._row(trial, result) for trial, result in ended]
