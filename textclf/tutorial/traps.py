@@ -64,9 +64,10 @@ def pooled_section(material: Material, seeds: int) -> str:
         "rounds, and not the source that it prints. So the three published test accuracies are one experiment run "
         f"three times, on the same {len(test)} test rows. One network of the search's space (64 filters of width 5, 50 "
         f"dimensions, 20 epochs) on those rows, over {seeds} seeds: {pooled}. The three published figures, "
-        f"{', '.join(four(figure) for figure in published_tests.values())}, differ from each other as such runs do, "
-        "by seed and candidate, and say nothing about the sources. Trained and tested on each source alone, as "
-        "`train_model` does:\n\n" + table(("source", "published (pooled rows)", "the source alone"), rows)
+        f"{', '.join(four(figure) for figure in published_tests.values())}, differ by the seed and by the candidate "
+        "that won, as the pooled searches above do, and say nothing about the sources. Trained and tested on each "
+        "source alone, as `train_model` does:\n\n"
+        + table(("source", "published (pooled rows)", "the source alone"), rows)
     )
 
 
