@@ -75,7 +75,9 @@ def train(path: Path, folder: Path, architecture: str) -> None:
         'columns = ["text", "label"]\nlabels = ["0", "1"]\n[text]\nnum_words = 20000\nmax_length = 100\n'
         "[search]\nepochs = 1\nbatch_size = 512\n[train]\nvalidation_size = 0.1\n"
     )
-    spark = open_session("memory", {"spark.master": "local[2]", "spark.ui.showConsoleProgress": "false"})
+    # A JVM takes what it is allowed; half of the limit is left to Python, which trains.
+    settings = {"spark.master": "local[2]", "spark.driver.memory": "2g", "spark.ui.showConsoleProgress": "false"}
+    spark = open_session("memory", settings)
     warehouse = Warehouse.of(pipeline)
     with timed("ingest"):
         ingest_corpus(spark, warehouse, "run", pipeline.sources)

@@ -209,9 +209,9 @@ def child(argument: str, cache: Path) -> dict[str, float]:
     """One measurement in a process of its own, with that folder for what JAX compiles."""
     environ = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, __file__, "--measure", argument]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    if done.returncode:
+        raise SystemExit(f"{argument} ended with {done.returncode}:\n{done.stderr[-4000:]}")
     found: dict[str, float] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return found
 
