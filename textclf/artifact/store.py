@@ -44,6 +44,20 @@ class ModelStore:
 
     URLs go through Arrow's file systems (s3, gs, abfs, hdfs); ``s3a``, Hadoop's name for ``s3``, works too. A
     version is there once its manifest is, which is written last and in one step: nobody sees half a version.
+
+    Example:
+        >>> import tempfile
+        >>> from textclf import Classifier
+        >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4).artifact_
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = ModelStore(folder.name)
+        >>> store.save(model).reference, store.save(model).reference
+        ('classifier@1', 'classifier@2')
+        >>> store.promote("classifier", "2")
+        >>> store.names(), store.versions("classifier"), store.champion("classifier")
+        (['classifier'], ['1', '2'], '2')
+        >>> store.load("classifier").manifest.labels
+        ['+', '-']
     """
 
     def __init__(self, root: str) -> None:

@@ -47,6 +47,9 @@ def score_udf(
     The model travels with the function, so it works with any session, in streams and under Spark Connect; the
     executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.
 
+    In SQL each call that a query names is one evaluation: ``spark.udf.register("score", score_udf(model))``, then
+    ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``.
+
     Args:
         kind: ``arrow`` passes Arrow arrays, ``pandas`` pandas series, for Spark before 4.1.
 
@@ -54,9 +57,14 @@ def score_udf(
         UsageError: The backend cannot score the model.
 
     Example:
-        ``spark.udf.register("score", score_udf(model))``, then
-        ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``: each call that a
-        query names is one evaluation.
+        >>> from textclf import Classifier
+        >>> from textclf.session import open_session
+        >>> spark = open_session("example")
+        >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4).artifact_
+        >>> texts = spark.createDataFrame([(1, "good place"), (2, None)], "id long, text string")
+        >>> scored = texts.select("id", score_udf(model)("text").alias("s"))
+        >>> [(row.id, row.label) for row in scored.select("id", "s.label").orderBy("id").collect()]
+        [(1, '+'), (2, None)]
     """
     wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
     models = _carried(model, backend)
