@@ -59,6 +59,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         >>> model = Classifier("logistic_regression", random_state=0).fit(texts, labels)
         >>> model.predict(["a good place", "bad service"]).tolist()
         ['+', '-']
+        >>> model.classes_.tolist(), model.predict_proba(["good food", "bad food"]).argmax(axis=1).tolist()
+        (['+', '-'], [0, 1])
         >>> model.score(texts, labels)
         1.0
         >>> from sklearn.model_selection import cross_val_score
