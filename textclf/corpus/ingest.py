@@ -54,12 +54,19 @@ class Look:
 
 
 def ingest_corpus(
-    spark: SparkSession, warehouse: Warehouse, run_id: str, sources: Sequence[Source]
+    spark: SparkSession,
+    warehouse: Warehouse,
+    run_id: str,
+    sources: Sequence[Source],
+    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
     All records are looked at and counted before the first of them becomes visible. Plainly good ones are counted
     by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging.
+
+    Args:
+        told: Is called with each source whose records have been looked at, before any is visible; from any thread.
 
     Returns:
         Counts by source name.
@@ -67,7 +74,7 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
-    looks = _each(spark, lambda source: look_at(spark, source), sources)
+    looks = _each(spark, lambda source: _looked(look_at(spark, source), told), sources)
     odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
     with ExitStack() as stack:
@@ -75,7 +82,7 @@ def ingest_corpus(
         reasons: dict[str, dict[str | None, int]] = {name: {} for name in names}
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
-            _each(spark, lambda source: _stage(odd[source.name], place), [look.source for look in odd.values()])
+            _each(spark, lambda source: _stage(odd[source.name], place, told), [look.source for look in odd.values()])
             staged = place.read(spark).where("fragment IS NULL")
             for row in staged.groupBy("source", "reason").count().collect():
                 reasons[row["source"]][row["reason"]] = row["count"]
@@ -163,8 +170,19 @@ def look_at(spark: SparkSession, source: Source) -> Look:
     return look
 
 
-def _stage(look: Look, place: Location) -> None:
+def _looked(look: Look, told: Callable[[str], None]) -> Look:
+    if look.all_plain:
+        told(look.source.name)
+    return look
+
+
+def _stage(look: Look, place: Location, told: Callable[[str], None]) -> None:
     """Put the records of a source that are not plainly good into staging, each accepted or refused."""
+    _stage_odd(look, place)
+    told(look.source.name)
+
+
+def _stage_odd(look: Look, place: Location) -> None:
     source, plan = look.source, look.plan
     if source.quoted:
         lines = _in_blocks(look).select("block", "value")

@@ -18,10 +18,11 @@ _SHOWN = 3  # sources whose best is shown at once
 
 @dataclass
 class Progress:
-    """Counts trials; ``running`` asks Spark how many tasks are at work."""
+    """Counts trials; ``running`` asks Spark how many tasks are at work, ``told`` hears how many of all have ended."""
 
     total: int
     running: Callable[[], int]
+    told: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005 - nobody listens
     done: int = 0
     failed: int = 0
     _best: dict[str, float] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Progress:
         self.done += 1
         self.failed += result.status != SUCCEEDED
         self._fresh += not known
+        self.told(self.done, self.total)
         if result.accuracy is not None and trial.fold is not None and trial.outer is None:
             candidate = (trial.info.source, f"{trial.choice.architecture} {trial.choice.params}", trial.settings.epochs)
             found = self._means.setdefault(candidate, [])

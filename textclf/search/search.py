@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,11 +77,13 @@ def search_models(
     search_id: str,
     *,
     fresh: bool = False,
+    told: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Search the best model of each source and make it the source's champion.
 
     Trials that an earlier search has ended are not run again, unless ``fresh``. What is wrong with one source or
-    candidate is in its outcome and holds nothing else back.
+    candidate is in its outcome and holds nothing else back. ``told`` hears, whenever a trial has ended, how many have
+    and how many there are so far.
 
     Raises:
         UsageError: An architecture, hyperparameter or setting that does not exist or is out of range.
@@ -102,11 +104,10 @@ def search_models(
         ledger = Ledger.of(spark, warehouse, search_id)
         known = {} if fresh else ledger.known(list(fields))
         running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
+        running.progress.told = told or running.progress.told
         running.begin(infos, fields)
         running.finish()
-        outcomes = running.outcomes
-        results = [pair for race in running.races for pair in race.pairs()]
-        return Report(search_id, outcomes, ledger.written, running.reused, time.monotonic() - begun, results)
+        return running.report(time.monotonic() - begun)
 
 
 @contextmanager
@@ -177,6 +178,11 @@ class _Running:
             self.progress.close()
             self._trials.close()
             self._training.close()
+
+    def report(self, seconds: float) -> Report:
+        """What has been found, once all has ended."""
+        results = [pair for race in self.races for pair in race.pairs()]
+        return Report(self.ledger.search_id, self.outcomes, self.ledger.written, self.reused, seconds, results)
 
     def _take(self, results: Iterable[Result], saved: Iterable[Saved]) -> None:
         for result in results:

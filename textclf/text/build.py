@@ -1,7 +1,7 @@
 """``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from textclf.described import carried
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
-from textclf.text.counting import COUNTED, token_counter
+from textclf.text.counting import COUNTED, rows_seen, token_counter
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.tokenizer import tokenize_array
 from textclf.text.vocabulary import Vocabulary
@@ -36,12 +36,19 @@ class VocabularyCounts:
 
 
 def build_vocabulary(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, sources: Sequence[Source]
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    sources: Sequence[Source],
+    told: Callable[[str], None] | None = None,
 ) -> dict[str, VocabularyCounts]:
     """Replace the sources' slices of ``tokens`` (all rows) and ``vocabulary`` (counts of training rows).
 
     Index 1 is the most frequent token. Ties go by first occurrence in the training rows as the split gives
     them, which is what Keras' Tokenizer does when it is fitted on them.
+
+    Args:
+        told: Is called with each source whose rows are counted, perhaps more than once; from any thread.
 
     Raises:
         InputError: No corpus, none of a source, or too few rows of it to split. No table changed.
@@ -54,7 +61,8 @@ def build_vocabulary(
     # to evaluate it twice.
     tokenized = arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
     tokens = columns.withColumn("tokens", tokenized.asNondeterministic()("text"))
-    counted = columns.mapInArrow(token_counter(splits), COUNTED)
+    rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
+    counted = columns.mapInArrow(token_counter(splits, rows), COUNTED)
     seen = Observation()
     # Side by side: the driver plans and commits one while the executors work on the other.
     with ThreadPoolExecutor(2) as pool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyspark import Accumulator, AccumulatorParam, SparkContext
 
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
@@ -14,9 +15,40 @@ COUNTED = "source string, token string, count long, first_row long, first_place 
 _CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
+Rows = dict[str, int]
+"""Rows by source."""
 
 
-def token_counter(splits: Mapping[str, SourceSplit]) -> Callable[[Batches], Batches]:
+class _Sum(AccumulatorParam[Rows]):
+    """Rows of tasks that have ended, added up; on the driver ``told`` hears of each source whose rows are all there."""
+
+    def __init__(self, expected: Mapping[str, int] | None = None, told: Callable[[str], None] | None = None) -> None:
+        self._expected, self._told = expected or {}, told
+
+    def __reduce__(self) -> tuple[type["_Sum"], tuple[()]]:
+        return _Sum, ()  # workers only add
+
+    def zero(self, value: Rows) -> Rows:  # noqa: ARG002 - Spark's signature
+        return {}
+
+    def addInPlace(self, value1: Rows, value2: Rows) -> Rows:  # noqa: N802 - Spark's name
+        for source, rows in value2.items():
+            value1[source] = value1.get(source, 0) + rows
+            if self._told is not None and value1[source] >= self._expected[source]:
+                self._told(source)
+        return value1
+
+
+def rows_seen(
+    context: SparkContext, splits: Mapping[str, SourceSplit], told: Callable[[str], None]
+) -> Accumulator[Rows]:
+    """What workers count rows into; ``told`` is called with a source once all of its rows are counted, or again."""
+    return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, told))
+
+
+def token_counter(
+    splits: Mapping[str, SourceSplit], seen: Accumulator[Rows] | None = None
+) -> Callable[[Batches], Batches]:
     """A function for ``mapInArrow`` from (source, file, position, text) to rows of ``COUNTED``.
 
     It holds one chunk of the input at a time; the chunks' counts are for Spark to add up.
@@ -25,6 +57,8 @@ def token_counter(splits: Mapping[str, SourceSplit]) -> Callable[[Batches], Batc
     def count(batches: Batches) -> Batches:
         for chunk in _chunks(batches):
             yield from _count_chunk(chunk, splits)
+            if seen is not None:
+                seen.add({each["values"]: each["counts"] for each in chunk.column(0).value_counts().to_pylist()})
 
     return count
 
