@@ -1,7 +1,7 @@
 """Names for what Spark does: in its web page and history every job says which step and source it is of."""
 
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ from textclf.logs import context, within
 P = ParamSpec("P")
 R = TypeVar("R")
 _PROPERTY = "spark.job.description"
+_NAMED = 3  # sources that a name tells before it counts the others
 
 
 @contextmanager
@@ -42,6 +43,18 @@ def carried(spark: SparkSession, work: Callable[P, R]) -> Callable[P, R]:
         return known.copy().run(inherited, *args, **kwargs)
 
     return run
+
+
+def together(sources: Iterable[str]) -> str:
+    """Several sources as the one that a name is of: what Spark does for all of them at once is of each.
+
+    Example:
+        >>> together(["yelp", "imdb"]), together(["a", "b", "c", "d", "e"])
+        ('yelp, imdb', 'a, b, c and 2 more')
+    """
+    names = list(sources)
+    left = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
 def describe() -> str:

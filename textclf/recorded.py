@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline, Source
 from textclf.corpus.ingest import fingerprints, ingest_corpus
-from textclf.described import described
+from textclf.described import described, together
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
@@ -30,16 +30,19 @@ def ingest(
     record: RunRecord,
     sources: Sequence[Source],
     found: Mapping[str, str] | None = None,
+    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
 ) -> None:
     """Ingest sources, and note each one's counts and the fingerprint of its files.
 
     Args:
         found: Fingerprints by source, taken before; what the files became since is then ingested with the next run.
+        told: Hears of each source whose records have been looked at.
     """
     record.input = ", ".join(source.path for source in sources)
-    # Before anything is read: a file that changes meanwhile must look new the next time.
-    marks = found if found is not None else fingerprints(spark, sources)
-    counts = ingest_corpus(spark, warehouse, record.run_id, sources)
+    with described(spark, "ingest", source=_named(sources)):
+        # Before anything is read: a file that changes meanwhile must look new the next time.
+        marks = found if found is not None else fingerprints(spark, sources)
+        counts = ingest_corpus(spark, warehouse, record.run_id, sources, told)
     record.input_rows = sum(count.records for count in counts.values())
     record.rejected_rows = sum(count.rejected for count in counts.values())
     record.details = {
@@ -50,11 +53,17 @@ def ingest(
 
 
 def vocabulary(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, record: RunRecord, sources: Sequence[Source]
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    record: RunRecord,
+    sources: Sequence[Source],
+    told: Callable[[str], None] | None = None,
 ) -> None:
-    """Build vocabularies, and note each source's figures."""
+    """Build vocabularies, and note each source's figures; ``told`` hears of each source that is counted."""
     record.input = str(warehouse.location(CORPUS.name))
-    counts = build_vocabulary(spark, warehouse, pipeline, sources)
+    with described(spark, "vocabulary", source=_named(sources)):
+        counts = build_vocabulary(spark, warehouse, pipeline, sources, told)
     record.input_rows = sum(count.rows for count in counts.values())
     noted = {"settings": vocabulary_settings(pipeline)}
     record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}
@@ -80,6 +89,7 @@ def train(
     with described(spark, "train", source=source.name):
         trained = train_model(spark, warehouse, pipeline, source, name, given, promote=promote)
     manifest, measured = trained.artifact.manifest, trained.evaluation
+    coverage = manifest.training.get("embedding_coverage")
     record.models[trained.artifact.reference] = trained.artifact.digest
     record.details[source.name] = {
         "version": manifest.version,
@@ -92,9 +102,11 @@ def train(
         "macro_f1": measured.macro.f1,
         "roc_auc": measured.roc_auc,
         "settings": model_settings(pipeline, source.name, "train", name, given),
+        **({} if coverage is None else {"embedding_coverage": coverage}),
         **(noted or {}),
     }
-    say(f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}", source=source.name)
+    vectors = "" if coverage is None else f", pretrained vectors for {coverage:.1%} of the vocabulary"
+    say(f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}{vectors}", source=source.name)
     return trained
 
 
@@ -107,16 +119,19 @@ def search(
     *,
     fresh: bool = False,
     noted: Noted | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> "Report":
     """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
 
+    ``told`` hears, whenever a trial has ended, how many have and how many there are so far.
     Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.
     """
     from textclf.search.search import search_models
     from textclf.search.summary import details, table
 
     record.tables = {TRIALS.name: str(warehouse.location(TRIALS.name))}
-    report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh)
+    with described(spark, "search", source=_named(sources)):
+        report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh, told=told)
     record.details = details(report)
     for outcome in report.outcomes.values():
         if outcome.saved is not None and outcome.saved.error is None:
@@ -148,6 +163,10 @@ def model_settings(
     plan = pipeline.search.plan(source).model_dump()
     sections = [pipeline.text.model_dump(), pipeline.split.model_dump(), pipeline.train.model_dump(), plan]
     return _digest([build, architecture, sorted((overrides or {}).items()), *sections])
+
+
+def _named(sources: Sequence[Source]) -> str:
+    return together(source.name for source in sources)
 
 
 def _digest(value: Any) -> str:

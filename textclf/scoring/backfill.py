@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from textclf import stopping
 from textclf.config import Pipeline
-from textclf.described import carried, described
+from textclf.described import carried, described, together
 from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
 from textclf.outcome import end_with
@@ -149,7 +149,7 @@ class DayScorer:
     run: RunRecord
     options: ScoreOptions
     plan: Plan
-    attempt: Callable[[Callable[[], object]], None] = once
+    attempt: Callable[[Callable[[], object]], object] = once
     ended: Callable[[RunRecord], None] = lambda record: None  # noqa: ARG005 - nobody listens
 
     def score(self, days: Mapping[date, Mark | None], parallel: int) -> list[tuple[RunRecord, int]]:
@@ -169,7 +169,7 @@ class DayScorer:
         run.details["range"] = whole.run_id
         code = 0
         options = replace(self.options, day=day)
-        with described(self.spark, "score", day=day):
+        with described(self.spark, "score", source=together(self.plan.routes.artifacts), day=day):
             try:
                 stopping.check()
                 self.attempt(lambda: score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan))

@@ -15,7 +15,7 @@ from pyspark.sql.types import DataType
 from textclf import stopping
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
-from textclf.described import carried
+from textclf.described import carried, described, together
 from textclf.errors import GateError, InputError, UsageError
 from textclf.scoring.backends import Challenge, Choice, choose
 from textclf.scoring.challengers import asked_challengers, with_challengers
@@ -130,7 +130,10 @@ def score_table(
         GateError: The audit refuses; the rows stay in staging.
         LockError: Another run works on one of the days.
     """
-    score_planned(spark, warehouse, pipeline, run, options, plan_scoring(spark, warehouse, pipeline, options))
+    with described(spark, "score", day=options.day):
+        plan = plan_scoring(spark, warehouse, pipeline, options)
+        with described(spark, source=together(plan.routes.artifacts)):
+            score_planned(spark, warehouse, pipeline, run, options, plan)
 
 
 def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
