@@ -3,13 +3,17 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 
+from textclf.config import Pipeline
 from textclf.errors import UsageError
 from textclf.job import Job, add_range, day, parser, range_mistake, run
 from textclf.logs import say
 from textclf.nightly.night import plan_night, run_nightly
+from textclf.nightly.status import announced
 from textclf.scoring.backfill import Range
+from textclf.tables import RunRecord
 
 
 def work(job: Job) -> None:
@@ -25,9 +29,20 @@ def work(job: Job) -> None:
     job.record.details |= {"asked": [one.isoformat() for one in days], "plan": plan}
 
 
+def _announce(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> AbstractContextManager[None]:
+    """Let the status file tell of the night before there is a session, which may fail."""
+    if args.dry_run or _mistaken(args):
+        return nullcontext()
+    return announced(pipeline, record, [one.isoformat() for one in _days(args, record.started_at.date())])
+
+
+def _mistaken(args: argparse.Namespace) -> bool:
+    return bool(range_mistake(args) or (args.first and args.date))
+
+
 def _days(args: argparse.Namespace, today: date) -> list[date]:
     """The days asked for, in order."""
-    if range_mistake(args) or (args.first and args.date):
+    if _mistaken(args):
         raise UsageError(
             "These flags do not go together.",
             received=" ".join(sys.argv[1:]),
@@ -42,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day of the night; default: today (UTC)")
     add_range(made)
     made.add_argument("--dry-run", action="store_true", help="say what would be done, and why; write nothing")
-    return run("nightly", made, work, argv, kept=lambda args: not args.dry_run)
+    return run("nightly", made, work, argv, kept=lambda args: not args.dry_run, around=_announce)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +19,9 @@ from textclf.outcome import end_with, keep
 from textclf.session import open_session
 from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
+
+Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
+"""What a job does around its session and its work."""
 
 
 @dataclass
@@ -91,6 +95,7 @@ def run(
     argv: Sequence[str] | None = None,
     *,
     kept: Callable[[argparse.Namespace], bool] = lambda args: True,  # noqa: ARG005 - the usual job
+    around: Around = lambda args, pipeline, record: nullcontext(),  # noqa: ARG005
 ) -> int:
     """Run a job's work and return its exit code.
 
@@ -99,13 +104,14 @@ def run(
 
     Args:
         kept: Whether the record is added to ``runs`` and measured; jobs that only look at tables leave no trace.
+        around: Is entered before Spark starts, and sees what session and work raise.
     """
     args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
     with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
-        code = _attempt(args, record, work, named, kept=kept(args))
+        code = _attempt(args, record, work, named, around, kept=kept(args))
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()
     return code
@@ -121,6 +127,7 @@ def _attempt(
     record: RunRecord,
     work: Callable[[Job], None],
     named: contextlib.ExitStack,
+    around: Around,
     *,
     kept: bool,
 ) -> int:
@@ -130,12 +137,13 @@ def _attempt(
         pipeline = load_pipeline(args.config)
         logs.use_format(pipeline.logs.format)
         record.config_digest = config_digest(pipeline)
-        spark = open_session(f"textclf {record.job}", lineage=_collector(pipeline))
-        record.spark_app_id = spark.sparkContext.applicationId
-        job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
-        named.enter_context(described(spark))  # the writing of the record, too
-        stopping.check()
-        work(job)
+        with around(args, pipeline, record):
+            spark = open_session(f"textclf {record.job}", lineage=_collector(pipeline))
+            record.spark_app_id = spark.sparkContext.applicationId
+            job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
+            named.enter_context(described(spark))  # the writing of the record, too
+            stopping.check()
+            work(job)
         record.end("succeeded")
     except Exception as error:  # noqa: BLE001 - the job's outermost frame: whatever it was is recorded and reported
         code = end_with(record, error).code

@@ -22,7 +22,10 @@ def entry(name: str, path: Path | str, rest: str) -> str:
 
 
 def ingest(spark: SparkSession, pipeline: Pipeline, run_id: str = "run") -> dict[str, Counts]:
-    return ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources)
+    told: list[str] = []
+    counts = ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources, told.append)
+    assert sorted(told) == sorted(counts)  # each source once
+    return counts
 
 
 def table(spark: SparkSession, pipeline: Pipeline, name: str, *columns: str) -> list[tuple[object, ...]]:

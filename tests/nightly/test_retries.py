@@ -2,11 +2,22 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
+from tests.nightly.days import STEADY
+from textclf.config import parse_pipeline
 from textclf.errors import InputError, LockError, TextclfError
+from textclf.nightly.night import Night
+from textclf.nightly.past import Past
 from textclf.nightly.retries import again, can_pass
+from textclf.nightly.rules import Decision
+from textclf.nightly.status import Status
+from textclf.tables import RunRecord, Warehouse
 
 
 class Failing:
@@ -62,3 +73,42 @@ def test_an_error_that_says_what_to_do_comes_through_unchanged() -> None:
     work: Callable[[], None] = Failing(TextclfError("No.", fix="do something"))
     with pytest.raises(TextclfError, match="do something"):
         again(work, 3, 60.0)
+
+
+@pytest.fixture
+def night(spark: SparkSession, tmp_path: Path) -> Night:
+    """A night that has its lock, and that tries twice."""
+    sources = "".join(
+        f'[[sources]]\nname = "{name}"\npath = "x"\nformat = "tsv"\ncolumns = ["text", "label"]\n' for name in STEADY
+    )
+    pipeline = parse_pipeline(f'warehouse = "{tmp_path}"\n{sources}[nightly]\nretries = 1\npause = 0.0\n')
+    run = RunRecord("nightly")
+    status = Status(tmp_path / "nightly.json", run, [], {}, {})
+    locks: Any = SimpleNamespace(check=lambda: None)
+    return Night(spark, Warehouse.of(pipeline), pipeline, run, [], status, locks, Past())
+
+
+def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:
+    look, worked = Failing(LOST), list[str]()
+
+    def plan() -> list[Decision]:
+        look()
+        return [Decision("ingest", "shop", True, "never read")]
+
+    night._step("ingest", plan, lambda: worked.extend(night._due))
+
+    assert (look.calls, worked, night.errors) == (2, ["shop"], [])
+    assert night.run.details["plan"] == [str(Decision("ingest", "shop", True, "never read"))]
+
+
+def test_a_page_of_the_report_is_tried_again(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    read = Failing(LOST)
+    monkeypatch.setattr("textclf.report.run_data.load_run", lambda *args: read())  # noqa: ARG005
+    monkeypatch.setattr("textclf.report.run_report.render", lambda data: "the page")  # noqa: ARG005
+    day = night.run.started_at.date()
+
+    night._report({day: "the-run"}, [day])
+
+    assert (read.calls, night.errors) == (2, [])
+    assert (tmp_path / "reports/the-run.html").read_text() == "the page"
+    assert night.status.progress == {"done": 1, "of": 1}

@@ -54,7 +54,12 @@ def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
     pipeline = pipeline_in(tmp_path_factory.mktemp("searched"))
     put(spark, pipeline, "a", invented(90))
     warehouse = put(spark, pipeline, "b", invented(40, ("x", "y", "z")))
-    return pipeline, warehouse, search_models(spark, warehouse, pipeline, pipeline.sources, "first")
+    told: list[tuple[int, int]] = []
+    report = search_models(
+        spark, warehouse, pipeline, pipeline.sources, "first", told=lambda done, of: told.append((done, of))
+    )
+    assert told == [(done, report.ran) for done in range(1, report.ran + 1)]
+    return pipeline, warehouse, report
 
 
 def test_each_trial_is_in_the_table_once(spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report]) -> None:

@@ -33,7 +33,9 @@ def put(spark: SparkSession, pipeline: Pipeline, records: Iterable[Record], part
 
 
 def build(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline) -> dict[str, dict[str, int]]:
-    figures = build_vocabulary(spark, warehouse, pipeline, pipeline.sources)
+    told: set[str] = set()
+    figures = build_vocabulary(spark, warehouse, pipeline, pipeline.sources, told.add)
+    assert told == set(figures)
     return {source: vars(found) for source, found in figures.items()}
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
+from typing import TypeVar
 
 from pyspark.sql import SparkSession
 
@@ -23,6 +25,8 @@ from textclf.search.summary import raise_for
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.history import record_killed
 from textclf.tables.lock import NIGHTLY, Locks, locked
+
+_Result = TypeVar("_Result")
 
 
 def run_nightly(
@@ -125,7 +129,8 @@ class Night:
         def work() -> None:
             sources = [source for source in self.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
-                self._again(lambda: recorded.ingest(self.spark, self.warehouse, record, sources, found))
+                places = (self.spark, self.warehouse, record, sources, found)
+                self._again(lambda: recorded.ingest(*places, told=self.status.advance))
 
         self._step("ingest", plan, work)
 
@@ -134,7 +139,7 @@ class Night:
 
         def plan() -> list[Decision]:
             builds = plan_builds(self.spark, self.warehouse, self.pipeline, self._past(), max(self.days))
-            models.extend(builds.models)
+            models[:] = builds.models
             return builds.vocabularies
 
         self._step("vocabulary", plan, self._count_words)
@@ -144,13 +149,14 @@ class Night:
     def _count_words(self) -> None:
         sources = [source for source in self.pipeline.sources if source.name in self._due]
         with self._part(VOCABULARY) as record:
-            self._again(lambda: recorded.vocabulary(self.spark, self.warehouse, self.pipeline, record, sources))
+            places = (self.spark, self.warehouse, self.pipeline, record, sources)
+            self._again(lambda: recorded.vocabulary(*places, told=self.status.advance))
 
     def _search(self) -> None:
         sources = [source for source in self.pipeline.sources if source.name in self._due]
         with self._part("search_models") as record:
-            places = (self.spark, self.warehouse, self.pipeline, record)
-            self._again(lambda: raise_for(recorded.search(*places, sources, noted=self._noted)))
+            places = (self.spark, self.warehouse, self.pipeline, record, sources)
+            self._again(lambda: raise_for(recorded.search(*places, noted=self._noted, told=self.status.count)))
 
     def _train(self) -> None:
         for source in self.pipeline.sources:
@@ -160,13 +166,13 @@ class Night:
                 places = (self.spark, self.warehouse, self.pipeline, record, source)
                 # What the rule has asked for is what the night scores with; the gate judges what it gives.
                 self._again(lambda: recorded.train(*places, promote=True, noted=self._noted))  # noqa: B023 - at once
-            self.status.advance()
+            self.status.advance(source.name)
 
     def _score(self) -> None:
         planned: list[Days] = []
 
         def plan() -> list[Decision]:
-            planned.append(plan_days(self.spark, self.warehouse, self.pipeline, self.days))
+            planned[:] = [plan_days(self.spark, self.warehouse, self.pipeline, self.days)]
             return planned[0].decisions
 
         scored: dict[date, str] = {}
@@ -183,7 +189,7 @@ class Night:
             if record.gate is not None:
                 scored[date.fromisoformat(record.details["day"])] = record.run_id
                 self.run.gate = record.gate if len(days.due) == 1 else None
-            self.status.advance()
+            self.status.advance(record.details["day"])
 
         scorer = DayScorer(
             self.spark, self.warehouse, self.pipeline, self.run, days.options, days.plan, self._again, ended
@@ -217,8 +223,7 @@ class Night:
             )
 
     def _report(self, runs: dict[date, str], days: Sequence[date]) -> None:
-        from textclf.report.run_data import load_run
-        from textclf.report.run_report import default_path, render, write
+        from textclf.report.run_report import default_path
 
         wanted = {runs[day]: day for day in dict.fromkeys(days) if day in runs}
 
@@ -229,13 +234,18 @@ class Night:
 
         def work() -> None:
             for run_id in self._due:
-                page = render(load_run(self.spark, self.warehouse, self.pipeline, run_id))
                 path = default_path(self.warehouse, run_id)
-                write(page, path)
+                self._again(lambda: self._write_page(run_id, path))  # noqa: B023 - at once
                 self.run.details.setdefault("reports", []).append(str(path.absolute()))
-                self.status.advance()
+                self.status.advance(run_id)
 
         self._step("report", plan, work)
+
+    def _write_page(self, run_id: str, path: Path) -> None:
+        from textclf.report.run_data import load_run
+        from textclf.report.run_report import render, write
+
+        write(render(load_run(self.spark, self.warehouse, self.pipeline, run_id)), path)
 
     def _step(self, name: str, plan: Callable[[], list[Decision]], work: Callable[[], None]) -> None:
         """Decide, and do what is due; after an error the night goes on, unless it is to stop or has lost its lock."""
@@ -245,7 +255,7 @@ class Night:
         self.status.begin(name)
         try:
             with described(self.spark, name):
-                decisions = plan()
+                decisions = self._again(plan)
                 self.run.details.setdefault("plan", []).extend(map(str, decisions))
                 for decision in decisions:
                     say(str(decision), step=name)
@@ -283,8 +293,8 @@ class Night:
             self.before = past(self.spark, self.warehouse)
         return self.before
 
-    def _again(self, work: Callable[[], object]) -> None:
-        again(work, self.pipeline.nightly.retries, self.pipeline.nightly.pause)
+    def _again(self, work: Callable[[], _Result]) -> _Result:
+        return again(work, self.pipeline.nightly.retries, self.pipeline.nightly.pause)
 
     @property
     def _noted(self) -> dict[str, str]:

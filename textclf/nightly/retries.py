@@ -3,11 +3,14 @@
 import re
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from textclf import stopping
 from textclf.errors import TextclfError
 from textclf.logs import say
 from textclf.tables.retry import lost_a_race
+
+_Result = TypeVar("_Result")
 
 # What Spark says of executors and workers that went away, and of storage that did not answer.
 _PASSES = re.compile(
@@ -25,8 +28,8 @@ def can_pass(error: Exception) -> bool:
     return lost_a_race(error) or bool(_PASSES.search(str(error)))
 
 
-def again(work: Callable[[], object], retries: int, pause: float) -> None:
-    """Do the work; where it fails of what can pass, again after a pause that doubles each time.
+def again(work: Callable[[], _Result], retries: int, pause: float) -> _Result:
+    """What the work returns; where it fails of what can pass it is done again after a pause that doubles each time.
 
     Args:
         retries: Attempts after the first.
@@ -36,11 +39,11 @@ def again(work: Callable[[], object], retries: int, pause: float) -> None:
         StoppedError: The run was asked to stop.
         Exception: What the last attempt raised, or the first that cannot pass.
     """
-    for attempt in range(retries + 1):
+    attempt = 0
+    while True:
         stopping.check()
         try:
-            work()
-            return
+            return work()
         except Exception as error:
             if attempt == retries or stopping.asked() or not can_pass(error):
                 raise
@@ -48,6 +51,7 @@ def again(work: Callable[[], object], retries: int, pause: float) -> None:
             first = str(error).partition("\n")[0][:200]
             say(f"attempt {attempt + 1} of {retries + 1} failed, the next in {seconds:g} s: {first}", "warning")
         _wait(seconds)
+        attempt += 1
 
 
 def _wait(seconds: float) -> None:

@@ -5,7 +5,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,11 @@ from tqdm import tqdm
 from textclf.config import Pipeline
 from textclf.files import replace_file
 from textclf.logs import say
+from textclf.outcome import outcome_of
 from textclf.tables import RunRecord, Warehouse
 
 STEPS = ("ingest", "vocabulary", "models", "score", "report")
+_OFTEN = 1.0  # seconds between two files of a search, whose trials may end by the hundred
 
 
 def status_path(pipeline: Pipeline, warehouse: Warehouse) -> Path:
@@ -37,7 +40,7 @@ class Status:
         usual, busy: Seconds that each step takes, over all nights and over those with something to do in it.
         steps: Each step that has begun: its name, its state (``running``, ``done``, ``skipped`` or ``failed``), why,
             its seconds.
-        progress: Of the present step: what is done, of how many.
+        progress: Of the present step: what is done, of how many: sources, trials of a search, days or pages.
     """
 
     path: Path
@@ -48,16 +51,16 @@ class Status:
     steps: list[dict[str, Any]] = field(default_factory=list)
     progress: dict[str, int] = field(default_factory=dict)
     _begun: float = 0.0
+    _written: float = 0.0
+    _told: set[str] = field(default_factory=set)
     _bar: Any = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def __post_init__(self) -> None:
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=len(STEPS), unit="step", file=sys.stderr, dynamic_ncols=True)
-
     def begin(self, step: str) -> None:
         """A step begins, and looks at what it has to do."""
-        self._begun = time.monotonic()
+        if self._bar is None and sys.stderr.isatty():
+            self._bar = tqdm(total=len(STEPS), unit="step", file=sys.stderr, dynamic_ncols=True)
+        self._begun, self._told = time.monotonic(), set()
         self.steps.append({"step": step, "state": "running", "why": "looks at what there is to do"})
         self.progress = {"done": 0, "of": 0}
         self.write()
@@ -68,11 +71,18 @@ class Status:
         self.progress["of"] = count
         self.write()
 
-    def advance(self) -> None:
-        """One thing of the step is done; from any thread."""
+    def advance(self, what: str) -> None:
+        """One thing of the step is done; told again, as by another attempt, it counts once. From any thread."""
         with self._guard:
-            self.progress["done"] += 1
+            self._told.add(what)
+            self.progress["done"] = len(self._told)
         self.write()
+
+    def count(self, done: int, of: int) -> None:
+        """So many things of the step are done, of so many that are not those that it was begun for."""
+        self.progress = {"done": done, "of": of}
+        if time.monotonic() - self._written >= _OFTEN:
+            self.write()
 
     def end(self, state: str, why: str | None = None) -> None:
         """The step has ended: ``done``, ``skipped`` or ``failed``."""
@@ -96,7 +106,7 @@ class Status:
     def write(self, state: str = "running", code: int | None = None, error: str | None = None) -> None:
         """Replace the file; a night does not fail of a file that cannot be written."""
         now = datetime.now(UTC)
-        step = self.steps[-1] if self.steps else {"step": "plan"}
+        step = self.steps[-1] if self.steps else {"step": "start"}
         values = {
             "run_id": self.run.run_id,
             "state": state,
@@ -114,6 +124,7 @@ class Status:
         }
         with self._guard:
             try:
+                self._written = time.monotonic()
                 replace_file(self.path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
             except OSError as error_:
                 say(f"The status file {self.path} cannot be written: {error_}", "warning")
@@ -128,3 +139,45 @@ class Status:
             busy = self.busy.get(self.steps[-1]["step"], 0.0)
             left += max(busy - (time.monotonic() - self._begun), 0.0)
         return (now + timedelta(seconds=left)).isoformat(timespec="seconds")
+
+
+@contextmanager
+def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterator[None]:
+    """Within it the file tells of this run, which has yet to start Spark and to get the lock of the night.
+
+    Where it fails before the night has begun, the file says so, and not how the last night went. The file of another
+    night that is at work is that night's to write.
+    """
+    status = Status(status_path(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
+    if _at_work(status.path):
+        yield
+        return
+    status.write()
+    try:
+        yield
+    except Exception as error:
+        said = _read(status.path)
+        if (said.get("run_id"), said.get("state")) == (run.run_id, "running"):
+            found = outcome_of(error)
+            status.close(found.status, found.code, found.problem)
+        raise
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _at_work(path: Path) -> bool:
+    """Whether the file is of a night that may be running; of another machine nobody can tell."""
+    said = _read(path)
+    if said.get("state") != "running":
+        return False
+    if said.get("host") != os.uname().nodename:
+        return True
+    pid = said.get("pid")
+    return pid != os.getpid() and Path(f"/proc/{pid}").exists()

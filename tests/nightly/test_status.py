@@ -1,0 +1,115 @@
+"""The status file: what it says while a step runs, and of a night that does not get as far as its first step."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import nightly
+from textclf.errors import TextclfError
+from textclf.nightly.status import Status
+from textclf.tables import RunRecord
+
+OTHER = {"run_id": "the-other-run", "state": "running", "host": os.uname().nodename, "pid": os.getppid()}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "warehouse").mkdir()
+    return tmp_path / "warehouse/nightly.json"
+
+
+@pytest.fixture
+def config(write_config: Callable[[str], Path]) -> Path:
+    return write_config('[[sources]]\nname = "s"\npath = "s.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n')
+
+
+def said(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_progress_counts_what_is_done_once(path: Path) -> None:
+    status = Status(path, RunRecord("nightly"), ["2026-01-05"], {}, {})
+    status.begin("ingest")
+    status.expect(3, "never read")
+    for source in ("shop", "films", "shop"):  # shop again, in a second attempt
+        status.advance(source)
+    assert said(path)["progress"] == {"done": 2, "of": 3}
+    status.end("done")
+    assert said(path)["progress"] == {"done": 3, "of": 3}
+    status.begin("models")
+    assert said(path)["progress"] == {"done": 0, "of": 0}
+
+
+def test_a_search_counts_trials_and_writes_about_once_a_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("textclf.nightly.status.time.monotonic", lambda: now[0])
+    status = Status(path, RunRecord("nightly"), [], {}, {})
+    status.begin("models")
+    status.expect(2, "no model yet")
+    status.count(1, 40)
+    assert said(path)["progress"] == {"done": 0, "of": 2}
+    now[0] += 1.0
+    status.count(2, 40)
+    assert said(path)["progress"] == {"done": 2, "of": 40}
+
+
+@pytest.fixture
+def no_session(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Sessions do not start; what the file said when one should have."""
+    seen = []
+
+    def start(*args: object, **kwargs: object) -> None:
+        seen.append(said(path))
+        raise TextclfError("There is no Java.", fix="install one")
+
+    monkeypatch.setattr("textclf.job.open_session", start)
+    return seen
+
+
+def test_a_session_that_does_not_start_is_in_the_file(
+    path: Path, config: Path, no_session: list[dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text(json.dumps({"run_id": "last-night", "state": "succeeded"}))
+
+    assert nightly.main(["--config", str(config), "--date", "2026-01-05"]) == 1
+
+    run_id = json.loads(capfd.readouterr().out)["run_id"]
+    assert [(each["run_id"], each["state"], each["step"]) for each in no_session] == [(run_id, "running", "start")]
+    found = said(path)
+    assert (found["run_id"], found["state"], found["exit_code"]) == (run_id, "failed", 1)
+    assert (found["error"], found["days"]) == ("There is no Java.", ["2026-01-05"])
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        (OTHER, True),
+        (OTHER | {"host": "elsewhere", "pid": 1}, True),
+        (OTHER | {"pid": 1 << 30}, False),  # killed: there is no such process
+        ({}, False),
+    ],
+)
+def test_the_file_of_a_night_at_work_is_left_to_it(
+    path: Path, config: Path, no_session: list[dict[str, Any]], there: dict[str, Any], kept: bool
+) -> None:
+    path.write_text(json.dumps(there))
+
+    assert nightly.main(["--config", str(config)]) == 1
+
+    assert len(no_session) == 1
+    assert (said(path) == there) is kept
+
+
+def test_a_look_at_what_a_night_would_do_leaves_the_file(
+    path: Path, config: Path, no_session: list[dict[str, Any]]
+) -> None:
+    path.write_text(json.dumps({"run_id": "last-night"}))
+
+    assert nightly.main(["--config", str(config), "--dry-run"]) == 1
+
+    assert said(path) == {"run_id": "last-night"}
