@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import build_vocabulary, ingest_corpus, maintain_tables, score_table, train_model
+from jobs import build_vocabulary, ingest_corpus, maintain_tables, nightly, report, score_table, train_model
 from textclf.version import code_version
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
@@ -35,7 +35,9 @@ def test_a_run_ends_with_its_record(spark: SparkSession, run_job: RunJob, config
     assert json.loads(kept[0]["details"])["code_version"] == record["code_version"] == code_version()
 
 
-@pytest.mark.parametrize("job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables])
+@pytest.mark.parametrize(
+    "job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables, nightly, report]
+)
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
