@@ -1,5 +1,6 @@
 """Single nights: how they end, and what a search does in one."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -78,13 +79,16 @@ def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> N
     place = str(week.warehouse.location("nightly"))
     locks = week.warehouse.locks(week.spark)
     with locked(week.spark, locks, place, "the-other-run", "nightly", week.pipeline.lock.lease) as held:
+    at_work = {"run_id": "the-other-run", "state": "running", "host": "elsewhere"}
+    (week.folder / "warehouse").mkdir()
+    (week.folder / "warehouse/nightly.json").write_text(json.dumps(at_work))
         held.take([NIGHTLY])
         assert week.night(day) == 5
 
     assert "the-other-run" in week.said
     assert week.record["status"] == "locked"
     assert not week.warehouse.location("results").exists(week.spark)
-    assert not (week.folder / "warehouse/nightly.json").exists()  # the other one's to write
+    assert week.status == at_work  # the other one's to write
     record = week.warehouse.location("runs").read(week.spark).where("job = 'nightly'").first()
     assert record is not None
     assert record["status"] == "locked"
