@@ -67,8 +67,9 @@ with DAG(
     # An interval is a day: the run of 03:00 scores the day on which it began.
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
     start_date=datetime.fromisoformat(START).replace(tzinfo=timezone.utc),  # noqa: UP017 - for every Python of Airflow
-    catchup=False,  # past days are a decision: airflow backfill create
-    max_active_runs=1,  # the gate compares each day with those before it
+    catchup=False,  # past days are a decision: airflow backfill create ... --max-active-runs 1
+    # The gate compares each day with those before it. A backfill has a limit of its own, which this one does not bound.
+    max_active_runs=1,
     params={"search": Param("weekly", type="string", enum=["weekly", "always", "never"])},
     default_args={
         "conn_id": "spark_default",  # master and deploy mode
@@ -88,7 +89,8 @@ with DAG(
         flags=["--date", DAY],
         trigger_rule="none_failed",  # a skipped search is no failure
     )
-    report = TextclfOperator(task_id="report", job="report")
+    # Of the night's own day: another night, or a run by hand, may have scored since.
+    report = TextclfOperator(task_id="report", job="report", flags=["--date", DAY])
 
     # As a teardown the report is made of a refused night, too, and does not hide that it was refused.
     ingest_corpus >> build_vocabulary >> search_models >> score_table >> report.as_teardown()

@@ -95,8 +95,10 @@ def test_its_steps_are_jobs_of_ours(capfd: pytest.CaptureFixture[str]) -> None:
     compile(source, str(DAG), "exec")
 
     assert tuple(re.findall(r'job="(\w+)"', source)) == STEPS
+    assert re.findall(r'job="(\w+)",\s+flags=\["--date", DAY\]', source) == ["score_table", "report"]
     for job in STEPS:
-        check_job(job, ["--config", "FILE", *(["--date", "2026-01-31"] if job == "score_table" else [])], capfd)
+        flags = ["--date", "2026-01-31"] if job in ("score_table", "report") else []
+        check_job(job, ["--config", "FILE", *flags], capfd)
 
 
 def test_airflow_loads_it(airflow: Airflow) -> None:
