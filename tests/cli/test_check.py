@@ -30,6 +30,7 @@ def test_everything_in_order(textclf: Run, write_config: Callable[[str], Path], 
         "source s",
         "warehouse",
         "models",
+        "models folder",
     }
 
 
@@ -52,12 +53,37 @@ def test_what_cannot_be_reached_is_named_with_its_cure(
     assert "name another warehouse" in out
 
 
+@pytest.mark.parametrize(
+    ("keys", "name", "words"),
+    [
+        ('models = "{file}/models"', "models folder", "another folder under models"),
+        ('[metrics]\nfile = "{file}/{{job}}.prom"', "metrics file", "another file under [metrics]"),
+        ('[nightly]\nstatus = "{file}/nightly.json"', "status file", "another status under [nightly]"),
+    ],
+)
+def test_where_nothing_can_be_written_is_named_with_its_cure(
+    textclf: Run, write_config: Callable[[str], Path], tmp_path: Path, keys: str, name: str, words: str
+) -> None:
+    (tmp_path / "a.tsv").write_text("good\t1\n")
+    (tmp_path / "file").write_text("a file where a folder should be")
+    source, asked = SOURCE.format(path=tmp_path / "a.tsv"), keys.format(file=tmp_path / "file")
+    config = write_config(f"{asked}\n{source}" if asked.startswith("models") else f"{source}{asked}\n")
+
+    code, out, _ = textclf("check", "--config", config, "--json")
+
+    found = {check["name"]: check for check in map(json.loads, out.splitlines())}
+    assert (code, found[name]["verdict"]) == (3, "wrong")
+    assert found[name]["found"] == f"{tmp_path / 'file'}: Not a directory"
+    assert words in found[name]["fix"]
+
+
 def test_a_machine_without_java_jars_or_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTCLF_JARS", str(tmp_path))
     assert delta_jars_present().verdict == "wrong"
     assert "textclf.session.provision" in delta_jars_present().fix
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu().verdict == "note"
+    assert "install NVIDIA's driver" in gpu().fix
     fake = tmp_path / "nvidia-smi"
     fake.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n")
     os.chmod(fake, 0o755)

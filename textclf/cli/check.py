@@ -90,6 +90,7 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool) -> Iterator[Check]
     yield from map(source_readable, pipeline.sources)
     yield warehouse_writable(pipeline)
     yield models_readable(pipeline)
+    yield from places_writable(pipeline)
     yield input_there(pipeline)
     if pipeline.mlflow is not None:
         yield installed("mlflow", "mlflow", "[mlflow] in the pipeline file")
@@ -140,7 +141,8 @@ def delta_jars_present() -> Check:
 def gpu() -> Check:
     """The GPUs of this machine; none is no mistake."""
     if shutil.which(_GPU_QUERY[0]) is None:
-        return Check("GPU", "note", "no nvidia-smi here: networks are trained on the CPU")
+        fix = "with a GPU here, install NVIDIA's driver, which brings nvidia-smi; without one there is nothing to do"
+        return Check("GPU", "note", "no nvidia-smi here: networks are trained on the CPU", fix)
     try:
         done = subprocess.run(_GPU_QUERY, capture_output=True, text=True, check=False, timeout=30)
     except subprocess.TimeoutExpired:
@@ -197,16 +199,35 @@ def warehouse_writable(pipeline: "Pipeline") -> Check:
         return Check("warehouse", "note", f"schema {pipeline.schema_name}: Spark alone can tell", "check with --spark")
     if "://" in pipeline.warehouse:
         return Check("warehouse", "note", f"{pipeline.warehouse}: Spark alone can tell", "check with --spark")
-    folder = Path(pipeline.warehouse).absolute()
+    return folder_writable("warehouse", Path(pipeline.warehouse), "another warehouse")
+
+
+def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
+    """The folders beside the warehouse that jobs write in, where they are on this machine."""
+    if "://" not in pipeline.models_folder:
+        yield folder_writable("models folder", Path(pipeline.models_folder), "another folder under models")
+    if pipeline.metrics.file is not None:
+        yield folder_writable("metrics file", Path(pipeline.metrics.file).parent, "another file under [metrics]")
+    if pipeline.nightly.status is not None:
+        yield folder_writable("status file", Path(pipeline.nightly.status).parent, "another status under [nightly]")
+
+
+def folder_writable(name: str, given: Path, other: str) -> Check:
+    """Whether a file can be written in a folder, or the folder be made.
+
+    Args:
+        other: What to name in the pipeline file, where it cannot.
+    """
+    folder = given.absolute()
     there = next(each for each in (folder, *folder.parents) if each.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        fix = f"give this user the right to write there, or name another warehouse: chmod u+w {there}"
-        return Check("warehouse", "wrong", f"{there}: {error.strerror}", fix)
+        fix = f"give this user the right to write there, or name {other}: chmod u+w {there}"
+        return Check(name, "wrong", f"{there}: {error.strerror}", fix)
     new = "" if there == folder else ", which the first job makes"
-    return Check("warehouse", "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
+    return Check(name, "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
 
 
 def models_readable(pipeline: "Pipeline") -> Check:
