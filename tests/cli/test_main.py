@@ -1,6 +1,7 @@
 """The command line as a whole: what it imports, how it fails, what a shell completes."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_bash_completes_commands_actions_and_options(textclf: Run, tmp_path: Pat
     assert complete(script, "textclf models compare --mo") == ["--models"]
     assert set(complete(script, "textclf predict --")) >= {"--config", "--models", "--evidence", "--json"}
     assert complete(script, f"textclf check --config {tmp_path}/comp") == [str(script)]
+
+
+def test_zsh_gets_its_own_completion_first(textclf: Run, tmp_path: Path) -> None:
+    code, out, _ = textclf("completion", "zsh")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1:3] == ["autoload -Uz compinit && compinit", "autoload -U +X bashcompinit && bashcompinit"]
+    assert out.endswith(textclf("completion", "bash")[1])
+    if shutil.which("zsh") is not None:  # one that has read no start file, as in a new account
+        (tmp_path / "completion").write_text(out)
+        ask = f"source {tmp_path / 'completion'}; print -r -- $_comps[textclf]"
+        command = ["zsh", "--no-rcs", "-c", ask]
+        done = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
+        assert "_bash_complete" in done.stdout
+        assert done.stderr == ""
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(store: ModelStore) -> None:

@@ -25,7 +25,11 @@ _textclf() {{
 }}
 complete -o filenames -F _textclf textclf
 """
-_ZSH = "# textclf completion zsh: source <(textclf completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n"
+_ZSH = """\
+# textclf completion zsh: source <(textclf completion zsh)
+autoload -Uz compinit && compinit
+autoload -U +X bashcompinit && bashcompinit
+"""
 
 
 def add(commands: Any) -> None:
