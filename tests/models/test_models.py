@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,12 @@ from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, architecture
 
 SHAPES = [InputShape(40, 12, 2), InputShape(40, 12, 6)]
+GRAPHS: list[tuple[str, dict[str, str]]] = [
+    (name, {}) for name, made in ARCHITECTURES.items() if isinstance(made, KerasArchitecture)
+] + [
+    ("recurrent", {"cell": "gru"}),
+    ("kim_cnn", {"channels": "two", "pretrained": "vectors.txt"}),
+]
 
 
 @pytest.mark.parametrize(
@@ -40,15 +47,18 @@ def test_logistic_regression_has_one_weight_a_word_and_an_intercept() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["two labels", "six labels"])
-@pytest.mark.parametrize("name", [name for name, made in ARCHITECTURES.items() if isinstance(made, KerasArchitecture)])
-def test_the_graph_has_the_tensors_that_the_architecture_declares(name: str, shape: InputShape) -> None:
+@pytest.mark.parametrize(("name", "given"), GRAPHS, ids=["-".join([name, *given]) for name, given in GRAPHS])
+def test_the_graph_has_the_tensors_that_the_architecture_declares(
+    name: str, given: dict[str, str], shape: InputShape
+) -> None:
     made = ARCHITECTURES[name]
     assert isinstance(made, KerasArchitecture)
-    model = made.build(made.parse({}), shape)
-    declared = made.tensors(made.parse({}), shape)
+    hyperparameters = made.parse(given)
+    model = made.build(hyperparameters, shape)
+    declared = made.tensors(hyperparameters, shape)
     assert [weight.path.removeprefix(f"{name}/").replace("/", ".") for weight in model.weights] == list(declared)
     assert [tuple(weight.shape) for weight in model.weights] == list(declared.values())
-    assert model.count_params() == made.parameter_count(made.parse({}), shape)
+    assert model.count_params() == made.parameter_count(hyperparameters, shape)
     assert model.output_shape == (None, 1 if shape.labels == 2 else shape.labels)
     assert model.layers[-1].activation.__name__ == ("sigmoid" if shape.labels == 2 else "softmax")
 
@@ -71,6 +81,39 @@ def test_a_wrong_hyperparameter_says_what_is_allowed(given: dict[str, str], expe
     with pytest.raises(UsageError) as error:
         architecture("cnn").parse(given)
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"kernel_sizes": "3;4"}, "received: kernel_sizes='3;4'"),
+        ({"kernel_sizes": "3;4"}, "kernel_sizes: string (widths from 1 to 99 with commas between, as 2,3,4), default"),
+        ({"max_norm": "inf"}, "max_norm: finite number, > 0, default 3.0"),
+        ({"max_norm": "nan"}, "received: max_norm='nan'"),
+        ({"dropout": "nan"}, "dropout: finite number, >= 0, < 1, default 0.5"),
+        ({"channels": "both"}, "channels: one or two, default one"),
+        ({"pretrained": 50}, "pretrained: string (a file of GloVe or word2vec vectors, or glove-6b-50d), default None"),
+    ],
+)
+def test_kim_cnn_says_which_form_a_value_has(given: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UsageError) as error:
+        architecture("kim_cnn").parse(given)
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "channels=two without pretrained .* name the vectors with pretrained, or take channels=one"),
+        (
+            {"pretrained": "vectors.txt", "train_embedding": "false"},
+            "would freeze both channels: leave train_embedding true, or take channels=one",
+        ),
+    ],
+)
+def test_two_channels_begin_the_same_and_one_of_them_learns(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        architecture("kim_cnn").parse({"channels": "two"} | given)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -37,7 +37,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn_5": ("cnn", SMALL | {"num_filters": 33, "kernel_size": 5}),
     "cnn_whole": ("cnn", SMALL | {"num_filters": 6, "kernel_size": 9}),
     "kim": ("kim_cnn", SMALL | {"num_filters": 6, "kernel_sizes": "2,3,4,7"}),
-    "kim_two_channels": ("kim_cnn", SMALL | {"num_filters": 6, "kernel_sizes": "3", "channels": "two"}),
+    "kim_two_channels": (
+        "kim_cnn",
+        SMALL | {"num_filters": 6, "kernel_sizes": "3", "channels": "two", "pretrained": "read in training alone"},
+    ),
 }
 LENGTH = 9
 # Lengths around max_length and the widths, where padding begins and ends; nothing; nothing known; far too much.

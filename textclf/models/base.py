@@ -17,7 +17,7 @@ from textclf.errors import UsageError
 class Hyperparameters(BaseModel):
     """Hyperparameters of an architecture: typed, ranged, each with a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,9 @@ class Architecture(ABC):
             ) from error
 
     def describe(self) -> list[str]:
-        """One line a hyperparameter: name, type, range, default."""
-        lines = []
-        for name, spec in self.hyperparameters.model_json_schema()["properties"].items():
-            limits = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
-            ranges = [f"{sign} {spec[key]}" for key, sign in limits.items() if key in spec]
-            kind = " or ".join(map(str, spec["enum"])) if "enum" in spec else spec.get("type", "value")
-            lines.append(f"{name}: {', '.join([kind, *ranges])}, default {spec.get('default')}")
-        return lines
+        """One line a hyperparameter: name, type, form or range, default."""
+        found = self.hyperparameters.model_json_schema()["properties"].items()
+        return [f"{name}: {_allowed(spec)}, default {spec.get('default')}" for name, spec in found]
 
     def _describe(self, mistake: Any) -> str:
         if not mistake["loc"]:  # a rule about several of them
@@ -117,6 +112,20 @@ class Architecture(ABC):
             return f"{name}={mistake['input']!r}"
         near = difflib.get_close_matches(name, self.hyperparameters.model_fields, n=1)
         return f"unknown {name}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def _allowed(spec: Mapping[str, Any]) -> str:
+    """Type, form and range of a hyperparameter by its JSON schema."""
+    if "anyOf" in spec:  # no command line and no pipeline file can say null: it is what a default alone can be
+        kind = " or ".join(_allowed(each) for each in spec["anyOf"] if each.get("type") != "null")
+    elif "enum" in spec:
+        kind = " or ".join(map(str, spec["enum"]))
+    else:
+        kind = {"number": "finite number"}.get(spec["type"], spec["type"])
+    form = spec.get("description") or spec.get("pattern")
+    limits = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    ranges = [f"{sign} {spec[key]}" for key, sign in limits.items() if key in spec]
+    return ", ".join([f"{kind} ({form})" if form else kind, *ranges])
 
 
 class KerasArchitecture(Architecture):

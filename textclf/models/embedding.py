@@ -19,13 +19,16 @@ class EmbeddingHyperparameters(Hyperparameters):
     """
 
     embedding_dim: Annotated[int, Field(ge=1, le=4096)] = 50
-    pretrained: str | None = None
+    pretrained: Annotated[str | None, Field(description="a file of GloVe or word2vec vectors, or glove-6b-50d")] = None
     train_embedding: bool = True
 
     @model_validator(mode="after")
     def _frozen_means_pretrained(self) -> Self:
         if not self.train_embedding and self.pretrained is None:
-            raise ValueError("train_embedding=false without pretrained would freeze random vectors")
+            raise ValueError(
+                "train_embedding=false without pretrained would freeze random vectors: "
+                "name the vectors with pretrained, or leave train_embedding true"
+            )
         return self
 
 

@@ -1,8 +1,8 @@
 """Sentence CNN of Kim, Convolutional Neural Networks for Sentence Classification, EMNLP 2014."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textclf.models.base import InputShape, KerasArchitecture, check_window
 from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, output_tensors
@@ -13,16 +13,32 @@ class KimCnnHyperparameters(EmbeddingHyperparameters):
 
     Attributes:
         kernel_sizes: Widths of the windows, separated by commas.
-        channels: ``one`` embedding, or ``two`` that begin with the same vectors, of which training changes one.
-            With one, ``train_embedding`` tells the paper's static (false) from its non-static (true).
+        channels: ``one`` embedding, or ``two`` that begin with the same ``pretrained`` vectors, of which training
+            changes one. With one, ``train_embedding`` tells the paper's static (false) from its non-static (true).
         max_norm: Longest L2 norm of an output's weights; longer ones are scaled back after each step.
     """
 
-    kernel_sizes: Annotated[str, Field(pattern=r"^[1-9]\d?(,[1-9]\d?)*$")] = "3,4,5"
+    kernel_sizes: Annotated[
+        str, Field(pattern=r"^[1-9]\d?(,[1-9]\d?)*$", description="widths from 1 to 99 with commas between, as 2,3,4")
+    ] = "3,4,5"
     num_filters: Annotated[int, Field(ge=1, le=4096)] = 100
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     channels: Literal["one", "two"] = "one"
     max_norm: Annotated[float, Field(gt=0)] = 3.0
+
+    @model_validator(mode="after")
+    def _two_channels_begin_the_same(self) -> Self:
+        if self.channels == "two" and self.pretrained is None:
+            raise ValueError(
+                "channels=two without pretrained would begin with two different random embeddings: "
+                "name the vectors with pretrained, or take channels=one"
+            )
+        if self.channels == "two" and not self.train_embedding:
+            raise ValueError(
+                "channels=two with train_embedding=false would freeze both channels: "
+                "leave train_embedding true, or take channels=one"
+            )
+        return self
 
     @property
     def widths(self) -> list[int]:
