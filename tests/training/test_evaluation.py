@@ -1,6 +1,7 @@
 import json
 import math
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
@@ -90,19 +91,36 @@ def test_intervals_are_those_of_scikit_learn_on_every_draw(
     result = evaluate(scores, labels, names(size), resamples=80, seed=9).intervals
     exact = scores.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
-    drawn: dict[str, list[float]] = {"accuracy": [], "macro_f1": [], "log_loss": [], "roc_auc": []}
+    drawn: dict[str, list[float]] = defaultdict(list)
     random = np.random.default_rng(9)
     for _ in range(80):
         chosen = random.integers(0, rows, rows)
         ours, predicted, given = labels[chosen], scores[chosen].argmax(axis=1), exact[chosen]
         drawn["accuracy"].append(metrics.accuracy_score(ours, predicted))
-        drawn["macro_f1"].append(metrics.f1_score(ours, predicted, average="macro", zero_division=0))
+        for name in ("precision", "recall", "f1"):
+            measure = getattr(metrics, f"{name}_score")
+            drawn[f"macro_{name}"].append(measure(ours, predicted, average="macro", zero_division=0))
         drawn["log_loss"].append(metrics.log_loss(ours, given, labels=range(size)))
+        drawn["calibration_error"].append(evaluate(scores[chosen], ours, names(size), resamples=0).calibration_error)
         if len(np.unique(ours)) == size:
             drawn["roc_auc"].append(metrics.roc_auc_score(ours, given[:, 1] if size == 2 else given, multi_class="ovr"))
+        for label in set(ours) | set(predicted):
+            drawn[f"f1 of {label}"].append(metrics.f1_score(ours == label, predicted == label, zero_division=0))
+    assert result.class_f1 is not None
+    found = vars(result) | {f"f1 of {label}": interval for label, interval in enumerate(result.class_f1)}
     for name, values in drawn.items():
         expected = tuple(np.percentile(values, [2.5, 97.5]))
-        assert astuple(getattr(result, name)) == pytest.approx(expected, abs=1e-6), name
+        assert astuple(found[name]) == pytest.approx(expected, abs=1e-6), name
+
+
+def test_measures_of_a_release_that_had_fewer_intervals_are_read() -> None:
+    now = evaluate(SCORES, LABELS, names(2))
+    earlier = json.loads(now.to_json())
+    for name in ("macro_precision", "macro_recall", "calibration_error", "class_f1"):
+        assert earlier["intervals"].pop(name)
+    result = Evaluation.from_json(json.dumps(earlier))
+    assert result.intervals.macro_f1 == now.intervals.macro_f1
+    assert (result.intervals.macro_recall, result.intervals.class_f1) == (None, None)
 
 
 def test_an_interval_holds_its_measure_and_narrows_with_rows() -> None:
@@ -130,6 +148,8 @@ def test_perfect_scores() -> None:
     assert result.calibration_error == 0
     assert result.log_loss == pytest.approx(1e-7)
     assert result.intervals.macro_f1 == result.intervals.roc_auc == Interval(1, 1)
+    assert result.intervals.macro_recall == result.intervals.macro_precision == Interval(1, 1)
+    assert result.intervals.calibration_error == Interval(0, 0)
 
 
 def test_wrong_and_certain_scores_have_a_finite_loss() -> None:
@@ -146,6 +166,7 @@ def test_a_label_without_predictions_has_no_precision() -> None:
 def test_one_label_alone_has_no_curve_and_labels_that_never_occur_do_not_count() -> None:
     result = evaluate(np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0]]), np.array([0, 0]), names(3))
     assert (result.roc_auc, result.intervals.roc_auc) == (None, None)
+    assert result.intervals.class_f1 == (Interval(1, 1), None, None)
     assert result.macro == Macro(1.0, 1.0, 1.0)
     assert result.classes[2] == ClassMeasures("label 2", 0.0, 0.0, 0.0, 0)
     assert result.confusion == ((2, 0, 0), (0, 0, 0), (0, 0, 0))
@@ -176,7 +197,7 @@ def test_only_unknown_labels() -> None:
 
 def test_no_resamples_leave_no_intervals() -> None:
     result = evaluate(SCORES, LABELS, names(2), resamples=0).intervals
-    assert (result.accuracy, result.log_loss) == (None, None)
+    assert (result.accuracy, result.log_loss, result.class_f1) == (None, None, (None, None))
 
 
 @pytest.mark.parametrize("make", [lambda: (SCORES, LABELS), lambda: invented(1, 2), lambda: invented(30, 5)])

@@ -142,7 +142,9 @@ def evaluate(
     scores, labels = scores.astype(np.float64), labels.astype(np.int64)
     predicted, known = scores.argmax(axis=1), labels >= 0
     classes, macro = _by_class(labels, predicted, names)
-    bins = _reliability(scores.max(axis=1), predicted == labels)
+    confidence = scores.max(axis=1)
+    places = _places(confidence)
+    bins = _reliability(confidence, predicted == labels, places)
     losses = row_losses(scores, labels)
     return Evaluation(
         names=tuple(names),
@@ -157,7 +159,7 @@ def evaluate(
         calibration_error=sum(found.count * abs(found.accuracy - found.confidence) for found in bins) / len(labels),
         reliability=bins,
         confusion=_confusion(labels, predicted, len(names)),
-        intervals=intervals(scores, labels, losses, resamples, seed),
+        intervals=intervals(scores, labels, losses, places, resamples, seed),
     )
 
 
@@ -234,13 +236,21 @@ def _brier(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> fl
     return float(brier_score_loss(labels, exact, labels=np.arange(scores.shape[1])))
 
 
-def _reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
-    edges = np.linspace(0, 1, BINS + 1)
-    # Bins are open below and closed above, as in the paper.
-    place = np.searchsorted(edges[1:-1], confidence, side="left")
-    found = []
-    for index in np.unique(place):
-        inside = place == index
+def _edges() -> npt.NDArray[np.float64]:
+    return np.linspace(0, 1, BINS + 1)
+
+
+def _places(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """The bin of each row, shape (n,): open below and closed above, as in the paper."""
+    return np.searchsorted(_edges()[1:-1], confidence, side="left")
+
+
+def _reliability(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], places: npt.NDArray[np.int64]
+) -> tuple[ReliabilityBin, ...]:
+    edges, found = _edges(), []
+    for index in np.unique(places):
+        inside = places == index
         means = float(confidence[inside].mean()), float(right[inside].mean())
         found.append(ReliabilityBin(float(edges[index]), float(edges[index + 1]), int(inside.sum()), *means))
     return tuple(found)

@@ -14,6 +14,7 @@ Measure = Callable[[Floats], Floats]
 
 _CELLS = 1 << 21  # numbers of one array of draws: 16 MiB
 _LEVEL = 0.95
+_MACRO = ("macro_precision", "macro_recall", "macro_f1")  # in the order of ``_by_label``
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,13 @@ class Intervals:
     """Bootstrap percentile intervals (Efron and Tibshirani 1993, chapter 13) that hold ``level`` of the draws.
 
     A draw takes as many rows as there are, with replacement. Draws in which a measure is not defined, as the area
-    under the ROC curve without rows of a label, do not count for it; None where it is defined in no draw.
+    under the ROC curve without rows of a label, do not count for it; None where it is defined in no draw, and for the
+    measures with a default, which models of earlier releases do not have.
+
+    Attributes:
+        calibration_error: That of a draw is on average larger than that of all rows, since rows that occur several
+            times are noise to it: with few rows or good calibration the interval lies above the measure.
+        class_f1: F1 of each label, in the order of the scores; draws without the label do not count for it.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -43,30 +50,43 @@ class Intervals:
     macro_f1: Interval | None
     log_loss: Interval | None
     roc_auc: Interval | None
+    macro_precision: Interval | None = None
+    macro_recall: Interval | None = None
+    calibration_error: Interval | None = None
+    class_f1: tuple[Interval | None, ...] | None = None
 
 
-def intervals(scores: Floats, labels: Ints, losses: Floats, resamples: int, seed: int) -> Intervals:
+def intervals(scores: Floats, labels: Ints, losses: Floats, bins: Ints, resamples: int, seed: int) -> Intervals:
     """Intervals of the measures of ``evaluate``.
 
     Args:
         scores: Probabilities, shape (n, labels).
         labels: Index of each row's label, shape (n,); -1 for a label that the model does not have.
         losses: Log loss of each row, shape (n,).
+        bins: Number of each row's bin of the calibration error, shape (n,).
     """
     measures: dict[str, Measure] = {
         "accuracy": _accuracy(scores, labels),
-        "macro_f1": _macro_f1(scores, labels),
         "log_loss": _log_loss(labels, losses),
         "roc_auc": _roc_auc(scores, labels),
+        "calibration_error": _calibration_error(scores, labels, bins),
     }
-    drawn: dict[str, list[Floats]] = {name: [] for name in measures}
+    by_label = _by_label(scores, labels)
+    drawn: dict[str, list[Floats]] = {name: [] for name in (*measures, *_MACRO)}
+    of_labels: list[Floats] = []
     random, rows = np.random.default_rng(seed), len(labels)
     at_once = max(1, _CELLS // rows)
     for start in range(0, resamples, at_once):
         times = _draw(random, min(at_once, resamples - start), rows)
         for name, measure in measures.items():
             drawn[name].append(measure(times))
-    return Intervals(_LEVEL, resamples, seed, **{name: _interval(values) for name, values in drawn.items()})
+        found = by_label(times)
+        for name, values in zip(_MACRO, found, strict=True):
+            drawn[name].append(_divide(np.nansum(values, axis=1), np.sum(~np.isnan(values), axis=1)))
+        of_labels.append(found[-1])
+    class_f1 = tuple(_interval([values[:, label] for values in of_labels]) for label in range(scores.shape[1]))
+    whole = {name: _interval(values) for name, values in drawn.items()}
+    return Intervals(_LEVEL, resamples, seed, **whole, class_f1=class_f1)
 
 
 def _draw(random: np.random.Generator, draws: int, rows: int) -> Floats:
@@ -102,16 +122,30 @@ def _log_loss(labels: Ints, losses: Floats) -> Measure:
     return lambda times: _divide(times @ (losses * known), times @ known)
 
 
-def _macro_f1(scores: Floats, labels: Ints) -> Measure:
-    every = np.arange(scores.shape[1])
-    of_label = labels[:, None] == every
-    predicted = scores.argmax(axis=1)[:, None] == every
-    right, either = (of_label & predicted).astype(np.float64), of_label.astype(np.float64) + predicted
+def _calibration_error(scores: Floats, labels: Ints, bins: Ints) -> Measure:
+    gaps = (scores.argmax(axis=1) == labels) - scores.max(axis=1)
+    # Rows of a bin * |share of right rows - mean probability| is the distance of the sums.
+    of_bin = np.where(bins[:, None] == np.unique(bins), gaps[:, None], 0.0)
+    return lambda times: np.abs(times @ of_bin).sum(axis=1) / len(labels)
 
-    def measure(times: Floats) -> Floats:
-        # F1 = 2 TP / (rows of the label + predictions); a label with neither does not count.
-        f1 = _divide(2 * (times @ right), times @ either)
-        return _divide(np.nansum(f1, axis=1), np.sum(~np.isnan(f1), axis=1))
+
+def _by_label(scores: Floats, labels: Ints) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+    """Precision, recall and F1 of each label in each draw, each of shape (draws, labels).
+
+    As scikit-learn has them: 0 where nothing was predicted, or nothing is of the label; not a number where both hold,
+    since such labels do not count.
+    """
+    every = np.arange(scores.shape[1])
+    of_label = (labels[:, None] == every).astype(np.float64)
+    predicted = (scores.argmax(axis=1)[:, None] == every).astype(np.float64)
+    right = of_label * predicted
+
+    def measure(times: Floats) -> tuple[Floats, Floats, Floats]:
+        hits, rows, guesses = times @ right, times @ of_label, times @ predicted
+        f1 = _divide(2 * hits, rows + guesses)
+        shares = (np.nan_to_num(_divide(hits, whole)) for whole in (guesses, rows))
+        precision, recall = (np.where(np.isnan(f1), np.nan, share) for share in shares)
+        return precision, recall, f1
 
     return measure
 
