@@ -44,7 +44,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         learning_rate: Of Adam, at the start.
         schedule: How it goes on: ``constant``, ``cosine`` or ``plateau``.
         validation_size: Share of the rows held back to watch the fit.
-        patience: Epochs without a better validation loss that end the fit; None for never.
+        patience: Epochs without a better validation loss that end the fit, with ``validation_size``; None for never.
         class_weight: ``balanced`` weighs rows by the rarity of their label, in networks.
         random_state: Seed of initial weights and of all else that is drawn: the same seed gives the same model.
         keras_backend: ``tensorflow`` or ``jax``; None takes what the process or ``KERAS_BACKEND`` has.
@@ -128,7 +128,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
         from textclf.models import architecture
         from textclf.training.fit import Candidate
-        from textclf.training.settings import FitSettings, first_mistake
+        from textclf.training.settings import FitSettings, check_patience, first_mistake
         from textclf.training.train import encoder_of
 
         made = architecture(self.architecture)
@@ -145,6 +145,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise DataError(
                 "A setting of the classifier is out of range.", received=f"{name}={received!r}", expected=expected
             ) from error
+        check_patience(settings)
         encoder = encoder_of(made, rows, self.num_words, self.max_length, lambda: _vocabulary(rows))
         candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
         made.check(candidate.hyperparameters, candidate.shape)

@@ -116,6 +116,8 @@ def test_settings_that_cannot_be_used() -> None:
         Classifier("cn").fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match="epochs=0"):
         Classifier(epochs=0).fit(TEXTS, LABELS)
+    with pytest.raises(UsageError, match=r"patience=2, validation_size=0\n(.|\n)*set validation_size too"):
+        Classifier(patience=2).fit(TEXTS, LABELS)
     with pytest.raises(UsageError, match="unknown num_filter"):
         Classifier(hyperparameters={"num_filter": 3}).fit(TEXTS, LABELS)
 

@@ -25,7 +25,8 @@ class FitSettings(BaseModel):
         schedule: ``constant``; ``cosine``, falling to 0 over all steps (Loshchilov and Hutter 2017); ``plateau``,
             halved after two epochs without a better loss.
         validation_size: Share of the training rows held back, the same share of each label.
-        patience: Epochs without a better validation loss after which a fit ends; its best weights are kept.
+        patience: Epochs without a better validation loss after which a fit ends; its best weights are kept. It needs
+            ``validation_size``, or rows that validate anyway, as a search has; see ``check_patience``.
         class_weights: ``balanced`` weighs a row by rows / (labels * rows of its label), as scikit-learn does.
     """
 
@@ -86,6 +87,23 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
             "A fit setting is out of range.", received=f"--set {name}={received}", expected=expected
         ) from error
     return made.parse({key: value for key, value in overrides.items() if key not in FitSettings.model_fields}), settings
+
+
+def check_patience(settings: FitSettings) -> None:
+    """Refuse patience where a fit holds no rows back: it would watch the loss on the rows that it learns from.
+
+    Not a rule of ``FitSettings``: a search validates on its folds.
+
+    Raises:
+        UsageError: ``patience`` without ``validation_size``.
+    """
+    if settings.patience is not None and settings.validation_size == 0:
+        raise UsageError(
+            "patience has no rows to watch.",
+            received=f"patience={settings.patience}, validation_size={settings.validation_size:g}",
+            expected="with patience a validation_size above 0, the share of the training rows that tells when to stop",
+            fix="set validation_size too, as validation_size=0.2, or leave patience out",
+        )
 
 
 def first_mistake(error: ValidationError) -> tuple[str, Any, str]:

@@ -25,7 +25,7 @@ from textclf.training.data import Rows, load_dataset
 from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import use_keras_backend
-from textclf.training.settings import separate, used_by
+from textclf.training.settings import check_patience, separate, used_by
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
 GOLDEN_ROWS = 32
@@ -75,6 +75,7 @@ def train_model(
     """
     made = architecture(architecture_name)
     hyperparameters, settings = separate(pipeline, made, overrides)
+    check_patience(settings)
     dataset = load_dataset(spark, warehouse, pipeline, source)
     text = pipeline.text
     encoder = encoder_of(
