@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
@@ -17,6 +18,7 @@ from textclf.artifact import Artifact, Golden, Manifest, ModelStore, network_sco
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
 from textclf.text.encoder import Encoder
+from textclf.text.pretrained import load_embeddings
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows
@@ -24,12 +26,19 @@ from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import Network, use_keras_backend
 from textclf.training.settings import FitSettings
 
+VECTORS = str(Path(__file__).with_name("vectors.txt"))
 NETWORKS = [name for name, made in ARCHITECTURES.items() if isinstance(made, KerasArchitecture)]
 SMALL: dict[str, dict[str, Any]] = {
     "kim_cnn": {"kernel_sizes": "2,3", "num_filters": 8, "embedding_dim": 8},
     "cnn": {"num_filters": 8, "embedding_dim": 8, "kernel_size": 3},
     "recurrent": {"units": 4, "embedding_dim": 8},
 }
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "recurrent_gru": ("recurrent", {"cell": "gru"}),
+    "kim_cnn_two_channels": ("kim_cnn", {"channels": "two", "pretrained": VECTORS}),
+    "kim_cnn_static": ("kim_cnn", {"pretrained": VECTORS, "train_embedding": False}),
+}
+MODELS = {name: (name, dict[str, Any]()) for name in ARCHITECTURES} | VARIANTS
 
 
 def rows_of(pairs: list[tuple[str, str]]) -> Rows:
@@ -53,23 +62,31 @@ def same(first: Fit, second: Fit) -> bool:
 
 
 TWO, SIX = ("0", "1"), ("a", "b", "c", "d", "e", "f")
+LEARNED = [(name, labels) for name in MODELS for labels in (TWO, SIX)]
+QUICK = [(name, labels) for name, labels in LEARNED if name in ARCHITECTURES or labels == TWO]
 
 
 @lru_cache
 def learned(name: str, labels: tuple[str, ...]) -> tuple[Candidate, Rows, Fit]:
     """A candidate, its rows and its fit: each is fitted once for all tests."""
     rows = rows_of(invented(96, labels))
-    wanted = candidate(name, rows, epochs=8 if len(labels) == 2 else 12)
+    kind, given = MODELS[name]
+    wanted = candidate(kind, rows, given, epochs=8 if len(labels) == 2 else 12)
     return wanted, rows, fit(wanted, rows)
 
 
-@pytest.mark.parametrize("labels", [TWO, SIX], ids=["two labels", "six labels"])
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        pytest.param(*each, marks=() if each in QUICK else pytest.mark.long, id=f"{each[0]}-{len(each[1])} labels")
+        for each in LEARNED
+    ],
+)
 def test_every_architecture_learns_and_repeats_itself(name: str, labels: tuple[str, ...]) -> None:
     wanted, rows, first = learned(name, labels)
 
     assert same(first, fit(wanted, rows))
-    if name in NETWORKS:
+    if isinstance(wanted.architecture, KerasArchitecture):
         assert first.history["loss"][-1] < first.history["loss"][0]
     scores = first.predict(rows.texts)
     assert scores.shape == (96, len(labels))
@@ -80,10 +97,9 @@ def test_every_architecture_learns_and_repeats_itself(name: str, labels: tuple[s
 def test_a_new_process_scores_with_every_architecture_as_the_fit_did(tmp_path: Path) -> None:
     store = ModelStore(str(tmp_path))
     texts = ["", "   ", "zzzqqq", "the GOOD food", "good bad " * 500, *learned("cnn", TWO)[1].texts.to_pylist()[:20]]
-    for labels in (TWO, SIX):
-        for name in ARCHITECTURES:
-            wanted, _, fitted = learned(name, labels)
-            store.save(packed(f"{name}{len(labels)}", wanted, fitted, labels, texts))
+    for name, labels in QUICK:
+        wanted, _, fitted = learned(name, labels)
+        store.save(packed(f"{name}{len(labels)}", wanted, fitted, labels, texts))
 
     code = """
 import json, sys
@@ -100,7 +116,7 @@ print(json.dumps(found))
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
 
     found = json.loads(done.stdout.strip().rpartition("\n")[2])
-    assert sorted(found) == sorted(f"{name}{labels}" for name in ARCHITECTURES for labels in (2, 6))
+    assert sorted(found) == sorted(f"{name}{len(labels)}" for name, labels in QUICK)
     assert {name: worst for name, worst in found.items() if not worst < 1e-6} == {}
 
 
@@ -172,16 +188,60 @@ def test_cropping_below_the_kernel_would_change_scores() -> None:
     assert np.abs(full_scores - bare_scores).max() > 1e-4
 
 
+CROPPED = [name for name in NETWORKS if ARCHITECTURES[name].padding(architecture(name).parse({})) is not None]
+
+
+@pytest.mark.parametrize("name", CROPPED)
+def test_cropping_changes_no_gradient(name: str) -> None:
+    import tensorflow as tf
+
+    rows = rows_of(invented(40))
+    wanted = candidate(name, rows)
+    made = wanted.architecture
+    assert isinstance(made, KerasArchitecture)
+    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
+    inputs = network.training_inputs(rows.texts)
+    full = made.build(wanted.hyperparameters, wanted.shape)
+    short = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, inputs.width, 2))
+    short.set_weights(full.get_weights())
+
+    def gradients(model: Any, sequences: Any) -> list[npt.NDArray[np.float32]]:
+        with tf.GradientTape() as tape:
+            chances = model(sequences, training=False)[:, 0]
+            loss = -tf.reduce_mean(tf.math.log(tf.where(rows.labels == 1, chances, 1 - chances)))
+        return [tf.convert_to_tensor(found).numpy() for found in tape.gradient(loss, model.trainable_variables)]
+
+    whole = gradients(full, network.inputs(rows.texts, wanted.shape.max_length))
+    for cropped, expected in zip(gradients(short, inputs.take(np.arange(40))), whole, strict=True):
+        np.testing.assert_allclose(cropped, expected, atol=1e-6)
+
+
+def test_cropping_changes_no_fit_where_padding_has_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(invented(40))
+    wanted = candidate("embedding_average_pooling", rows, epochs=3, validation_size=0.25)
+
+    cropped = fit(wanted, rows).history
+    monkeypatch.setattr(type(wanted.architecture), "padding", lambda *_: None)
+    whole = fit(wanted, rows).history
+
+    assert set(cropped) == set(whole) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for measure, values in whole.items():
+        np.testing.assert_allclose(cropped[measure], values, rtol=1e-5, err_msg=measure)
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     noise = [(text, "01"[number * 5 % 7 % 2]) for number, (text, _) in enumerate(invented(80))]
     rows = rows_of(noise)
-    wanted = candidate("cnn", rows, epochs=60, patience=2, validation_size=0.25, learning_rate=0.05)
+    settings: dict[str, Any] = {"validation_size": 0.25, "learning_rate": 0.05}
 
-    result = fit(wanted, rows)
+    result = fit(candidate("cnn", rows, epochs=60, patience=2, **settings), rows)
 
     losses = result.history["val_loss"]
     assert len(losses) < 60
     assert min(losses) == losses[-3]
+    best = fit(candidate("cnn", rows, epochs=len(losses) - 2, **settings), rows)
+    assert best.history["val_loss"] == losses[:-2]
+    assert same(result, best)
 
 
 def test_validation_rows_do_not_train() -> None:
@@ -264,36 +324,51 @@ def test_epochs_go_to_a_log(tmp_path: Path) -> None:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
 
 
-def vectors(path: Path, dimension: int) -> Path:
-    lines = [f"{word} {' '.join([str(number / 10)] * dimension)}\n" for number, word in enumerate(("good", "bad"), 1)]
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
-
-
-def test_frozen_pretrained_vectors_stay(tmp_path: Path) -> None:
+def test_frozen_pretrained_vectors_stay() -> None:
     rows = rows_of(invented(24))
-    path = vectors(tmp_path / "vectors.txt", 4)
-    given = {"pretrained": str(path), "embedding_dim": 4}
+    given = {"pretrained": VECTORS, "embedding_dim": 8}
     wanted = candidate("embedding_max_pooling", rows, given | {"train_embedding": False}, epochs=2)
 
     frozen = fit(wanted, rows)
     trained = fit(candidate("embedding_max_pooling", rows, given, epochs=2), rows)
-    two = fit(candidate("kim_cnn", rows, given | {"channels": "two"}, epochs=2), rows)
 
-    row = wanted.encoder.vocabulary.tokens.index("bad") + 1
-    expected = np.full(4, 0.2, np.float32)
-    assert frozen.coverage == 2 / (len(wanted.encoder.vocabulary.tokens) + 1)
-    np.testing.assert_array_equal(frozen.weights["embedding.embeddings"][row], expected)
-    np.testing.assert_array_equal(two.weights["static_embedding.embeddings"][row], expected)
-    assert not np.array_equal(trained.weights["embedding.embeddings"][row], expected)
+    expected = given_vectors(wanted)
+    assert frozen.coverage == 4 / len(expected)  # good, bad, the and food
+    np.testing.assert_array_equal(frozen.weights["embedding.embeddings"], expected)
+    assert not np.array_equal(trained.weights["embedding.embeddings"], expected)
 
 
-def test_pretrained_vectors_of_another_width_are_refused(tmp_path: Path) -> None:
+def given_vectors(wanted: Candidate) -> npt.NDArray[np.float32]:
+    """The embedding that a candidate begins with."""
+    return load_embeddings(VECTORS, wanted.encoder.vocabulary, wanted.encoder.num_words).matrix
+
+
+def test_of_two_channels_one_learns_and_a_static_channel_does_not() -> None:
+    wanted, _, two = learned("kim_cnn_two_channels", TWO)
+    _, _, static = learned("kim_cnn_static", TWO)
+
+    expected = given_vectors(wanted)
+    np.testing.assert_array_equal(two.weights["static_embedding.embeddings"], expected)
+    np.testing.assert_array_equal(static.weights["embedding.embeddings"], expected)
+    assert not np.array_equal(two.weights["embedding.embeddings"], expected)
+
+
+def test_output_weights_are_scaled_back_to_their_longest_norm() -> None:
+    rows = rows_of(invented(48, SIX))
+
+    fitted = fit(candidate("kim_cnn", rows, {"max_norm": 0.1}, epochs=2, learning_rate=0.5), rows)
+
+    norms = np.linalg.norm(fitted.weights["output.kernel"], axis=0)
+    assert norms.shape == (6,)
+    assert (norms <= 0.1 + 1e-6).all()
+    assert norms.max() == pytest.approx(0.1)  # it is the limit that holds them
+
+
+def test_pretrained_vectors_of_another_width_are_refused() -> None:
     rows = rows_of(invented(24))
-    given = {"pretrained": str(vectors(tmp_path / "vectors.txt", 4)), "embedding_dim": 8}
 
-    with pytest.raises(UsageError, match="expected: embedding_dim=4"):
-        fit(candidate("cnn", rows, given), rows)
+    with pytest.raises(UsageError, match="expected: embedding_dim=8"):
+        fit(candidate("cnn", rows, {"pretrained": VECTORS, "embedding_dim": 4}), rows)
 
 
 def test_freezing_random_vectors_is_refused() -> None:
@@ -307,29 +382,3 @@ def test_the_engine_is_chosen_once() -> None:
     use_keras_backend(keras.backend.backend())
     with pytest.raises(UsageError, match="start a new process"):
         use_keras_backend("jax" if keras.backend.backend() == "tensorflow" else "tensorflow")
-
-
-def test_jax_learns_and_repeats_itself_and_changes_its_batch_size() -> None:
-    code = """
-from tests.training.test_network import candidate, fit, invented, rows_of, same
-from textclf.training.network import use_keras_backend
-use_keras_backend("jax")
-rows = rows_of(invented(48))
-wanted = candidate("cnn", rows)
-first = fit(wanted, rows)
-print(same(first, fit(wanted, rows)), first.history["loss"][-1] < first.history["loss"][0])
-
-import numpy as np
-from textclf.training.network import Network
-from textclf.training.watched import fit_watched
-network = Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape)
-inputs, some, others = network.training_inputs(rows.texts), np.arange(40), np.arange(40, 48)
-def watch(**given):
-    settings = candidate("cnn", rows, **given).settings
-    return fit_watched(network, inputs, rows.labels, some, others, settings).history
-once, twice, mixed = watch(), watch(batch_size=(8, 8)), watch(batch_size=(8, 20))
-print(once == twice, once["loss"][:4] == mixed["loss"][:4], once == mixed)
-"""
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "True", "True", "True", "False"]

@@ -70,7 +70,11 @@ class Network:
         return pad(*self.encoder.ragged(texts), length)
 
     def training_inputs(self, texts: pa.Array) -> Inputs:
-        """What the graph reads, at the shortest length that gives the same scores as ``max_length``."""
+        """What the graph reads, at the shortest length that gives the same scores and gradients as ``max_length``.
+
+        On JAX a fit is the same at both. On TensorFlow it is not where padding takes part in a maximum: Keras squares
+        the gradient of each position alone, so that Adam takes a vector met at several positions for a steadier one.
+        """
         padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
         if self.made.features == "counts":
             return Counts(self.encoder.counts(texts)[0])
