@@ -179,5 +179,17 @@ def _at_work(path: Path) -> bool:
         return False
     if said.get("host") != os.uname().nodename:
         return True
-    pid = said.get("pid")
-    return pid != os.getpid() and Path(f"/proc/{pid}").exists()
+    return said.get("pid") != os.getpid() and _runs(said.get("pid"))
+
+
+def _runs(pid: object) -> bool:
+    """Whether there is a process of that number on this machine."""
+    if not isinstance(pid, int) or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
