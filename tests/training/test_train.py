@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,7 @@ def test_the_first_version_is_the_champion_until_another_is_promoted(
     for more in ([], ["--set", "C=2"], ["--promote"]):
         code, record, err = run_job(job, *flags, *more)
         assert code == 0
+        assert "embedding_coverage" not in record["details"]["yelp"]
         seen.append((record["details"]["yelp"]["version"], record["details"]["yelp"]["champion"]))
         assert ("--promote" in err) == (more == ["--set", "C=2"])
     assert seen == [("1", "1"), ("2", "1"), ("3", "3")]
@@ -89,10 +91,15 @@ def test_the_first_version_is_the_champion_until_another_is_promoted(
 
 
 def test_the_record_says_what_was_trained_and_progress_stays_off_standard_output(
-    two: Pipeline, write_config: Callable[[str], Path], capfd: pytest.CaptureFixture[str], spark: SparkSession
+    two: Pipeline,
+    write_config: Callable[[str], Path],
+    capfd: pytest.CaptureFixture[str],
+    spark: SparkSession,
+    tmp_path: Path,
 ) -> None:
-    config = write_config(source_toml("yelp") + TEXT)
-    settings = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    config = write_config(source_toml("yelp") + TEXT + f'[train]\nlogs = "{tmp_path / "logs"}"\n')
+    given = SMALL | {"pretrained": str(Path(__file__).with_name("vectors.txt"))}
+    settings = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
     capfd.readouterr()
     assert job.main(["--config", str(config), "--architecture", "cnn", *settings]) == 0
     out, err = capfd.readouterr()
@@ -104,6 +111,13 @@ def test_the_record_says_what_was_trained_and_progress_stays_off_standard_output
     assert details["parameters"] > 0
     assert 0 <= details["accuracy"] <= 1
     assert "12/12" in err
+    words = ModelStore(str(tmp_path / "warehouse/models")).load("yelp", "1").shape.vocabulary
+    assert details["embedding_coverage"] == 4 / words  # good, bad, the and food
+    assert f"pretrained vectors for {4 / words:.1%} of the vocabulary" in err
+    (log,) = (tmp_path / "logs").iterdir()
+    assert log.name.startswith("yelp-cnn-")
+    with log.open(encoding="utf-8", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == [str(epoch) for epoch in range(12)]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +125,7 @@ def test_the_record_says_what_was_trained_and_progress_stays_off_standard_output
     [
         (["--set", "epoch=3"], "did you mean epochs?"),
         (["--set", "epochs=0"], "--set epochs=0"),
+        (["--set", "patience=2"], "set validation_size too"),
         (["--set", "kernel_size=17"], "kernel_size of at most 16"),
         (["--set", "kernel_size"], "KEY=VALUE"),
         (["--architecture", "logistic_regression", "--set", "epochs=3"], "one of: C, max_iter, seed"),
