@@ -12,12 +12,12 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from textclf.corpus.sample import write_labelled, write_unlabelled
+from textclf.corpus.sample import FIRST_DAY, write_labelled, write_unlabelled
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
-ROWS = 3000
+DAY = FIRST_DAY.isoformat()
 _CONFIG = """
 warehouse = "{warehouse}"
 [[sources]]
@@ -37,17 +37,24 @@ name = "films"
 path = "{data}/films.jsonl"
 format = "jsonl"
 labels = ["0", "1"]
+[search]
+architecture = "logistic_regression"
+[nightly]
+build = "train"
 [score]
 input = "{data}/unlabelled"
 source = "source"
 date = "ds"
 """
-_CHAIN = (
-    ("ingest_corpus",),
-    ("build_vocabulary",),
-    ("train_model", "--architecture", "logistic_regression"),
-    ("score_table",),
-)
+_CHAINS = {
+    "nightly": (("nightly", "--date", DAY),),  # the same steps in one application
+    "jobs": (
+        ("ingest_corpus",),
+        ("build_vocabulary",),
+        ("train_model", "--architecture", "logistic_regression"),
+        ("score_table", "--date", DAY),
+    ),
+}
 # They name a run, not a row.
 _OF_THE_RUN = ["run_id", "model_digest"]
 
@@ -59,36 +66,38 @@ def _config(folder: Path, data: Path) -> Path:
     return config
 
 
-def _submit_chain(config: Path, *options: str) -> None:
+def _submit_chain(chain: str, config: Path, *options: str) -> None:
     # Executors run in folders of their own; the environment's Python is at the same place for all of them here.
     environ = os.environ | {
         "TEXTCLF_PYTHON": sys.executable,
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
-    for job, *flags in _CHAIN:
+    for job, *flags in _CHAINS[chain]:
         command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
 
 
-def _run_chain_here(config: Path) -> None:
-    for job, *flags in _CHAIN:
+def _run_chain_here(chain: str, config: Path) -> None:
+    for job, *flags in _CHAINS[chain]:
         assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
 
 
-@pytest.fixture(scope="module")
-def warehouses(cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=["nightly", pytest.param("jobs", marks=pytest.mark.long)])
+def warehouses(
+    request: pytest.FixtureRequest, cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """Warehouse of the run on the cluster, warehouse of the run in the tests' own local session."""
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "data"
     write_labelled(data)
-    write_unlabelled(data / "unlabelled", ROWS)
+    write_unlabelled(data / "unlabelled", 3000)
     clustered, local = _config(folder / "cluster", data), _config(folder / "local", data)
     memory = ("--executor-memory", "600m", "--conf", "spark.driver.host=127.0.0.1")
-    _submit_chain(clustered, "--master", cluster, *memory)
-    _run_chain_here(local)
+    _submit_chain(request.param, clustered, "--master", cluster, *memory)
+    _run_chain_here(request.param, local)
     return clustered.parent / "warehouse", local.parent / "warehouse"
 
 
@@ -111,7 +120,9 @@ def test_a_table_of_the_cluster_equals_the_local_one(warehouses: tuple[Path, Pat
 def test_results_of_the_cluster_equal_the_local_ones(warehouses: tuple[Path, Path]) -> None:
     clustered, local = (_rows(warehouse, "results").sort_values("id", ignore_index=True) for warehouse in warehouses)
 
-    assert len(local) == ROWS - len(_rows(warehouses[1], "results_rejects"))
+    unlabelled = pd.read_parquet(warehouses[0].parents[1] / "data/unlabelled")
+    of_the_day = unlabelled[unlabelled["ds"] == FIRST_DAY]
+    assert len(local) == len(of_the_day) - len(_rows(warehouses[1], "results_rejects")) > 0
     pd.testing.assert_frame_equal(clustered, local, rtol=1e-5)
 
 

@@ -63,6 +63,7 @@ def test_a_night_without_rows_ends_with_3_and_is_taken_up_when_they_come(week: W
     assert sorted(week.published()) == [MONDAY + timedelta(days=number) for number in range(3)]
 
 
+@pytest.mark.long
 def test_a_source_that_is_gone_ends_the_night_with_3_after_its_day_is_scored(week: Week) -> None:
     assert week.night(week.day(1)) == 0, week.said
     (week.folder / "films.tsv").unlink()
@@ -78,10 +79,10 @@ def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> N
     day = week.day(1)
     place = str(week.warehouse.location("nightly"))
     locks = week.warehouse.locks(week.spark)
-    with locked(week.spark, locks, place, "the-other-run", "nightly", week.pipeline.lock.lease) as held:
     at_work = {"run_id": "the-other-run", "state": "running", "host": "elsewhere"}
     (week.folder / "warehouse").mkdir()
     (week.folder / "warehouse/nightly.json").write_text(json.dumps(at_work))
+    with locked(week.spark, locks, place, "the-other-run", "nightly", week.pipeline.lock.lease) as held:
         held.take([NIGHTLY])
         assert week.night(day) == 5
 

@@ -60,8 +60,15 @@ def test_full_storage_is_said_and_changes_nothing(
     assert values(table(spark, pipeline), "id", "run_id") == found
 
 
-@pytest.mark.parametrize("kind", ["delta", "parquet"])
-@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        ("delta", "cut"),
+        ("parquet", "overwritten"),
+        pytest.param("delta", "overwritten", marks=pytest.mark.long),
+        pytest.param("parquet", "cut", marks=pytest.mark.long),
+    ],
+)
 def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(
     spark: SparkSession,
     make_pipeline: MakePipeline,

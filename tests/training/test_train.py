@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs import train_model as job
 from tests.training.corpora import invented, put, real, source_toml
 from textclf.artifact import ModelStore
-from textclf.config import Pipeline
+from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
 from textclf.scoring.scorer import make_scorer
 from textclf.tables import Warehouse
@@ -33,19 +34,29 @@ def train(
     return train_model(spark, Warehouse.of(pipeline), pipeline, pipeline.sources[0], architecture, overrides)
 
 
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tables of two sources: yelp of two labels, trec of six."""
+    folder = tmp_path_factory.mktemp("trained") / "warehouse"
+    body = f'warehouse = "{folder}"\n' + source_toml("yelp") + source_toml("trec") + TEXT
+    put(spark, parse_pipeline(body), "yelp", invented(80))
+    put(spark, parse_pipeline(body), "trec", invented(120, SIX))
+    return folder
+
+
 @pytest.fixture
-def two(spark: SparkSession, make_pipeline: MakePipeline) -> Pipeline:
+def two(tables: Path, make_pipeline: MakePipeline) -> Pipeline:
     """A pipeline with one source of two labels."""
     pipeline = make_pipeline(source_toml("yelp") + TEXT)
-    put(spark, pipeline, "yelp", invented(80))
+    shutil.copytree(tables, str(pipeline.warehouse))
     return pipeline
 
 
 @pytest.fixture
-def six(spark: SparkSession, make_pipeline: MakePipeline) -> Pipeline:
+def six(tables: Path, make_pipeline: MakePipeline) -> Pipeline:
     """A pipeline with one source of six labels."""
     pipeline = make_pipeline(source_toml("trec") + TEXT)
-    put(spark, pipeline, "trec", invented(120, SIX))
+    shutil.copytree(tables, str(pipeline.warehouse))
     return pipeline
 
 
