@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import build_vocabulary, ingest_corpus, score_table, train_model
+from jobs import build_vocabulary, ingest_corpus, score_table, search_models, train_model
 from tests.cli.conftest import Run
 from tests.training.corpora import invented
 from textclf.cli.init import look_at
@@ -103,6 +103,35 @@ def test_the_uci_folder(textclf: Run, data: Path, tmp_path: Path) -> None:
     assert textclf("check", "--config", config)[0] == 0
     code, _, err = textclf("init", data / "uci", "--output", config)
     assert (code, "There is a pipeline file already." in err) == (2, True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_uci_folder_goes_through_the_chain_without_a_hand(
+    spark: SparkSession, run_job: RunJob, textclf: Run, data: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "pipeline.toml"
+    assert textclf("init", data / "uci", "--output", config, "--warehouse", tmp_path / "warehouse")[0] == 0
+    assert textclf("check", "--config", config)[0] == 0
+    for job in (ingest_corpus, build_vocabulary):
+        assert run_job(job, "--config", config)[0] == 0
+
+    code, searched, said = run_job(search_models, "--config", config)
+    assert code == 0, said
+    sources = {"amazon_cells", "imdb", "yelp"}
+    assert {name.partition("@")[0] for name in searched["models"]} == sources
+    code, scored, said = run_job(score_table, "--config", config)
+    assert (code, scored.get("input_rows"), scored.get("scored_rows")) == (0, 3000, 3000), said
+    sql = (
+        "SELECT r.source, count(*) AS rows, avg((r.label = c.label)::INT) AS hits "
+        "FROM results r JOIN corpus c ON r.source = c.source AND r.id = c.position GROUP BY ALL"
+    )
+    code, out, said = textclf("query", sql, "--config", config, "--format", "json")
+    assert code == 0, said
+    found = {row["source"]: (row["rows"], row["hits"]) for row in map(json.loads, out.splitlines())}
+    assert {source: rows for source, (rows, _) in found.items()} == dict.fromkeys(sources, 1000)
+    # Most rows are those that the models have learnt from.
+    assert min(hits for _, hits in found.values()) > 0.85
 
 
 def test_other_published_files(data: Path) -> None:
