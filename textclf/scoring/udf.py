@@ -63,8 +63,8 @@ def score_udf(
         >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4).artifact_
         >>> texts = spark.createDataFrame([(1, "good place"), (2, None)], "id long, text string")
         >>> scored = texts.select("id", score_udf(model)("text").alias("s"))
-        >>> [(row.id, row.label) for row in scored.select("id", "s.label").orderBy("id").collect()]
-        [(1, '+'), (2, None)]
+        >>> scored.select("id", "s.label").orderBy("id").collect()
+        [Row(id=1, label='+'), Row(id=2, label=None)]
     """
     wanted = Wanted(len(model.manifest.labels) > 2, all_scores, evidence)
     models = _carried(model, backend)
