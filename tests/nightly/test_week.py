@@ -137,6 +137,10 @@ def refused_night(week: Week) -> None:
     assert (week.status["state"], week.status["exit_code"]) == ("refused", 4)
     assert week.published() == before
     assert week.versions() == {"shop": "2", "films": "2"}
+    page = week.newest_page()
+    assert f"0 of the {2 * ROWS} scored rows are in the results now" in page
+    assert f"{day}/films" in page  # among the slices' drift
+    assert 'alt="Labels of films' in page  # beside the week before
 
     assert week.night(day) == 4  # and no second scoring pass
     assert week.did()

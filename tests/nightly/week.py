@@ -88,3 +88,8 @@ class Week:
 
     def pages(self) -> int:
         return len(list((self.folder / "warehouse/reports").glob("*.html")))
+
+    def newest_page(self) -> str:
+        """Text of the report that was written last."""
+        newest = max((self.folder / "warehouse/reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
+        return newest.read_text(encoding="utf-8")
