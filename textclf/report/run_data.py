@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -75,16 +76,19 @@ class RunData:
     examples: list[Example] | None
 
 
-def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_id: str | None) -> RunData:
+def load_run(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_id: str | None, day: date | None = None
+) -> RunData:
     """All that the report of a run shows.
 
     Args:
         run_id: None stands for the newest run of ``score_table``.
+        day: With no ``run_id``, the newest run that scored this day, whatever became of it.
 
     Raises:
         InputError: There is no such run.
     """
-    run, earlier = _runs(spark, warehouse, run_id)
+    run, earlier = _runs(spark, warehouse, run_id, day)
     published = _published(spark, warehouse, run)
     there, now, before = distributions(published, run)
     return RunData(
@@ -100,20 +104,19 @@ def load_run(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_
     )
 
 
-def _runs(spark: SparkSession, warehouse: Warehouse, run_id: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _runs(
+    spark: SparkSession, warehouse: Warehouse, run_id: str | None, day: date | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     place = warehouse.location("runs")
     if not place.exists(spark):
         raise InputError("There are no runs yet.", expected=f"the table runs at {place}", fix="run a job first")
     table = place.read(spark)
     condition = F.col("job") == "score_table" if run_id is None else F.col("run_id") == run_id
+    if run_id is None and day is not None:
+        condition &= F.get_json_object("details", "$.day") == day.isoformat()
     found = table.where(condition).orderBy(F.desc("started_at")).select(*_readable(table)).limit(1).collect()
     if not found:
-        raise InputError(
-            "There is no such run.",
-            received=f"--run {run_id}" if run_id else "no run of score_table",
-            expected="a run_id of the table runs",
-            fix="SELECT run_id, job, started_at, status FROM runs ORDER BY started_at DESC",
-        )
+        raise _no_run(run_id, day)
     run = found[0].asDict(recursive=True)
     for name in ("gate", "details"):
         run[name] = json.loads(run[name]) if run[name] else {}
@@ -121,6 +124,22 @@ def _runs(spark: SparkSession, warehouse: Warehouse, run_id: str | None) -> tupl
     past = table.where((F.col("job") == run["job"]) & (F.col("run_id") < run["run_id"]))
     rows = past.orderBy(F.desc("run_id")).select(*_readable(table)).limit(_EARLIER).collect()
     return run, [row.asDict(recursive=True) for row in rows]
+
+
+def _no_run(run_id: str | None, day: date | None) -> InputError:
+    if run_id is None and day is not None:
+        return InputError(
+            "No run has scored this day.",
+            received=f"--date {day}",
+            expected="a run of score_table for that day in the table runs",
+            fix=f"score it first: score_table --date {day}",
+        )
+    return InputError(
+        "There is no such run.",
+        received=f"--run {run_id}" if run_id else "no run of score_table",
+        expected="a run_id of the table runs",
+        fix="SELECT run_id, job, started_at, status FROM runs ORDER BY started_at DESC",
+    )
 
 
 def _readable(table: DataFrame) -> list[Column]:

@@ -26,7 +26,7 @@ def render(data: RunData) -> str:
     environment.filters |= {"count": _count, "share": _share, "number": _number, "tone": _tone}
     # Through the package's loader: executors and clusters have the package as a zip.
     template = environment.from_string(files("textclf.report").joinpath("run_report.html").read_text(encoding="utf-8"))
-    run = data.run
+    run, drift = data.run, data.run["gate"].get("drift", [])
     largest = sorted(data.now, key=lambda source: -data.now[source].rows)[:_DRAWN]
     return template.render(
         data=data,
@@ -36,8 +36,8 @@ def render(data: RunData) -> str:
         drawn=[(source, pictures(data.now[source], data.before.get(source))) for source in sorted(largest)],
         left_out=len(data.now) - len(largest),
         checks=gate_checks(run["gate"]),
-        drift=run["gate"].get("drift", []),
-        drift_checks=list(dict.fromkeys(name for each in run["gate"].get("drift", []) for name in each["values"])),
+        drift=drift,
+        drift_checks=list(dict.fromkeys(name for each in drift for name in each["values"])),
         judged=len(run["gate"].get("slices", [])),
         gate_facts={key: value for key, value in run["gate"].items() if not isinstance(value, dict | list)},
         measures=MEASURES,
