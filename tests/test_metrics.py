@@ -1,15 +1,14 @@
 """A run's figures as Prometheus reads them."""
 
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.receiver import Sent, receiver
 from textclf.config import Metrics
 from textclf.metrics import Measured, emit
 from textclf.tables import RunRecord
@@ -29,25 +28,10 @@ def record() -> RunRecord:
 
 
 @pytest.fixture
-def gateway() -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+def gateway() -> Iterator[tuple[str, list[Sent]]]:
     """A Pushgateway's address, and what it was sent."""
-    sent: list[tuple[str, str, bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            sent.append((self.path, self.headers["Content-Type"], body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", sent
-    server.shutdown()
-    server.server_close()
+    with receiver() as (url, sent):
+        yield f"{url}/", sent
 
 
 def test_the_file_has_the_figures_and_nothing_of_a_text(record: RunRecord, tmp_path: Path) -> None:
@@ -71,7 +55,7 @@ def test_the_file_has_the_figures_and_nothing_of_a_text(record: RunRecord, tmp_p
     assert names == sorted(names)
 
 
-def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[tuple[str, str, bytes]]]) -> None:
+def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[Sent]]) -> None:
     url, sent = gateway
     measured = Measured.of(record, 0)
 

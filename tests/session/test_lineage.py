@@ -5,16 +5,13 @@ import os
 import shlex
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark import SparkConf
 
 from tests.commands import ROOT
+from tests.receiver import receiver
 from textclf.session.jars import JarsError
 from textclf.session.lineage import LISTENER, Collector, LineageError, add_lineage, lineage_jars
 from textclf.session.options import parse
@@ -71,49 +68,27 @@ def test_a_driver_that_runs_already_needs_the_jar_from_the_beginning(
     add_lineage(conf(jars_packages="io.openlineage:openlineage-spark_2.13:1.0"), COLLECTOR)
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The URL of a collector on loopback, and the events that it gets."""
-    events: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(201)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", events
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.mark.long
-def test_a_collector_hears_what_a_run_wrote(tmp_path: Path, collector: tuple[str, list[dict[str, Any]]]) -> None:
+def test_a_collector_hears_what_a_run_wrote(tmp_path: Path) -> None:
     try:
         lineage_jars()
     except JarsError as error:
         pytest.skip(f"needs OpenLineage's jar: {error}")
-    url, events = collector
     (tmp_path / "reviews.tsv").write_text("good food\t1\nbad food\t0\n", encoding="utf-8")
     config = tmp_path / "pipeline.toml"
-    config.write_text(
-        f'warehouse = "{tmp_path}/warehouse"\n[[sources]]\nname = "s"\npath = "{tmp_path}/reviews.tsv"\n'
-        f'format = "tsv"\ncolumns = ["text", "label"]\n[lineage]\nurl = "{url}"\nnamespace = "nights"\n',
-        encoding="utf-8",
-    )
     command = [sys.executable, str(ROOT / "jobs/ingest_corpus.py"), "--config", str(config)]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
 
-    done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
+    with receiver() as (url, sent):
+        config.write_text(
+            f'warehouse = "{tmp_path}/warehouse"\n[[sources]]\nname = "s"\npath = "{tmp_path}/reviews.tsv"\n'
+            f'format = "tsv"\ncolumns = ["text", "label"]\n[lineage]\nurl = "{url}"\nnamespace = "nights"\n',
+            encoding="utf-8",
+        )
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+    events = [json.loads(body) for _, _, body in sent]
     assert {event["job"]["namespace"] for event in events} == {"nights"}
     assert {"START", "COMPLETE"} <= {event["eventType"] for event in events}
     written = {output["name"] for event in events for output in event["outputs"]}
