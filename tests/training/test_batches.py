@@ -6,22 +6,17 @@ import numpy as np
 import pytest
 
 from tests.training.corpora import invented
-from tests.training.test_network import candidate, rows_of, same
+from tests.training.test_network import candidate, network_of, rows_of, same
 from textclf.models import KerasArchitecture
 from textclf.training import batches as module
 from textclf.training.batches import Batches, Counts, Inputs
 from textclf.training.fit import fit
-from textclf.training.network import Network
 
 ROWS = rows_of(invented(50))
 
 
 def inputs_of(name: str) -> Inputs:
-    wanted = candidate(name, ROWS)
-    assert isinstance(wanted.architecture, KerasArchitecture)
-    return Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape).training_inputs(
-        ROWS.texts
-    )
+    return network_of(candidate(name, ROWS)).training_inputs(ROWS.texts)
 
 
 def batches_of(inputs: Inputs, **more: Any) -> Batches:

@@ -20,7 +20,7 @@ from tests.training.test_network import *
 from textclf.training.watched import fit_watched
 use_keras_backend("jax")
 def watch(wanted, rows, some, others):
-    network = Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape)
+    network = network_of(wanted)
     return fit_watched(network, network.training_inputs(rows.texts), rows.labels, some, others, wanted.settings)
 def cropping_matters(wanted, rows):
     cropped, made, padding = fit(wanted, rows).history, type(wanted.architecture), type(wanted.architecture).padding

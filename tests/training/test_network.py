@@ -57,6 +57,12 @@ def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **sett
     return Candidate(made, wanted, encoder, int(rows.labels.max()) + 1, fit_settings)
 
 
+def network_of(wanted: Candidate) -> Network:
+    """What ``fit`` fits, for a candidate that is a network."""
+    assert isinstance(wanted.architecture, KerasArchitecture)
+    return Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape)
+
+
 def same(first: Fit, second: Fit) -> bool:
     return all(np.array_equal(tensor, second.weights[name]) for name, tensor in first.weights.items())
 
@@ -150,9 +156,8 @@ def test_another_seed_gives_other_weights() -> None:
 def test_cropping_changes_no_score(name: str) -> None:
     rows = rows_of(invented(40))
     wanted = candidate(name, rows)
-    made = wanted.architecture
-    assert isinstance(made, KerasArchitecture)
-    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
+    network = network_of(wanted)
+    made = network.made
     full = made.build(wanted.hyperparameters, wanted.shape)
     inputs = network.training_inputs(rows.texts)
     length = inputs.width
@@ -171,16 +176,15 @@ def test_cropping_changes_no_score(name: str) -> None:
 def test_cropping_below_the_kernel_would_change_scores() -> None:
     """What the test above would miss if padding never mattered."""
     rows = rows_of([("a b c", "0"), ("d e f", "1")])
-    made = architecture("embedding_max_pooling")
-    assert isinstance(made, KerasArchitecture)
     wanted = candidate("embedding_max_pooling", rows)
+    network = network_of(wanted)
+    made = network.made
     full = made.build(wanted.hyperparameters, wanted.shape)
     bare = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, 3, 2))
     weights = full.get_weights()
     weights[0][0] = 1.0  # padding stronger than any word
     full.set_weights(weights)
     bare.set_weights(weights)
-    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
 
     full_scores = network_scores(full, network.inputs(rows.texts, 30))
     bare_scores = network_scores(bare, network.inputs(rows.texts, 3))
@@ -197,9 +201,8 @@ def test_cropping_changes_no_gradient(name: str) -> None:
 
     rows = rows_of(invented(40))
     wanted = candidate(name, rows)
-    made = wanted.architecture
-    assert isinstance(made, KerasArchitecture)
-    network = Network(made, wanted.hyperparameters, wanted.encoder, wanted.shape)
+    network = network_of(wanted)
+    made = network.made
     inputs = network.training_inputs(rows.texts)
     full = made.build(wanted.hyperparameters, wanted.shape)
     short = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, inputs.width, 2))
