@@ -63,7 +63,7 @@ def vocabulary(
     """Build vocabularies, and note each source's figures; ``told`` hears of each source that is counted."""
     record.input = str(warehouse.location(CORPUS.name))
     with described(spark, "vocabulary", source=_named(sources)):
-        counts = build_vocabulary(spark, warehouse, pipeline, sources, told)
+        counts = build_vocabulary(spark, warehouse, pipeline, sources, told, run_id=record.run_id)
     record.input_rows = sum(count.rows for count in counts.values())
     noted = {"settings": vocabulary_settings(pipeline)}
     record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}

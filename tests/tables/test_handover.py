@@ -39,11 +39,11 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
     with staged(warehouse, run, "scored", df.repartition(2), **layout(LongType())):
-        table = StagedTable.at(spark, warehouse.staging(run, "scored"))
+        table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
         assert table.files is not None
         assert table.rows.count() == len(rows)
         accepted = [file for file in table.files if file.reason is None]
-        hand_over(table, accepted, place, predicate([Slice(day, source) for source in ODD]))
+        hand_over(spark, str(table.place), accepted, place, predicate([Slice(day, source) for source in ODD]))
 
 
 def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
@@ -90,8 +90,8 @@ def test_tables_that_cannot_take_files_as_they_are(spark: SparkSession, place: L
 
 
 def test_files_of_a_good_size_change_hands() -> None:
-    few, many = [StagedFile({"size": 1})] * 4, [StagedFile({"size": 1})] * 5
+    few, many = [StagedFile({"size": 1}, "")] * 4, [StagedFile({"size": 1}, "")] * 5
     assert not too_many(few, 1, 32)
     assert too_many(many, 1, 32)
     assert not too_many(many, 2, 32)
-    assert not too_many([StagedFile({"size": 40 << 20})] * 50, 1, 32)
+    assert not too_many([StagedFile({"size": 40 << 20}, "")] * 50, 1, 32)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 from sklearn.model_selection import train_test_split
@@ -13,6 +14,7 @@ from textclf.config import Pipeline
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.text import counting
 from textclf.text.build import build_vocabulary, load_vocabulary
 from textclf.text.tokenizer import tokenize
 
@@ -127,6 +129,17 @@ def test_texts_without_any_token_give_an_empty_slice(spark: SparkSession, make_p
     assert build(spark, warehouse, pipeline) == {
         "s": {"rows": 4, "training_rows": 3, "test_rows": 1, "words": 0, "tokens": 0}
     }
+
+
+def test_without_numba_the_counts_are_the_same() -> None:
+    rng = np.random.default_rng(3)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(0, 6, 200))]).astype(np.int32)
+    codes = rng.integers(0, 40, starts[-1]).astype(np.int32)
+    order = rng.permutation(200).astype(np.int64)
+    order[rng.random(200) < 0.3] = counting._NOBODY
+    compiled, plain = (function(codes, starts, order, 41) for function in (counting._count_compiled, counting._count))
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_load_vocabulary_is_in_the_order_of_indices(spark: SparkSession, make_pipeline: MakePipeline) -> None:

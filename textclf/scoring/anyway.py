@@ -71,13 +71,13 @@ def publish_anyway(
         _note(run, record, refused, reason)
         locks.check()
         targets.publish(stored, refused, slices)
-        remove(spark, warehouse.staging(refused, STAGED))
+        remove(spark, warehouse.staging(spark, refused, STAGED))
 
 
 def _refused(spark: SparkSession, warehouse: Warehouse, run_id: str) -> tuple[dict[str, Any], DataFrame]:
     """The record of a refused run and its staged rows."""
     record = run_record(spark, warehouse, run_id)
-    place = warehouse.staging(run_id, STAGED)
+    place = warehouse.staging(spark, run_id, STAGED)
     if record["status"] != "refused" or not place.exists(spark):
         raise InputError(
             "This run has no refused rows to publish.",

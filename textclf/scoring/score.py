@@ -216,7 +216,7 @@ def score_planned(
         counted = read.get if ready is None else {"rows": _input_rows(plan, pipeline, day, options).count()}
         _count(found, run, counted)
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
-        _pass_gate(found, repeated, records.result(), pipeline, plan, run, warehouse)
+        _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
         stopping.check()
         # Rows keep the run that scored them.
@@ -362,7 +362,7 @@ def _pass_gate(
     pipeline: Pipeline,
     plan: Plan,
     run: RunRecord,
-    warehouse: Warehouse,
+    stored: Location,
 ) -> None:
     """Judge the figures and note them in the run.
 
@@ -380,4 +380,4 @@ def _pass_gate(
     slices = [each.to_json() for each in found]
     run.gate = report.to_json() | {"output": plan.output, "slices": slices}
     if report.failed:
-        raise refusal(report, run.run_id, str(warehouse.staging(run.run_id, STAGED)))
+        raise refusal(report, run.run_id, str(stored))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
@@ -27,13 +27,15 @@ _MANY = 4  # files of a slice that a run may leave, however small they are
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file of a staged table.
+    """A file that waits to become one of a published table.
 
     Attributes:
-        entry: Delta's ``add`` entry of it.
+        entry: Delta's ``add`` entry of it, as it is staged.
+        published: Its path inside the published table.
     """
 
     entry: dict[str, Any]
+    published: str
 
     @property
     def reason(self) -> str | None:
@@ -43,42 +45,38 @@ class StagedFile:
 
     @property
     def path(self) -> str:
-        """Its path inside the staged table."""
+        """Its path where it is staged."""
         return unquote(self.entry["path"])
-
-    @property
-    def published(self) -> str:
-        """Its path inside the published table: that without the folder of the reason."""
-        return self.path.partition("/")[2]
 
     def as_published(self) -> str:
         """The ``add`` entry, as JSON, of the published table."""
         values = {name: value for name, value in self.entry["partitionValues"].items() if name != "reason"}
-        path = self.entry["path"].partition("/")[2]
+        path = as_uri(self.published)
         return json.dumps({"add": self.entry | {"path": path, "partitionValues": values, "dataChange": True}})
+
+
+def as_uri(path: str) -> str:
+    """A path as Delta's log holds it."""
+    return quote(path, safe="/=")
 
 
 @dataclass(frozen=True)
 class StagedTable:
-    """The rows that a run has staged, in one commit.
-
-    Attributes:
-        files: Of a table at a path; None of one in a catalog, which may keep its files as it likes.
-    """
+    """The rows that a run has staged, in one commit."""
 
     spark: SparkSession
     place: Location
-    files: tuple[StagedFile, ...] | None
+    files: tuple[StagedFile, ...]
 
     @classmethod
     def at(cls, spark: SparkSession, place: Location) -> "StagedTable":
         """The staged table at a place."""
-        return cls(spark, place, tuple(_added(spark, place)) if place.path is not None else None)
+        return cls(spark, place, tuple(_added(spark, place)))
 
     @property
     def rows(self) -> DataFrame:
         """All rows."""
-        return self.place.read(self.spark) if self.files is None else self.rows_in(self.files)
+        return self.rows_in(self.files)
 
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
         """The rows in some of the files: these are known, and Delta would find them by a job of its own."""
@@ -98,7 +96,8 @@ def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
         while lines.hasNext():
             entry = json.loads(lines.next())
             if "add" in entry:
-                yield StagedFile(entry["add"])
+                # Inside the published table there is no folder of the reason.
+                yield StagedFile(entry["add"], unquote(entry["add"]["path"].partition("/")[2]))
     finally:
         lines.close()
 
@@ -132,10 +131,10 @@ def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> 
     return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
 
 
-def hand_over(staged: StagedTable, files: Collection[StagedFile], place: Location, predicate: str) -> None:
-    """Replace what meets ``predicate``, on partition columns alone, by files of a staged table, in one commit."""
-    _move(staged.spark, staged.place, place, files)
-    retried(lambda: _commit(staged.spark, place, files, predicate))
+def hand_over(spark: SparkSession, folder: str, files: Collection[StagedFile], place: Location, predicate: str) -> None:
+    """Replace what meets ``predicate``, on partition columns alone, by files staged in a folder, in one commit."""
+    _move(spark, folder, place, files)
+    retried(lambda: _commit(spark, place, files, predicate))
 
 
 def clear(spark: SparkSession, place: Location, predicate: str) -> None:
@@ -143,7 +142,7 @@ def clear(spark: SparkSession, place: Location, predicate: str) -> None:
     retried(lambda: _commit(spark, place, (), predicate))
 
 
-def _move(spark: SparkSession, staged: Location, place: Location, files: Collection[StagedFile]) -> None:
+def _move(spark: SparkSession, staged: str, place: Location, files: Collection[StagedFile]) -> None:
     for folder in {file.published.rpartition("/")[0] for file in files}:
         system, path = hadoop_path(spark, f"{place}/{folder}")
         system.mkdirs(path)

@@ -102,7 +102,7 @@ def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | N
     found = place.read(spark).where((F.col("status") == "stopped") & same).orderBy(F.desc("ended_at")).limit(3)
     runs = [row["run_id"] for row in found.select("run_id").collect()]
     # One commit stages all rows: where there is a table, it is complete.
-    return next((run_id for run_id in runs if warehouse.staging(run_id, staged).exists(spark)), None)
+    return next((run_id for run_id in runs if warehouse.staging(spark, run_id, staged).exists(spark)), None)
 
 
 def baselines(

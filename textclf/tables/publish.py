@@ -66,14 +66,14 @@ class Targets:
         they would leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take
         files as they are.
         """
-        if staged.files is None or not slices:
+        if not slices:
             self.publish(staged.rows, run_id, slices)
             return
         self._replace_refused(staged, [file for file in staged.files if file.reason is not None], slices)
         accepted = [file for file in staged.files if file.reason is None]
         place, spec = self.accepted.place, self.accepted.spec
         if can_take(staged.spark, place, spec) and not too_many(accepted, len(slices), small_file_mb):
-            hand_over(staged, accepted, place, predicate(slices))
+            hand_over(staged.spark, str(staged.place), accepted, place, predicate(slices))
         else:
             replace_slices(place, staged.rows_in(accepted), spec, slices)
 

@@ -19,9 +19,16 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 
     A killed run leaves it behind, unseen: no published table refers to it.
     """
-    with _own(spark, warehouse.staging(run_id, spec.name), ()) as place:
+    with _own(spark, warehouse.staging(spark, run_id, spec.name), ()) as place:
         place.ensure(spark, spec)
         yield place
+
+
+@contextmanager
+def staging_folder(spark: SparkSession, warehouse: Warehouse, run_id: str, name: str) -> Iterator[str]:
+    """A folder of the run's own, which does not exist yet; removed on the way out, left behind by a killed run."""
+    with _own(spark, warehouse.staging(spark, run_id, name), ()) as place:
+        yield str(place)
 
 
 @contextmanager
@@ -46,9 +53,9 @@ def staged(
     """
     spark = df.sparkSession
     complete = False
-    with _own(spark, warehouse.staging(run_id, name), keep, lambda: complete and stopping.asked()) as place:
+    with _own(spark, warehouse.staging(spark, run_id, name), keep, lambda: complete and stopping.asked()) as place:
         if ready is not None:
-            _move(spark, warehouse.staging(ready, name), place)
+            _move(spark, warehouse.staging(spark, ready, name), place)
         else:
             # One commit that creates the table and fills it: an empty one before it would be a second of its own.
             place.replace(df, TableSpec(name, df.schema, partition_by, statistics), "true")
@@ -73,18 +80,13 @@ def _own(
 
 
 def any_staged(spark: SparkSession, warehouse: Warehouse) -> bool:
-    """Whether there may be rows in staging; of a catalog nobody asks that quickly."""
-    if warehouse.schema is not None:
-        return True
-    file_system, folder = hadoop_path(spark, f"{warehouse.root}/_staging")
+    """Whether there may be rows in staging."""
+    file_system, folder = hadoop_path(spark, f"{warehouse.folder(spark)}/_staging")
     return bool(file_system.exists(folder) and file_system.listStatus(folder))
 
 
 def _move(spark: SparkSession, place: Location, target: Location) -> None:
-    """Give a run's table to another run."""
-    if place.name is not None:
-        spark.sql(f"ALTER TABLE {place.name} RENAME TO {target.name}")
-        return
+    """Give a run's rows to another run."""
     file_system, folder = hadoop_path(spark, str(place))
     _, aim = hadoop_path(spark, str(target))
     file_system.mkdirs(aim.getParent())
@@ -93,10 +95,7 @@ def _move(spark: SparkSession, place: Location, target: Location) -> None:
 
 
 def remove(spark: SparkSession, place: Location) -> None:
-    """Remove a run's table, and the run's folder once it is empty."""
-    if place.name is not None:
-        spark.sql(f"DROP TABLE IF EXISTS {place.name}")
-        return
+    """Remove a run's rows, and the run's folder once it is empty."""
     file_system, folder = hadoop_path(spark, str(place))
     file_system.delete(folder, True)
     parent = folder.getParent()

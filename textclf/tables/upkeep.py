@@ -28,7 +28,7 @@ NAMES = (
 DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
-_STAGED = re.compile(r"(?:_staging_)?(\d{8}[Tt]\d{6})[-_]([0-9a-f]{8})")
+_RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _ENDED = ("succeeded", "failed", "locked", "killed")
 
 
@@ -115,17 +115,10 @@ def _holders(spark: SparkSession, warehouse: Warehouse) -> Iterator[str]:
 
 
 def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Location]]:
-    """Run and place of each staged table."""
-    if warehouse.schema is not None:
-        for table in spark.catalog.listTables(warehouse.schema):
-            match = _STAGED.match(table.name)
-            if table.name.startswith("_staging_") and match:
-                # Some catalogs keep names in lower case.
-                yield f"{match[1].upper()}-{match[2]}", Location(name=f"{warehouse.schema}.{table.name}")
-        return
-    root = f"{warehouse.root}/_staging"
+    """Run and place of all staged rows."""
+    root = f"{warehouse.folder(spark)}/_staging"
     for run_id in _children(spark, root):
-        if _STAGED.fullmatch(run_id):
+        if _RUN_ID.fullmatch(run_id):
             for name in _children(spark, f"{root}/{run_id}"):
                 yield run_id, Location(path=f"{root}/{run_id}/{name}")
 

@@ -156,17 +156,21 @@ class Warehouse:
             return Location(name=f"{self.schema}.{name}")
         return Location(path=f"{self.root}/{name}")
 
-    def staging(self, run_id: str, name: str) -> Location:
-        """Where a run keeps rows that nobody sees yet."""
-        if self.schema is not None:
-            return Location(name=f"{self.schema}._staging_{run_id.replace('-', '_')}_{name}")
-        return Location(path=f"{self.root}/_staging/{run_id}/{name}")
+    def staging(self, spark: SparkSession, run_id: str, name: str) -> Location:
+        """Where a run keeps rows that nobody sees yet: a folder, of a catalog's schema as well.
+
+        A command that writes into a catalog plans its rows again inside, where observations are not heard; and a
+        catalog may keep a table's files as it likes.
+        """
+        return Location(path=f"{self.folder(spark)}/_staging/{run_id}/{name}")
+
+    def folder(self, spark: SparkSession) -> str:
+        """Where the warehouse is, or where the catalog keeps the schema's tables."""
+        return self.root if self.root is not None else spark.catalog.getDatabase(self.schema or "").locationUri
 
     def locks(self, spark: SparkSession) -> str:
-        """Folder of the locks: in the warehouse, or where the catalog keeps the schema's tables."""
-        if self.schema is not None:
-            return f"{spark.catalog.getDatabase(self.schema).locationUri}/_locks"
-        return f"{self.root}/_locks"
+        """Folder of the locks."""
+        return f"{self.folder(spark)}/_locks"
 
     def read(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
         """The table's declared columns.
@@ -180,8 +184,20 @@ class Warehouse:
         return place.read(spark).select(*spec.columns)
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
-        """Replace the sources' slices of a table in one commit, whole or not at all; the commit's name."""
-        return self.location(spec.name).replace(df, spec, of_sources(sources))
+        """Replace the sources' slices of a table in one commit, whole or not at all; the commit's name.
+
+        Rows for a catalog are computed into files first, where whatever observes them is heard; see ``staging``.
+        """
+        place, condition = self.location(spec.name), of_sources(sources)
+        if place.path is not None:
+            return place.replace(df, spec, condition)
+        spark, folder = df.sparkSession, f"{self.folder(df.sparkSession)}/_staging/{uuid4().hex}"
+        try:
+            df.write.parquet(folder)
+            return place.replace(spark.read.schema(df.schema).parquet(folder), spec, condition)
+        finally:
+            system, path = hadoop_path(spark, folder)
+            system.delete(path, True)
 
 
 def of_sources(sources: Sequence[str]) -> str:

@@ -1,27 +1,29 @@
 """``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas import functions as arrow_functions
+from pyspark.sql.types import StructType
 
 from textclf.config import Pipeline, Source
 from textclf.described import carried
 from textclf.errors import InputError
 from textclf.tables import Warehouse
+from textclf.tables.handover import can_take, hand_over
+from textclf.tables.packed import PackedFile, read_packed, store_packed
+from textclf.tables.packing import arrow_codec
+from textclf.tables.runs import new_run_id
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
-from textclf.text.counting import COUNTED, rows_seen, token_counter
+from textclf.tables.staging import staging_folder
+from textclf.tables.warehouse import of_sources
+from textclf.text.counting import COUNTED, PACKED, rows_seen, token_packer
 from textclf.text.split import SourceSplit, plan_splits
-from textclf.text.tokenizer import tokenize_array
 from textclf.text.vocabulary import Vocabulary
-
-arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no nested types
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def build_vocabulary(
     pipeline: Pipeline,
     sources: Sequence[Source],
     told: Callable[[str], None] | None = None,
+    *,
+    run_id: str | None = None,
 ) -> dict[str, VocabularyCounts]:
     """Replace the sources' slices of ``tokens`` (all rows) and ``vocabulary`` (counts of training rows).
 
@@ -49,6 +53,7 @@ def build_vocabulary(
 
     Args:
         told: Is called with each source whose rows are counted, perhaps more than once; from any thread.
+        run_id: Of the run under which files wait to be published; one of its own where there is none.
 
     Raises:
         InputError: No corpus, none of a source, or too few rows of it to split. No table changed.
@@ -56,23 +61,35 @@ def build_vocabulary(
     names = [source.name for source in sources]
     corpus = corpus_of(spark, warehouse, names)
     splits = plan_splits(corpus, pipeline.split, names)
-    columns = corpus.select("source", "file", "position", "text")
-    # A function of the text alone: everything else stays in the JVM. Deterministic as it is, Spark must not be free
-    # to evaluate it twice.
-    tokenized = arrow_udf(_tokenized, TOKENS.schema["tokens"].dataType)
-    tokens = columns.withColumn("tokens", tokenized.asNondeterministic()("text"))
     rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
-    counted = columns.mapInArrow(token_counter(splits, rows), COUNTED)
+    codec = arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or "")
+    packed = corpus.select("source", "file", "position", "text").mapInArrow(token_packer(splits, codec, rows), PACKED)
     seen = Observation()
-    # Side by side: the driver plans and commits one while the executors work on the other.
-    with ThreadPoolExecutor(2) as pool:
-        writes = [
-            pool.submit(carried(spark, warehouse.replace_sources), rows, spec, names)
-            for rows, spec in ((tokens, TOKENS), (_indexed(counted, seen), VOCABULARY))
-        ]
-    for write in writes:
-        write.result()
+    with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
+        files = store_packed(packed, folder)
+        tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
+        counted = _indexed(read_packed(spark, folder, counts, COUNTED), seen)
+        # Side by side: the driver commits one while the executors work on the other.
+        with ThreadPoolExecutor(1) as pool:
+            published = pool.submit(carried(spark, _publish), spark, warehouse, folder, tokens, names)
+            warehouse.replace_sources(counted, VOCABULARY, names)
+            published.result()
     return _figures(splits, seen)
+
+
+def _publish(
+    spark: SparkSession, warehouse: Warehouse, folder: str, files: Sequence[PackedFile], names: Sequence[str]
+) -> None:
+    """Replace the sources' slices of ``tokens`` by files that wait in a folder."""
+    place = warehouse.location(TOKENS.name)
+    if place.path is not None:
+        place.ensure(spark, TOKENS)
+    if can_take(spark, place, TOKENS):
+        staged = [file.staged(spark, TOKENS.partition_by) for file in files]
+        hand_over(spark, folder, staged, place, of_sources(names))
+    else:
+        columns = StructType([field for field in TOKENS.schema if field.name not in TOKENS.partition_by])
+        warehouse.replace_sources(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, names)
 
 
 def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> DataFrame:
@@ -99,11 +116,6 @@ def load_vocabulary(spark: SparkSession, warehouse: Warehouse, source: str) -> V
     if not tokens:
         raise InputError(f"Source {source} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
     return Vocabulary(tuple(tokens))
-
-
-def _tokenized(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    for texts in batches:
-        yield tokenize_array(texts)
 
 
 def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:

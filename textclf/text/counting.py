@@ -1,4 +1,4 @@
-"""The worker's side of a vocabulary: rows of ``corpus`` in, counts of the training rows' tokens out."""
+"""The worker's side of a vocabulary: rows of ``corpus`` in, their tokens and counts of the training rows' out."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -7,14 +7,21 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
+from textclf.tables.packing import COLUMNS, Packer
+from textclf.text.jit import numba_runs
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
 
 COUNTED = "source string, token string, count long, first_row long, first_place int"
 """One row a source and token of each chunk; first occurrence as place of the row, then of the token in it."""
+PACKED = f"kind string, source string, {COLUMNS}"
+"""One row a file of tokens or counts; see ``token_packer``."""
+_NOBODY = np.int64(2**63 - 1)  # in place of a training row's number: a row that does not count
 _CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 Rows = dict[str, int]
 """Rows by source."""
 
@@ -46,21 +53,26 @@ def rows_seen(
     return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, told))
 
 
-def token_counter(
-    splits: Mapping[str, SourceSplit], seen: Accumulator[Rows] | None = None
+def token_packer(
+    splits: Mapping[str, SourceSplit], codec: str, seen: Accumulator[Rows] | None = None
 ) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (source, file, position, text) to rows of ``COUNTED``.
+    """A function for ``mapInArrow`` from (source, file, position, text) to rows of ``PACKED``.
 
-    It holds one chunk of the input at a time; the chunks' counts are for Spark to add up.
+    Files of kind ``tokens`` hold ``tokens`` of one source, a row for each of the input; those of kind ``counts`` rows
+    of ``COUNTED``. It holds one chunk of the input at a time; the chunks' counts are for Spark to add up.
     """
 
-    def count(batches: Batches) -> Batches:
+    def pack(batches: Batches) -> Batches:
+        packer = Packer({"kind": pa.string(), "source": pa.string()}, codec, ("file", "position"))
         for chunk in _chunks(batches):
-            yield from _count_chunk(chunk, splits)
-            if seen is not None:
-                seen.add({each["values"]: each["counts"] for each in chunk.column(0).value_counts().to_pylist()})
+            for source, table, counts in _sources(chunk, splits):
+                yield from packer.write(("tokens", source), table)
+                yield from packer.write(("counts", None), counts)
+                if seen is not None:
+                    seen.add({source: len(table)})
+        yield from packer.close()
 
-    return count
+    return pack
 
 
 def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -77,34 +89,57 @@ def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def _count_chunk(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Batches:
-    sources, files, positions, texts = chunk.columns
-    is_test, order = assign_rows(splits, sources, files, positions)
-    encoded = sources.dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    training = np.flatnonzero(~is_test)
-    # Source by source and in the split's order, so that what is met first also occurs first.
-    training = training[np.lexsort((order[training], codes[training]))]
-    tokens = tokenize_array(texts.take(pa.array(training)))
-    bounds = np.searchsorted(codes[training], np.arange(len(encoded.dictionary) + 1))
-    for source, begin, end in zip(encoded.dictionary.to_pylist(), bounds, bounds[1:], strict=False):
-        yield _count_source(source, tokens[begin:end], order[training[begin:end]])
+def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterator[tuple[str, pa.Table, pa.Table]]:
+    """Each source of a chunk with its rows of ``tokens`` and of ``COUNTED``."""
+    sources = chunk.column(0).dictionary_encode()
+    names, codes = sources.dictionary.to_pylist(), sources.indices.to_numpy()
+    for code, source in enumerate(names):
+        rows = chunk if len(names) == 1 else chunk.filter(pa.array(codes == code))
+        _, files, positions, texts = rows.columns
+        is_test, order = assign_rows(splits, rows.column(0), files, positions)
+        tokens = tokenize_array(texts)
+        words = tokens.values.dictionary_encode()
+        # A dictionary is written as it is; plain texts would be looked up in one again, each of them.
+        listed = pa.ListArray.from_arrays(tokens.offsets, words)
+        table = pa.table({"file": files.dictionary_encode(), "position": positions, "tokens": listed})
+        starts = tokens.offsets.to_numpy()
+        yield source, table, _counted(source, words, starts, np.where(is_test, _NOBODY, order))
 
 
-def _count_source(source: str, tokens: pa.ListArray, order: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """Count and first occurrence of each token of rows that are sorted by ``order``."""
-    encoded = tokens.flatten().dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    # The dictionary is in order of first occurrence, so a token is new where the running maximum rises.
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1))
-    starts = tokens.offsets.to_numpy() - tokens.offsets[0].as_py()
-    row = np.searchsorted(starts, first, side="right") - 1
-    return pa.record_batch(
+def _counted(source: str, words: pa.DictionaryArray, starts: Ints, order: Longs) -> pa.Table:
+    """Count and first occurrence of each token in the rows whose ``order`` is not ``_NOBODY``."""
+    codes, size = words.indices.to_numpy(), len(words.dictionary)
+    count, first_row, first_place = (_count_compiled if numba_runs() else _count)(codes, starts, order, size)
+    found = np.flatnonzero(count)
+    return pa.table(
         {
-            "source": pa.repeat(source, len(first)),
-            "token": encoded.dictionary,
-            "count": pa.array(np.bincount(codes, minlength=len(first)), pa.int64()),
-            "first_row": pa.array(order[row], pa.int64()),
-            "first_place": pa.array(first - starts[row], pa.int32()),
+            "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(found), np.int32)), pa.array([source])),
+            "token": words.dictionary.take(pa.array(found)),
+            "count": pa.array(count[found]),
+            "first_row": pa.array(first_row[found]),
+            "first_place": pa.array(first_place[found]),
         }
     )
+
+
+def _count_compiled(codes: Ints, starts: Ints, order: Longs, size: int) -> tuple[Longs, Longs, Ints]:
+    from textclf.text.cutting import count_tokens
+
+    count, first_row = np.zeros(size, np.int64), np.full(size, _NOBODY)
+    first_place = np.zeros(size, np.int32)
+    count_tokens(codes, starts, order, _NOBODY, count, first_row, first_place)
+    return count, first_row, first_place
+
+
+def _count(codes: Ints, starts: Ints, order: Longs, size: int) -> tuple[Longs, Longs, Ints]:
+    """``_count_compiled`` where numba cannot run."""
+    row = np.repeat(np.arange(len(order)), np.diff(starts))
+    kept = np.flatnonzero(order[row] != _NOBODY)
+    # By the split's order; within a row tokens stay as they are.
+    kept = kept[np.argsort(order[row[kept]], kind="stable")]
+    found, first = np.unique(codes[kept], return_index=True)
+    count, first_row = np.bincount(codes[kept], minlength=size), np.full(size, _NOBODY)
+    first_place = np.zeros(size, np.int32)
+    first_row[found] = order[row[kept[first]]]
+    first_place[found] = kept[first] - starts[row[kept[first]]]
+    return count, first_row, first_place

@@ -1,7 +1,7 @@
-"""A compiled loop over text: tokens cut out of UTF-8 bytes.
+"""Compiled loops over text: tokens cut out of UTF-8 bytes, and counted.
 
-It takes texts whose characters beyond ASCII are lower-case already; ``table`` lower-cases ASCII and turns separators
-into spaces. A separator is one byte, and in UTF-8 no other character holds such a byte.
+``cut_tokens`` takes texts whose characters beyond ASCII are lower-case already; ``table`` lower-cases ASCII and turns
+separators into spaces. A separator is one byte, and in UTF-8 no other character holds such a byte.
 """
 
 from typing import Any
@@ -47,3 +47,29 @@ def cut_tokens(data: Any, starts: Any, table: Any, kept: Any, token_ends: Any, r
             token_ends[found] = size
     row_starts[len(starts) - 1] = found
     return found, size
+
+
+@kernel
+def count_tokens(
+    codes: Any, starts: Any, order: Any, nobody: int, count: Any, first_row: Any, first_place: Any
+) -> None:
+    """Count each token and find its first occurrence, in the row of the smallest ``order``.
+
+    Args:
+        codes: Number of each token: int32.
+        starts: Number of tokens before each row: int32, shape (n + 1,).
+        order: Place of each row: int64, shape (n,); rows whose place is ``nobody`` do not count.
+        count: How often each number occurs; zeros before: int64.
+        first_row: ``order`` of the first row with it; ``nobody`` before: int64.
+        first_place: How many tokens come before it in that row: int32.
+    """
+    for row in range(len(order)):
+        place = order[row]
+        if place == nobody:
+            continue
+        for at in range(starts[row], starts[row + 1]):
+            code = codes[at]
+            count[code] += 1
+            if place < first_row[code]:
+                first_row[code] = place
+                first_place[code] = at - starts[row]
