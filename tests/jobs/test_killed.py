@@ -81,7 +81,7 @@ def test_killed_ingest(spark: SparkSession, config: Path, tmp_path: Path) -> Non
 
 
 STAGES = {
-    "staging": "_staging/*/scored/**/*.parquet",
+    "staging": "_staging/*/scored/**/part-*",
     "audit": "_staging/*/scored/_delta_log/*0.json",
     "publish": "results_rejects/_delta_log/*.json",
 }

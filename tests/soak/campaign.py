@@ -3,10 +3,11 @@
     python -m tests.soak.campaign [--faults 200] [--seed 1] [--rows 20000] [--days 3] [--master local-cluster[1,2,1024]]
                                   [--folder FOLDER [--minutes 8]]
 
-Each round starts ``score_table --from --to`` on one of two versions of the input and kills -9, at a moment drawn at
-random: the driver with all that belongs to it, an executor or a Python worker up to three times, or the driver just as
-a file of staging, of the rejects or of the results appears. A second run now and then races the first. The reader loads
-both tables with deltalake all the time. In the end the range is scored once without a fault.
+Each round starts ``score_table --from --to`` on one of two versions of the input and kills -9, at moments drawn at
+random: executors or Python workers up to three times, then the driver with all that belongs to it, at any moment or
+just as a file of staging, of the rejects or of the results appears, or nothing more. A second run now and then races
+the first. The reader loads both tables with deltalake all the time. In the end the range is scored once without a
+fault.
 
 With ``--folder`` the tables and the counts stay there, and the same command takes the campaign up where it was:
 ``--minutes`` ends a piece of it.
@@ -41,11 +42,12 @@ from textclf.artifact import ModelStore
 
 ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 1)
-MOMENTS = {"staging": "_staging/*/scored/**/*.parquet", "rejects": "results_rejects/_delta_log/*.json"}
+MOMENTS = {"staging": "_staging/*/scored/**/part-*", "rejects": "results_rejects/_delta_log/*.json"}
 MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
-KINDS = ("driver", *SURVIVABLE, *MOMENTS)
-_SURVIVED = 3  # faults in one run: Spark gives a task up that failed four times
+KINDS = ("none", "driver", *MOMENTS)
+"""What ends a run."""
+_SURVIVED = 3  # faults before that: Spark gives a task up that failed four times
 # JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -121,28 +123,37 @@ class Campaign:
             )
 
     def round(self) -> None:
-        """One run with a fault, or with some where it can survive them."""
+        """One run with a fault that ends it, or none, after some that it can survive."""
         kind, begin = self.rng.choice(KINDS), time.monotonic()
         before = {name: set(self.warehouse.glob(pattern)) for name, pattern in MOMENTS.items()}
         process = self.start(self.rng.randrange(2))
         rival = self.start(self.rng.randrange(2)) if self.rng.random() < 0.2 else None
-        moment = begin + self.rng.uniform(0.2, 1.0) * self.seconds
-        left = _SURVIVED if kind in SURVIVABLE else 1
-        while left and process.poll() is None:
+        # Spark itself takes seconds to start, so that nothing is there to be killed at first.
+        survived = [begin + self.rng.uniform(0.2, 0.8) * self.seconds for _ in range(_SURVIVED)]
+        last = begin + self.rng.uniform(0.2, 1.0) * self.seconds
+        while process.poll() is None:
+            now = time.monotonic()
+            if survived and now > min(survived) and self._fault(self.rng.choice(SURVIVABLE), process.pid):
+                survived.remove(min(survived))
             if kind in MOMENTS:
                 due = set(self.warehouse.glob(MOMENTS[kind])) != before[kind]
             else:
-                due = time.monotonic() > moment
-            if due and self.kill(kind, process.pid):
-                self.counts[f"killed: {kind}"] += 1
-                left -= 1
-                moment = time.monotonic() + self.rng.uniform(0.1, 0.5) * self.seconds
+                due = kind == "driver" and now > last
+            if due:
+                self._fault(kind, process.pid)
+                break
             time.sleep(0.01)
         for each in (process, rival):
             if each is not None:
                 self.counts[f"exit code {each.wait(600)}"] += 1
-        if kind in SURVIVABLE or process.returncode == 0:
+        if process.returncode == 0:
             self.seconds = min(self.seconds, time.monotonic() - begin)
+
+    def _fault(self, kind: str, driver: int) -> bool:
+        """Kill, and count it; False where there is nothing to be killed yet."""
+        done = self.kill(kind, driver)
+        self.counts[f"killed: {kind}"] += done
+        return done
 
     def kill(self, kind: str, driver: int) -> bool:
         """Kill -9 what the kind names; False where there is none yet."""

@@ -38,11 +38,12 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
     rows: list[tuple[object, ...]] = [(at, day, source, 0.1, 2, run, None) for at in range(count) for source in ODD]
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
-    with staged(warehouse, run, "scored", df.repartition(2), **layout(LongType())):
+    shape = TableSpec("scored", df.schema, **layout(LongType()))
+    with staged(spark, warehouse, run, "scored", lambda place: place.replace(df.repartition(2), shape, "true")):
         table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
         assert table.files is not None
         assert table.rows.count() == len(rows)
-        accepted = [file for file in table.files if file.reason is None]
+        accepted = [file for file in table.files if not file.refused]
         hand_over(spark, str(table.place), accepted, place, predicate([Slice(day, source) for source in ODD]))
 
 

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from textclf.tables import packing
+from textclf import packing
+from textclf.packing import COLUMNS, MAGIC, Packer, arrow_codec
 from textclf.tables.packed import PackedFile, read_packed, store_packed
-from textclf.tables.packing import COLUMNS, MAGIC, Packer, arrow_codec
 
 ODD = 'joe\'s 100% "q"/a=b ü'
-KEYS = {"kind": pa.string(), "source": pa.string()}
+KEYS = ("kind", "source")
 
 
 def numbers(rows: list[pa.RecordBatch]) -> list[int]:

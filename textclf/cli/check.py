@@ -266,7 +266,10 @@ def spark_starts(pipeline: "Pipeline") -> Check:
     warehouse = Warehouse.of(pipeline)
     try:
         spark = open_session("textclf check")
-        with staged(warehouse, "check", "rows", spark.range(3).toDF("row")) as place:
+        three = spark.range(3).toDF("row")
+        with staged(
+            spark, warehouse, "check", "rows", lambda place: three.write.format("delta").save(str(place))
+        ) as place:
             rows = place.read(spark).count()
             found = f"Spark {spark.version} wrote and read {rows} rows of a Delta table in the warehouse"
     except TextclfError as error:

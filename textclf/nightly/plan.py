@@ -22,7 +22,7 @@ from textclf.nightly.rules import (
 )
 from textclf.recorded import model_settings, vocabulary_settings
 from textclf.scoring.backfill import Mark, mark_days
-from textclf.scoring.score import Plan, ScoreOptions, plan_scoring
+from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.tables import Warehouse
 from textclf.tables.history import Publication, newest_of_days, publications
 

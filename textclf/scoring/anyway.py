@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from textclf.config import Pipeline, masked
 from textclf.errors import InputError
-from textclf.scoring.score import STAGED, targets_of
+from textclf.scoring.plan import targets_of
+from textclf.scoring.stage import STAGED
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.audit import Figures
 from textclf.tables.columns import check_columns, published_columns

@@ -17,7 +17,8 @@ from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
 from textclf.outcome import end_with
 from textclf.scoring.inputs import day_digests
-from textclf.scoring.score import Plan, ScoreOptions, plan_scoring, score_planned
+from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
+from textclf.scoring.score import score_planned
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.history import newest_of_days, publications
 

@@ -16,6 +16,7 @@ from textclf.scoring.scorer import TokenScorer
 
 NULL_TEXT, NO_MODEL = -1, -2
 """In place of a model's number: why a row has no score."""
+REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
 
 CHALLENGER = "challenger_"
 """What the names of a challenger's fields begin with."""

@@ -13,14 +13,13 @@ from pyspark.sql.types import StructField, StructType
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.scoring.backends import Challenge, Choice
-from textclf.scoring.batch import CHALLENGER, NO_MODEL, NULL_TEXT, Wanted, score_batch
+from textclf.scoring.batch import CHALLENGER, REASONS, Wanted, score_batch
 from textclf.scoring.fallback import Fallbacks
 from textclf.scoring.resident import Models, make_resident
 from textclf.session.gpu import gpu_profile
 from textclf.tables.schemas import CHALLENGED, SCORED
 
 arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
-_REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
 
 
 def add_scores(
@@ -56,8 +55,7 @@ def add_scores(
     """
     _refuse_connect(rows)
     challengers = challenge.artifacts if challenge else {}
-    several = any(len(each.manifest.labels) > 2 for each in [*artifacts.values(), *challengers.values()])
-    wanted = Wanted(several, all_scores, evidence, bool(challengers))
+    wanted = wanted_of(artifacts, challengers, all_scores=all_scores, evidence=evidence)
     models = make_resident(rows.sparkSession, artifacts, choices, challenge, fallbacks)
     inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
     if any(choice.gpu for choice in [*choices.values(), *(challenge.choices.values() if challenge else ())]):
@@ -67,6 +65,14 @@ def add_scores(
     named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
+
+
+def wanted_of(
+    artifacts: Mapping[str, Artifact], challengers: Mapping[str, Artifact], *, all_scores: bool, evidence: bool
+) -> Wanted:
+    """What workers give for these models; see ``add_scores``."""
+    several = any(len(each.manifest.labels) > 2 for each in [*artifacts.values(), *challengers.values()])
+    return Wanted(several, all_scores, evidence, bool(challengers))
 
 
 def _refuse_connect(rows: DataFrame) -> None:
@@ -127,7 +133,7 @@ def _named(champions: Sequence[Artifact], challengers: Sequence[Artifact], wante
         found |= {f"{CHALLENGER}{name}": column for name, column in second.items()}
         fields = [*fields, *CHALLENGED.fields]
     model, reason = F.col("answer.model"), F.lit(None).cast("string")
-    for number, word in _REASONS.items():
+    for number, word in REASONS.items():
         reason = F.when(model == number, F.lit(word)).otherwise(reason)
     typed = {field.name: found[field.name].cast(field.dataType) for field in fields}
     return typed | {"reason": reason}

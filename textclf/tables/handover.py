@@ -32,27 +32,44 @@ class StagedFile:
     Attributes:
         entry: Delta's ``add`` entry of it, as it is staged.
         published: Its path inside the published table.
+        refused: Whether it holds rows without a score, else it holds none of them.
     """
 
     entry: dict[str, Any]
     published: str
+    refused: bool = False
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "StagedFile":
+        """The file of an entry in a staged table's log: by its tags, or by the folder of the reason."""
+        tags = entry.get("tags") or {}
+        if "published" in tags:
+            return cls(entry, tags["published"], tags["refused"] == "true")
+        # Inside the published table there is no folder of the reason.
+        return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"]["reason"] is not None)
 
     @property
-    def reason(self) -> str | None:
-        """The reason of its rows, all of which have the same."""
-        found: str | None = self.entry["partitionValues"]["reason"]
-        return found
+    def has_reason(self) -> bool:
+        """Whether the reason is in the name of its folder alone, so that its rows lack it."""
+        return "reason" in self.entry["partitionValues"]
 
     @property
     def path(self) -> str:
         """Its path where it is staged."""
         return unquote(self.entry["path"])
 
+    def as_staged(self) -> str:
+        """The ``add`` entry, as JSON, that ``of`` reads."""
+        tags = {"published": self.published, "refused": str(self.refused).lower()}
+        return json.dumps({"add": self.entry | {"tags": tags}})
+
     def as_published(self) -> str:
         """The ``add`` entry, as JSON, of the published table."""
         values = {name: value for name, value in self.entry["partitionValues"].items() if name != "reason"}
-        path = as_uri(self.published)
-        return json.dumps({"add": self.entry | {"path": path, "partitionValues": values, "dataChange": True}})
+        entry = {name: value for name, value in self.entry.items() if name != "tags"}
+        return json.dumps(
+            {"add": entry | {"path": as_uri(self.published), "partitionValues": values, "dataChange": True}}
+        )
 
 
 def as_uri(path: str) -> str:
@@ -96,10 +113,30 @@ def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
         while lines.hasNext():
             entry = json.loads(lines.next())
             if "add" in entry:
-                # Inside the published table there is no folder of the reason.
-                yield StagedFile(entry["add"], unquote(entry["add"]["path"].partition("/")[2]))
+                yield StagedFile.of(entry["add"])
     finally:
         lines.close()
+
+
+def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], spec: TableSpec) -> None:
+    """Make a folder of files a Delta table of one commit, of which nobody else knows.
+
+    Delta's own transaction would look for others who write there, and gather what it has written itself.
+    Format: Delta transaction log protocol, Actions.
+    """
+    kind = {"provider": "parquet", "options": {}}
+    metadata = {"id": str(uuid4()), "format": kind, "schemaString": spec.schema.json(), "configuration": {}}
+    actions: list[Any] = [
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": _PLAIN_WRITER}},
+        {"metaData": metadata | {"partitionColumns": list(spec.partition_by)}},
+    ]
+    lines = [*map(json.dumps, actions), *(file.as_staged() for file in files)]
+    system, path = hadoop_path(spark, f"{folder}/_delta_log/{0:020d}.json")
+    system.mkdirs(path.getParent())
+    configuration = spark._jsparkSession.sessionState().newHadoopConf()
+    log = log_of(spark, folder)
+    log.store().write(path, sequence(spark, lines).iterator(), False, configuration)
+    log.update(False, none(spark), none(spark))  # it remembers that there was no table
 
 
 def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
@@ -120,9 +157,19 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
 
 
 def look_ahead(spark: SparkSession, place: Location) -> None:
-    """Let Delta find a table's files, which takes a job: it remembers them until the next commit."""
+    """Let Delta find a table's files, which takes a job: it remembers them until the next commit.
+
+    The way of ``_commit`` itself: what another query of the files leaves behind, that does not use.
+    """
     if place.path is not None and place.exists(spark):
-        log_of(spark, str(place)).update(False, none(spark), none(spark)).allFiles().count()
+        transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
+        _files(spark, transaction, "false")
+
+
+def _files(spark: SparkSession, transaction: Any, predicate: str) -> list[Any]:
+    """The table's files that meet a predicate; what a transaction has looked at tells Delta who is in its way."""
+    condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
+    return list(listed(transaction.filterFiles(sequence(spark, [condition]), False)))
 
 
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
@@ -157,10 +204,7 @@ def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile],
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
     transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
-    condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
-    # What a transaction has looked at tells Delta which writers at the same time are in its way.
-    old = listed(transaction.filterFiles(sequence(spark, [condition]), False))
-    actions = [each.remove() for each in old]
+    actions = [each.remove() for each in _files(spark, transaction, predicate)]
     actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
     if not actions:
         return

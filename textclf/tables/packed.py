@@ -1,4 +1,4 @@
-"""Parquet files that workers made, stored where tables live: the driver's side of ``textclf.tables.packing``.
+"""Parquet files that workers made, stored where tables live: the driver's side of ``textclf.packing``.
 
 Workers know nothing of the file systems, credentials and committers of a cluster; Spark does. Its text writer puts a
 value's bytes into a file as they are and a line separator behind them. With one value a file, and the four bytes that
@@ -16,8 +16,8 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from textclf.packing import MAGIC
 from textclf.tables.handover import StagedFile, as_uri
-from textclf.tables.packing import MAGIC
 from textclf.tables.warehouse import hadoop_path
 
 _NAME = re.compile(r"part-(\d+)-.*-c(\d+)\.txt")
@@ -37,7 +37,13 @@ class PackedFile:
     values: dict[str, Any]
     modified: int
 
-    def staged(self, spark: SparkSession, partition_by: Sequence[str]) -> StagedFile:
+    @property
+    def noted(self) -> list[list[Any]]:
+        """What its worker counted: each thing's parts, and how many."""
+        found: list[list[Any]] = json.loads(self.values["noted"])
+        return found
+
+    def staged(self, spark: SparkSession, partition_by: Sequence[str], *, refused: bool = False) -> StagedFile:
         """The file for a table that is partitioned by some of its ``values``, which are texts or missing."""
         values = {name: self.values.get(name) for name in partition_by}
         entry = {
@@ -46,12 +52,12 @@ class PackedFile:
             "size": self.values["size"],
             "modificationTime": self.modified,
             "dataChange": True,
-            "stats": json.dumps({"numRecords": self.values["rows"]}),
+            "stats": json.dumps({"numRecords": self.values["rows"]} | json.loads(self.values["statistics"])),
         }
         jvm: Any = spark._jvm
         folder = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.getPartitionPathString
         folders = [folder(name, value) for name, value in values.items()]
-        return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]))
+        return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]), refused)
 
 
 def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, look_ahead, too_many
+from textclf.tables.handover import StagedTable, can_take, clear, hand_over, look_ahead, too_many
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
@@ -59,30 +59,28 @@ class Targets:
         for target, condition in ((self.refused, "reason IS NOT NULL"), (self.accepted, "reason IS NULL")):
             replace_slices(target.place, stamped.where(condition), target.spec, slices)
 
-    def take_over(self, staged: StagedTable, run_id: str, slices: Collection[Slice], small_file_mb: int) -> None:
+    def take_over(self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int) -> None:
         """``publish`` for rows that were staged a moment ago, in files of the published layout.
 
-        Accepted rows are not copied: their files change hands. They are copied, into fewer and larger files, where
-        they would leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take
-        files as they are.
+        Rows are not copied: their files change hands. They are copied, into fewer and larger files, where they would
+        leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take files as they
+        are.
         """
         if not slices:
-            self.publish(staged.rows, run_id, slices)
             return
-        self._replace_refused(staged, [file for file in staged.files if file.reason is not None], slices)
-        accepted = [file for file in staged.files if file.reason is None]
-        place, spec = self.accepted.place, self.accepted.spec
-        if can_take(staged.spark, place, spec) and not too_many(accepted, len(slices), small_file_mb):
-            hand_over(staged.spark, str(staged.place), accepted, place, predicate(slices))
-        else:
-            replace_slices(place, staged.rows_in(accepted), spec, slices)
-
-    def _replace_refused(self, staged: StagedTable, files: Collection[StagedFile], slices: Collection[Slice]) -> None:
-        place, spec = self.refused.place, self.refused.spec
-        if files or not can_take(staged.spark, place, spec):
-            replace_slices(place, staged.rows_in(files), spec, slices)
-        else:
-            clear(staged.spark, place, predicate(slices))  # mostly there is nothing to remove, hence no commit
+        for target, refused in ((self.refused, True), (self.accepted, False)):
+            files = [file for file in staged.files if file.refused == refused]
+            if not can_take(staged.spark, target.place, target.spec):
+                whole = False
+            elif not files:
+                clear(staged.spark, target.place, predicate(slices))  # mostly there is nothing to remove, and no commit
+                continue
+            else:
+                whole = not (refused and any(file.has_reason for file in files))
+            if whole and not too_many(files, len(slices), small_file_mb):
+                hand_over(staged.spark, str(staged.place), files, target.place, predicate(slices))
+            else:
+                replace_slices(target.place, staged.rows_in(files), target.spec, slices)
 
 
 def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice]) -> None:

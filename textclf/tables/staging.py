@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from textclf import stopping
 from textclf.tables.schemas import TableSpec
@@ -33,32 +33,28 @@ def staging_folder(spark: SparkSession, warehouse: Warehouse, run_id: str, name:
 
 @contextmanager
 def staged(
+    spark: SparkSession,
     warehouse: Warehouse,
     run_id: str,
     name: str,
-    df: DataFrame,
+    write: Callable[[Location], object],
     keep: Kept = (),
     *,
     ready: str | None = None,
-    partition_by: tuple[str, ...] = (),
-    statistics: tuple[str, ...] = (),
 ) -> Iterator[Location]:
-    """Compute ``df`` exactly once, into staging; where its rows are, which stay after an error of ``keep``.
+    """Let ``write`` compute rows exactly once, into staging; where they are, which stay after an error of ``keep``.
 
     All of them stay, too, where the run is asked to stop: who does the same work again need not compute them.
 
     Args:
         ready: A run that has computed the same rows before and left them; then nothing is computed.
-        partition_by, statistics: As of ``TableSpec``; files that another table takes over need its own.
     """
-    spark = df.sparkSession
     complete = False
     with _own(spark, warehouse.staging(spark, run_id, name), keep, lambda: complete and stopping.asked()) as place:
         if ready is not None:
             _move(spark, warehouse.staging(spark, ready, name), place)
         else:
-            # One commit that creates the table and fills it: an empty one before it would be a second of its own.
-            place.replace(df, TableSpec(name, df.schema, partition_by, statistics), "true")
+            write(place)
         complete = True
         yield place
 

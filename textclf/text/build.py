@@ -13,10 +13,10 @@ from pyspark.sql.types import StructType
 from textclf.config import Pipeline, Source
 from textclf.described import carried
 from textclf.errors import InputError
+from textclf.packing import arrow_codec
 from textclf.tables import Warehouse
 from textclf.tables.handover import can_take, hand_over
 from textclf.tables.packed import PackedFile, read_packed, store_packed
-from textclf.tables.packing import arrow_codec
 from textclf.tables.runs import new_run_id
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.tables.staging import staging_folder

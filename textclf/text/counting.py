@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
-from textclf.tables.packing import COLUMNS, Packer
+from textclf.packing import COLUMNS, Packer
 from textclf.text.jit import numba_runs
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
@@ -63,7 +63,7 @@ def token_packer(
     """
 
     def pack(batches: Batches) -> Batches:
-        packer = Packer({"kind": pa.string(), "source": pa.string()}, codec, ("file", "position"))
+        packer = Packer(("kind", "source"), codec)
         for chunk in _chunks(batches):
             for source, table, counts in _sources(chunk, splits):
                 yield from packer.write(("tokens", source), table)

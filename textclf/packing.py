@@ -5,8 +5,11 @@ writes the same file in a fraction of the time; ``textclf.tables.packed`` lets S
 """
 
 import io
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -17,10 +20,12 @@ MAGIC = b"PAR1"
 """The last four bytes of every Parquet file, which are left to whoever stores it (Apache Parquet, File Format)."""
 FILE_BYTES = 64 << 20
 """A file of so many bytes is closed: the worker and the JVM hold one at a time whole."""
-COLUMNS = "split int, number int, rows long, size long, value binary"
-"""What a packed row has beside the caller's own columns: which file of which task, its rows, its size in bytes."""
+COLUMNS = "split int, number int, rows long, size long, statistics string, noted string, value binary"
+"""What a packed row has beside the caller's own columns: which file of which task, its rows, its size in bytes, and in
+JSON lowest and highest values and what the caller counted."""
 
 _CODECS = {"uncompressed": "none", "lz4_raw": "lz4", "lzo": "snappy"}
+_LONGEST = 32  # characters of a text that a statistic may have, as in Delta's own
 
 
 def arrow_codec(spark_name: str) -> str:
@@ -33,6 +38,7 @@ class _Open:
     sink: io.BytesIO
     writer: pq.ParquetWriter
     rows: int = 0
+    noted: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
 
 @dataclass
@@ -40,22 +46,27 @@ class Packer:
     """Parquet files of one task, kept open side by side.
 
     Attributes:
-        columns: Arrow's types of the caller's own columns, which say what a file holds; of each combination of their
-            values there is one open file.
+        columns: The caller's own columns, texts that say what a file holds; of each combination of their values there
+            is one open file.
         codec: Compression, as Arrow calls it.
-        statistics: Columns whose lowest and highest value each row group notes.
+        statistics: Columns whose lowest and highest value each file notes.
     """
 
-    columns: Mapping[str, pa.DataType]
+    columns: Sequence[str]
     codec: str = "snappy"
     statistics: Sequence[str] = ()
-    _open: dict[tuple[Any, ...], _Open] = field(default_factory=dict)
+    _open: dict[tuple[str | None, ...], _Open] = field(default_factory=dict)
     _numbers: int = 0
 
-    def write(self, key: tuple[Any, ...], table: pa.Table) -> Iterator[pa.RecordBatch]:
+    def write(
+        self, key: tuple[str | None, ...], table: pa.Table, noted: Mapping[tuple[Any, ...], int] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Add a row group to the file of those values; rows of files that are full.
 
         Columns of dictionaries need one dictionary for the whole table: each call makes a row group, which has its own.
+
+        Args:
+            noted: Counts of anything in these rows, added up for each file.
         """
         if key not in self._open:
             sink = io.BytesIO()
@@ -63,6 +74,7 @@ class Packer:
         found = self._open[key]
         found.writer.write_table(table, row_group_size=max(len(table), 1))
         found.rows += len(table)
+        found.noted.update(noted or {})
         if found.sink.tell() >= FILE_BYTES:
             yield self._close(key)
         # Many small files side by side are as heavy as one large one.
@@ -75,21 +87,52 @@ class Packer:
             yield self._close(next(iter(self._open)))
 
     def _writer(self, sink: io.BytesIO, schema: pa.Schema) -> pq.ParquetWriter:
-        noted: Any = list(self.statistics) or False
+        noted: Any = [name for name in self.statistics if name in schema.names] or False
         # Without Arrow's own schema in the file, readers see what Spark would have written.
         return pq.ParquetWriter(sink, schema, compression=self.codec, write_statistics=noted, store_schema=False)
 
-    def _close(self, key: tuple[Any, ...]) -> pa.RecordBatch:
+    def _close(self, key: tuple[str | None, ...]) -> pa.RecordBatch:
         found = self._open.pop(key)
         found.writer.close()
         data = found.sink.getbuffer()
         context = TaskContext.get()
-        row: dict[str, pa.Array] = {
-            name: pa.array([value], kind) for (name, kind), value in zip(self.columns.items(), key, strict=True)
-        }
+        row = {name: pa.array([value], pa.string()) for name, value in zip(self.columns, key, strict=True)}
         row["split"] = pa.array([context.partitionId() if context else 0], pa.int32())
         row["number"] = pa.array([self._numbers], pa.int32())
         row["rows"], row["size"] = pa.array([found.rows]), pa.array([len(data)])
+        row["statistics"] = pa.array([json.dumps(self._statistics(data))])
+        row["noted"] = pa.array([json.dumps([[*what, count] for what, count in found.noted.items()])])
         row["value"] = pa.array([data[: -len(MAGIC)]], pa.binary())
         self._numbers += 1
         return pa.record_batch(row)
+
+    def _statistics(self, data: memoryview) -> dict[str, dict[str, Any]]:
+        """Bounds of columns as Delta notes them (Delta protocol, Per-file Statistics)."""
+        bounds: dict[str, dict[str, Any]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
+        if not self.statistics:
+            return {}
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        for place in range(metadata.num_columns):
+            name = metadata.schema.column(place).path
+            if name not in self.statistics:
+                continue
+            found = [group.column(place).statistics for group in groups]
+            bounds["nullCount"][name] = sum(each.null_count for each in found)
+            pair = _bounds([each for each in found if each.has_min_max])
+            if pair is not None:
+                bounds["minValues"][name], bounds["maxValues"][name] = pair
+        return bounds
+
+
+def _bounds(found: Sequence[Any]) -> tuple[Any, Any] | None:
+    """Lowest and highest of some statistics; None of values whose order JSON cannot tell."""
+    try:
+        pair = min(each.min for each in found), max(each.max for each in found)
+    except (UnicodeDecodeError, ValueError):  # a text of any bytes; no statistics at all
+        return None
+    if all(type(value) is int for value in pair):
+        return pair
+    if all(type(value) is date for value in pair):
+        return pair[0].isoformat(), pair[1].isoformat()
+    return pair if all(isinstance(value, str) and len(value) <= _LONGEST for value in pair) else None

@@ -1,0 +1,184 @@
+"""What a scoring pass reads, scores with and writes to, found before anything is scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark import Accumulator
+from pyspark.sql import SparkSession
+from pyspark.sql.types import DataType
+
+from textclf.artifact import Artifact, ModelStore
+from textclf.config import Pipeline
+from textclf.errors import InputError, UsageError
+from textclf.scoring.backends import Challenge, Choice, choose
+from textclf.scoring.challengers import asked_challengers, with_challengers
+from textclf.scoring.fallback import Fallbacks, listen
+from textclf.scoring.inputs import InputTable, open_input
+from textclf.scoring.routes import Routes, plan_routes
+from textclf.scoring.since import Since
+from textclf.session.gpu import await_executors, check_gpus, has_gpus
+from textclf.tables import Location, RunRecord, Warehouse
+from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
+from textclf.tables.publish import Target, Targets
+from textclf.tables.schemas import DIGEST, results, results_rejects
+from textclf.tables.warehouse import absolute
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a command line asks for beyond the pipeline file; None and False leave the file's choice.
+
+    Attributes:
+        input: Path, URL or catalog name of the table to score.
+        output: Path or URL of the Delta table that gets the results.
+        model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows.
+        day: The day of the rows; with a date column, the day whose rows are scored.
+        backend: ``auto`` or a name of ``BACKENDS``.
+        limit: Score that many rows of the input, any of them.
+        all_scores: Write the score of every label.
+        evidence: Write the n-gram that moved each decision most.
+        challengers: Models that score beside the champions, each ``REFERENCE`` or ``SOURCE=REFERENCE``.
+        changed_only: Copy the scores of texts that were scored the same way before.
+        since: Score only what changed after this version of the input.
+    """
+
+    input: str | None = None
+    output: str | None = None
+    model: str | None = None
+    day: date | None = None
+    backend: str | None = None
+    limit: int | None = None
+    all_scores: bool = False
+    evidence: bool = False
+    challengers: tuple[str, ...] = ()
+    changed_only: bool = False
+    since: Since | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a pass reads, scores with and writes to: the same for each day of a range."""
+
+    table: InputTable
+    routes: Routes
+    choices: dict[str, Choice]
+    challenge: Challenge
+    targets: Targets
+    fallbacks: Accumulator[Fallbacks]
+
+    @property
+    def output(self) -> str:
+        """The table of results, as locks and records call it."""
+        return str(self.targets.accepted.place)
+
+    @property
+    def digests(self) -> bool:
+        """Whether the results have digests of texts."""
+        return DIGEST.name in self.targets.accepted.spec.columns
+
+    def note(self, run: RunRecord) -> None:
+        """Note in a run what made its rows."""
+        run.input, run.input_version = str(self.table.place), self.table.version
+        run.models = self.routes.digests
+        run.details["corpora"] = {each.reference: each.manifest.corpus_digest for each in self.routes.used}
+        choices = {
+            group.artifacts[key].reference: choice
+            for group in (Challenge(self.routes.artifacts, self.choices), self.challenge)
+            for key, choice in group.choices.items()
+        }
+        run.details["backends"] = {name: f"{choice.name}: {choice.why}" for name, choice in choices.items()}
+        if halved := {name: choice.half_error for name, choice in choices.items() if choice.half}:
+            run.details["half_precision_errors"] = halved
+        if challengers := self.challenge.artifacts:
+            run.details["challengers"] = {key: each.reference for key, each in challengers.items()}
+        if self.routes.registered:
+            run.details["registered_model"] = dict(self.routes.registered)
+        for target in (self.targets.accepted, self.targets.refused):
+            run.tables[target.spec.name] = str(target.place)
+
+
+def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
+    """Find the input, the models and the tables to write; raises as ``score_table``."""
+    table = _input(spark, pipeline, options)
+    store = ModelStore(warehouse.models)
+    asked = asked_challengers(options.challengers, pipeline.score, options.model)
+    routes = with_challengers(store, plan_routes(store, pipeline, options.model), asked)
+    choices = _choices(spark, routes.artifacts, pipeline, options)
+    challenge = Challenge(routes.challengers, _choices(spark, routes.challengers, pipeline, options))
+    table.column(pipeline.score.id, "id")
+    challenged = bool(routes.challengers)
+    if challenged and changed_only(pipeline, options):
+        raise UsageError(
+            "A challenger scores every row, and changed_only copies the scores of most.",
+            received="changed_only and a challenger",
+            expected="one of the two",
+            fix="score without changed_only on the days that a challenger is compared on",
+        )
+    output = _output(warehouse, options.output)
+    if output == table.place:
+        raise InputError(
+            "The results would replace the input.",
+            received=f"--output {options.output}",
+            expected="another table than the input",
+        )
+    there = published_columns(spark, output)
+    # A table that has digests keeps getting them, so that a later run can ask for them.
+    digests = changed_only(pipeline, options) or has_digests(there)
+    ids = id_type(there, table.type_of(pipeline.score.id))
+    targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
+    check_columns(output, there, targets.accepted.spec)
+    refused = targets.refused
+    check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
+    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext))
+
+
+def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
+    return options.changed_only or pipeline.score.changed_only
+
+
+def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
+    return pipeline.score.since if options.since is None else options.since
+
+
+def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:
+    given = options.input or pipeline.score.input
+    if given is None:
+        raise UsageError(
+            "Nothing says which table to score.",
+            expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
+            fix="give --input, or set input under [score] in the pipeline file",
+        )
+    return open_input(spark, given)
+
+
+def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, challenged: bool, digests: bool) -> Targets:
+    """The tables for results and rejects, with ids of that type.
+
+    Args:
+        challenged, digests: As of ``results``.
+    """
+    accepted = Target(_output(warehouse, output), results(ids, challenged=challenged, digests=digests))
+    return Targets(accepted, Target(warehouse.location("results_rejects"), results_rejects(ids)))
+
+
+def _output(warehouse: Warehouse, output: str | None) -> Location:
+    return Location(path=absolute(output)) if output else warehouse.location("results")
+
+
+def _choices(
+    spark: SparkSession, artifacts: Mapping[str, Artifact], pipeline: Pipeline, options: ScoreOptions
+) -> dict[str, Choice]:
+    """A backend for each model."""
+    score = pipeline.score
+    name, limit = options.backend or score.backend, score.max_table_mb << 20
+    settings = dict(spark.sparkContext.getConf().getAll())
+    gpu = score.gpu == "always" or (score.gpu == "auto" and has_gpus(settings))
+    choices = {
+        key: choose(artifact, name, max_table_bytes=limit, half=score.half, gpu=gpu)
+        for key, artifact in artifacts.items()
+    }
+    if any(choice.gpu for choice in choices.values()):
+        check_gpus(settings)
+        await_executors(spark)
+    return choices

@@ -1,0 +1,85 @@
+"""The rows of a pass: those of the input, with what decides whether and by which model each is scored."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from textclf.config import Pipeline
+from textclf.scoring.changed import known_scores, merged, published_days, with_copies, with_digests
+from textclf.scoring.faults import refused_text
+from textclf.scoring.frame import add_scores
+from textclf.scoring.inputs import InputTable
+from textclf.scoring.plan import Plan, ScoreOptions, changed_only
+from textclf.scoring.routes import Routes
+from textclf.tables.history import Publication
+from textclf.tables.schemas import CHALLENGED, DIGEST, SCORED
+
+
+def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions) -> DataFrame:
+    """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model.
+
+    Args:
+        day: The day of all rows; with a date column, the day whose rows are scored, None for all.
+    """
+    score, table, routes = pipeline.score, plan.table, plan.routes
+    ids = table.column(score.id, "id")
+    ds = table.day(score.date) if score.date else F.lit(day)
+    source = _source(table, score.source, routes)
+    key = source if routes.key is None else F.lit(routes.key)
+    text = table.text(score.text)
+    refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date").otherwise(refused_text(text, score))
+    # Python sees no text of a row that is refused already; such a row costs no score.
+    text = F.when(refused.isNull(), text)
+    rows = table.rows.where(ds == F.lit(day)) if score.date and day else table.rows
+    if options.limit is not None:
+        # A limit leaves one partition, which one core alone would score.
+        rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)
+    ids = ids.cast(plan.targets.id_type)
+    named = {"id": ids, "source": source, "ds": ds, "refused": refused, "text": text, "key": key}
+    return rows.select(*(column.alias(name) for name, column in named.items()))
+
+
+def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
+    if name is None:
+        return F.lit(routes.key)
+    # As a partition value an empty text is stored as null; a rerun must find the slice under the same value.
+    return F.nullif(F.try_validate_utf8(table.column(name, "source").cast("string")), F.lit(""))
+
+
+def scored_rows(
+    plan: Plan, pipeline: Pipeline, options: ScoreOptions, day: date | None, earlier: Sequence[Publication]
+) -> tuple[DataFrame, Observation]:
+    """Columns id, source, ds, reason and those of the results, and what counts the rows; ids never leave the JVM.
+
+    Args:
+        earlier: Publications whose scores may be copied, the newest first.
+    """
+    rows, read = input_rows(plan, pipeline, day, options), Observation()
+    artifacts, copying = plan.routes.artifacts, changed_only(pipeline, options)
+    all_scores = options.all_scores or pipeline.score.all_scores
+    evidence = options.evidence or pipeline.score.evidence
+    if plan.digests:
+        rows = with_digests(rows, artifacts, plan.choices, all_scores=all_scores, evidence=evidence)
+    if copying:
+        days = published_days(earlier, day, pipeline.score.copy_days)
+        rows = with_copies(rows, known_scores(rows.sparkSession, plan.targets.accepted.place, days), read)
+    else:
+        rows = rows.observe(read, F.count(F.lit(1)).alias("rows"))
+    # What is copied has no key, which no model looks at.
+    scored = add_scores(
+        rows,
+        artifacts,
+        plan.choices,
+        key="key" if copying or plan.routes.key is None else None,
+        all_scores=all_scores,
+        evidence=evidence,
+        challenge=plan.challenge,
+        fallbacks=plan.fallbacks,
+    )
+    kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
+    names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else []), "reason"]
+    columns = merged() if copying else {name: F.col(name) for name in names}
+    columns["reason"] = F.coalesce("refused", columns["reason"])
+    return scored.select(*kept, *(column.alias(name) for name, column in columns.items())), read
