@@ -129,12 +129,13 @@ class Campaign:
         process = self.start(self.rng.randrange(2))
         rival = self.start(self.rng.randrange(2)) if self.rng.random() < 0.2 else None
         # Spark itself takes seconds to start, so that nothing is there to be killed at first.
-        survived = [begin + self.rng.uniform(0.2, 0.8) * self.seconds for _ in range(_SURVIVED)]
+        moments = sorted(begin + self.rng.uniform(0.2, 0.8) * self.seconds for _ in range(_SURVIVED))
+        survived = [(moment, self.rng.choice(SURVIVABLE)) for moment in moments]
         last = begin + self.rng.uniform(0.2, 1.0) * self.seconds
         while process.poll() is None:
             now = time.monotonic()
-            if survived and now > min(survived) and self._fault(self.rng.choice(SURVIVABLE), process.pid):
-                survived.remove(min(survived))
+            if survived and now > survived[0][0] and self._fault(survived[0][1], process.pid):
+                survived.pop(0)
             if kind in MOMENTS:
                 due = set(self.warehouse.glob(MOMENTS[kind])) != before[kind]
             else:
