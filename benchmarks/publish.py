@@ -4,13 +4,14 @@
 
 The texts and the model are those of benchmarks/scoring.py. After a warm-up on a tenth of the rows, in turn:
 
+copy      Spark's copy of the table, without Python
 pass      the compiled pass as users of add_scores would run it: the input read, scored and written as Parquet
 nightly   score_table: read, scored, staged, audited, published, with locks and the record of the run before
 
 Printed: median seconds of both; of ``staged``, which is the pass with its rows written to staging and counted for the
-audit; of the audit (summing the counts up and the judgement) and of the publish; each as a share of ``pass``; of
-reading what earlier runs published, which happens while rows are scored. Then staging, as far as it takes longer than
-the plain write of ``pass``, together with the publish, and what nightly takes beyond ``pass`` in all.
+audit; of the audit (summing the counts up and the judgement) and of the publish; each as a share of ``pass``, and in
+times of ``copy``; of reading what earlier runs published, which happens while rows are scored. Then staging, as far as
+it takes longer than the plain write of ``pass``, together with the publish, and what nightly takes beyond ``pass``.
 """
 
 import argparse
@@ -113,6 +114,8 @@ def measure(spark: Any, work: Path, rows: int, repeats: int) -> None:
             write_texts(path, count)
         if number == 2:
             SECONDS.clear()
+        with timed("copy"):
+            spark.read.parquet(str(path)).write.mode("overwrite").parquet(str(work / "copy"))
         with timed("pass"):
             ours(spark.read.parquet(str(path)), model, work).write.mode("overwrite").parquet(str(work / "out"))
         nightly(spark, pipeline, path, first + timedelta(days=number))
@@ -138,21 +141,22 @@ def main() -> None:
     SECONDS["audit"] = [sum(each) for each in zip(SECONDS["audit"], SECONDS["judgement"], strict=True)]
     medians = {name: statistics.median(times) for name, times in SECONDS.items()}
     print(f"{args.rows} rows, local[{args.cores}], median of {args.repeats}")
-    for name in ("pass", "nightly", "staged", "history", "audit", "publish"):
-        show(name, medians[name], medians["pass"])
+    wholes = medians["pass"], medians["copy"]
+    for name in ("copy", "pass", "nightly", "staged", "history", "audit", "publish"):
+        show(name, medians[name], *wholes)
     # Of one repeat, since both sides of a difference share what the machine did meanwhile.
     pairs = zip(SECONDS["staged"], SECONDS["publish"], SECONDS["pass"], strict=True)
     show(
         "staging and publish",
         statistics.median(staged + publish - plain for staged, publish, plain in pairs),
-        medians["pass"],
+        *wholes,
     )
-    show("beyond", medians["nightly"] - medians["pass"], medians["pass"])
+    show("beyond", medians["nightly"] - medians["pass"], *wholes)
 
 
-def show(name: str, seconds: float, whole: float) -> None:
+def show(name: str, seconds: float, whole: float, copy: float) -> None:
     """Print one line."""
-    print(f"{name:20} {seconds:8.2f} s {seconds / whole:7.1%} of pass")
+    print(f"{name:20} {seconds:8.2f} s {seconds / whole:7.1%} of pass {seconds / copy:6.2f} of copy")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tasks that take their process with them, on a master that retries nothing."""
 
+import gc
 import os
 import signal
 import time
@@ -54,6 +55,34 @@ def test_lost_tasks_are_tried_again_and_at_last_given_up(spark: SparkSession, tm
     assert "process ended 3 times" in said.pop("t2")
     assert set(said.values()) == {"jax"}
     assert "KERAS_BACKEND" not in spark.sparkContext.environment
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A task that tells how many objects its process leaves out when it collects garbage."""
+
+    key: str
+
+    def run(self) -> Done:
+        return Done(f"{os.getpid()}", str(gc.get_freeze_count()))
+
+    def lost(self, error: str) -> Done:
+        return Done(self.key, error)
+
+
+def test_what_a_process_has_loaded_is_not_walked_through_after_each_task(spark: SparkSession) -> None:
+    fan = FanOut(spark.sparkContext, "trials")
+    found: list[Done] = []
+    with worker_environment(spark.sparkContext, "counting"):  # processes that no other test has used
+        fan.submit([Counting(f"t{number}") for number in range(12)])
+        while len(found) < 12:
+            found += fan.results()
+            time.sleep(0.05)
+    frozen: dict[str, list[int]] = {}
+    for done in found:
+        frozen.setdefault(done.key, []).append(int(done.said))
+    assert all(counts[0] == 0 for counts in frozen.values())
+    assert all(min(counts[1:]) > 10_000 for counts in frozen.values() if counts[1:])
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _settings_of_a_new_session(submit_args: str = "", overrides: dict[str, str] 
 def test_what_spark_submit_set_stays() -> None:
     settings = _settings_of_a_new_session(
         "--master local[1] --name given --conf spark.sql.shuffle.partitions=7 "
-        "--conf spark.executorEnv.OMP_NUM_THREADS=3",
+        "--conf spark.executorEnv.OMP_NUM_THREADS=3 --conf spark.python.unix.domain.socket.enabled=false",
         {"spark.sql.shuffle.partitions": "9", "spark.sql.session.timeZone": "Europe/Berlin"},
     )
 
@@ -37,6 +37,7 @@ def test_what_spark_submit_set_stays() -> None:
     assert settings["spark.app.name"] == "given"
     assert settings["spark.sql.shuffle.partitions"] == "7"
     assert settings["spark.executorEnv.OMP_NUM_THREADS"] == "3"
+    assert settings["spark.python.unix.domain.socket.enabled"] == "false"
     assert settings["spark.sql.session.timeZone"] == "Europe/Berlin"
 
 
@@ -47,6 +48,7 @@ def test_without_anything_given_it_is_local_with_our_defaults() -> None:
     assert settings["spark.app.name"] == "a name"
     assert settings["spark.sql.session.timeZone"] == "UTC"
     assert settings["spark.driver.host"] == "127.0.0.1"
+    assert settings["spark.python.unix.domain.socket.enabled"] == "true"
     assert "delta-spark" in settings["spark.jars"]
 
 

@@ -4,7 +4,7 @@
                                   [--folder FOLDER [--minutes 8]]
 
 Each round starts ``score_table --from --to`` on one of two versions of the input and kills -9, at moments drawn at
-random: executors or Python workers up to three times, then the driver with all that belongs to it, at any moment or
+random: executors or Python workers up to six times, then the driver with all that belongs to it, at any moment or
 just as a file of staging, of the rejects or of the results appears, or nothing more. A second run now and then races
 the first. The reader loads both tables with deltalake all the time. In the end the range is scored once without a
 fault.
@@ -47,7 +47,7 @@ MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
 KINDS = ("none", "driver", *MOMENTS)
 """What ends a run."""
-_SURVIVED = 3  # faults before that: Spark gives a task up that failed four times
+_SURVIVED = 6  # faults before that: a run mostly survives them, but Spark gives a task up that failed four times
 # JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -129,7 +129,7 @@ class Campaign:
         process = self.start(self.rng.randrange(2))
         rival = self.start(self.rng.randrange(2)) if self.rng.random() < 0.2 else None
         # Spark itself takes seconds to start, so that nothing is there to be killed at first.
-        moments = sorted(begin + self.rng.uniform(0.2, 0.8) * self.seconds for _ in range(_SURVIVED))
+        moments = sorted(begin + self.rng.uniform(0.2, 1.0) * self.seconds for _ in range(_SURVIVED))
         survived = [(moment, self.rng.choice(SURVIVABLE)) for moment in moments]
         last = begin + self.rng.uniform(0.2, 1.0) * self.seconds
         while process.poll() is None:

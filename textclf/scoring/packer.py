@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from textclf.packing import COLUMNS, Packer
 from textclf.scoring.batch import CHALLENGER, REASONS, Wanted, score_batch
 from textclf.scoring.resident import Models
+from textclf.settled import settle
 
 KINDS = ("results", "rejects")
 PACKED = f"kind string, ds string, source string, {COLUMNS}"
@@ -106,6 +107,7 @@ class ScorePacker:
         if held:
             yield from self._pack(packer, held)
         yield from packer.close()
+        settle()
 
     def _answered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows with their answers instead of text and key."""

@@ -13,6 +13,7 @@ from pyspark import Accumulator, AccumulatorParam, InheritableThread, SparkConte
 from pyspark.errors import PySparkException
 
 from textclf.errors import TextclfError
+from textclf.settled import settle
 from textclf.training.network import prepare_engine, use_keras_backend
 
 _TRIES = 3  # a task that took its process with it as often is given up
@@ -129,6 +130,7 @@ class FanOut:
             context = TaskContext.get()
             tried = context.attemptNumber() if context is not None else 0
             results.add([task.lost(_gone(tried)) if tried >= _TRIES else task.run()])
+            settle()
 
         try:
             # A partition for each task: whichever slot is free takes the next.

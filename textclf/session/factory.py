@@ -44,6 +44,10 @@ DEFAULTS = {
     # names no pool runs in order, as without it.
     "spark.scheduler.mode": "FAIR",
 }
+# A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not on YARN, whose temporary folders
+# have longer names than a socket may.
+SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
+_SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
     "spark.sql.shuffle.partitions": "2",
@@ -83,6 +87,9 @@ def open_session(
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
     for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, DEFAULTS):
         for key, value in settings.items():
+            conf.setIfMissing(key, value)
+    if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
+        for key, value in SOCKETS.items():
             conf.setIfMissing(key, value)
     _add_delta(conf)
     if lineage is not None:

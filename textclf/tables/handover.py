@@ -7,6 +7,7 @@ files belong to no version of the table, and a killed run leaves them to the nex
 
 import json
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -23,6 +24,7 @@ from textclf.tables.warehouse import Location, hadoop_path
 _PLAIN_WRITER = 2
 """Delta's writer version of a table without features beyond append-only and invariants: files mean what they say."""
 _MANY = 4  # files of a slice that a run may leave, however small they are
+_RENAMES = 32  # at once
 
 
 @dataclass(frozen=True)
@@ -193,11 +195,16 @@ def _move(spark: SparkSession, staged: str, place: Location, files: Collection[S
     for folder in {file.published.rpartition("/")[0] for file in files}:
         system, path = hadoop_path(spark, f"{place}/{folder}")
         system.mkdirs(path)
-    for file in files:
+
+    def move(file: StagedFile) -> None:
         system, source = hadoop_path(spark, f"{staged}/{file.path}")
         _, target = hadoop_path(spark, f"{place}/{file.published}")
         if not system.rename(source, target):
             raise OSError(f"{source} could not be renamed to {target}")
+
+    # Where a rename is a copy, as on object stores, they are made side by side.
+    with ThreadPoolExecutor(min(_RENAMES, -(-len(files) // _MANY) or 1)) as pool:
+        list(pool.map(move, files))
 
 
 def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], predicate: str) -> None:

@@ -20,6 +20,7 @@ from textclf.packing import MAGIC
 from textclf.tables.handover import StagedFile, as_uri
 from textclf.tables.warehouse import hadoop_path
 
+_BYTES: dict[str, Any] = {"lineSep": MAGIC.decode(), "maxRecordsPerFile": 1, "compression": "none"}
 _NAME = re.compile(r"part-(\d+)-.*-c(\d+)\.txt")
 
 
@@ -63,13 +64,14 @@ class PackedFile:
 def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:
     """Compute ``rows`` of a ``Packer`` once and store the file of each in a folder, which must not exist.
 
-    A task that runs again stores the same names again; files of an attempt that failed are not in the answer.
+    A task that runs again stores the same names again; files of an attempt that failed are not in the answer. So each
+    task may put its files where they stay, side by side, and the driver need not when all have ended.
     """
     seen = Observation()
     noted = F.struct(*(F.col(name) for name in rows.columns if name != "value"))
     told = rows.observe(seen, F.to_json(F.collect_list(noted)).alias("files"))
-    writer = told.select(F.col("value").cast("string")).write
-    writer.options(lineSep=MAGIC.decode(), maxRecordsPerFile=1, compression="none").text(folder)
+    writer = told.select(F.col("value").cast("string")).write.options(**_BYTES)
+    writer.option("mapreduce.fileoutputcommitter.algorithm.version", 2).text(folder)
     values = {(each.pop("split"), each.pop("number")): each for each in json.loads(seen.get["files"])}
     found = {
         place: PackedFile(name, values[place], at)

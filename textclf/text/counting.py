@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
 from textclf.packing import COLUMNS, Packer
+from textclf.settled import settle
 from textclf.text.jit import numba_runs
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
@@ -71,6 +72,7 @@ def token_packer(
                 if seen is not None:
                     seen.add({source: len(table)})
         yield from packer.close()
+        settle()
 
     return pack
 
