@@ -154,6 +154,9 @@ embedding_dim = [{DIMENSIONS}]
     return {"seconds": seconds, "accuracy": verdict.chosen.accuracy, "trials": report.ran, "fits": fits}
 
 
+SEEDS = 120  # a thousand sentences each: enough that a fit takes about as long as one of the tutorial's search
+
+
 def overhead(trials: int) -> dict[str, float]:
     """Wall time against the sum of the fits, of logistic regressions."""
     from textclf.corpus.sample import labelled_sentences
@@ -162,7 +165,7 @@ def overhead(trials: int) -> dict[str, float]:
     values = [round(float(value), 6) for value in np.geomspace(0.1, 10, trials // FOLDS)]
     search = f'[search]\nstrategy = "grid"\nfolds = {FOLDS}\narchitecture = "logistic_regression"\n'
     search += f"[search.space]\nC = {values}\n"
-    texts = [pair for seed in range(20) for pair in labelled_sentences("restaurants", seed=seed)]
+    texts = [pair for seed in range(SEEDS) for pair in labelled_sentences("restaurants", seed=seed)]
     with tempfile.TemporaryDirectory() as folder:
         spark, warehouse, pipeline = prepare(Path(folder), 2, {"s": texts}, search, "2g")
         begin = time.perf_counter()
