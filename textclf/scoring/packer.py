@@ -43,20 +43,26 @@ class Names:
         model = answers[f"{prefix}model"].to_numpy()
         mask = model < 0
         model = np.where(mask, 0, model)
-        first = np.cumsum([0, *(len(labels) for labels in self.labels)])
+        # Of many models a file has few: its dictionaries hold the words of no other.
+        used: list[int] = np.flatnonzero(np.bincount(model)).tolist()
+        place = np.zeros(len(self.models), np.int64)
+        place[used] = np.arange(len(used))
+        model = place[model]
+        labels = [self.labels[number] for number in used]
+        first = np.cumsum([0, *map(len, labels)])
         label = np.where(mask, 0, answers[f"{prefix}label"].fill_null(0).to_numpy())
         lists, kind = f"{prefix}scores", pa.list_(pa.float32())
         found = {
-            f"{prefix}label": _named([word for labels in self.labels for word in labels], first[model] + label, mask),
+            f"{prefix}label": _named([word for each in labels for word in each], first[model] + label, mask),
             f"{prefix}score": answers[f"{prefix}score"],
             lists: answers[lists] if lists in answers.column_names else pa.nulls(len(model), kind),
-            f"{prefix}model": _named(self.models, model, mask),
+            f"{prefix}model": _named([self.models[number] for number in used], model, mask),
         }
         # Of a champion the table calls them model_version and model_digest.
         stem = prefix or "model_"
         return found | {
-            f"{stem}version": _named(self.versions, model, mask),
-            f"{stem}digest": _named(self.digests, model, mask),
+            f"{stem}version": _named([self.versions[number] for number in used], model, mask),
+            f"{stem}digest": _named([self.digests[number] for number in used], model, mask),
         }
 
 

@@ -137,6 +137,15 @@ def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
     return options.changed_only or pipeline.score.changed_only
 
 
+def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
+    """What a pass is asked for beyond label and score, as arguments of ``add_scores``."""
+    score = pipeline.score
+    return {
+        "all_scores": options.all_scores or score.all_scores,
+        "evidence": options.evidence or score.evidence,
+    }
+
+
 def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
     return pipeline.score.since if options.since is None else options.since
 

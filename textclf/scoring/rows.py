@@ -11,7 +11,7 @@ from textclf.scoring.changed import known_scores, merged, published_days, with_c
 from textclf.scoring.faults import refused_text
 from textclf.scoring.frame import add_scores
 from textclf.scoring.inputs import InputTable
-from textclf.scoring.plan import Plan, ScoreOptions, changed_only
+from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.routes import Routes
 from textclf.tables.history import Publication
 from textclf.tables.schemas import CHALLENGED, DIGEST, SCORED
@@ -58,10 +58,9 @@ def scored_rows(
     """
     rows, read = input_rows(plan, pipeline, day, options), Observation()
     artifacts, copying = plan.routes.artifacts, changed_only(pipeline, options)
-    all_scores = options.all_scores or pipeline.score.all_scores
-    evidence = options.evidence or pipeline.score.evidence
+    asked = asked_columns(pipeline, options)
     if plan.digests:
-        rows = with_digests(rows, artifacts, plan.choices, all_scores=all_scores, evidence=evidence)
+        rows = with_digests(rows, artifacts, plan.choices, **asked)
     if copying:
         days = published_days(earlier, day, pipeline.score.copy_days)
         rows = with_copies(rows, known_scores(rows.sparkSession, plan.targets.accepted.place, days), read)
@@ -73,8 +72,7 @@ def scored_rows(
         artifacts,
         plan.choices,
         key="key" if copying or plan.routes.key is None else None,
-        all_scores=all_scores,
-        evidence=evidence,
+        **asked,
         challenge=plan.challenge,
         fallbacks=plan.fallbacks,
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -26,18 +25,17 @@ from pyspark.sql.types import (
 
 from textclf.artifact import Artifact
 from textclf.config import Pipeline
-from textclf.packing import arrow_codec
 from textclf.scoring.changed import with_digests
 from textclf.scoring.frame import wanted_of
 from textclf.scoring.packer import KINDS, PACKED, Names, ScorePacker
-from textclf.scoring.plan import Plan, ScoreOptions, changed_only
+from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.resident import make_resident
 from textclf.scoring.rows import input_rows, scored_rows
 from textclf.tables import Location
 from textclf.tables.audit import BINS, Figures, audit, collected
 from textclf.tables.handover import StagedTable, write_log
 from textclf.tables.history import Publication
-from textclf.tables.packed import PackedFile, store_packed
+from textclf.tables.packed import PackedFile, parquet_codec, store_packed
 from textclf.tables.schemas import DIGEST, TableSpec, layout
 
 STAGED = "scored"
@@ -47,7 +45,6 @@ _EXACT = (
     StringType, BinaryType, BooleanType, DateType, TimestampType,
 )  # fmt: skip
 """Types of ids that a worker gets and writes as they are."""
-_PARTITIONS = ("ds", "source")
 
 
 @dataclass
@@ -68,7 +65,7 @@ class Pass:
     day: date | None
     earlier: Sequence[Publication]
     run_id: str
-    _read: Observation | None = None
+    _read: Observation | None = field(default=None, init=False)
     _figures: list[Figures] | None = field(default=None, init=False)
 
     def write(self, place: Location) -> None:
@@ -103,24 +100,16 @@ class Pass:
         rows, read = input_rows(self.plan, self.pipeline, self.day, self.options), Observation()
         spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
         if self.plan.digests:
-            rows = with_digests(rows, self.plan.routes.artifacts, self.plan.choices, **self._asked)
+            rows = with_digests(
+                rows, self.plan.routes.artifacts, self.plan.choices, **asked_columns(self.pipeline, self.options)
+            )
         sent = rows.observe(read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
         files = store_packed(sent.mapInArrow(self._packer(rows), PACKED), str(place))
         # Rows without a score are staged as the table of rejects has them, all others as the results.
-        columns = [field for field in spec.schema if field.name not in _PARTITIONS]
-        partitions = [field for field in spec.schema if field.name in _PARTITIONS]
-        schema = StructType([*columns, StructField("reason", StringType()), *partitions])
-        staged = [file.staged(spark, _PARTITIONS, refused=file.values["kind"] == KINDS[1]) for file in files]
-        write_log(spark, str(place), staged, TableSpec(STAGED, schema, _PARTITIONS))
+        schema = StructType([*spec.schema, StructField("reason", StringType())])
+        staged = [file.staged(spark, spec.partition_by, refused=file.values["kind"] == KINDS[1]) for file in files]
+        write_log(spark, str(place), staged, TableSpec(STAGED, schema, spec.partition_by))
         self._read, self._figures = read, _figures(files)
-
-    @cached_property
-    def _asked(self) -> dict[str, bool]:
-        score, options = self.pipeline.score, self.options
-        return {
-            "all_scores": options.all_scores or score.all_scores,
-            "evidence": options.evidence or score.evidence,
-        }
 
     @property
     def _sent(self) -> list[Column]:
@@ -139,15 +128,15 @@ class Pass:
         spec, shape = plan.targets.accepted.spec, layout(plan.targets.id_type)
         return ScorePacker(
             models=make_resident(spark, artifacts, plan.choices, challenge, plan.fallbacks),
-            wanted=wanted_of(artifacts, challenge.artifacts, **self._asked),
+            wanted=wanted_of(artifacts, challenge.artifacts, **asked_columns(self.pipeline, self.options)),
             champions=_names(artifacts),
             challengers=_names(challenge.artifacts),
-            columns=tuple(name for name in spec.columns if name not in _PARTITIONS),
+            columns=tuple(name for name in spec.columns if name not in spec.partition_by),
             ds=None if self.pipeline.score.date or self.day is None else self.day.isoformat(),
             source=None if self.pipeline.score.source else plan.routes.key,
             run_id=self.run_id,
             bins=BINS,
-            codec=arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or ""),
+            codec=parquet_codec(spark),
             statistics=shape["statistics"],
         )
 

@@ -51,9 +51,9 @@ class StagedFile:
         return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"]["reason"] is not None)
 
     @property
-    def has_reason(self) -> bool:
-        """Whether the reason is in the name of its folder alone, so that its rows lack it."""
-        return "reason" in self.entry["partitionValues"]
+    def whole(self) -> bool:
+        """Whether its rows are those of the published table: a reason may be in the name of its folder alone."""
+        return not (self.refused and "reason" in self.entry["partitionValues"])
 
     @property
     def path(self) -> str:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from textclf.packing import MAGIC
+from textclf.packing import MAGIC, arrow_codec
 from textclf.tables.handover import StagedFile, as_uri
 from textclf.tables.warehouse import hadoop_path
 
@@ -61,6 +61,11 @@ class PackedFile:
         return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]), refused)
 
 
+def parquet_codec(spark: SparkSession) -> str:
+    """Compression of a session's Parquet files, as Arrow calls it."""
+    return arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or "")
+
+
 def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:
     """Compute ``rows`` of a ``Packer`` once and store the file of each in a folder, which must not exist.
 
@@ -92,8 +97,8 @@ def read_packed(
         schema: Of the rows in the files.
     """
     if not files:
-        own = spark.createDataFrame([], ", ".join(f"{name} string" for name in columns) or "none int")
-        return spark.createDataFrame([], schema).join(own)
+        missing = {name: F.lit(None).cast("string") for name in columns}
+        return spark.createDataFrame([], schema).withColumns(missing)
     rows = spark.read.schema(schema).parquet(*(f"{folder}/{file.name}" for file in files))
     if not columns:
         return rows

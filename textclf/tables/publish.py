@@ -70,14 +70,10 @@ class Targets:
             return
         for target, refused in ((self.refused, True), (self.accepted, False)):
             files = [file for file in staged.files if file.refused == refused]
-            if not can_take(staged.spark, target.place, target.spec):
-                whole = False
-            elif not files:
+            takes = can_take(staged.spark, target.place, target.spec)
+            if takes and not files:
                 clear(staged.spark, target.place, predicate(slices))  # mostly there is nothing to remove, and no commit
-                continue
-            else:
-                whole = not (refused and any(file.has_reason for file in files))
-            if whole and not too_many(files, len(slices), small_file_mb):
+            elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
                 hand_over(staged.spark, str(staged.place), files, target.place, predicate(slices))
             else:
                 replace_slices(target.place, staged.rows_in(files), target.spec, slices)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -191,13 +192,13 @@ class Warehouse:
         place, condition = self.location(spec.name), of_sources(sources)
         if place.path is not None:
             return place.replace(df, spec, condition)
-        spark, folder = df.sparkSession, f"{self.folder(df.sparkSession)}/_staging/{uuid4().hex}"
-        try:
+        from textclf.tables.runs import new_run_id  # both import this module
+        from textclf.tables.staging import staging_folder
+
+        spark = df.sparkSession
+        with staging_folder(spark, self, new_run_id(datetime.now(UTC)), spec.name) as folder:
             df.write.parquet(folder)
             return place.replace(spark.read.schema(df.schema).parquet(folder), spec, condition)
-        finally:
-            system, path = hadoop_path(spark, folder)
-            system.delete(path, True)
 
 
 def of_sources(sources: Sequence[str]) -> str:

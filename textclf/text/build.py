@@ -13,10 +13,9 @@ from pyspark.sql.types import StructType
 from textclf.config import Pipeline, Source
 from textclf.described import carried
 from textclf.errors import InputError
-from textclf.packing import arrow_codec
 from textclf.tables import Warehouse
 from textclf.tables.handover import can_take, hand_over
-from textclf.tables.packed import PackedFile, read_packed, store_packed
+from textclf.tables.packed import PackedFile, parquet_codec, read_packed, store_packed
 from textclf.tables.runs import new_run_id
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.tables.staging import staging_folder
@@ -62,8 +61,8 @@ def build_vocabulary(
     corpus = corpus_of(spark, warehouse, names)
     splits = plan_splits(corpus, pipeline.split, names)
     rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
-    codec = arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or "")
-    packed = corpus.select("source", "file", "position", "text").mapInArrow(token_packer(splits, codec, rows), PACKED)
+    packer = token_packer(splits, parquet_codec(spark), rows)
+    packed = corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED)
     seen = Observation()
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         files = store_packed(packed, folder)
@@ -89,7 +88,7 @@ def _publish(
         hand_over(spark, folder, staged, place, of_sources(names))
     else:
         columns = StructType([field for field in TOKENS.schema if field.name not in TOKENS.partition_by])
-        warehouse.replace_sources(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, names)
+        place.replace(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
 
 
 def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> DataFrame:
