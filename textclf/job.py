@@ -16,10 +16,11 @@ from textclf.described import described
 from textclf.errors import UsageError
 from textclf.metrics import Measured, emit
 from textclf.outcome import end_with, keep
-from textclf.session import open_session
+from textclf.session import FEW_ROWS, open_session
 from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
 
+_TRAINING = ("train_model", "search_models")  # their rows are in Python nearly all of the time
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
 """What a job does around its session and its work."""
 
@@ -138,7 +139,8 @@ def _attempt(
         logs.use_format(pipeline.logs.format)
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
-            spark = open_session(f"textclf {record.job}", lineage=_collector(pipeline))
+            settings = FEW_ROWS if record.job in _TRAINING else {}
+            spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
             record.spark_app_id = spark.sparkContext.applicationId
             job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
             named.enter_context(described(spark))  # the writing of the record, too

@@ -59,10 +59,12 @@ def test_a_race_without_a_winner_says_why() -> None:
     assert "MemoryError" in race.problem
 
 
-def test_large_trials_first_and_every_candidate_before_second_folds() -> None:
+def test_large_trials_first_and_candidates_side_by_side_a_fold_in_turn() -> None:
     race = race_of(SearchPlan(strategy="grid", folds=3, space=SPACE))
-    found = ordered(race.begin())
+    found = ordered(race.begin(), slots=2)
 
-    networks = [trial.fold for trial in found if trial.choice.architecture == "cnn"]
-    assert networks == sorted(networks, key=lambda fold: fold or 0)
     assert [trial.choice.architecture for trial in found[-3:]] == [BASELINE] * 3
+    networks = [(dict(trial.choice.values)["num_filters"], trial.fold) for trial in found[:-3]]
+    begun = [networks[place : place + 6] for place in range(0, 27, 6)]
+    assert begun[0] == [(8, 0), (9, 0), (8, 1), (9, 1), (8, 2), (9, 2)]  # the quicker slot is free first
+    assert begun[-1] == [(1, 0), (1, 1), (1, 2)]

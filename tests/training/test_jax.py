@@ -61,6 +61,38 @@ for kernel in kernels:
     assert on_jax(code).split() == ["True", "True", "True", "True", "False", "False", "True", "True"]
 
 
+def test_compiled_epochs_step_as_keras_does_and_all_folds_share_one_program() -> None:
+    """With one batch of all rows the order of rows is nothing: a fit can be held against Keras' own."""
+    code = """
+import jax.numpy as jnp
+import keras
+from textclf.training import watched
+from textclf.training.network import fit_rows
+rows = rows_of(invented(48))
+made = []
+original = watched.steps_of
+watched.steps_of = lambda *given: made.append(original(*given)) or made[-1]
+for name, given in (("cnn", {}), ("kim_cnn", {"dropout": 0.0})):
+    wanted = candidate(name, rows, given, epochs=4, batch_size=48)
+    network, everything = network_of(wanted), np.arange(48)
+    ours = watch(wanted, rows, everything, everything[:0]).history
+    inputs = network.training_inputs(rows.texts)
+    nothing = keras.callbacks.Callback()
+    theirs = fit_rows(network, inputs, rows.labels, everything, everything[:0], wanted.settings, nothing)[1]
+    print(np.allclose(ours["loss"], theirs["loss"], rtol=1e-4), ours["loss"][-1] < ours["loss"][0])
+    for some in (40, 39, 33):
+        watch(wanted, rows, everything[:some], everything[some:])
+    print(made[-1] is made[-4], made[-1].epoch._cache_size())
+from textclf.training.steps import _convolve
+generator = np.random.default_rng(1)
+for width in (1, 5, 16, 17, 30):
+    texts, kernel = generator.normal(size=(3, 30, 4)), generator.normal(size=(width, 4, 6))
+    same = np.allclose(_convolve(jnp.array(texts), jnp.array(kernel)), keras.ops.conv(texts, kernel), atol=1e-4)
+    print(same)
+"""
+    assert on_jax(code).split() == ["True", "True", "True", "1"] * 2 + ["True"] * 5
+
+
 @pytest.mark.long
 def test_every_network_learns_on_jax_and_scores_on_tensorflow(tmp_path: Path) -> None:
     code = """

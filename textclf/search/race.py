@@ -149,12 +149,25 @@ def entrants(pipeline: Pipeline, plan: SearchPlan) -> list[Entrant]:
     return [Entrant(choice, *choice.parse(pipeline, plan)) for choice in candidates(plan, pipeline.split.seed)]
 
 
-def ordered(trials: Sequence[Trial]) -> list[Trial]:
+def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
     """Trials in the order in which they should begin: large ones first, so that none runs alone at the end.
 
-    Among trials of about one size the first fold of every candidate comes before the second of any: slots that begin
-    together compile different networks, and those that come later find them compiled.
+    Among trials of about one size as many candidates as there are slots go side by side, a fold of each in turn, that
+    of the quickest first as its slot is free first: a slot mostly stays with a candidate, whose program it then
+    compiles or loads once.
     """
-    return sorted(
-        trials, key=lambda trial: (-round(math.log(trial.cost + 1, 16)), trial.fold or 0, -trial.cost, trial.key)
-    )
+    by_candidate: dict[tuple[Any, ...], list[Trial]] = {}
+    for trial in trials:
+        candidate = trial.info.source, trial.choice, trial.settings.epochs, trial.outer
+        by_candidate.setdefault(candidate, []).append(trial)
+    largest = sorted(by_candidate.values(), key=lambda folds: (-_size(folds[0]), -folds[0].cost, folds[0].key))
+    found = []
+    for begin in range(0, len(largest), slots):
+        group = [trial for folds in largest[begin : begin + slots] for trial in folds]
+        found += sorted(group, key=lambda trial: (-_size(trial), trial.fold or 0, trial.cost, trial.key))
+    return found
+
+
+def _size(trial: Trial) -> int:
+    """About how large a trial is: one more for sixteen times the cost."""
+    return round(math.log(trial.cost + 1, 16))

@@ -251,7 +251,7 @@ class _Running:
         if time.monotonic() - self._submitted < _GATHERED:
             return
         if self._ready:
-            self._trials.submit(ordered(self._ready))
+            self._trials.submit(ordered(self._ready, self.spark.sparkContext.defaultParallelism))
         if self._won:
             self._won.sort(key=lambda winner: -winner.trial.cost)
             self._training.submit(self._won)

@@ -48,6 +48,9 @@ DEFAULTS = {
 # have longer names than a socket may.
 SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
+# For a driver that handles few rows: Java's second compiler takes most of a core while the JVM is young, and only long
+# work over many rows is worth it.
+FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
     "spark.sql.shuffle.partitions": "2",

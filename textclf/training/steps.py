@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ from textclf.training.settings import FitSettings
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
 _COMPILED = 32  # networks kept for the next fit of the same shape
-_WATCHED = 512  # held-out rows of one call at most
+_WATCHED = 64  # held-out rows scored at once: few of them are there to fill the last part
+_SLICES = 16  # a wider window is gathered: a program of many slices compiles long
 _QUICKLY: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
 }  # it runs once
 _TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
 
@@ -45,17 +48,15 @@ class Steps:
     """One network's compiled functions, and the state that a fit begins with.
 
     Attributes:
-        step: State, inputs, labels, order, number of the step and of the rows, class weights, and the batch size, for
-            each of which it is compiled: the state after it.
-        watch: State, inputs, labels, rows and how many of them count: their summed loss, and how many are right.
-        initial: By seed: trained and other variables.
+        epoch: State, inputs, labels, class weights, the order of the training rows and how many they are, the learning
+            rate of each step, the held rows and how many they are, and the batch size, for each of which it is
+            compiled: the state after an epoch, and for training and held rows their summed loss and how many are right.
     """
 
     model: Any
     build: Callable[[], Any]
     optimizer: Any
-    step: Callable[..., Any]
-    watch: Callable[..., Any]
+    epoch: Callable[..., Any]
     initial: dict[int, list[list[Any]]] = field(default_factory=dict)
 
     def begin(self, seed: int, weigh: Callable[[Any], Any]) -> list[list[Any]]:
@@ -71,11 +72,10 @@ class Steps:
         copies = [[jnp.array(np.array(variable.value)) for variable in part] for part in _variables(self.model)]
         return [*copies, [jnp.array(np.zeros(each.shape, each.dtype)) for each in self.optimizer.variables]]
 
-    @property
-    def rate_place(self) -> int:
-        """Where the learning rate stands among the optimizer's variables."""
-        names = [variable.path.split("/")[-1] for variable in self.optimizer.variables]
-        return names.index("learning_rate")
+
+def _rate_place(optimizer: Any) -> int:
+    """Where the learning rate stands among the optimizer's variables."""
+    return [variable.path.split("/")[-1] for variable in optimizer.variables].index("learning_rate")
 
 
 def _variables(model: Any) -> tuple[list[Any], list[Any]]:
@@ -126,6 +126,8 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
     model, initial = drawn(build, seed)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
+    place = _rate_place(optimizer)
+    _by_products(model)
 
     def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
         if shape.outputs == 1:
@@ -144,77 +146,111 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
 
     gradient = jax.value_and_grad(objective, has_aux=True)
 
-    def step(
-        state: Any, inputs: Any, labels: Any, order: Any, number: Any, rows: Any, class_weights: Any, batch_size: int
-    ) -> Any:
-        trained, others, moments, sums = state
-        places = number * batch_size + jnp.arange(batch_size)
-        chosen = order[places]
-        counts = (places < rows).astype(jnp.float32)
-        found, slopes = gradient(trained, others, inputs[chosen], labels[chosen], counts, class_weights[labels[chosen]])
-        trained, moments = optimizer.stateless_apply(moments, slopes, trained)
-        return (trained, found[1][0], moments, sums + found[1][1]), number + 1
+    def epoch(
+        state: Any, inputs: Any, labels: Any, class_weights: Any, order: Any, rows: Any, rates: Any, held: Any,
+        held_rows: Any, batch_size: int,
+    ) -> Any:  # fmt: skip
+        def train(number: Any, carried: Any) -> Any:
+            trained, others, moments, sums = carried
+            places = number * batch_size + jnp.arange(batch_size)
+            chosen = jax.lax.dynamic_slice(order, (number * batch_size,), (batch_size,))
+            counts = (places < rows).astype(jnp.float32)
+            weights = class_weights[labels[chosen]]
+            found, slopes = gradient(trained, others, inputs[chosen], labels[chosen], counts, weights)
+            moments = [*moments[:place], rates[number], *moments[place + 1 :]]
+            trained, moments = optimizer.stateless_apply(moments, slopes, trained)
+            # Lists, as they came: a state of tuples would be another program to compile.
+            return list(trained), list(found[1][0]), list(moments), sums + found[1][1]
 
-    def watch(state: Any, inputs: Any, labels: Any, chosen: Any, rows: Any) -> Any:
-        outputs, _ = model.stateless_call(state[0], state[1], inputs[chosen], training=False)
-        each, right = losses(outputs, labels[chosen])
-        counts = jnp.arange(len(chosen)) < rows
-        return jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
+        def watch(number: Any, sums: Any) -> Any:
+            chosen = jax.lax.dynamic_slice(held, (number * _WATCHED,), (_WATCHED,))
+            outputs, _ = model.stateless_call(trained, others, inputs[chosen], training=False)
+            each, right = losses(outputs, labels[chosen])
+            counts = number * _WATCHED + jnp.arange(_WATCHED) < held_rows
+            return sums + jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
 
-    compiled = jax.jit(step, donate_argnums=0, static_argnames="batch_size")
-    return Steps(model, build, optimizer, compiled, jax.jit(watch), {seed: initial})
+        begun = (*state, jnp.zeros(2))
+        trained, others, moments, sums = jax.lax.fori_loop(0, -(-rows // batch_size), train, begun)
+        watched = jax.lax.fori_loop(0, -(-held_rows // _WATCHED), watch, jnp.zeros(2))
+        return [trained, others, moments], jnp.stack([sums, watched])
+
+    return Steps(
+        model, build, optimizer, jax.jit(epoch, donate_argnums=0, static_argnames="batch_size"), {seed: initial}
+    )
+
+
+def _by_products(model: Any) -> None:
+    """Have the graph's convolutions computed as products of matrices.
+
+    XLA leaves a convolution to its fast kernels on a CPU only outside loops; within one it took 10 to 20 times as long.
+    """
+    from keras import layers
+
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv1D):
+            layer.call = partial(_convolution, layer)
+
+
+def _convolution(layer: Any, inputs: Any) -> Any:
+    """What Keras' layer gives; its padding is valid, its stride 1."""
+    return layer.activation(_convolve(inputs, layer.kernel) + layer.bias)
+
+
+def _convolve(inputs: Any, kernel: Any) -> Any:
+    """Valid convolution with stride 1: (batch, length, dim) by (width, dim, filters) to (batch, places, filters)."""
+    import jax.numpy as jnp
+
+    kernel = jnp.asarray(kernel)
+    width, dim, filters = kernel.shape
+    batch, length, _ = inputs.shape
+    places = length - width + 1
+    if width <= _SLICES:
+        windows = jnp.concatenate([inputs[:, first : first + places] for first in range(width)], axis=-1)
+    else:
+        windows = inputs[:, np.arange(places)[:, None] + np.arange(width)]
+    found = windows.reshape(batch * places, width * dim) @ kernel.reshape(width * dim, filters)
+    return found.reshape(batch, places, filters)
 
 
 class Fitting:
     """One fit in progress: an epoch at a time, its measures after each.
 
     Args:
-        inputs: Sequences of all rows of the source, shape (rows, length).
+        inputs: Sequences of all rows of the source, shape (rows, length), rows and length rounded up.
         labels: Shape (rows,).
+        class_weights: Shape (labels,).
+        held: Numbers of the rows that are measured after each epoch and not trained on.
         weigh: Gives a fresh model its pretrained vectors.
     """
 
     def __init__(
-        self, steps: Steps, inputs: Any, labels: Any, settings: FitSettings, weigh: Callable[[Any], Any]
-    ) -> None:
-        self._steps, self._settings = steps, settings
-        self._inputs, self._labels = inputs, labels
+        self, steps: Steps, inputs: Indices, labels: Indices, class_weights: Floats, held: Ints, settings: FitSettings,
+        weigh: Callable[[Any], Any],
+    ) -> None:  # fmt: skip
+        import jax.numpy as jnp
+
+        self._steps, self._settings, self._rows = steps, settings, len(inputs)
+        self._data = jnp.array(inputs), jnp.array(labels), jnp.array(class_weights)
+        self._held = jnp.array(_filled(held, self._rows, _WATCHED)), np.int32(len(held))
         self._state: Any = steps.begin(settings.seed, weigh)
-        self._place = steps.rate_place
         self._sizes = [size for epochs, size in settings.stretches for _ in epochs]
         self._generator = np.random.default_rng(settings.seed)
         self.rate = settings.learning_rate
 
-    def epoch(self, train: Ints, class_weights: Floats, epoch: int) -> tuple[float, float]:
-        """Train on rows in a new order; mean loss and accuracy while it lasted."""
-        import jax.numpy as jnp
-
+    def epoch(self, train: Ints, epoch: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Train on rows in a new order: mean loss and accuracy on them while it lasted, and on the held ones then."""
         batch = self._sizes[epoch]
-        count = -(-len(train) // batch)
-        order = np.zeros(bucket(count) * batch, np.int32)
-        order[: len(train)] = self._generator.permutation(train)
-        rest = jnp.array(order), jnp.int32(len(train)), jnp.array(class_weights)
-        state: Any = (*self._state, jnp.zeros(2))
-        number = jnp.int32(0)
-        for step in range(count):
-            if step == 0 or self._settings.schedule == "cosine":
-                state[2][self._place] = jnp.float32(self._rate((epoch * count + step) / count))
-            state, number = self._steps.step(
-                state, self._inputs, self._labels, rest[0], number, *rest[1:], batch_size=batch
-            )
-        self._state = state[:3]
-        loss, right = np.asarray(state[3]) / len(train)
-        return float(loss), float(right)
-
-    def watch(self, held: Ints) -> tuple[float, float]:
-        """Mean loss and accuracy on rows that are not trained on."""
-        sums, size = np.zeros(2), min(bucket(len(held)), _WATCHED)
-        for begin in range(0, len(held), size):
-            part = held[begin : begin + size]
-            chosen = np.zeros(size, np.int32)
-            chosen[: len(part)] = part
-            sums += np.asarray(self._steps.watch(self._state, self._inputs, self._labels, chosen, len(part)))
-        return float(sums[0] / len(held)), float(sums[1] / len(held))
+        order = _filled(self._generator.permutation(train), self._rows, batch)
+        rates = self._rates(epoch, -(-len(train) // batch), len(order) // batch)
+        self._state, sums = self._steps.epoch(
+            self._state, *self._data, order, np.int32(len(train)), rates, *self._held, batch_size=batch
+        )
+        (loss, right), (held_loss, held_right) = np.asarray(sums, np.float64)
+        held = max(int(self._held[1]), 1)
+        return (float(loss / len(train)), float(right / len(train))), (
+            float(held_loss / held),
+            float(held_right / held),
+        )
 
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order of the graph."""
@@ -222,7 +258,17 @@ class Fitting:
         assign(model, self._state[:2])
         return list(model.get_weights())
 
-    def _rate(self, epochs: float) -> float:
+    def _rates(self, epoch: int, count: int, length: int) -> Floats:
+        """The learning rate of each of an epoch's steps, filled up to a length that all folds share."""
         if self._settings.schedule != "cosine":
-            return self.rate
-        return self._settings.learning_rate * 0.5 * (1 + math.cos(math.pi * epochs / self._settings.epochs))
+            return np.full(length, self.rate, np.float32)
+        epochs = epoch + np.arange(length) / count
+        share = 0.5 * (1 + np.cos(math.pi * epochs / self._settings.epochs))
+        return (self._settings.learning_rate * share).astype(np.float32)
+
+
+def _filled(rows: Ints, size: int, part: int) -> Indices:
+    """Row numbers, followed by zeros up to a whole number of parts that holds ``size`` of them."""
+    filled = np.zeros(bucket(-(-size // part)) * part, np.int32)
+    filled[: len(rows)] = rows
+    return filled

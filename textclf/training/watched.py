@@ -76,8 +76,6 @@ def fit_watched(
 def _with_steps(
     network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
 ) -> Watched:
-    import jax.numpy as jnp
-
     # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
     shape = InputShape(bucket(network.shape.vocabulary), inputs.width, network.shape.labels)
     rows = bucket(len(labels))
@@ -87,16 +85,17 @@ def _with_steps(
     numbers[: len(labels)] = labels
     steps = steps_of(network.made, network.hyperparameters, shape, settings.seed)
     wide = replace(network, shape=shape)
-    fitting = Fitting(steps, jnp.array(padded), jnp.array(numbers), settings, lambda model: _weigh(wide, model))
     weights_of = row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
     if weights_of is not None:
         balance[labels] = weights_of
+    fitting = Fitting(steps, padded, numbers, balance, held, settings, lambda model: _weigh(wide, model))
     history: History = {}
     for epoch in range(settings.epochs):
-        measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, balance, epoch), strict=True))
+        taught, watched_now = fitting.epoch(train, epoch)
+        measured = dict(zip(("loss", "accuracy"), taught, strict=True))
         if len(held):
-            measured |= dict(zip(("val_loss", "val_accuracy"), fitting.watch(held), strict=True))
+            measured |= dict(zip(("val_loss", "val_accuracy"), watched_now, strict=True))
         for name, value in measured.items():
             history.setdefault(name, []).append(value)
         _check_finite(history)
