@@ -160,7 +160,7 @@ def span(results: list[tuple[Any, Any]]) -> float:
     return float(max(result.started_at + result.seconds for _, result in results) - first)
 
 
-SEEDS = 250  # a thousand sentences each: enough that a fit takes about as long as a quick one of the tutorial's search
+SEEDS = 350  # a thousand sentences each: enough that a fit takes about as long as a quick one of the tutorial's search
 
 
 def overhead(trials: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Tasks of a search on the executors: one Spark task each, results as they end, losses tried again."""
 
+import gc
 import os
 import re
 import threading
@@ -171,19 +172,25 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
 def import_ahead(context: SparkContext, engine: str) -> None:
     """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
 
-    An import that fails will fail again where the first trial needs it, and says so there.
+    They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
+    the import. An import that fails will fail again where the first trial needs it, and says so there.
     """
 
     def load() -> None:
+        # Collections of garbage are a fifth of the time, and find nothing: what is imported stays.
+        gc.disable()
         with suppress(Exception):
             use_keras_backend(engine)
             prepare_engine()
+        gc.freeze()
+        gc.enable()
 
     def begin(_: int) -> None:
         threading.Thread(target=load, daemon=True).start()
 
     slots = context.defaultParallelism
-    context.parallelize(range(slots), slots).foreach(begin)
+    with worker_environment(context, engine):
+        context.parallelize(range(slots), slots).foreach(begin)
 
 
 def _gone(times: int) -> str:

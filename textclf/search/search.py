@@ -93,20 +93,21 @@ def search_models(
     begun = time.monotonic()
     # Before anything runs: a mistake in the space must not cost an hour.
     fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
+    engine = pipeline.train.keras_backend
     with (
         sources_locked(spark, warehouse, list(fields), search_id, pipeline.lock.lease) as locks,
         _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
-        worker_environment(spark.sparkContext, pipeline.train.keras_backend),
     ):
         if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
-            import_ahead(spark.sparkContext, pipeline.train.keras_backend)
+            import_ahead(spark.sparkContext, engine)
         infos = encode_sources(spark, warehouse, pipeline, sources, folder)
         ledger = Ledger.of(spark, warehouse, search_id)
         known = {} if fresh else ledger.known(list(fields))
         running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
         running.progress.told = told or running.progress.told
-        running.begin(infos, fields)
-        running.finish()
+        with worker_environment(spark.sparkContext, engine):
+            running.begin(infos, fields)
+            running.finish()
         return running.report(time.monotonic() - begun)
 
 
