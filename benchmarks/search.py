@@ -161,7 +161,7 @@ def span(results: list[tuple[Any, Any]]) -> float:
     return float(max(result.started_at + result.seconds for _, result in results) - first)
 
 
-# By number of trials, times a thousand sentences: fits about as long as the tutorial's, and half as long for more of them.
+# By number of trials, times a thousand sentences: fits as long as the tutorial's, and half as long for more of them.
 SEEDS = {36: 700, 360: 350, 3600: 350}
 
 
@@ -268,9 +268,8 @@ def main() -> None:
             for trials in SEEDS:
                 found = child(f"overhead:{trials}", Path(cache))
                 share = 2 * found["span"] / found["fits"] - 1
-                print(
-                    f"{trials:>7}{found['fits'] / trials:>13.3f}{found['fits']:>10.1f}{found['span']:>18.1f}{share:>10.1%}"
-                )
+                mean = found["fits"] / trials
+                print(f"{trials:>7}{mean:>13.3f}{found['fits']:>10.1f}{found['span']:>18.1f}{share:>10.1%}", flush=True)
         elif args.thousand:
             found = child(f"thousand:{args.sources}", Path(cache))
             print(", ".join(f"{name} {value:.2f}" for name, value in found.items()))

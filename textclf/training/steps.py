@@ -7,7 +7,8 @@ and length, rows and vocabulary are rounded up so that neighbouring sources have
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -22,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 _COMPILED = 32  # networks kept for the next fit of the same shape
-_WATCHED = 64  # held-out rows scored at once: few of them are there to fill the last part
+_WATCHED = 512  # held-out rows of one call at most
 _SLICES = 16  # a wider window is gathered: a program of many slices compiles long
 _QUICKLY: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0",
@@ -49,14 +50,16 @@ class Steps:
 
     Attributes:
         epoch: State, inputs, labels, class weights, the order of the training rows and how many they are, the learning
-            rate of each step, the held rows and how many they are, and the batch size, for each of which it is
-            compiled: the state after an epoch, and for training and held rows their summed loss and how many are right.
+            rate of each step, and the batch size, for each of which it is compiled: the state after an epoch, the
+            rows' summed loss while it lasted, and how many were right.
+        watch: State, inputs, labels, rows and how many of them count: their summed loss, and how many are right.
     """
 
     model: Any
     build: Callable[[], Any]
     optimizer: Any
     epoch: Callable[..., Any]
+    watch: Callable[..., Any]
     initial: dict[int, list[list[Any]]] = field(default_factory=dict)
 
     def begin(self, seed: int, weigh: Callable[[Any], Any]) -> list[list[Any]]:
@@ -119,15 +122,16 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
     import jax
     import jax.numpy as jnp
     import keras
+    from keras import layers
 
     def build() -> Any:
         return made.build(hyperparameters, shape)
 
     model, initial = drawn(build, seed)
     optimizer = keras.optimizers.Adam()
-    optimizer.build(model.trainable_variables)
+    # Traced and thrown away: its zeros would be a program to compile for each shape, and a fit brings its own.
+    jax.eval_shape(lambda: optimizer.build(model.trainable_variables))
     place = _rate_place(optimizer)
-    _by_products(model)
 
     def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
         if shape.outputs == 1:
@@ -139,7 +143,8 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
         return -jnp.log(jnp.clip(chance, _TINY, 1 - _TINY)), right
 
     def objective(trained: Any, others: Any, inputs: Any, labels: Any, counts: Any, weights: Any) -> Any:
-        outputs, others = model.stateless_call(trained, others, inputs, training=True)
+        with _computed(model, {layers.Embedding: _lookup, layers.Conv1D: _convolution}):
+            outputs, others = model.stateless_call(trained, others, inputs, training=True)
         each, right = losses(outputs, labels)
         mean = jnp.sum(each * weights * counts) / jnp.sum(counts)
         return mean, (others, jnp.stack([jnp.sum(each * weights * counts), jnp.sum(right * counts)]))
@@ -147,10 +152,9 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
     gradient = jax.value_and_grad(objective, has_aux=True)
 
     def epoch(
-        state: Any, inputs: Any, labels: Any, class_weights: Any, order: Any, rows: Any, rates: Any, held: Any,
-        held_rows: Any, batch_size: int,
-    ) -> Any:  # fmt: skip
-        def train(number: Any, carried: Any) -> Any:
+        state: Any, inputs: Any, labels: Any, class_weights: Any, order: Any, rows: Any, rates: Any, batch_size: int
+    ) -> Any:
+        def step(number: Any, carried: Any) -> Any:
             trained, others, moments, sums = carried
             places = number * batch_size + jnp.arange(batch_size)
             chosen = jax.lax.dynamic_slice(order, (number * batch_size,), (batch_size,))
@@ -162,37 +166,45 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
             # Lists, as they came: a state of tuples would be another program to compile.
             return list(trained), list(found[1][0]), list(moments), sums + found[1][1]
 
-        def watch(number: Any, sums: Any) -> Any:
-            chosen = jax.lax.dynamic_slice(held, (number * _WATCHED,), (_WATCHED,))
-            outputs, _ = model.stateless_call(trained, others, inputs[chosen], training=False)
-            each, right = losses(outputs, labels[chosen])
-            counts = number * _WATCHED + jnp.arange(_WATCHED) < held_rows
-            return sums + jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
+        *state, sums = jax.lax.fori_loop(0, -(-rows // batch_size), step, (*state, jnp.zeros(2)))
+        return state, sums
 
-        begun = (*state, jnp.zeros(2))
-        trained, others, moments, sums = jax.lax.fori_loop(0, -(-rows // batch_size), train, begun)
-        watched = jax.lax.fori_loop(0, -(-held_rows // _WATCHED), watch, jnp.zeros(2))
-        return [trained, others, moments], jnp.stack([sums, watched])
+    def watch(state: Any, inputs: Any, labels: Any, chosen: Any, rows: Any) -> Any:
+        with _computed(model, {layers.Embedding: _lookup}):
+            outputs, _ = model.stateless_call(state[0], state[1], inputs[chosen], training=False)
+        each, right = losses(outputs, labels[chosen])
+        counts = jnp.arange(len(chosen)) < rows
+        return jnp.stack([jnp.sum(jnp.where(counts, each, 0)), jnp.sum(right & counts)])
 
-    return Steps(
-        model, build, optimizer, jax.jit(epoch, donate_argnums=0, static_argnames="batch_size"), {seed: initial}
-    )
+    compiled = jax.jit(epoch, donate_argnums=0, static_argnames="batch_size")
+    return Steps(model, build, optimizer, compiled, jax.jit(watch), {seed: initial})
 
 
-def _by_products(model: Any) -> None:
-    """Have the graph's convolutions computed as products of matrices.
+@contextmanager
+def _computed(model: Any, forms: dict[type, Callable[..., Any]]) -> Iterator[None]:
+    """Trace the graph's layers of these types within it in forms that XLA compiles better than Keras' own."""
+    changed = [layer for layer in model.layers if type(layer) in forms]
+    for layer in changed:
+        layer.call = partial(forms[type(layer)], layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            del layer.call
 
-    XLA leaves a convolution to its fast kernels on a CPU only outside loops; within one it took 10 to 20 times as long.
-    """
-    from keras import layers
 
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv1D):
-            layer.call = partial(_convolution, layer)
+def _lookup(layer: Any, inputs: Any) -> Any:
+    """What Keras' layer gives, whose check of the indices takes long to compile; an encoder's are all in bounds."""
+    import jax.numpy as jnp
+
+    return jnp.asarray(layer.embeddings).at[inputs].get(mode="promise_in_bounds")
 
 
 def _convolution(layer: Any, inputs: Any) -> Any:
-    """What Keras' layer gives; its padding is valid, its stride 1."""
+    """What Keras' layer gives where its padding is valid and its stride 1, as a product of matrices.
+
+    XLA has fast kernels for a convolution on a CPU only outside of loops: within one it took 10 to 20 times as long.
+    """
     return layer.activation(_convolve(inputs, layer.kernel) + layer.bias)
 
 
@@ -219,38 +231,44 @@ class Fitting:
         inputs: Sequences of all rows of the source, shape (rows, length), rows and length rounded up.
         labels: Shape (rows,).
         class_weights: Shape (labels,).
-        held: Numbers of the rows that are measured after each epoch and not trained on.
         weigh: Gives a fresh model its pretrained vectors.
     """
 
     def __init__(
-        self, steps: Steps, inputs: Indices, labels: Indices, class_weights: Floats, held: Ints, settings: FitSettings,
+        self, steps: Steps, inputs: Indices, labels: Indices, class_weights: Floats, settings: FitSettings,
         weigh: Callable[[Any], Any],
     ) -> None:  # fmt: skip
         import jax.numpy as jnp
 
-        self._steps, self._settings, self._rows = steps, settings, len(inputs)
-        self._data = jnp.array(inputs), jnp.array(labels), jnp.array(class_weights)
-        self._held = jnp.array(_filled(held, self._rows, _WATCHED)), np.int32(len(held))
+        self._steps, self._settings = steps, settings
+        self._inputs, self._labels, self._weights = jnp.array(inputs), jnp.array(labels), class_weights
         self._state: Any = steps.begin(settings.seed, weigh)
         self._sizes = [size for epochs, size in settings.stretches for _ in epochs]
         self._generator = np.random.default_rng(settings.seed)
         self.rate = settings.learning_rate
 
-    def epoch(self, train: Ints, epoch: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Train on rows in a new order: mean loss and accuracy on them while it lasted, and on the held ones then."""
+    def epoch(self, train: Ints, epoch: int) -> tuple[float, float]:
+        """Train on rows in a new order; mean loss and accuracy while it lasted."""
         batch = self._sizes[epoch]
-        order = _filled(self._generator.permutation(train), self._rows, batch)
+        # As long for every fold of the source, and for all of its rows.
+        order = np.zeros(bucket(-(-len(self._labels) // batch)) * batch, np.int32)
+        order[: len(train)] = self._generator.permutation(train)
         rates = self._rates(epoch, -(-len(train) // batch), len(order) // batch)
         self._state, sums = self._steps.epoch(
-            self._state, *self._data, order, np.int32(len(train)), rates, *self._held, batch_size=batch
+            self._state, self._inputs, self._labels, self._weights, order, np.int32(len(train)), rates, batch_size=batch
         )
-        (loss, right), (held_loss, held_right) = np.asarray(sums, np.float64)
-        held = max(int(self._held[1]), 1)
-        return (float(loss / len(train)), float(right / len(train))), (
-            float(held_loss / held),
-            float(held_right / held),
-        )
+        loss, right = np.asarray(sums, np.float64) / len(train)
+        return float(loss), float(right)
+
+    def watch(self, held: Ints) -> tuple[float, float]:
+        """Mean loss and accuracy on rows that are not trained on."""
+        sums, size = np.zeros(2), min(bucket(len(held)), _WATCHED)
+        for begin in range(0, len(held), size):
+            part = held[begin : begin + size]
+            chosen = np.zeros(size, np.int32)
+            chosen[: len(part)] = part
+            sums += np.asarray(self._steps.watch(self._state, self._inputs, self._labels, chosen, len(part)))
+        return float(sums[0] / len(held)), float(sums[1] / len(held))
 
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order of the graph."""
@@ -265,10 +283,3 @@ class Fitting:
         epochs = epoch + np.arange(length) / count
         share = 0.5 * (1 + np.cos(math.pi * epochs / self._settings.epochs))
         return (self._settings.learning_rate * share).astype(np.float32)
-
-
-def _filled(rows: Ints, size: int, part: int) -> Indices:
-    """Row numbers, followed by zeros up to a whole number of parts that holds ``size`` of them."""
-    filled = np.zeros(bucket(-(-size // part)) * part, np.int32)
-    filled[: len(rows)] = rows
-    return filled

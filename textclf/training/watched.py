@@ -89,13 +89,12 @@ def _with_steps(
     balance = np.ones(network.shape.labels, np.float32)
     if weights_of is not None:
         balance[labels] = weights_of
-    fitting = Fitting(steps, padded, numbers, balance, held, settings, lambda model: _weigh(wide, model))
+    fitting = Fitting(steps, padded, numbers, balance, settings, lambda model: _weigh(wide, model))
     history: History = {}
     for epoch in range(settings.epochs):
-        taught, watched_now = fitting.epoch(train, epoch)
-        measured = dict(zip(("loss", "accuracy"), taught, strict=True))
+        measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, epoch), strict=True))
         if len(held):
-            measured |= dict(zip(("val_loss", "val_accuracy"), watched_now, strict=True))
+            measured |= dict(zip(("val_loss", "val_accuracy"), fitting.watch(held), strict=True))
         for name, value in measured.items():
             history.setdefault(name, []).append(value)
         _check_finite(history)
