@@ -16,7 +16,7 @@ from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Location
 
 _EVERY, _LATEST = 2.0, 10.0  # seconds between two commits: at least, and at most
-_SHARE = 0.1  # of the time may pass in commits: on a small machine they take a core that trials wait for
+_SHARE = 0.05  # of the time may pass in commits: on a small machine they take a core that trials wait for
 _ENDED = ("succeeded", "diverged", "failed")
 
 
