@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import numpy as np
+import pytest
+
 from tests.search.test_choice import INFO
 from textclf.config import SearchPlan, Space, parse_pipeline
 from textclf.search.race import Race, entrants, ordered
@@ -68,3 +71,17 @@ def test_large_trials_first_and_candidates_side_by_side_a_fold_in_turn() -> None
     begun = [networks[place : place + 6] for place in range(0, 27, 6)]
     assert begun[0] == [(8, 0), (9, 0), (8, 1), (9, 1), (8, 2), (9, 2)]  # the quicker slot is free first
     assert begun[-1] == [(1, 0), (1, 1), (1, 2)]
+
+
+def test_a_trial_that_finds_no_memory_loses_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encoded_source(_: object) -> None:
+        np.zeros(1 << 58)  # an eighth of what a processor can address
+
+    monkeypatch.setattr("textclf.search.trial.encoded_source", encoded_source)
+    first = race_of(SearchPlan(strategy="grid", folds=2, space={"num_filters": [2]})).begin()[0]
+
+    result = first.run()
+
+    assert (result.key, result.status, result.accuracy) == (first.key, FAILED, None)
+    assert result.error is not None
+    assert "MemoryError: Unable to allocate" in result.error
