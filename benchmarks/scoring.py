@@ -32,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ STEPS = ("read", "transport", "compute")
 WAYS = (*SLOW, "ours", "ids", "copy")
 
 
+@cache
 def vocabulary() -> list[str]:
     """Invented words, the most frequent first."""
     rng, letters = np.random.default_rng(1), np.array(list("abcdefghijklmnopqrstuvwxyz"))
