@@ -8,8 +8,8 @@ Every way has a process of its own, two slots, one after the other:
   the baseline's trials, the training of the winner, its test and every write.
 
 ``--overhead`` measures what the fan-out costs beside the fits, for 36 to 3,600 trials: the time of both slots from the
-first trial's begin to the last one's end, over the sum of the fits. ``--thousand`` searches a
-thousand sources in one job and prints the peak memory of the driver.
+first trial's begin to the last one's end, over the sum of the fits. ``--thousand`` searches a thousand sources in one
+job and prints the peak memory of the driver.
 
     python benchmarks/search.py [--overhead | --thousand]
 

@@ -8,6 +8,7 @@ from textclf import recorded
 from textclf.job import Job, add_source, parser, run
 from textclf.search.search import Report
 from textclf.search.summary import raise_for
+from textclf.session import FEW_ROWS
 
 
 def work(job: Job) -> None:
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     again.add_argument("--resume", action="store_true", help="keep trials that have ended before (the default)")
     again.add_argument("--fresh", action="store_true", help="run every trial anew")
     made.add_argument("--figures", metavar="FOLDER", help="draw the space and the winner's learning curves there")
-    return run("search_models", made, work, argv)
+    return run("search_models", made, work, argv, spark=FEW_ROWS)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from textclf import recorded
 from textclf.errors import UsageError
 from textclf.job import Job, add_source, parser, run
 from textclf.logs import say
+from textclf.session import FEW_ROWS
 from textclf.training.train import TrainedModel
 
 
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a hyperparameter or fit setting")
     made.add_argument("--figures", metavar="FOLDER", help="draw history, confusion matrix and reliability there")
     made.add_argument("--promote", action="store_true", help="make the new version the champion")
-    return run("train_model", made, work, argv)
+    return run("train_model", made, work, argv, spark=FEW_ROWS)
 
 
 if __name__ == "__main__":

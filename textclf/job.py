@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -16,11 +16,10 @@ from textclf.described import described
 from textclf.errors import UsageError
 from textclf.metrics import Measured, emit
 from textclf.outcome import end_with, keep
-from textclf.session import FEW_ROWS, open_session
+from textclf.session import open_session
 from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
 
-_TRAINING = ("train_model", "search_models")  # their rows are in Python nearly all of the time
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
 """What a job does around its session and its work."""
 
@@ -97,6 +96,7 @@ def run(
     *,
     kept: Callable[[argparse.Namespace], bool] = lambda args: True,  # noqa: ARG005 - the usual job
     around: Around = lambda args, pipeline, record: nullcontext(),  # noqa: ARG005
+    spark: Mapping[str, str] | None = None,
 ) -> int:
     """Run a job's work and return its exit code.
 
@@ -106,13 +106,14 @@ def run(
     Args:
         kept: Whether the record is added to ``runs`` and measured; jobs that only look at tables leave no trace.
         around: Is entered before Spark starts, and sees what session and work raise.
+        spark: The job's own defaults of Spark settings.
     """
     args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
     with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
-        code = _attempt(args, record, work, named, around, kept=kept(args))
+        code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
     sys.stdout.write(record.to_json() + "\n")
     sys.stdout.flush()
     return code
@@ -131,6 +132,7 @@ def _attempt(
     around: Around,
     *,
     kept: bool,
+    settings: Mapping[str, str] | None,
 ) -> int:
     job: Job | None = None
     code = 0
@@ -139,7 +141,6 @@ def _attempt(
         logs.use_format(pipeline.logs.format)
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
-            settings = FEW_ROWS if record.job in _TRAINING else {}
             spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
             record.spark_app_id = spark.sparkContext.applicationId
             job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)

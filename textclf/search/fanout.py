@@ -1,6 +1,5 @@
 """Tasks of a search on the executors: one Spark task each, results as they end, losses tried again."""
 
-import gc
 import os
 import re
 import threading
@@ -14,7 +13,7 @@ from pyspark import Accumulator, AccumulatorParam, InheritableThread, SparkConte
 from pyspark.errors import PySparkException
 
 from textclf.errors import TextclfError
-from textclf.settled import settle
+from textclf.settled import loading, settle
 from textclf.training.network import prepare_engine, use_keras_backend
 
 _TRIES = 3  # a task that took its process with it as often is given up
@@ -177,13 +176,9 @@ def import_ahead(context: SparkContext, engine: str) -> None:
     """
 
     def load() -> None:
-        # Collections of garbage are a fifth of the time, and find nothing: what is imported stays.
-        gc.disable()
-        with suppress(Exception):
+        with suppress(Exception), loading():
             use_keras_backend(engine)
             prepare_engine()
-        gc.freeze()
-        gc.enable()
 
     def begin(_: int) -> None:
         threading.Thread(target=load, daemon=True).start()

@@ -160,7 +160,7 @@ def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
     for trial in trials:
         candidate = trial.info.source, trial.choice, trial.settings.epochs, trial.outer
         by_candidate.setdefault(candidate, []).append(trial)
-    largest = sorted(by_candidate.values(), key=lambda folds: (-_size(folds[0]), -folds[0].cost, folds[0].key))
+    largest = sorted(by_candidate.values(), key=lambda folds: (-folds[0].cost, folds[0].key))
     found = []
     for begin in range(0, len(largest), slots):
         group = [trial for folds in largest[begin : begin + slots] for trial in folds]

@@ -53,6 +53,7 @@ class Steps:
             rate of each step, and the batch size, for each of which it is compiled: the state after an epoch, the
             rows' summed loss while it lasted, and how many were right.
         watch: State, inputs, labels, rows and how many of them count: their summed loss, and how many are right.
+        initial: By seed: trained and other variables.
     """
 
     model: Any
