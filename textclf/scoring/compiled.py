@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from textclf.artifact import Artifact
 from textclf.scoring.fold import fold
-from textclf.scoring.folded import Folded, Pool
+from textclf.scoring.folded import Folded, Pool, aligned
 from textclf.scoring.scorer import TokenScorer
 from textclf.text.index import TokenIndex
 from textclf.text.jit import numba_runs
@@ -16,7 +16,8 @@ from textclf.text.jit import numba_runs
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Doubles = npt.NDArray[np.float64]
-_LANES = 16  # see kernels.dense
+_UNITS = 8  # see kernels.dense
+_ROWS = 2048  # texts at a time: what one layer gives the next need not go to the memory and back
 
 
 def loops() -> ModuleType:
@@ -57,13 +58,15 @@ class CompiledScorer(TokenScorer):
 
     def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
         """Probabilities of texts as token indices, shape (n, labels)."""
-        logits = self.features(flat, offsets)
-        for layer, (kernel, bias) in self._dense.items():
-            inputs, logits = logits, np.empty((len(offsets) - 1, len(bias)))
-            self.loops.dense(inputs, kernel, bias, layer == "hidden", logits)
         labels = len(self.about.labels)
-        scores = np.empty((len(logits), labels), np.float32)
-        self.loops.probabilities(logits[:, : 1 if labels == 2 else labels].copy(), scores)
+        scores = np.empty((len(offsets) - 1, labels), np.float32)
+        for begin in range(0, len(scores), _ROWS):
+            logits = self.features(flat, offsets[begin : begin + _ROWS + 1])
+            for layer, (kernel, bias) in self._dense.items():
+                inputs, logits = logits, np.empty((len(logits), len(bias)))
+                self.loops.dense(inputs, kernel, bias, layer == "hidden", logits)
+            used = logits[:, : 1 if labels == 2 else labels].copy()
+            self.loops.probabilities(used, scores[begin : begin + _ROWS])
         return scores
 
     def pools(self) -> list[tuple[Pool, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
@@ -102,6 +105,6 @@ class CompiledScorer(TokenScorer):
 
 
 def _padded(kernel: Doubles, bias: Doubles) -> tuple[Doubles, Doubles]:
-    """A dense layer, filled up with units of zeros to a multiple of 16."""
-    more = -len(bias) % _LANES
-    return np.pad(kernel, ((0, 0), (0, more))), np.pad(bias, (0, more))
+    """A dense layer, filled up with units of zeros to whole vectors, at addresses that are read fast."""
+    more = -len(bias) % _UNITS
+    return aligned(np.pad(kernel, ((0, 0), (0, more)))), aligned(np.pad(bias, (0, more)))

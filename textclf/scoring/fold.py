@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.scoring.folded import About, Folded, Pool
+from textclf.scoring.folded import About, Folded, Pool, aligned
 from textclf.text.index import TokenIndex
 
 MAX_TABLE_BYTES = 1 << 30
@@ -60,7 +60,7 @@ def fold(artifact: Artifact, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bo
         golden_scores=artifact.golden.scores,
         **given,
     )
-    return Folded(about, {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+    return Folded(about, {name: aligned(tensor) for name, tensor in tensors.items()})
 
 
 def check_folds(artifact: Artifact) -> None:

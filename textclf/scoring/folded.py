@@ -14,6 +14,18 @@ from safetensors.numpy import save
 from textclf.files import PRIVATE, replace_file
 
 _METADATA = "textclf"
+_LINE = 64  # bytes of a line of the processor's cache, and of its longest vectors
+
+
+def aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array at an address that is a multiple of 64, copied where it lies elsewhere."""
+    if array.ctypes.data % _LINE == 0 and array.flags.c_contiguous:
+        return array
+    room = np.empty(array.nbytes + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    made: npt.NDArray[Any] = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    made[...] = array
+    return made
 
 
 @dataclass(frozen=True)

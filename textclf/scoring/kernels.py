@@ -10,38 +10,67 @@ from typing import Any
 import numpy as np
 
 from textclf.text.jit import kernel
+from textclf.text.lanes import add, filled, larger, load, multiply, store
 
 _LOWEST = np.float32(-np.inf)
+_NOTHING = np.float64(0)
+_FLOATS, _DOUBLES = 16, 8  # numbers of a vector
 
 
 @kernel
-def _stronger_of_few(table: Any, rows: Any, first: int, width: int, best: Any, better: Any) -> None:
-    """The larger of ``best`` and the sum of up to five rows of the table, into ``better``.
+def _window(table: Any, rows: Any, first: int, width: int, filters: int, at: int) -> Any:
+    """The sum of the table's rows for a window, in their order: its filters from ``at``, a vector of them."""
+    total = load(table, rows[first] * filters + at)
+    for number in range(1, width):
+        total = add(total, load(table, (rows[first + number] + number) * filters + at))
+    return total
 
-    One loop for each width keeps the sums in registers. Two arrays, because a maximum in place becomes a masked
-    store, which takes most of the time on processors of AMD.
-    """
-    a, b, c, d, e = rows[first], rows[first + 1] + 1, rows[first + 2] + 2, rows[first + 3] + 3, rows[first + 4] + 4
-    if width == 1:
+
+@kernel
+def _strongest_of_four(table: Any, rows: Any, windows: int, width: int, at: int, start: Any, best: Any) -> None:
+    """Four vectors of ``_strongest``; from window to window they stay in registers."""
+    filters = len(best)
+    a, b = load(start, at), load(start, at + _FLOATS)
+    c, d = load(start, at + 2 * _FLOATS), load(start, at + 3 * _FLOATS)
+    for first in range(windows):
+        a = larger(_window(table, rows, first, width, filters, at), a)
+        b = larger(_window(table, rows, first, width, filters, at + _FLOATS), b)
+        c = larger(_window(table, rows, first, width, filters, at + 2 * _FLOATS), c)
+        d = larger(_window(table, rows, first, width, filters, at + 3 * _FLOATS), d)
+    store(best, at, a)
+    store(best, at + _FLOATS, b)
+    store(best, at + 2 * _FLOATS, c)
+    store(best, at + 3 * _FLOATS, d)
+
+
+@kernel
+def _strongest_of_one(table: Any, rows: Any, windows: int, width: int, at: int, start: Any, best: Any) -> None:
+    filters, found = len(best), load(start, at)
+    for first in range(windows):
+        found = larger(_window(table, rows, first, width, filters, at), found)
+    store(best, at, found)
+
+
+@kernel
+def _strongest(table: Any, rows: Any, windows: int, width: int, start: Any, best: Any) -> None:
+    """Of each filter the strongest window, or ``start`` where that is stronger, into ``best``."""
+    filters, at = len(best), 0
+    while at + 4 * _FLOATS <= filters:
+        _strongest_of_four(table, rows, windows, width, at, start, best)
+        at += 4 * _FLOATS
+    while at < filters:  # the last vector begins before the end of the one before it where it would be too long
+        _strongest_of_one(table, rows, windows, width, min(at, filters - _FLOATS), start, best)
+        at += _FLOATS
+
+
+@kernel
+def _strongest_of_few(table: Any, rows: Any, windows: int, width: int, total: Any, start: Any, best: Any) -> None:
+    """The same for fewer filters than a vector has numbers."""
+    best[:] = start
+    for first in range(windows):
+        _add_rows(table, rows, first, width, total)
         for j in range(len(best)):
-            value = table[a, j]
-            better[j] = value if value > best[j] else best[j]
-    elif width == 2:
-        for j in range(len(best)):
-            value = table[a, j] + table[b, j]
-            better[j] = value if value > best[j] else best[j]
-    elif width == 3:
-        for j in range(len(best)):
-            value = table[a, j] + table[b, j] + table[c, j]
-            better[j] = value if value > best[j] else best[j]
-    elif width == 4:
-        for j in range(len(best)):
-            value = table[a, j] + table[b, j] + table[c, j] + table[d, j]
-            better[j] = value if value > best[j] else best[j]
-    else:
-        for j in range(len(best)):
-            value = table[a, j] + table[b, j] + table[c, j] + table[d, j] + table[e, j]
-            better[j] = value if value > best[j] else best[j]
+            best[j] = total[j] if total[j] > best[j] else best[j]
 
 
 @kernel
@@ -52,12 +81,6 @@ def _add_rows(table: Any, rows: Any, first: int, width: int, total: Any) -> None
         row = rows[first + number] + number
         for j in range(len(total)):
             total[j] += table[row, j]
-
-
-@kernel
-def _stronger(values: Any, best: Any, better: Any) -> None:
-    for j in range(len(best)):
-        better[j] = values[j] if values[j] > best[j] else best[j]
 
 
 @kernel
@@ -85,31 +108,32 @@ def pool_windows(
         out: float64, shape (n, features); the filters' columns begin at ``column``.
     """
     filters = len(bias)
-    rows = np.zeros(max_length + max(width, 5), np.int64)
-    empty, total, best = (
-        np.empty(filters, np.float32),
-        np.empty(filters, np.float32),
-        np.empty((2, filters), np.float32),
-    )
+    rows = np.zeros(max_length + width, np.int64)
+    lowest, empty = np.full(filters, _LOWEST, np.float32), np.empty(filters, np.float32)
+    total, best = np.empty(filters, np.float32), np.empty(filters, np.float32)
     _add_rows(table, rows, 0, width, empty)
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
         begin = max(offsets[row], end - max_length)
-        length, now = end - begin, 0
-        if length <= max_length - width:  # at least one window is all padding
-            best[0] = empty
-        else:
-            best[0] = _LOWEST
+        length = end - begin
+        windows = min(length, max_length - width + 1)
+        start = empty if length <= max_length - width else lowest  # at least one window is all padding, or none
         _place(flat, begin, end, width, rows)
-        for first in range(min(length, max_length - width + 1)):
-            if width <= 5:
-                _stronger_of_few(table, rows, first, width, best[now], best[1 - now])
-            else:
-                _add_rows(table, rows, first, width, total)
-                _stronger(total, best[now], best[1 - now])
-            now = 1 - now
+        # The usual widths by name: the compiler then makes one sum without a loop of each.
+        if filters < _FLOATS:
+            _strongest_of_few(table, rows, windows, width, total, start, best)
+        elif width == 1:
+            _strongest(table, rows, windows, 1, start, best)
+        elif width == 3:
+            _strongest(table, rows, windows, 3, start, best)
+        elif width == 4:
+            _strongest(table, rows, windows, 4, start, best)
+        elif width == 5:
+            _strongest(table, rows, windows, 5, start, best)
+        else:
+            _strongest(table, rows, windows, width, start, best)
         for j in range(filters):
-            value = best[now, j] + bias[j]
+            value = best[j] + bias[j]
             out[row, column + j] = value if not relu or value > 0 else np.float32(0)
 
 
@@ -143,22 +167,35 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
 
 
 @kernel
+def _scaled(inputs: Any, weights: Any, row: int, number: int, units: int, at: int) -> Any:
+    return multiply(filled(inputs[row, number]), load(weights, number * units + at))
+
+
+@kernel
 def dense(inputs: Any, weights: Any, bias: Any, relu: bool, out: Any) -> None:
     """A dense layer, all float64: (n, inputs) times (inputs, units) plus (units,).
 
-    For speed, units are a multiple of 16, which is what the compiler adds at a time, and four sums run side by side,
-    because each addition waits for the one before it.
+    For speed, units are a multiple of 8, which are a vector, and four sums run side by side, because each addition
+    waits for the one before it.
     """
-    total = np.empty((4, len(bias)), np.float64)
+    count, units = weights.shape
     for row in range(len(inputs)):
-        total[:] = 0.0
-        for i in range(len(weights)):
-            value, part = inputs[row, i], i & 3
-            for j in range(len(bias)):
-                total[part, j] += value * weights[i, j]
-        for j in range(len(bias)):
-            value = (total[0, j] + total[1, j]) + (total[2, j] + total[3, j]) + bias[j]
-            out[row, j] = value if not relu or value > 0 else 0.0
+        for at in range(0, units, _DOUBLES):
+            a, b, c, d = filled(_NOTHING), filled(_NOTHING), filled(_NOTHING), filled(_NOTHING)
+            for i in range(0, count - 3, 4):
+                a = add(a, _scaled(inputs, weights, row, i, units, at))
+                b = add(b, _scaled(inputs, weights, row, i + 1, units, at))
+                c = add(c, _scaled(inputs, weights, row, i + 2, units, at))
+                d = add(d, _scaled(inputs, weights, row, i + 3, units, at))
+            i = count & ~3
+            if i < count:
+                a = add(a, _scaled(inputs, weights, row, i, units, at))
+            if i + 1 < count:
+                b = add(b, _scaled(inputs, weights, row, i + 1, units, at))
+            if i + 2 < count:
+                c = add(c, _scaled(inputs, weights, row, i + 2, units, at))
+            total = add(add(add(a, b), add(c, d)), load(bias, at))
+            store(out, row * units + at, larger(total, filled(_NOTHING)) if relu else total)
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from textclf.text.tokenizer import FILTERS
 
-SEPARATOR = -1
+SEPARATOR = 255
 OTHER, IGNORABLE, CASED = 0, 1, 2
 _BLOCK = 256
 _SIGMA = "Σ"
@@ -23,7 +23,8 @@ class CharacterTables:
     """What a tokenizer does with each character.
 
     Attributes:
-        ascii: The lower case of each byte below 128, ``SEPARATOR`` where it ends a token: int16, shape (128,).
+        ascii: The lower case of each byte below 128, ``SEPARATOR`` where it ends a token and from 128: uint8, shape
+            (256,).
         lowered: UTF-8 of the lower case of a code point, first byte lowest, 0 where it is the character itself or
             beyond the end: uint32.
         kind: Of a code point: 0 ends a token, 1 is part of one, 2 is part of one and ends it: uint8; empty where
@@ -31,7 +32,7 @@ class CharacterTables:
         casing: ``CASED``, ``IGNORABLE`` or ``OTHER`` neighbour of a capital sigma, by code point: uint8.
     """
 
-    ascii: npt.NDArray[np.int16]
+    ascii: npt.NDArray[np.uint8]
     lowered: npt.NDArray[np.uint32]
     kind: npt.NDArray[np.uint8]
     casing: npt.NDArray[np.uint8]
@@ -60,10 +61,11 @@ def character_tables(tokenizer: str) -> CharacterTables:
     return CharacterTables(_ascii(words), lowered, kind, _casing())
 
 
-def _ascii(words: bool) -> npt.NDArray[np.int16]:
-    table = np.array([ord(chr(code).lower()) for code in range(128)], np.int16)
+def _ascii(words: bool) -> npt.NDArray[np.uint8]:
+    table = np.full(256, SEPARATOR, np.uint8)
+    table[:128] = [ord(chr(code).lower()) for code in range(128)]
     ends = [not _WORD.match(chr(code)) if words else chr(code) in FILTERS + " " for code in range(128)]
-    table[ends] = SEPARATOR
+    table[:128][ends] = SEPARATOR
     return table
 
 

@@ -25,8 +25,8 @@ class TokenIndex:
     """A tokenizer of ``TOKENIZERS`` with the tokens that it is to find, index 1 first.
 
     Attributes:
-        arrays: ``sizes``, ``key_starts``, ``keys``, ``slots``, ``tags`` as ``kernels.find_tokens`` reads them; plain
-            arrays, so that they can be stored and mapped into memory.
+        arrays: ``sizes``, ``key_starts``, ``keys``, ``entries`` as ``kernels.find_tokens`` reads them; plain arrays, so
+            that they can be stored and mapped into memory.
 
     Example:
         >>> index = TokenIndex.of("keras", ["the", "food"])
@@ -47,13 +47,13 @@ class TokenIndex:
         np.cumsum((sizes + 7) // 8, out=key_starts[1:])
         padded = b"".join(token.ljust((len(token) + 7) // 8 * 8, b"\0") for token in encoded)
         keys = np.frombuffer(padded, "<u8").astype(np.uint64)
-        places = 1 << (2 * len(encoded)).bit_length()  # at most half full: a miss looks at one or two places
-        slots, tags = np.zeros(places, np.int32), np.zeros(places, np.uint64)
+        places = 1 << (2 * len(encoded)).bit_length()  # at most half full: most searches end at the first look
+        entries = np.zeros(4 * places, np.uint64)
         if numba_runs():
             from textclf.text.kernels import fill_table
 
-            fill_table(sizes, key_starts, keys, slots, tags)
-        return cls(tokenizer, {"sizes": sizes, "key_starts": key_starts, "keys": keys, "slots": slots, "tags": tags})
+            fill_table(sizes, key_starts, keys, entries)
+        return cls(tokenizer, {"sizes": sizes, "key_starts": key_starts, "keys": keys, "entries": entries})
 
     def ragged(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Indices of all known tokens end to end, and where each text's begin.
@@ -85,11 +85,10 @@ class TokenIndex:
             tables.kind,
             tables.casing,
             _SHORTEST[self.tokenizer],
-            mine["slots"],
-            mine["tags"],
             mine["sizes"],
             mine["key_starts"],
             mine["keys"],
+            mine["entries"],
             flat,
             offsets,
         )

@@ -18,6 +18,7 @@ OFF = "TEXTCLF_NUMBA"
 """Environment variable; ``off`` takes numpy where numba would do."""
 
 _spared = False
+_INSTRUCTIONS = "textclf.text.lanes"
 _LOCATOR = "textclf.text.locator.SourceLocator"
 
 
@@ -65,7 +66,8 @@ def numba_missing() -> str | None:
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call, without the interpreter's lock, and keep the code for other processes.
 
-    A kernel calls only kernels of its own module: kept code is looked up by that module's source alone.
+    A kernel calls only kernels of its own module and instructions of ``lanes``: kept code is looked up by the source
+    of these two alone.
     """
     import numba
 
@@ -80,9 +82,12 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def source_digest(module: str) -> str:
-    """SHA-256 of a module's source, wherever it was imported from."""
-    loader: Any = importlib.util.find_spec(module).loader  # type: ignore[union-attr]
-    return hashlib.sha256(loader.get_source(module).encode()).hexdigest()
+    """SHA-256 of the source of a module of kernels and of their instructions, wherever they were imported from."""
+    made = hashlib.sha256()
+    for name in (module, _INSTRUCTIONS):
+        loader: Any = importlib.util.find_spec(name).loader  # type: ignore[union-attr]
+        made.update(loader.get_source(name).encode())
+    return made.hexdigest()
 
 
 def code_name(module: str) -> str:

@@ -9,7 +9,7 @@ from textclf.text.jit import cache_folder, code_name, source_digest
 
 
 class SourceLocator(_CacheLocator):
-    """One folder for all kernels; a module's kept code is valid for one text of its source.
+    """One folder for all kernels; a module's kept code is valid for one text of its source and of ``lanes``.
 
     Executors import textclf from a zip whose path and times differ from run to run.
     """
