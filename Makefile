@@ -65,9 +65,10 @@ $(READY): requirements.lock setup.py
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^\(setuptools\|packaging\|wheel\)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build-tools.lock
 	@$(PIP) install --quiet --require-hashes -r $(VENV)/build-tools.lock
-	@# Most of the packages is never imported: what is, Python compiles when it is.
 	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
 	@$(PIP) install --quiet --no-compile --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
+	@# On all cores, while pip takes one. Where PYTHONDONTWRITEBYTECODE is set, every process would compile what it imports.
+	@$(PY) -m compileall -q -j 0 $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') >/dev/null 2>&1 || true
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.session.provision
 	@touch $@

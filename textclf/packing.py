@@ -50,11 +50,14 @@ class Packer:
             is one open file.
         codec: Compression, as Arrow calls it.
         statistics: Columns whose lowest and highest value each file notes.
+        plain: Columns whose values seldom repeat. Arrow would put each value into a dictionary first, to give it up
+            when that is too large: twice the time of a file, and a larger one.
     """
 
     columns: Sequence[str]
     codec: str = "snappy"
     statistics: Sequence[str] = ()
+    plain: Sequence[str] = ()
     _open: dict[tuple[str | None, ...], _Open] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -88,8 +91,11 @@ class Packer:
 
     def _writer(self, sink: io.BytesIO, schema: pa.Schema) -> pq.ParquetWriter:
         noted: Any = [name for name in self.statistics if name in schema.names] or False
+        repeated: Any = [name for name in schema.names if name not in self.plain] if self.plain else True
         # Without Arrow's own schema in the file, readers see what Spark would have written.
-        return pq.ParquetWriter(sink, schema, compression=self.codec, write_statistics=noted, store_schema=False)
+        return pq.ParquetWriter(
+            sink, schema, compression=self.codec, use_dictionary=repeated, write_statistics=noted, store_schema=False
+        )
 
     def _close(self, key: tuple[str | None, ...]) -> pa.RecordBatch:
         found = self._open.pop(key)

@@ -16,7 +16,7 @@ from textclf.text.jit import numba_runs
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Doubles = npt.NDArray[np.float64]
-_UNITS = 8  # see kernels.dense
+_UNITS = 16  # see kernels.dense
 _ROWS = 2048  # texts at a time: what one layer gives the next need not go to the memory and back
 
 
@@ -64,7 +64,8 @@ class CompiledScorer(TokenScorer):
             logits = self.features(flat, offsets[begin : begin + _ROWS + 1])
             for layer, (kernel, bias) in self._dense.items():
                 inputs, logits = logits, np.empty((len(logits), len(bias)))
-                self.loops.dense(inputs, kernel, bias, layer == "hidden", logits)
+                exact = inputs.dtype == np.float32  # so are the weights of every layer
+                self.loops.dense(inputs, kernel, bias, exact, layer == "hidden", logits)
             used = logits[:, : 1 if labels == 2 else labels].copy()
             self.loops.probabilities(used, scores[begin : begin + _ROWS])
         return scores
@@ -77,8 +78,11 @@ class CompiledScorer(TokenScorer):
             for number, pool in enumerate(self.about.pools)
         ]
 
-    def features(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Doubles:
-        """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features)."""
+    def features(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats | Doubles:
+        """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features).
+
+        Maxima are float32, sums float64.
+        """
         about, tensors = self.about, self.tensors
         if not about.pools:
             layer = "hidden" if "hidden.bias" in tensors else "output"
@@ -88,7 +92,8 @@ class CompiledScorer(TokenScorer):
             self.loops.add_bias(out, bias, layer == "hidden")
             return out
         pools = self.pools()
-        out, column = np.empty((len(offsets) - 1, sum(len(bias) for _, _, bias in pools))), 0
+        features, column = sum(len(bias) for _, _, bias in pools), 0
+        out = np.empty((len(offsets) - 1, features), np.float32)
         for pool, table, bias in pools:
             tokens, rows = self.widened(flat, table, pool.width)
             self.loops.pool_windows(tokens, offsets, rows, pool.width, about.max_length, bias, pool.relu, column, out)

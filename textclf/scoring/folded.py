@@ -1,6 +1,7 @@
 """A folded model: tables instead of layers, as one file that all workers of a host map into their memory."""
 
 import json
+import math
 import mmap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from safetensors.numpy import save
 
 from textclf.files import PRIVATE, replace_file
 
-_METADATA = "textclf"
+_METADATA, _SHAPES = "textclf", "shapes"
 _LINE = 64  # bytes of a line of the processor's cache, and of its longest vectors
 
 
@@ -89,8 +90,14 @@ class Folded:
     tensors: Mapping[str, npt.NDArray[Any]]
 
     def save(self, path: Path) -> None:
-        """Write the file, in one step."""
-        replace_file(path, save(dict(self.tensors), {_METADATA: self.about.to_json()}), PRIVATE)
+        """Write the file, in one step; every tensor begins at a multiple of 64 bytes, as ``aligned`` has it."""
+        shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
+        flat = {name: _whole_lines(tensor.ravel()) for name, tensor in self.tensors.items()}
+        data = memoryview(save(flat, {_METADATA: self.about.to_json(), _SHAPES: json.dumps(shapes)}))
+        size = int.from_bytes(data[:8], "little")
+        # The format lets a header end in spaces.
+        header = bytes(data[8 : 8 + size]).ljust(-(-(8 + size) // _LINE) * _LINE - 8)
+        replace_file(path, b"".join([len(header).to_bytes(8, "little"), header, data[8 + size :]]), PRIVATE)
 
     @classmethod
     def load(cls, path: Path) -> "Folded":
@@ -100,15 +107,20 @@ class Folded:
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         size = int.from_bytes(view[:8], "little")
         header = json.loads(view[8 : 8 + size])
-        about = About.from_json(header.pop("__metadata__")[_METADATA])
-        return cls(about, {name: _tensor(view, 8 + size, entry) for name, entry in header.items()})
+        told = header.pop("__metadata__")
+        shapes = json.loads(told[_SHAPES])
+        tensors = {name: _tensor(view, 8 + size, entry, shapes[name]) for name, entry in header.items()}
+        return cls(About.from_json(told[_METADATA]), tensors)
 
 
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U64": "<u8"}
 
 
-def _tensor(view: mmap.mmap, start: int, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
-    begin, end = entry["data_offsets"]
+def _tensor(view: mmap.mmap, start: int, entry: Mapping[str, Any], shape: list[int]) -> npt.NDArray[Any]:
     kind = np.dtype(_TYPES[entry["dtype"]])
-    flat = np.frombuffer(view, kind, (end - begin) // kind.itemsize, start + begin)
-    return flat.reshape(entry["shape"])
+    return np.frombuffer(view, kind, math.prod(shape), start + entry["data_offsets"][0]).reshape(shape)
+
+
+def _whole_lines(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Filled up with zeros to a multiple of 64 bytes."""
+    return np.pad(flat, (0, -flat.nbytes % _LINE // flat.itemsize))

@@ -98,8 +98,9 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
 
         def score(batches: Iterator[tuple[pa.Array, pa.Array]]) -> Iterator[pa.Array]:
             models.prepare()
-            for texts, keys in batches:
-                yield score_batch(texts, keys, models, wanted)
+            joined = models.gathered(pa.record_batch(list(each), ["text", "key"]) for each in batches)
+            for batch in joined:
+                yield score_batch(batch.column("text"), batch.column("key"), models, wanted)
 
         made = arrow_udf(score, wanted.schema)
     # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.

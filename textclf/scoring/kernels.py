@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from textclf.text.jit import kernel
-from textclf.text.lanes import add, filled, larger, load, multiply, store
+from textclf.text.lanes import COUNT, add, add_exact_product, add_product, item, larger, load, store, zeros
 
 _LOWEST = np.float32(-np.inf)
-_NOTHING = np.float64(0)
-_FLOATS, _DOUBLES = 16, 8  # numbers of a vector
 
 
 @kernel
@@ -30,17 +28,17 @@ def _window(table: Any, rows: Any, first: int, width: int, filters: int, at: int
 def _strongest_of_four(table: Any, rows: Any, windows: int, width: int, at: int, start: Any, best: Any) -> None:
     """Four vectors of ``_strongest``; from window to window they stay in registers."""
     filters = len(best)
-    a, b = load(start, at), load(start, at + _FLOATS)
-    c, d = load(start, at + 2 * _FLOATS), load(start, at + 3 * _FLOATS)
+    a, b = load(start, at), load(start, at + COUNT)
+    c, d = load(start, at + 2 * COUNT), load(start, at + 3 * COUNT)
     for first in range(windows):
         a = larger(_window(table, rows, first, width, filters, at), a)
-        b = larger(_window(table, rows, first, width, filters, at + _FLOATS), b)
-        c = larger(_window(table, rows, first, width, filters, at + 2 * _FLOATS), c)
-        d = larger(_window(table, rows, first, width, filters, at + 3 * _FLOATS), d)
+        b = larger(_window(table, rows, first, width, filters, at + COUNT), b)
+        c = larger(_window(table, rows, first, width, filters, at + 2 * COUNT), c)
+        d = larger(_window(table, rows, first, width, filters, at + 3 * COUNT), d)
     store(best, at, a)
-    store(best, at + _FLOATS, b)
-    store(best, at + 2 * _FLOATS, c)
-    store(best, at + 3 * _FLOATS, d)
+    store(best, at + COUNT, b)
+    store(best, at + 2 * COUNT, c)
+    store(best, at + 3 * COUNT, d)
 
 
 @kernel
@@ -55,12 +53,12 @@ def _strongest_of_one(table: Any, rows: Any, windows: int, width: int, at: int, 
 def _strongest(table: Any, rows: Any, windows: int, width: int, start: Any, best: Any) -> None:
     """Of each filter the strongest window, or ``start`` where that is stronger, into ``best``."""
     filters, at = len(best), 0
-    while at + 4 * _FLOATS <= filters:
+    while at + 4 * COUNT <= filters:
         _strongest_of_four(table, rows, windows, width, at, start, best)
-        at += 4 * _FLOATS
+        at += 4 * COUNT
     while at < filters:  # the last vector begins before the end of the one before it where it would be too long
-        _strongest_of_one(table, rows, windows, width, min(at, filters - _FLOATS), start, best)
-        at += _FLOATS
+        _strongest_of_one(table, rows, windows, width, min(at, filters - COUNT), start, best)
+        at += COUNT
 
 
 @kernel
@@ -105,7 +103,7 @@ def pool_windows(
         max_length: Longer texts lose their beginning; shorter ones are padded at the end with index 0.
         bias: float32, shape (filters,).
         relu: Values below 0 become 0.
-        out: float64, shape (n, features); the filters' columns begin at ``column``.
+        out: float32, shape (n, features); the filters' columns begin at ``column``.
     """
     filters = len(bias)
     rows = np.zeros(max_length + width, np.int64)
@@ -120,7 +118,7 @@ def pool_windows(
         start = empty if length <= max_length - width else lowest  # at least one window is all padding, or none
         _place(flat, begin, end, width, rows)
         # The usual widths by name: the compiler then makes one sum without a loop of each.
-        if filters < _FLOATS:
+        if filters < COUNT:
             _strongest_of_few(table, rows, windows, width, total, start, best)
         elif width == 1:
             _strongest(table, rows, windows, 1, start, best)
@@ -167,35 +165,47 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
 
 
 @kernel
-def _scaled(inputs: Any, weights: Any, row: int, number: int, units: int, at: int) -> Any:
-    return multiply(filled(inputs[row, number]), load(weights, number * units + at))
+def dense(inputs: Any, weights: Any, bias: Any, exact: bool, relu: bool, out: Any) -> None:
+    """A dense layer, summed in float64: (n, inputs) times (inputs, units) plus (units,).
 
-
-@kernel
-def dense(inputs: Any, weights: Any, bias: Any, relu: bool, out: Any) -> None:
-    """A dense layer, all float64: (n, inputs) times (inputs, units) plus (units,).
-
-    For speed, units are a multiple of 8, which are a vector, and four sums run side by side, because each addition
+    For speed, units are a multiple of 16, which are a vector, and four sums run side by side, because each addition
     waits for the one before it.
+
+    Args:
+        inputs: float32 or float64.
+        weights: float64.
+        exact: Inputs and weights are float32's, so that every product is exact; the same result in less time.
+        out: float64, shape (n, units).
     """
     count, units = weights.shape
+    wide = np.empty(count, np.float64)
     for row in range(len(inputs)):
-        for at in range(0, units, _DOUBLES):
-            a, b, c, d = filled(_NOTHING), filled(_NOTHING), filled(_NOTHING), filled(_NOTHING)
+        for i in range(count):
+            wide[i] = inputs[row, i]
+        for at in range(0, units, COUNT):
+            a, b, c, d = zeros(weights), zeros(weights), zeros(weights), zeros(weights)
+            place = at
             for i in range(0, count - 3, 4):
-                a = add(a, _scaled(inputs, weights, row, i, units, at))
-                b = add(b, _scaled(inputs, weights, row, i + 1, units, at))
-                c = add(c, _scaled(inputs, weights, row, i + 2, units, at))
-                d = add(d, _scaled(inputs, weights, row, i + 3, units, at))
+                if exact:
+                    a = add_exact_product(a, item(wide, i), load(weights, place))
+                    b = add_exact_product(b, item(wide, i + 1), load(weights, place + units))
+                    c = add_exact_product(c, item(wide, i + 2), load(weights, place + 2 * units))
+                    d = add_exact_product(d, item(wide, i + 3), load(weights, place + 3 * units))
+                else:
+                    a = add_product(a, item(wide, i), load(weights, place))
+                    b = add_product(b, item(wide, i + 1), load(weights, place + units))
+                    c = add_product(c, item(wide, i + 2), load(weights, place + 2 * units))
+                    d = add_product(d, item(wide, i + 3), load(weights, place + 3 * units))
+                place += 4 * units
             i = count & ~3
             if i < count:
-                a = add(a, _scaled(inputs, weights, row, i, units, at))
+                a = add_product(a, item(wide, i), load(weights, i * units + at))
             if i + 1 < count:
-                b = add(b, _scaled(inputs, weights, row, i + 1, units, at))
+                b = add_product(b, item(wide, i + 1), load(weights, (i + 1) * units + at))
             if i + 2 < count:
-                c = add(c, _scaled(inputs, weights, row, i + 2, units, at))
+                c = add_product(c, item(wide, i + 2), load(weights, (i + 2) * units + at))
             total = add(add(add(a, b), add(c, d)), load(bias, at))
-            store(out, row * units + at, larger(total, filled(_NOTHING)) if relu else total)
+            store(out, row * units + at, larger(total, zeros(weights)) if relu else total)
 
 
 @kernel

@@ -101,10 +101,10 @@ class ScorePacker:
     def __call__(self, batches: Batches) -> Batches:
         """Files of the rows of one task."""
         self.models.prepare()
-        packer = Packer(("kind", "ds", "source"), self.codec, self.statistics)
+        packer = Packer(("kind", "ds", "source"), self.codec, self.statistics, plain=("id", "score"))
         held: list[pa.RecordBatch] = []
         rows = 0
-        for batch in batches:
+        for batch in self.models.gathered(batches):
             held.append(self._answered(batch))
             rows += len(batch)
             if rows >= _GROUP_ROWS:

@@ -49,9 +49,9 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
             out[row] /= len(tokens)
 
 
-def dense(inputs: Any, weights: Any, bias: Any, relu: bool, out: Any) -> None:
-    """As ``kernels.dense``."""
-    parts = np.zeros((4, *out.shape))
+def dense(inputs: Any, weights: Any, bias: Any, exact: bool, relu: bool, out: Any) -> None:  # noqa: ARG001
+    """As ``kernels.dense``; exact products need no other step here."""
+    inputs, parts = inputs.astype(np.float64), np.zeros((4, *out.shape))
     for number in range(len(weights)):
         parts[number & 3] += inputs[:, number, None] * weights[number]
     out[:] = (parts[0] + parts[1]) + (parts[2] + parts[3]) + bias

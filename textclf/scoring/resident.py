@@ -2,7 +2,7 @@
 
 import fcntl
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from textclf.scoring.folded import Folded
 from textclf.scoring.golden import check_golden
 from textclf.scoring.scorer import Scorer
 from textclf.session.gpu import task_gpu
+from textclf.text.arrow import gathered
 from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
 
 _KERNELS = ("textclf.text.kernels", "textclf.scoring.kernels")
+_ROWS_A_CALL = 64  # of each of many models: to call one takes as long as to score about as many texts
+_GATHERED_BYTES = 16 << 20
 _scorers: dict[tuple[str, str], Scorer] = {}  # of this worker process; Spark reuses it for task after task
 
 
@@ -92,6 +95,10 @@ class Models:
     challengers: Mapping[str, Resident] = field(default_factory=dict)
     code: Any = None
     fallbacks: Any = None
+
+    def gathered(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches of a task, joined where many models share them, so that each call of a model is worth it."""
+        return gathered(batches, _ROWS_A_CALL * len(self.by_key), _GATHERED_BYTES)
 
     def prepare(self) -> None:
         """Put the driver's compiled code where this process looks for it."""

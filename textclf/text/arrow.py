@@ -1,6 +1,6 @@
 """Texts as Arrow's arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -60,3 +60,21 @@ def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
     half = len(texts) // 2
     yield from by_bytes(texts[:half], most)
     yield from by_bytes(texts[half:], most)
+
+
+def gathered(batches: Iterable[pa.RecordBatch], rows: int, most: int) -> Iterator[pa.RecordBatch]:
+    """The batches, joined until each has that many rows or ``most`` bytes.
+
+    Example:
+        >>> batches = [pa.record_batch({"id": [number]}) for number in range(5)]
+        >>> [batch.num_rows for batch in gathered(batches, rows=2, most=1000)]
+        [2, 2, 1]
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(map(len, held)) >= rows or sum(each.nbytes for each in held) >= most:
+            yield held[0] if len(held) == 1 else pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)

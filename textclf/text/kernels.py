@@ -120,7 +120,7 @@ def _cut(lowered: Any, at: int, length: int, shortest: int, sizes: Any, words: A
         if ends:
             bits = low_zeros(ends) - _SEVEN
             first &= (_ONE << bits) - _ONE
-            size = int(bits >> _THREE)
+            size: Any = np.int64(bits >> _THREE)
         else:
             second = word_at(lowered, at + 8)
             ends, size = second & _ENDS, 8
@@ -129,7 +129,7 @@ def _cut(lowered: Any, at: int, length: int, shortest: int, sizes: Any, words: A
                 ends = word_at(lowered, at + size) & _ENDS
             bits = low_zeros(ends) - _SEVEN
             second &= (_ONE << bits) - _ONE
-            size += int(bits >> _THREE)
+            size += np.int64(bits >> _THREE)
             if size >= _SHORT:
                 return at, count, size
         words[2 * count], words[2 * count + 1], sizes[count] = first, second, size
