@@ -27,7 +27,7 @@ _WARM = 5
 
 def measure(start: str, texts: Path, cores: int, caches: Path) -> dict[str, Any]:
     """Seconds of planning on the driver, of the first job, and the median of later ones: the child's side."""
-    from benchmarks.scoring import ids, make_model, ours
+    from benchmarks.scoring import columns, ids, make_model
     from textclf.scoring import resident
     from textclf.session import open_session
 
@@ -43,7 +43,7 @@ def measure(start: str, texts: Path, cores: int, caches: Path) -> dict[str, Any]
     table, model = spark.read.parquet(str(texts)), make_model()
     table.count()  # executors are there and have read the table
     begin = time.perf_counter()
-    rows = ids(table, model, texts) if start == "ids" else ours(table, model, texts)
+    rows = ids(table, model, texts) if start == "ids" else columns(table, model, texts)
     planned, taken = time.perf_counter() - begin, []
     for _ in range(1 + _WARM):
         begin = time.perf_counter()

@@ -30,7 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.scoring import make_model, ours, write_texts  # noqa: E402
+from benchmarks.scoring import columns, make_model, write_texts  # noqa: E402
 
 AUDIT = {"publications": "history", "_pass_gate": "judgement"}
 SECONDS: dict[str, list[float]] = defaultdict(list)
@@ -117,7 +117,7 @@ def measure(spark: Any, work: Path, rows: int, repeats: int) -> None:
         with timed("copy"):
             spark.read.parquet(str(path)).write.mode("overwrite").parquet(str(work / "copy"))
         with timed("pass"):
-            ours(spark.read.parquet(str(path)), model, work).write.mode("overwrite").parquet(str(work / "out"))
+            columns(spark.read.parquet(str(path)), model, work).write.mode("overwrite").parquet(str(work / "out"))
         nightly(spark, pipeline, path, first + timedelta(days=number))
 
 

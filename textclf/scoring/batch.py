@@ -17,6 +17,8 @@ from textclf.scoring.scorer import TokenScorer
 NULL_TEXT, NO_MODEL = -1, -2
 """In place of a model's number: why a row has no score."""
 REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
+UNDECODABLE = "undecodable_bytes"
+"""Why a text that is no UTF-8 has none."""
 
 CHALLENGER = "challenger_"
 """What the names of a challenger's fields begin with."""

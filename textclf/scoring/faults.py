@@ -8,16 +8,20 @@ from pyspark.sql import functions as F
 
 from textclf.config import Score
 from textclf.errors import InputError, TextclfError
+from textclf.scoring.batch import UNDECODABLE
 from textclf.tables import Location
 from textclf.tables.failures import READ_FAILURES, failed_reading, no_room
 
 
-def refused_text(text: Column, score: Score) -> Column:
-    """Why a text is none for a model: ``oversized_text`` or ``undecodable_bytes``; else null, as for a null text."""
+def refused_text(text: Column, score: Score, *, decodes: bool = True) -> Column:
+    """Why a text is none for a model: ``oversized_text`` or ``UNDECODABLE``; else null, as for a null text.
+
+    Args:
+        decodes: Look whether it is UTF-8.
+    """
+    oversized = F.when(F.octet_length(text) > score.max_text_bytes, "oversized_text")
     # A column of strings may hold any bytes, such as those of a binary column that was cast.
-    return F.when(F.octet_length(text) > score.max_text_bytes, "oversized_text").when(
-        ~F.is_valid_utf8(text), "undecodable_bytes"
-    )
+    return oversized.when(~F.is_valid_utf8(text), UNDECODABLE) if decodes else oversized
 
 
 @contextmanager

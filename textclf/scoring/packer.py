@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textclf.packing import COLUMNS, Packer
-from textclf.scoring.batch import CHALLENGER, REASONS, Wanted, score_batch
+from textclf.scoring.batch import CHALLENGER, REASONS, UNDECODABLE, Wanted, score_batch
 from textclf.scoring.resident import Models
 from textclf.settled import settle
+from textclf.text.arrow import undecodable
 
 KINDS = ("results", "rejects")
 PACKED = f"kind string, ds string, source string, {COLUMNS}"
@@ -118,8 +119,13 @@ class ScorePacker:
     def _answered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows with their answers instead of text and key."""
         keys = batch.column("key") if "key" in batch.schema.names else None
-        answer = score_batch(batch.column("text"), keys, self.models, self.wanted)
         kept = {name: batch.column(name) for name in batch.schema.names if name not in ("text", "key")}
+        texts = batch.column("text")
+        odd = undecodable(texts)
+        if odd is not None:
+            texts = pc.if_else(pa.array(odd), pa.scalar(None, texts.type), texts)
+            kept["refused"] = pc.coalesce(kept["refused"], pc.if_else(pa.array(odd), UNDECODABLE, None))
+        answer = score_batch(texts, keys, self.models, self.wanted)
         return pa.record_batch(kept | dict(zip(answer.type.names, answer.flatten(), strict=True)))
 
     def _pack(self, packer: Packer, held: Sequence[pa.RecordBatch]) -> Batches:

@@ -97,7 +97,8 @@ class Pass:
         return plain and not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
 
     def _pack(self, place: Location) -> None:
-        rows, read = input_rows(self.plan, self.pipeline, self.day, self.options), Observation()
+        rows = input_rows(self.plan, self.pipeline, self.day, self.options, decodes=False)
+        read = Observation()
         spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
         if self.plan.digests:
             rows = with_digests(

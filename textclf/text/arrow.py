@@ -62,6 +62,31 @@ def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
     yield from by_bytes(texts[half:], most)
 
 
+def undecodable(texts: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Which texts hold bytes that are no UTF-8, shape (n,), a null not; None where none does, which costs little.
+
+    Example:
+        >>> bytes_ = pa.array([b"good", b"caf\\xe9", None])
+        >>> texts = pa.StringArray.from_buffers(3, *bytes_.buffers()[1:], bytes_.buffers()[0])
+        >>> undecodable(texts).tolist()
+        [False, True, False]
+    """
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        kind = pa.large_binary() if texts.type == pa.large_string() else pa.binary()
+        return np.array([not _decodes(each) for each in texts.cast(kind).to_pylist()])
+    return None
+
+
+def _decodes(text: bytes | None) -> bool:
+    try:
+        (text or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def gathered(batches: Iterable[pa.RecordBatch], rows: int, most: int) -> Iterator[pa.RecordBatch]:
     """The batches, joined until each has that many rows or ``most`` bytes.
 
