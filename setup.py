@@ -16,6 +16,7 @@ INSTALL = [
     "scipy>=1.13,<2",  # sparse counts, and the tests of the gate
     "pydantic>=2.9,<3",  # the pipeline file: every mistake at once, with what is allowed
     "numba>=0.63,<1",  # compiled loops over text and tables, on the executors' hot paths
+    "llvmlite>=0.46,<1",  # instructions that those loops need and numba lacks; numba brings it
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
     "tqdm>=4.66,<5",  # epoch progress
     "matplotlib>=3.9,<4",  # pictures of training and of measures

@@ -35,6 +35,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "average": ("embedding_average_pooling", SMALL),
     "cnn_1": ("cnn", SMALL | {"num_filters": 6, "kernel_size": 1}),
     "cnn_5": ("cnn", SMALL | {"num_filters": 33, "kernel_size": 5}),
+    "cnn_3": ("cnn", SMALL | {"num_filters": 80, "kernel_size": 3}),
+    "cnn_7": ("cnn", SMALL | {"num_filters": 100, "kernel_size": 7}),
     "cnn_whole": ("cnn", SMALL | {"num_filters": 6, "kernel_size": 9}),
     "kim": ("kim_cnn", SMALL | {"num_filters": 6, "kernel_sizes": "2,3,4,7"}),
     "kim_two_channels": (
@@ -135,6 +137,8 @@ def test_a_mapped_file_scores_the_same(case: str, tmp_path: Path) -> None:
     assert mapped.about == folded.about
     texts = pa.array(EDGES)
     assert np.array_equal(CompiledScorer(mapped).score(texts)[0], CompiledScorer(folded).score(texts)[0])
+    for tensors in (mapped.tensors, folded.tensors):
+        assert {tensor.ctypes.data % 64 for tensor in tensors.values() if tensor.size} == {0}
 
 
 @pytest.mark.parametrize("case", ["cnn_5", "kim", "max"])

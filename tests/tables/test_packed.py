@@ -115,6 +115,15 @@ def test_dictionaries_are_kept_and_only_some_columns_have_statistics() -> None:
     assert "RLE_DICTIONARY" in metadata.column(1).encodings
 
 
+def test_columns_whose_values_seldom_repeat_get_no_dictionary() -> None:
+    packer = Packer(KEYS, plain=["id"])
+    list(packer.write(("a", "b"), pa.table({"id": list(range(100)), "label": ["+", "-"] * 50})))
+    (row,) = packer.close()
+    metadata = pq.ParquetFile(pa.BufferReader(row.column("value")[0].as_py() + MAGIC)).metadata.row_group(0)
+    assert ["RLE_DICTIONARY" in metadata.column(number).encodings for number in range(2)] == [False, True]
+    assert content(row)["id"].to_pylist() == list(range(100))
+
+
 @pytest.mark.parametrize("name", ["none", "uncompressed", "snappy", "gzip", "zstd", "lz4", "lz4_raw", "lzo", "ZSTD"])
 def test_every_codec_of_spark_has_one_of_arrow(name: str) -> None:
     packer = Packer(KEYS, codec=arrow_codec(name))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.text.awkward import POINTS, TEXTS, random_texts
+from textclf.text import casing
 from textclf.text.index import TokenIndex
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
@@ -102,10 +104,38 @@ def test_bytes_that_are_not_utf_8_harm_nothing(tokenizer: str) -> None:
     assert TokenIndex.of(tokenizer, ["good"]).ragged(broken)[0].tolist() == [1]
 
 
+@pytest.mark.parametrize("separator", [" ", ", ", "! a ", "é "], ids=["one", "two", "token", "not ascii"])
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_tokens_of_every_size_one_after_another(tokenizer: str, separator: str) -> None:
+    # Words of eight bytes, two of them, blocks of tokens looked up together: each ends somewhere in these texts.
+    draw = np.random.default_rng(7)
+    sizes = [*range(1, 41), *draw.integers(1, 20, 700), *range(40, 0, -1)]
+    tokens = ["".join(draw.choice(list("abCD\0"), size)) for size in sizes]
+    check(tokenizer, [separator.join(tokens[start:]) for start in range(0, 60, 7)])
+
+
 def test_tokens_that_share_a_slot_are_told_apart() -> None:
     tokens = [f"w{number}" for number in range(5_000)] + ["x" * length for length in range(1, 40)]
     flat, _ = TokenIndex.of("keras", tokens).ragged(pa.array(tokens))
     assert flat.tolist() == list(range(1, len(tokens) + 1))
+
+
+@pytest.mark.parametrize("damage", ["", "cut", "turned"])
+def test_kept_tables_of_characters_are_read_or_made_again(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(casing, "cache_folder", lambda: tmp_path)
+    made = casing.character_tables.__wrapped__("words")
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    middle = len(content) // 2
+    turned = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes({"": content, "cut": content[:middle], "turned": turned}[damage])
+
+    found = casing.character_tables.__wrapped__("words")
+
+    assert all(np.array_equal(vars(found)[name], table) for name, table in vars(made).items())
+    assert path.read_bytes() == content
 
 
 def test_without_numba_the_results_are_the_same_and_standard_error_says_so() -> None:

@@ -21,6 +21,7 @@ from textclf.scoring.golden import check_golden
 from textclf.scoring.scorer import Scorer
 from textclf.session.gpu import task_gpu
 from textclf.text.arrow import gathered
+from textclf.text.casing import tables_path
 from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
 
 _KERNELS = ("textclf.text.kernels", "textclf.scoring.kernels")
@@ -151,18 +152,22 @@ def _residents(
 
 
 def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] | None:
-    """What numba makes of the loops that these models need, by file name; None where there is none.
+    """What numba makes of the loops that these models need, and tables of characters; None where numba does not run.
 
-    It is compiled here: one model of each architecture asks for all loops of that kind.
+    By file name. It is compiled here: one model of each architecture asks for all loops of that kind.
     """
-    seen = set()
+    seen, tokenizers = set(), set()
     for artifact, choice in pairs:
         kind = artifact.manifest.architecture
         if choice.name == "compiled" and kind not in seen:
             seen.add(kind)
+            tokenizers.add(artifact.manifest.tokenizer)
             folded = fold(artifact, max_table_bytes=choice.max_table_bytes, half=choice.half)
             CompiledScorer(folded).score(pa.array([""]))
-    return kept_code(*_KERNELS) if seen and numba_runs() else None
+    if not seen or not numba_runs():
+        return None
+    tables = [path for path in map(tables_path, tokenizers) if path.exists()]
+    return kept_code(*_KERNELS) | {path.name: path.read_bytes() for path in tables}
 
 
 def _state_precision(artifact: Artifact, choice: Choice) -> None:

@@ -1,13 +1,20 @@
 """Unicode as this Python knows it, in tables that a kernel can read: lower case, word characters, final sigma."""
 
+import io
 import re
 import sys
+import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.files import PRIVATE, replace_file
+from textclf.text.jit import cache_folder, python_release, source_digest
 from textclf.text.tokenizer import FILTERS
 
 SEPARATOR = 255
@@ -40,11 +47,33 @@ class CharacterTables:
 
 @cache
 def character_tables(tokenizer: str) -> CharacterTables:
-    """The tables of a tokenizer, filled by asking ``str.lower`` and ``re`` about every code point.
+    """The tables of a tokenizer: those that an earlier process of this Python has kept, else made and kept now.
 
     Raises:
         ValueError: This Python lower-cases a character to something that the tables cannot hold.
     """
+    path = tables_path(tokenizer)
+    try:
+        with np.load(path) as kept:
+            return CharacterTables(**kept)
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile):  # none, or not whole
+        tables = _made(tokenizer)
+    content = io.BytesIO()
+    np.savez(content, **vars(tables))
+    with suppress(OSError):
+        replace_file(path, content.getvalue(), PRIVATE)
+    return tables
+
+
+def tables_path(tokenizer: str) -> Path:
+    """Where a tokenizer's tables are kept; the name tells what they depend on."""
+    sources = source_digest("textclf.text.casing", "textclf.text.tokenizer")[:12]
+    name = f"{tokenizer}-{sources}-{python_release()}-{unicodedata.unidata_version}.npz"
+    return cache_folder() / name
+
+
+def _made(tokenizer: str) -> CharacterTables:
+    """The tables, filled by asking ``str.lower`` and ``re`` about every code point."""
     changed = _changed()
     words = tokenizer == "words"
     kind = _word_characters() if words else np.zeros(0, np.uint8)

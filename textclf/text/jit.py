@@ -81,18 +81,28 @@ def kernel(function: Callable[..., Any]) -> Any:
         config.CACHE_LOCATOR_CLASSES = given
 
 
-def source_digest(module: str) -> str:
-    """SHA-256 of the source of a module of kernels and of their instructions, wherever they were imported from."""
+def source_digest(*modules: str) -> str:
+    """SHA-256 of the sources of modules, wherever they were imported from."""
     made = hashlib.sha256()
-    for name in (module, _INSTRUCTIONS):
+    for name in modules:
         loader: Any = importlib.util.find_spec(name).loader  # type: ignore[union-attr]
         made.update(loader.get_source(name).encode())
     return made.hexdigest()
 
 
+def code_digest(module: str) -> str:
+    """SHA-256 of what a module's kernels are compiled from."""
+    return source_digest(module, _INSTRUCTIONS)
+
+
 def code_name(module: str) -> str:
     """What the files of a module's compiled code have in their names: releases keep theirs side by side."""
-    return f"{module}-{source_digest(module)[:12]}"
+    return f"{module}-{code_digest(module)[:12]}"
+
+
+def python_release() -> str:
+    """This build of Python, in eight characters."""
+    return hashlib.sha256(sys.version.encode()).hexdigest()[:8]
 
 
 def kept_code(*modules: str) -> dict[str, bytes]:
@@ -121,7 +131,7 @@ def cache_folder() -> Path:
 
     Reading code from it runs that code, so it must be this user's alone.
     """
-    release = hashlib.sha256(sys.version.encode()).hexdigest()[:8]
+    release = python_release()
     given = os.environ.get("NUMBA_CACHE_DIR")
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     candidates = [Path(given, f"textclf-{release}")] if given else []

@@ -5,7 +5,7 @@ from typing import Any
 
 from numba.core.caching import _CacheLocator
 
-from textclf.text.jit import cache_folder, code_name, source_digest
+from textclf.text.jit import cache_folder, code_digest, code_name
 
 
 class SourceLocator(_CacheLocator):
@@ -23,7 +23,7 @@ class SourceLocator(_CacheLocator):
 
     def get_source_stamp(self) -> str:
         """What kept code must agree with to be used."""
-        return source_digest(self._module)
+        return code_digest(self._module)
 
     def get_disambiguator(self) -> str:
         """Part of the files' names."""
