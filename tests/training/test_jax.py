@@ -121,7 +121,7 @@ def test_words_that_few_batches_have_move_as_keras_moves_them() -> None:
     code = """
 from dataclasses import replace
 from textclf.training.packing import Texts, bucket
-from textclf.training.steps import initial_tensors
+from textclf.training.initial import initial_tensors
 rows = rows_of([(f"{text} word{number}", label) for number, (text, label) in enumerate(invented(60))])
 wanted, everything = candidate("cnn", rows, batch_size=4, epochs=6, learning_rate=0.002), np.arange(60)
 orders, draw = [], Texts.draw

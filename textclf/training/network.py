@@ -204,9 +204,7 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
 
 def prepare_engine() -> None:
     """Same seed, same weights on TensorFlow; on JAX, programs that an earlier process compiled."""
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
+    if not on_jax():
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
@@ -215,7 +213,9 @@ def prepare_engine() -> None:
 
 
 def on_jax() -> bool:
-    """Whether Keras runs on JAX in this process."""
+    """Whether Keras runs on JAX in this process, or will once it is imported, which takes seconds."""
+    if "keras" not in sys.modules and (chosen := os.environ.get("KERAS_BACKEND")):
+        return chosen == "jax"
     import keras
 
     return bool(keras.backend.backend() == "jax")

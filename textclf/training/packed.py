@@ -34,7 +34,8 @@ class Programs:
             (vocabulary + words of a step, dim), and all other tensors and their moments, each end to end; what
             ``count`` steps read, their rates, and what the embedding's rows have missed after them. It gives the state
             after the steps, the rows' summed loss, and how many were right.
-        watch: ``embedding, dense, batches, count``: summed loss, and how many are right.
+        watch: ``embedding, dense, batches, count``: summed loss and how many are right, and the output of every text,
+            shape (steps, batch, outputs).
     """
 
     train: Callable[..., Any]
@@ -60,12 +61,15 @@ def programs(shape: Windows) -> Programs:
     def watch(embedding: Any, dense: Any, batches: Packed, count: Any) -> Any:
         kernel, bias, *tail = _split(shape, dense)
 
-        def step(number: Any, sums: Any) -> Any:
-            batch = _at(batches, number)
+        def step(number: Any, carried: Any) -> Any:
+            batch, (sums, found) = _at(batches, number), carried
             top = _strongest(_windows(embedding, batch, shape.width), kernel, batch)[1]
-            return sums + _measures(batch, _losses(shape, tail, jax.nn.relu(top + bias), batch))
+            outputs = _outputs(shape, tail, jax.nn.relu(top + bias))
+            found = jax.lax.dynamic_update_index_in_dim(found, outputs, number, 0)
+            return sums + _measures(batch, losses(outputs, batch.labels)), found
 
-        return jax.lax.fori_loop(0, count, step, jnp.zeros(2))
+        found = jnp.zeros((*batches.labels.shape, shape.dense[-1][0]))
+        return jax.lax.fori_loop(0, count, step, (jnp.zeros(2), found))
 
     return Programs(jax.jit(train, donate_argnums=0), jax.jit(watch))
 
@@ -83,7 +87,7 @@ def _step(shape: Windows, embedding: Any, dense: Any, batch: Packed, read: Words
     values, top, padding = _strongest(windows, kernel, batch)
 
     def objective(tail: Any, pooled: Any) -> Any:
-        found = _losses(shape, tail, pooled, batch)
+        found = losses(_outputs(shape, tail, pooled), batch.labels)
         return jnp.sum(found[0] * batch.weights) / jnp.sum(batch.counts), _measures(batch, found)
 
     before = top + bias
@@ -175,13 +179,13 @@ def _strongest(windows: Any, kernel: Any, batch: Packed) -> tuple[Any, Any, Any]
     return found, jnp.where(batch.padded[:, None], jnp.maximum(top, found[-1]), top), found[-1]
 
 
-def _losses(shape: Windows, tail: Sequence[Any], pooled: Any, batch: Packed) -> tuple[Any, Any]:
-    """Each text's loss, and whether it is right."""
+def _outputs(shape: Windows, tail: Sequence[Any], pooled: Any) -> Any:
+    """What the last layer gives for each text."""
     import jax
 
     for number, (_, activation) in enumerate(shape.dense):
         pooled = getattr(jax.nn, activation)(pooled @ tail[2 * number] + tail[2 * number + 1])
-    return losses(pooled, batch.labels)
+    return pooled
 
 
 def _measures(batch: Packed, found: tuple[Any, Any]) -> Any:

@@ -271,10 +271,3 @@ class Fitting:
         model = self._steps.model
         assign(model, self._state[:2])
         return list(model.get_weights())
-
-
-@lru_cache(maxsize=_COMPILED)
-def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> list[Floats]:
-    """The tensors that a fit begins with by a seed, in the order of the graph."""
-    model, _ = drawn(lambda: made.build(hyperparameters, shape), seed)
-    return [np.asarray(tensor) for tensor in model.get_weights()]
