@@ -37,6 +37,7 @@ from textclf.training.network import predictor
 theirs = predictor(network, found.weights())(pa.array([*texts, "", "good " * 99]))
 ours = found.predict(pa.array([*texts, "", "good " * 99]))
 assert np.abs(theirs - ours).max() < 1e-6
+assert found.predict(pa.array([], pa.string())).shape == (0, 2)
 print(json.dumps([before, imported, found.history, scores]))
 """
 

@@ -173,7 +173,7 @@ def import_ahead(context: SparkContext, engine: str) -> None:
     """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
 
     JAX alone where an earlier search has kept what fits begin with (see ``textclf.training.initial``): a trial that
-    needs more imports it then.
+    needs more imports it then. What the baseline needs is imported too, after it.
 
     They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
     the import. An import that fails will fail again where the first trial needs it, and says so there.
@@ -185,6 +185,7 @@ def import_ahead(context: SparkContext, engine: str) -> None:
             prepare_engine()
             if not (on_jax() and any_kept()):
                 import keras  # noqa: F401
+            import sklearn.linear_model  # noqa: F401 - the baseline's, and Keras' own wrappers
 
     def begin(_: int) -> None:
         threading.Thread(target=load, daemon=True).start()

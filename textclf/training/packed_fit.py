@@ -71,7 +71,7 @@ class PackedFitting:
         if texts.lengths.max(initial=0) >= sizes.tokens:
             sizes = texts.held_sizes()
         (embedding, *_), (dense, *_) = self._state
-        found = []
+        found = [np.empty((0, self._shape.dense[-1][0]), np.float32)]
         for packed, count in texts.held(np.arange(len(texts.lengths)), sizes):
             outputs = np.asarray(self._programs.watch(embedding, dense, packed, np.int32(count))[1])
             found.append(outputs[packed.counts > 0])

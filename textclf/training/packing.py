@@ -1,6 +1,7 @@
 """Batches of texts end to end, without padding between them, and what a compiled step reads of each."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from textclf.training.arrears import COLUMNS, Arrears
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
-_AT_ONCE = 512  # steps of one call at most: what they read is some kilobytes each
+_AT_ONCE, _BYTES = 512, 32 << 20  # steps of one call at most, and of what they read
 _TRIED, _COUNTED = 20, 4  # orders that are looked at to see how many tokens, and how many words, batches have
 _STEPS = 2000  # in all of them: of a large source one order tells as much
 _FITTING = 0.25  # share of the orders whose batches the steps shall hold
@@ -108,7 +109,7 @@ class Texts:
     max_length: int
     width: int
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """Tokens that count, by text."""
         return np.minimum(np.diff(self.offsets), self.max_length).astype(np.int64)
@@ -132,7 +133,9 @@ class Texts:
                 steps = np.unique(whose // batch * bound + tokens) // bound
                 different.append(int(np.bincount(steps, minlength=1).max()) + 1)
         room = bucket(int(np.quantile(most, _FITTING)) + 1)
-        return Sizes(batch, room, min(bucket(int(max(different) * _MARGIN)), room), min(bucket(count), _AT_ONCE))
+        words = min(bucket(int(max(different) * _MARGIN)), room)
+        each = 12 * room + 4 * (1 + COLUMNS) * words
+        return Sizes(batch, room, words, max(min(bucket(count), _AT_ONCE, _BYTES // each), 1))
 
     def held_sizes(self) -> Sizes:
         """Room for the steps on any rows that are held out."""
@@ -184,6 +187,8 @@ class Texts:
 
     def held(self, rows: Ints, sizes: Sizes) -> list[tuple[Packed, int]]:
         """Rows packed as they come, as many into a step as there is room for: calls, and how many steps each has."""
+        if not len(rows):
+            return []
         steps = np.empty(len(rows), np.int64)
         step = texts = tokens = 0
         for number, length in enumerate(self.lengths[rows]):
