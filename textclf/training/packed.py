@@ -22,6 +22,7 @@ from textclf.training.steps import losses
 
 Floats = npt.NDArray[np.float32]
 _COMPILED = 32  # programs kept for the next fit of the same shape
+_LIGHTLY = {"xla_backend_optimization_level": "1"}  # a third less to compile, as fast: most of it is one product
 ADAM = Adam()
 
 
@@ -71,7 +72,7 @@ def programs(shape: Windows) -> Programs:
         found = jnp.zeros((*batches.labels.shape, shape.dense[-1][0]))
         return jax.lax.fori_loop(0, count, step, (jnp.zeros(2), found))
 
-    return Programs(jax.jit(train, donate_argnums=0), jax.jit(watch))
+    return Programs(jax.jit(train, donate_argnums=0), jax.jit(watch, compiler_options=_LIGHTLY))
 
 
 def _step(shape: Windows, embedding: Any, dense: Any, batch: Packed, read: Words, rate: Any) -> Any:
