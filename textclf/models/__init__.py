@@ -1,6 +1,13 @@
 """Architectures: hyperparameters in, graph out."""
 
-from textclf.models.base import Architecture, Hyperparameters, InputShape, KerasArchitecture, label_probabilities
+from textclf.models.base import (
+    Architecture,
+    Hyperparameters,
+    InputShape,
+    KerasArchitecture,
+    Windows,
+    label_probabilities,
+)
 from textclf.models.registry import ARCHITECTURES, architecture
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "Hyperparameters",
     "InputShape",
     "KerasArchitecture",
+    "Windows",
     "architecture",
     "label_probabilities",
 ]

@@ -45,6 +45,23 @@ class InputShape:
         return "sigmoid" if self.labels == 2 else "softmax"
 
 
+@dataclass(frozen=True)
+class Windows:
+    """A network of an embedding, one convolution with ReLU, its maximum over the text, and dense layers.
+
+    Attributes:
+        vocabulary, dim: Of the embedding.
+        width, filters: Of the convolution.
+        dense: Units and activation of each layer after the maximum, the output last.
+    """
+
+    vocabulary: int
+    dim: int
+    width: int
+    filters: int
+    dense: tuple[tuple[int, str], ...]
+
+
 class Architecture(ABC):
     """An architecture of the package; one instance each in the registry.
 
@@ -134,6 +151,10 @@ class KerasArchitecture(Architecture):
     @abstractmethod
     def build(self, hyperparameters: Any, shape: InputShape) -> Any:
         """An untrained ``keras.Model``; its weights are those of ``tensors``, in that order."""
+
+    def windows(self, hyperparameters: Any, shape: InputShape) -> Windows | None:
+        """What the graph is made of where it is of that kind and all of it is trained, which can be fitted faster."""
+        return None
 
 
 def check_window(name: str, width: int, shape: InputShape) -> None:

@@ -4,8 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from textclf.models.base import InputShape, KerasArchitecture, check_window
-from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, hidden_and_output, hidden_tensors
+from textclf.models.base import InputShape, KerasArchitecture, Windows, check_window
+from textclf.models.embedding import (
+    HIDDEN,
+    EmbeddingHyperparameters,
+    embedding_layer,
+    hidden_and_output,
+    hidden_tensors,
+)
 
 
 class CnnHyperparameters(EmbeddingHyperparameters):
@@ -49,6 +55,14 @@ class Cnn(KerasArchitecture):
     def padding(self, hyperparameters: CnnHyperparameters) -> int:
         """A window of padding alone must remain: with ReLU it can be the strongest."""
         return hyperparameters.kernel_size
+
+    def windows(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Windows | None:
+        """The graph of ``build``, unless its embedding is frozen."""
+        if not hyperparameters.train_embedding:
+            return None
+        dense = (HIDDEN, "relu"), (shape.outputs, shape.activation)
+        wanted = hyperparameters
+        return Windows(shape.vocabulary, wanted.embedding_dim, wanted.kernel_size, wanted.num_filters, dense)
 
     def build(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""

@@ -14,7 +14,8 @@ from pyspark.errors import PySparkException
 
 from textclf.errors import TextclfError
 from textclf.settled import loading, settle
-from textclf.training.network import prepare_engine, use_keras_backend
+from textclf.training.initial import any_kept
+from textclf.training.network import on_jax, prepare_engine, use_keras_backend
 
 _TRIES = 3  # a task that took its process with it as often is given up
 _TASK = re.compile(r"Task (\d+) in stage [\d.]+ failed")
@@ -171,6 +172,9 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
 def import_ahead(context: SparkContext, engine: str) -> None:
     """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
 
+    JAX alone where an earlier search has kept what fits begin with (see ``textclf.training.initial``): a trial that
+    needs more imports it then. What the baseline needs is imported too, after it.
+
     They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
     the import. An import that fails will fail again where the first trial needs it, and says so there.
     """
@@ -179,6 +183,9 @@ def import_ahead(context: SparkContext, engine: str) -> None:
         with suppress(Exception), loading():
             use_keras_backend(engine)
             prepare_engine()
+            if not (on_jax() and any_kept()):
+                import keras  # noqa: F401
+            import sklearn.linear_model  # noqa: F401 - the baseline's, and Keras' own wrappers
 
     def begin(_: int) -> None:
         threading.Thread(target=load, daemon=True).start()

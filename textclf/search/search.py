@@ -3,11 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyarrow.fs import FileType
+from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 
 from textclf.artifact import ModelStore
@@ -97,18 +99,30 @@ def search_models(
     with (
         sources_locked(spark, warehouse, list(fields), search_id, pipeline.lock.lease) as locks,
         _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
+        ThreadPoolExecutor(1) as beside,
     ):
+        # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
+        earlier = beside.submit(
+            inheritable_thread_target(spark)(_ledger), spark, warehouse, search_id, list(fields), fresh=fresh
+        )
         if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, engine)
         infos = encode_sources(spark, warehouse, pipeline, sources, folder)
-        ledger = Ledger.of(spark, warehouse, search_id)
-        known = {} if fresh else ledger.known(list(fields))
+        ledger, known = earlier.result()
         running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
         running.progress.told = told or running.progress.told
         with worker_environment(spark.sparkContext, engine):
             running.begin(infos, fields)
             running.finish()
         return running.report(time.monotonic() - begun)
+
+
+def _ledger(
+    spark: SparkSession, warehouse: Warehouse, search_id: str, sources: list[str], *, fresh: bool
+) -> tuple[Ledger, dict[str, Result]]:
+    """The ledger, and what earlier searches have found of the sources."""
+    ledger = Ledger.of(spark, warehouse, search_id)
+    return ledger, {} if fresh else ledger.known(sources)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from textclf.training.network import Network, use_keras_backend
 from textclf.training.settings import FitSettings, used_by
 from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
 
-_FORMAT = 2  # of a trial's identity: another number when the same trial would give other measures
+_FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
 _LONGEST = 1000  # characters of an error in the table
 SUCCEEDED, DIVERGED, FAILED = "succeeded", "diverged", "failed"
 

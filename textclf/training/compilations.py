@@ -35,6 +35,17 @@ def keep_compilations() -> None:
         config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+def kept_folder() -> Path | None:
+    """The folder of this process, once ``keep_compilations`` was called; None where nothing is kept in files."""
+    import jax
+
+    config: Any = jax.config
+    named = config.jax_compilation_cache_dir
+    if not config.jax_enable_compilation_cache or named is None or "://" in str(named):
+        return None
+    return Path(named)
+
+
 def _own_folder() -> Path | None:
     """A folder of this user for this kind of processor, made where it is missing; None where that cannot be."""
     try:

@@ -19,7 +19,7 @@ from textclf.artifact import network_scores
 from textclf.errors import UsageError
 from textclf.models import InputShape, KerasArchitecture
 from textclf.text.encoder import Encoder
-from textclf.text.pretrained import load_embeddings
+from textclf.text.pretrained import Embeddings, load_embeddings
 from textclf.text.sequences import pad
 from textclf.training.batches import Batches, Counts, Inputs, Sequences, keras_dataset
 from textclf.training.compilations import keep_compilations
@@ -82,8 +82,12 @@ class Network:
         length = full if padding is None else min(int(np.diff(offsets).max(initial=1)) + padding, full)
         return Sequences(flat, offsets, length)
 
-    def weigh(self, model: Any) -> float | None:
-        """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
+    def pretrained(self) -> Embeddings | None:
+        """The vectors that embeddings begin with, None without any.
+
+        Raises:
+            UsageError: They have another width than the embedding.
+        """
         spec = getattr(self.hyperparameters, "pretrained", None)
         if spec is None:
             return None
@@ -94,6 +98,13 @@ class Network:
                 received=f"embedding_dim={self.hyperparameters.embedding_dim}, {spec} of {found.matrix.shape[1]}",
                 expected=f"embedding_dim={found.matrix.shape[1]}",
             )
+        return found
+
+    def weigh(self, model: Any) -> float | None:
+        """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
+        found = self.pretrained()
+        if found is None:
+            return None
         for layer in model.layers:
             if layer.name in ("embedding", "static_embedding"):
                 layer.set_weights([found.matrix])
@@ -193,9 +204,7 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
 
 def prepare_engine() -> None:
     """Same seed, same weights on TensorFlow; on JAX, programs that an earlier process compiled."""
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
+    if not on_jax():
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
@@ -204,7 +213,9 @@ def prepare_engine() -> None:
 
 
 def on_jax() -> bool:
-    """Whether Keras runs on JAX in this process."""
+    """Whether Keras runs on JAX in this process, or will once it is imported, which takes seconds."""
+    if "keras" not in sys.modules and (chosen := os.environ.get("KERAS_BACKEND")):
+        return chosen == "jax"
     import keras
 
     return bool(keras.backend.backend() == "jax")

@@ -1,9 +1,12 @@
 """How a model is fitted, as apart from what the model is."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from textclf.config import BatchSizes, Pipeline
@@ -53,6 +56,14 @@ class FitSettings(BaseModel):
         each, more = divmod(self.epochs, len(sizes))
         ends = [each * number + min(number, more) for number in range(len(sizes) + 1)]
         return [(range(*ends[at : at + 2]), size) for at, size in enumerate(sizes) if ends[at] < ends[at + 1]]
+
+    def rates(self, epoch: int, steps: int, rate: float) -> npt.NDArray[np.float64]:
+        """The learning rate of each of an epoch's steps; but for a cosine it is ``rate``."""
+        if self.schedule != "cosine":
+            return np.full(steps, rate)
+        epochs = epoch + np.arange(steps) / steps
+        share: npt.NDArray[np.float64] = 0.5 * (1 + np.cos(math.pi * epochs / self.epochs))
+        return self.learning_rate * share
 
 
 def used_by(made: Architecture) -> set[str]:

@@ -5,7 +5,6 @@ do in them. Here rows are chosen by number inside the compiled step, so that eve
 and length, rows and vocabulary are rounded up so that neighbouring sources have one too.
 """
 
-import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.models import InputShape, KerasArchitecture
+from textclf.training.packing import bucket
 from textclf.training.settings import FitSettings
 
 Floats = npt.NDArray[np.float32]
@@ -31,17 +31,6 @@ _QUICKLY: dict[str, str | bool] = {
     "xla_cpu_use_fusion_emitters": False,
 }  # it runs once
 _TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
-
-
-def bucket(size: int) -> int:
-    """A size rounded up to one of eight for each doubling: at most an eighth more.
-
-    Example:
-        >>> bucket(1), bucket(7), bucket(562), bucket(563), bucket(1747)
-        (1, 7, 576, 576, 1792)
-    """
-    step = 1 << max(0, size.bit_length() - 4)
-    return -(-size // step) * step
 
 
 @dataclass
@@ -80,6 +69,19 @@ class Steps:
 def _rate_place(optimizer: Any) -> int:
     """Where the learning rate stands among the optimizer's variables."""
     return [variable.path.split("/")[-1] for variable in optimizer.variables].index("learning_rate")
+
+
+def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
+    """Each row's loss, and whether it is right, by probabilities: (rows, 1) for two labels, or (rows, labels)."""
+    import jax.numpy as jnp
+
+    if outputs.shape[1] == 1:
+        chance = jnp.where(labels == 1, outputs[:, 0], 1 - outputs[:, 0])
+        right = (outputs[:, 0] > 0.5) == (labels == 1)
+    else:
+        chance = jnp.take_along_axis(outputs, labels[:, None], 1)[:, 0]
+        right = outputs.argmax(1) == labels
+    return -jnp.log(jnp.clip(chance, _TINY, 1 - _TINY)), right
 
 
 def _variables(model: Any) -> tuple[list[Any], list[Any]]:
@@ -133,15 +135,6 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
     # Traced and thrown away: its zeros would be a program to compile for each shape, and a fit brings its own.
     jax.eval_shape(lambda: optimizer.build(model.trainable_variables))
     place = _rate_place(optimizer)
-
-    def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
-        if shape.outputs == 1:
-            chance = jnp.where(labels == 1, outputs[:, 0], 1 - outputs[:, 0])
-            right = (outputs[:, 0] > 0.5) == (labels == 1)
-        else:
-            chance = jnp.take_along_axis(outputs, labels[:, None], 1)[:, 0]
-            right = outputs.argmax(1) == labels
-        return -jnp.log(jnp.clip(chance, _TINY, 1 - _TINY)), right
 
     def objective(trained: Any, others: Any, inputs: Any, labels: Any, counts: Any, weights: Any) -> Any:
         with _computed(model, {layers.Embedding: _lookup, layers.Conv1D: _convolution}):
@@ -254,7 +247,9 @@ class Fitting:
         # As long for every fold of the source, and for all of its rows.
         order = np.zeros(bucket(-(-len(self._labels) // batch)) * batch, np.int32)
         order[: len(train)] = self._generator.permutation(train)
-        rates = self._rates(epoch, -(-len(train) // batch), len(order) // batch)
+        rates = np.zeros(len(order) // batch, np.float32)
+        count = -(-len(train) // batch)
+        rates[:count] = self._settings.rates(epoch, count, self.rate)
         self._state, sums = self._steps.epoch(
             self._state, self._inputs, self._labels, self._weights, order, np.int32(len(train)), rates, batch_size=batch
         )
@@ -276,11 +271,3 @@ class Fitting:
         model = self._steps.model
         assign(model, self._state[:2])
         return list(model.get_weights())
-
-    def _rates(self, epoch: int, count: int, length: int) -> Floats:
-        """The learning rate of each of an epoch's steps, filled up to a length that all folds share."""
-        if self._settings.schedule != "cosine":
-            return np.full(length, self.rate, np.float32)
-        epochs = epoch + np.arange(length) / count
-        share = 0.5 * (1 + np.cos(math.pi * epochs / self._settings.epochs))
-        return (self._settings.learning_rate * share).astype(np.float32)

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from textclf.models import InputShape
 from textclf.training.batches import Inputs, Sequences
-from textclf.training.network import Network, fit_rows, on_jax, prepare_engine, row_weights
+from textclf.training.initial import initial_tensors
+from textclf.training.network import Network, fit_rows, on_jax, predictor, prepare_engine, row_weights
+from textclf.training.packed_fit import PackedFitting
+from textclf.training.packing import Texts, bucket
 from textclf.training.settings import FitSettings
-from textclf.training.steps import Fitting, bucket, steps_of
+from textclf.training.steps import Fitting, steps_of
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -32,10 +35,12 @@ class Watched:
         history: ``loss`` and ``accuracy`` on the training rows after each epoch, with rows held out ``val_loss`` and
             ``val_accuracy`` on them too.
         weights: The tensors at the end, in the order of the graph.
+        predict: Probabilities of texts, shape (n, labels), by the network at its full length.
     """
 
     history: History
     weights: Callable[[], list[Floats]]
+    predict: Callable[[pa.Array], Floats]
 
 
 def input_length(network: Network, longest: int) -> int:
@@ -76,20 +81,41 @@ def fit_watched(
 def _with_steps(
     network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
 ) -> Watched:
-    # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
-    shape = InputShape(bucket(network.shape.vocabulary), inputs.width, network.shape.labels)
-    rows = bucket(len(labels))
-    padded = np.zeros((rows, inputs.width), np.int32)
-    padded[: len(labels)] = inputs.take(np.arange(len(labels)))
-    numbers = np.zeros(rows, np.int32)
-    numbers[: len(labels)] = labels
-    steps = steps_of(network.made, network.hyperparameters, shape, settings.seed)
-    wide = replace(network, shape=shape)
     weights_of = row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
     if weights_of is not None:
         balance[labels] = weights_of
-    fitting = Fitting(steps, padded, numbers, balance, settings, lambda model: _weigh(wide, model))
+    # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
+    shape = replace(network.shape, vocabulary=bucket(network.shape.vocabulary))
+    windows = network.made.windows(network.hyperparameters, shape)
+    fitting: PackedFitting | Fitting
+    if windows is not None:
+        texts = Texts(inputs.flat, inputs.offsets, labels, balance[labels], shape.max_length, windows.width)
+        fitting = PackedFitting(windows, _initial(replace(network, shape=shape), settings), texts, settings)
+    else:
+        fitting = _padded(
+            replace(network, shape=replace(shape, max_length=inputs.width)), inputs, labels, balance, settings
+        )
+    history = _fit(fitting, train, held, settings)
+    tensors = network.made.tensors(network.hyperparameters, network.shape).values()
+
+    def weights() -> list[Floats]:
+        return [
+            np.ascontiguousarray(weight[tuple(slice(0, size) for size in wanted)])
+            for weight, wanted in zip(fitting.weights(), tensors, strict=True)
+        ]
+
+    def predict(texts: pa.Array) -> Floats:
+        if not isinstance(fitting, PackedFitting):
+            return predictor(network, weights())(texts)
+        flat, offsets = network.encoder.ragged(texts)
+        return fitting.scores(flat, offsets)
+
+    return Watched(history, weights, predict)
+
+
+def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: FitSettings) -> History:
+    """All epochs, or as many as the settings have patience for; what each measured."""
     history: History = {}
     for epoch in range(settings.epochs):
         measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, epoch), strict=True))
@@ -104,15 +130,26 @@ def _with_steps(
             break
         if settings.schedule == "plateau" and since and since % _PLATEAU == 0:
             fitting.rate /= 2
-    tensors = network.made.tensors(network.hyperparameters, network.shape).values()
+    return history
 
-    def weights() -> list[Floats]:
-        return [
-            np.ascontiguousarray(weight[tuple(slice(0, size) for size in wanted)])
-            for weight, wanted in zip(fitting.weights(), tensors, strict=True)
-        ]
 
-    return Watched(history, weights)
+def _padded(network: Network, inputs: Sequences, labels: Labels, balance: Floats, settings: FitSettings) -> Fitting:
+    rows = bucket(len(labels))
+    padded = np.zeros((rows, inputs.width), np.int32)
+    padded[: len(labels)] = inputs.take(np.arange(len(labels)))
+    numbers = np.zeros(rows, np.int32)
+    numbers[: len(labels)] = labels
+    steps = steps_of(network.made, network.hyperparameters, network.shape, settings.seed)
+    return Fitting(steps, padded, numbers, balance, settings, lambda model: _weigh(network, model))
+
+
+def _initial(network: Network, settings: FitSettings) -> list[Floats]:
+    """The tensors that a fit begins with; zeros for words that only fill the shape, where others are pretrained."""
+    tensors = list(initial_tensors(network.made, network.hyperparameters, network.shape, settings.seed))
+    if (pretrained := network.pretrained()) is not None:
+        tensors[0] = np.zeros_like(tensors[0])
+        tensors[0][: len(pretrained.matrix)] = pretrained.matrix
+    return tensors
 
 
 def _weigh(network: Network, model: Any) -> None:
@@ -137,7 +174,7 @@ def _with_keras(
     model, history, _ = fit_rows(network, inputs, labels, train, held, settings, keras.callbacks.TerminateOnNaN())
     found = {name: values for name, values in history.items() if name != "learning_rate"}
     _check_finite(found)
-    return Watched(found, model.get_weights)
+    return Watched(found, model.get_weights, predictor(network, model.get_weights()))
 
 
 def _check_finite(history: History) -> None:

@@ -1,0 +1,72 @@
+"""Tensors that fits begin with, kept for processes that come later."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CODE = """
+import json, os, sys
+import numpy as np
+import pyarrow as pa
+os.environ |= {"KERAS_BACKEND": "jax", "JAX_COMPILATION_CACHE_DIR": sys.argv[1]}
+from tests.training.corpora import invented
+from textclf.models import InputShape, architecture
+from textclf.text.encoder import Encoder
+from textclf.text.tokenizer import tokenize
+from textclf.text.vocabulary import Vocabulary
+from textclf.training.initial import any_kept
+from textclf.training.network import Network, prepare_engine
+from textclf.training.settings import FitSettings
+from textclf.training.watched import fit_watched
+
+texts, labels = zip(*invented(24))
+vocabulary = Vocabulary(tuple(sorted({word for text in texts for word in tokenize(text)})))
+encoder, made = Encoder("keras", vocabulary, 100, 30), architecture("cnn")
+wanted = made.parse({"num_filters": 4, "embedding_dim": 5, "kernel_size": 3})
+network = Network(made, wanted, encoder, InputShape(vocabulary.size(100), 30, 2))
+settings = FitSettings(epochs=3, batch_size=5, seed=int(sys.argv[2]), learning_rate=0.01)
+prepare_engine()
+before, rows, numbers = any_kept(), np.arange(24), np.array(labels, np.int32)
+inputs = network.training_inputs(pa.array(texts))
+found = fit_watched(network, inputs, numbers, rows[:18], rows[18:], settings)
+scores = found.predict(pa.array(texts)).tolist()
+imported = "keras" in sys.modules
+from textclf.training.network import predictor
+theirs = predictor(network, found.weights())(pa.array([*texts, "", "good " * 99]))
+ours = found.predict(pa.array([*texts, "", "good " * 99]))
+assert np.abs(theirs - ours).max() < 1e-6
+assert found.predict(pa.array([], pa.string())).shape == (0, 2)
+print(json.dumps([before, imported, found.history, scores]))
+"""
+
+
+def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], list[list[float]]]:
+    """Of a fit in a process of its own: whether anything was kept before, whether Keras was imported, the rest."""
+    command = [sys.executable, "-c", CODE, str(folder), str(seed)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    before, imported, history, scores = json.loads(done.stdout)
+    return before, imported, history, scores
+
+
+def test_a_later_process_begins_with_the_same_tensors_without_keras(tmp_path: Path) -> None:
+    first = fitted(tmp_path)
+    (kept,) = tmp_path.glob("*.initial")
+
+    assert first[:2] == (False, True)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert fitted(tmp_path) == (True, False, *first[2:])
+    other = fitted(tmp_path, seed=2)
+    assert other[:2] == (True, True)
+    assert other[2] != first[2]
+
+
+def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path: Path) -> None:
+    first = fitted(tmp_path)
+    (kept,) = tmp_path.glob("*.initial")
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:-7], whole[:100] + b"?" + whole[101:]):
+        kept.write_bytes(damaged)
+        assert fitted(tmp_path) == (True, True, *first[2:])
+        assert kept.read_bytes() == whole

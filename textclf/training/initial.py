@@ -1,0 +1,95 @@
+"""The tensors that fits begin with, kept beside what JAX compiled: Keras, which draws them, takes seconds to import."""
+
+import hashlib
+import json
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+import textclf
+from textclf.files import PRIVATE, replace_file
+from textclf.models import InputShape, KerasArchitecture
+from textclf.training.compilations import kept_folder
+from textclf.training.steps import drawn
+
+Floats = npt.NDArray[np.float32]
+_IN_MEMORY = 32
+_LARGEST = 16 << 20  # bytes of tensors that are kept: larger ones train for much longer than Keras is imported
+_DIGEST = 32  # bytes before the tensors
+_DRAWN_BY = ("models", "training/steps.py", "training/initial.py")
+
+
+@lru_cache(maxsize=_IN_MEMORY)
+def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> list[Floats]:
+    """The tensors that a fit begins with by a seed, in the order of the graph; not to be changed.
+
+    They are read where an earlier process drew the same ones with the same versions of everything, and drawn otherwise.
+    """
+    wanted = list(made.tensors(hyperparameters, shape).values())
+    file = _file(made, hyperparameters, shape, seed)
+    if file is not None and (found := _read(file, wanted)) is not None:
+        return found
+    model, _ = drawn(lambda: made.build(hyperparameters, shape), seed)
+    tensors = [np.asarray(tensor, np.float32) for tensor in model.get_weights()]
+    if file is not None and sum(tensor.nbytes for tensor in tensors) <= _LARGEST:
+        _write(file, tensors)
+    return tensors
+
+
+def any_kept() -> bool:
+    """Whether a process with these versions of everything has kept tensors before, so that Keras may not be needed."""
+    folder = kept_folder()
+    return folder is not None and next(folder.glob(f"{_versions()}-*.initial"), None) is not None
+
+
+def _file(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> Path | None:
+    folder, kind = kept_folder(), type(made)
+    if folder is None or not kind.__module__.startswith("textclf."):  # of others it is not known when they change
+        return None
+    # The tensors do not depend on the length of texts.
+    parts = [kind.__qualname__, hyperparameters.model_dump(mode="json"), made.tensors(hyperparameters, shape), seed]
+    said = json.dumps(parts, sort_keys=True)
+    return folder / f"{_versions()}-{hashlib.sha256(said.encode()).hexdigest()[:32]}.initial"
+
+
+@cache
+def _versions() -> str:
+    """Digest of everything else that decides what is drawn."""
+    import jax
+
+    config: Any = jax.config  # its settings are not typed
+    numbers = [config.jax_default_prng_impl, config.jax_threefry_partitionable, config.jax_enable_x64]
+    versions = [version(name) for name in ("jax", "jaxlib", "keras", "numpy")]
+    digest = hashlib.sha256(json.dumps([versions, numbers]).encode())
+    root = Path(textclf.__file__).parent
+    for part in _DRAWN_BY:
+        for path in sorted((root / part).glob("*.py")) if (root / part).is_dir() else [root / part]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
+    """The tensors of a file; None where it is not there or not whole."""
+    try:
+        data = file.read_bytes()
+        if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
+            return None
+        arrays = load(data[_DIGEST:])
+        tensors = [arrays[str(number)] for number in range(len(wanted))]
+    except (OSError, SafetensorError, KeyError):
+        return None
+    return tensors if [tensor.shape for tensor in tensors] == wanted else None
+
+
+def _write(file: Path, tensors: list[Floats]) -> None:
+    data = save({str(number): np.ascontiguousarray(tensor) for number, tensor in enumerate(tensors)})
+    try:
+        replace_file(file, hashlib.sha256(data).digest() + data, PRIVATE)
+    except OSError:
+        return  # as JAX goes on where it cannot keep a program
