@@ -31,23 +31,18 @@ prepare_engine()
 before, rows, numbers = any_kept(), np.arange(24), np.array(labels, np.int32)
 inputs = network.training_inputs(pa.array(texts))
 found = fit_watched(network, inputs, numbers, rows[:18], rows[18:], settings)
-scores = found.predict(pa.array(texts)).tolist()
+sums = [float(np.abs(tensor).sum()) for tensor in found.weights()]
 imported = "keras" in sys.modules
-from textclf.training.network import predictor
-theirs = predictor(network, found.weights())(pa.array([*texts, "", "good " * 99]))
-ours = found.predict(pa.array([*texts, "", "good " * 99]))
-assert np.abs(theirs - ours).max() < 1e-6
-assert found.predict(pa.array([], pa.string())).shape == (0, 2)
-print(json.dumps([before, imported, found.history, scores]))
+print(json.dumps([before, imported, found.history, sums]))
 """
 
 
-def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], list[list[float]]]:
+def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], list[float]]:
     """Of a fit in a process of its own: whether anything was kept before, whether Keras was imported, the rest."""
     command = [sys.executable, "-c", CODE, str(folder), str(seed)]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
-    before, imported, history, scores = json.loads(done.stdout)
-    return before, imported, history, scores
+    before, imported, history, sums = json.loads(done.stdout)
+    return before, imported, history, sums
 
 
 def test_a_later_process_begins_with_the_same_tensors_without_keras(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
 from textclf.training.evaluation import evaluate
 from textclf.training.fit import Fit, fit
+from textclf.training.network import Network, predictor
 from textclf.training.train import Origin, pack_model
 
 
@@ -114,5 +115,8 @@ def _fit(trial: Trial, source: EncodedSource) -> Fit:
     if not isinstance(made, KerasArchitecture):
         return fit(candidate(trial, source), Rows(pa.array(rows), source.training_labels))
     watched = fit_rows(trial, source, rows, rows[:0])
+    network = Network(made, trial.values, source.encoders[made.tokenizer], trial.shape)
+    weights = watched.weights()
     names = made.tensors(trial.values, trial.shape)
-    return Fit(dict(zip(names, watched.weights(), strict=True)), watched.history, watched.predict)
+    # By Keras, whatever fitted it: its golden scores are what every scorer has to give.
+    return Fit(dict(zip(names, weights, strict=True)), watched.history, predictor(network, weights))

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
+from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -38,8 +40,10 @@ def encode_sources(
     corpus = corpus_of(spark, warehouse, names)
     table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
-    splits, digests = plan_splits(corpus, pipeline.split, names), corpus_digests(corpus)
-    encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests, folder)
+    with ThreadPoolExecutor(1) as beside:
+        digests = beside.submit(inheritable_thread_target(spark)(corpus_digests), corpus)
+        splits = plan_splits(corpus, pipeline.split, names)
+    encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests.result(), folder)
     groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))
     found = groups.applyInArrow(encode, _INFO).collect()  # one row a source
     return {row["source"]: Info(**json.loads(row["info"])) for row in found if row["source"] in splits}

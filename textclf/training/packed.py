@@ -35,8 +35,7 @@ class Programs:
             (vocabulary + words of a step, dim), and all other tensors and their moments, each end to end; what
             ``count`` steps read, their rates, and what the embedding's rows have missed after them. It gives the state
             after the steps, the rows' summed loss, and how many were right.
-        watch: ``embedding, dense, batches, count``: summed loss and how many are right, and the output of every text,
-            shape (steps, batch, outputs).
+        watch: ``embedding, dense, batches, count``: summed loss, and how many are right.
     """
 
     train: Callable[..., Any]
@@ -62,15 +61,13 @@ def programs(shape: Windows) -> Programs:
     def watch(embedding: Any, dense: Any, batches: Packed, count: Any) -> Any:
         kernel, bias, *tail = _split(shape, dense)
 
-        def step(number: Any, carried: Any) -> Any:
-            batch, (sums, found) = _at(batches, number), carried
+        def step(number: Any, sums: Any) -> Any:
+            batch = _at(batches, number)
             top = _strongest(_windows(embedding, batch, shape.width), kernel, batch)[1]
             outputs = _outputs(shape, tail, jax.nn.relu(top + bias))
-            found = jax.lax.dynamic_update_index_in_dim(found, outputs, number, 0)
-            return sums + _measures(batch, losses(outputs, batch.labels)), found
+            return sums + _measures(batch, losses(outputs, batch.labels))
 
-        found = jnp.zeros((*batches.labels.shape, shape.dense[-1][0]))
-        return jax.lax.fori_loop(0, count, step, (jnp.zeros(2), found))
+        return jax.lax.fori_loop(0, count, step, jnp.zeros(2))
 
     return Programs(jax.jit(train, donate_argnums=0), jax.jit(watch, compiler_options=_LIGHTLY))
 

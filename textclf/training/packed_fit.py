@@ -1,12 +1,11 @@
 """One fit of a network of windows in progress."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from textclf.models import Windows, label_probabilities
+from textclf.models import Windows
 from textclf.training.arrears import Arrears, Moved
 from textclf.training.packed import ADAM, programs
 from textclf.training.packing import Packed, Sizes, Texts, TooManyWordsError, Words
@@ -60,22 +59,8 @@ class PackedFitting:
         (embedding, *_), (dense, *_) = self._state
         sums = np.zeros(2)
         for packed, count in self._held[1]:
-            sums += np.asarray(self._programs.watch(embedding, dense, packed, np.int32(count))[0])
+            sums += np.asarray(self._programs.watch(embedding, dense, packed, np.int32(count)))
         return float(sums[0] / len(held)), float(sums[1] / len(held))
-
-    def scores(self, flat: npt.NDArray[np.int32], offsets: npt.NDArray[Any]) -> Floats:
-        """Probabilities of other texts as the weights are now, shape (texts, labels)."""
-        none = np.zeros(len(offsets) - 1, np.int32)
-        texts = Texts(flat, offsets, none, none.astype(np.float32), self._texts.max_length, self._texts.width)
-        sizes = self._held_sizes
-        if texts.lengths.max(initial=0) >= sizes.tokens:
-            sizes = texts.held_sizes()
-        (embedding, *_), (dense, *_) = self._state
-        found = [np.empty((0, self._shape.dense[-1][0]), np.float32)]
-        for packed, count in texts.held(np.arange(len(texts.lengths)), sizes):
-            outputs = np.asarray(self._programs.watch(embedding, dense, packed, np.int32(count))[1])
-            found.append(outputs[packed.counts > 0])
-        return label_probabilities(np.concatenate(found))
 
     def weights(self) -> list[Floats]:
         """The weights as they are now, in the order of the graph."""

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from textclf.training.batches import Inputs, Sequences
 from textclf.training.initial import initial_tensors
-from textclf.training.network import Network, fit_rows, on_jax, predictor, prepare_engine, row_weights
+from textclf.training.network import Network, fit_rows, on_jax, prepare_engine, row_weights
 from textclf.training.packed_fit import PackedFitting
 from textclf.training.packing import Texts, bucket
 from textclf.training.settings import FitSettings
@@ -35,12 +34,10 @@ class Watched:
         history: ``loss`` and ``accuracy`` on the training rows after each epoch, with rows held out ``val_loss`` and
             ``val_accuracy`` on them too.
         weights: The tensors at the end, in the order of the graph.
-        predict: Probabilities of texts, shape (n, labels), by the network at its full length.
     """
 
     history: History
     weights: Callable[[], list[Floats]]
-    predict: Callable[[pa.Array], Floats]
 
 
 def input_length(network: Network, longest: int) -> int:
@@ -105,13 +102,7 @@ def _with_steps(
             for weight, wanted in zip(fitting.weights(), tensors, strict=True)
         ]
 
-    def predict(texts: pa.Array) -> Floats:
-        if not isinstance(fitting, PackedFitting):
-            return predictor(network, weights())(texts)
-        flat, offsets = network.encoder.ragged(texts)
-        return fitting.scores(flat, offsets)
-
-    return Watched(history, weights, predict)
+    return Watched(history, weights)
 
 
 def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: FitSettings) -> History:
@@ -174,7 +165,7 @@ def _with_keras(
     model, history, _ = fit_rows(network, inputs, labels, train, held, settings, keras.callbacks.TerminateOnNaN())
     found = {name: values for name, values in history.items() if name != "learning_rate"}
     _check_finite(found)
-    return Watched(found, model.get_weights, predictor(network, model.get_weights()))
+    return Watched(found, model.get_weights)
 
 
 def _check_finite(history: History) -> None:
