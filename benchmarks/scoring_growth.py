@@ -4,7 +4,7 @@
                                         [--cores 2]
 
 Rows are those of ``benchmarks/scoring.py``, their files repeated; nothing is written. Models are CNNs of 16 filters of
-width 3, one a source, rows spread evenly over the sources. ``first`` is the first pass with new models, in which workers
+width 3, one a source, rows spread evenly over them. ``first`` is the first pass with new models, in which workers
 fold, map and check each, ``seconds`` the median of those that follow (of one, from 10 million rows). Memory is the
 largest resident set that a worker reports after a batch, files of models that it shares with others included. The last
 line is of ``--long`` texts of a megabyte each.
