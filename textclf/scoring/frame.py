@@ -17,6 +17,7 @@ from textclf.scoring.batch import CHALLENGER, REASONS, Wanted, score_batch
 from textclf.scoring.fallback import Fallbacks
 from textclf.scoring.resident import Models, make_resident
 from textclf.session.gpu import gpu_profile
+from textclf.settled import settle
 from textclf.tables.schemas import CHALLENGED, SCORED
 
 arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
@@ -92,6 +93,7 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
             models.prepare()
             for texts in batches:
                 yield score_batch(texts, None, models, wanted)
+            settle()
 
         made = arrow_udf(score_all, wanted.schema)
     else:
@@ -101,6 +103,7 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
             joined = models.gathered(pa.record_batch(list(each), ["text", "key"]) for each in batches)
             for batch in joined:
                 yield score_batch(batch.column("text"), batch.column("key"), models, wanted)
+            settle()
 
         made = arrow_udf(score, wanted.schema)
     # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
@@ -117,6 +120,7 @@ def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None) -
             keys = batch.column(names.index(key)) if key is not None else None
             answer = score_batch(batch.column(names.index("text")), keys, models, wanted)
             yield pa.RecordBatch.from_arrays([*batch.columns, answer], names=[*names, "answer"])
+        settle()
 
     schema = StructType([*rows.schema.fields, StructField("answer", wanted.schema)])
     return rows.mapInArrow(score, schema, profile=gpu_profile())

@@ -14,6 +14,7 @@ from textclf.artifact import Artifact
 from textclf.scoring.backends import BACKENDS, choose
 from textclf.scoring.batch import Wanted, score_batch
 from textclf.scoring.resident import Models, Resident, compiled_code
+from textclf.settled import settle
 from textclf.tables.schemas import SCORED
 from textclf.text.arrow import by_bytes
 
@@ -78,12 +79,14 @@ def score_udf(
         models.prepare()
         for texts in batches:
             yield score(texts)
+        settle()
 
     def score_pandas(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         models.prepare()
         for texts in batches:
             answer = score(pa.array(texts, pa.string()))
             yield pd.DataFrame({name: answer.field(name).to_pandas() for name in _FIELDS})
+        settle()
 
     made = _arrow_udf(score_arrow, SCORE) if kind == "arrow" else _pandas_udf(score_pandas, SCORE)
     return made.asNondeterministic()
