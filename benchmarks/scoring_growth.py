@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.scoring import KNOWN, make_model, vocabulary, write_texts  # noqa: E402
 
 BASE_ROWS = 1_000_000
-WARM, REPEATS = 15, 5  # Java compiles what is hot for the first ten seconds or so
+WARM, REPEATS = 40, 5  # Java goes on compiling what is hot for the first half minute
 LARGE = 10_000_000  # rows of a pass that is long enough to be measured once
 
 
