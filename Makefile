@@ -68,7 +68,7 @@ $(READY): requirements.lock setup.py
 	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
 	@$(PIP) install --quiet --no-compile --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
 	@# On all cores, while pip takes one. Where PYTHONDONTWRITEBYTECODE is set, every process would compile what it imports.
-	@$(PY) -m compileall -q -j 0 $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') >/dev/null 2>&1 || true
+	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some packages hold files of other Pythons
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.session.provision
 	@touch $@

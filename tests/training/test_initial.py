@@ -1,8 +1,10 @@
 """Tensors that fits begin with, kept for processes that come later."""
 
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,18 @@ def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path: Path) -> None:
         kept.write_bytes(damaged)
         assert fitted(tmp_path) == (True, True, *first[2:])
         assert kept.read_bytes() == whole
+
+
+def test_executors_that_have_the_code_in_a_zip_keep_under_the_same_names(tmp_path: Path) -> None:
+    root, code = Path(__file__).parents[2], "import textclf.training.initial as i; print(i._versions(), i.__file__)"
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        for path in (root / "textclf").rglob("*.py"):
+            archive.write(path, path.relative_to(root))
+    found = []
+    for place in (str(root), str(tmp_path / "code.zip")):
+        environ = os.environ | {"PYTHONPATH": place}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+        found.append(done.stdout.split())
+    assert found[0][0] == found[1][0]
+    assert "code.zip" in found[1][1]

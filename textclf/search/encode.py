@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
-from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline, Source
+from textclf.described import carried
 from textclf.errors import InputError
 from textclf.search.encoded import Info, file_system, pack
 from textclf.tables import Warehouse
@@ -41,7 +41,7 @@ def encode_sources(
     table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:
-        digests = beside.submit(inheritable_thread_target(spark)(corpus_digests), corpus)
+        digests = beside.submit(carried(spark, corpus_digests), corpus)
         splits = plan_splits(corpus, pipeline.split, names)
     encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests.result(), folder)
     groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))

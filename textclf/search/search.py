@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyarrow.fs import FileType
-from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Source
+from textclf.described import carried
 from textclf.models import KerasArchitecture
 from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
@@ -102,9 +102,7 @@ def search_models(
         ThreadPoolExecutor(1) as beside,
     ):
         # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
-        earlier = beside.submit(
-            inheritable_thread_target(spark)(_ledger), spark, warehouse, search_id, list(fields), fresh=fresh
-        )
+        earlier = beside.submit(carried(spark, _ledger), spark, warehouse, search_id, list(fields), fresh=fresh)
         if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, engine)
         infos = encode_sources(spark, warehouse, pipeline, sources, folder)

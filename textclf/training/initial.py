@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pkgutil
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-import textclf
+from textclf import models
 from textclf.files import PRIVATE, replace_file
 from textclf.models import InputShape, KerasArchitecture
+from textclf.text.jit import source_digest
 from textclf.training.compilations import kept_folder
 from textclf.training.steps import drawn
 
@@ -22,7 +24,6 @@ Floats = npt.NDArray[np.float32]
 _IN_MEMORY = 32
 _LARGEST = 16 << 20  # bytes of tensors that are kept: larger ones train for much longer than Keras is imported
 _DIGEST = 32  # bytes before the tensors
-_DRAWN_BY = ("models", "training/steps.py", "training/initial.py")
 
 
 @lru_cache(maxsize=_IN_MEMORY)
@@ -66,12 +67,9 @@ def _versions() -> str:
     config: Any = jax.config  # its settings are not typed
     numbers = [config.jax_default_prng_impl, config.jax_threefry_partitionable, config.jax_enable_x64]
     versions = [version(name) for name in ("jax", "jaxlib", "keras", "numpy")]
-    digest = hashlib.sha256(json.dumps([versions, numbers]).encode())
-    root = Path(textclf.__file__).parent
-    for part in _DRAWN_BY:
-        for path in sorted((root / part).glob("*.py")) if (root / part).is_dir() else [root / part]:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    architectures = sorted(f"{models.__name__}.{each.name}" for each in pkgutil.iter_modules(models.__path__))
+    sources = source_digest(models.__name__, *architectures, drawn.__module__, __name__)
+    return hashlib.sha256(json.dumps([versions, numbers, sources]).encode()).hexdigest()[:16]
 
 
 def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
