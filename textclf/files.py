@@ -1,11 +1,14 @@
-"""Files that are replaced in one step."""
+"""Files that are replaced in one step, and such that tell when they are damaged."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 PRIVATE = 0o600
 """Permissions of a file that only its owner may read, as of what processes of one user share."""
+
+_DIGEST = hashlib.sha256().digest_size
 
 
 def replace_file(path: Path, content: str | bytes, mode: int = 0o644) -> None:
@@ -30,3 +33,22 @@ def replace_file(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     except OSError:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def replace_checked(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file as ``replace_file`` does, for ``read_checked``: after the content's SHA-256.
+
+    Raises:
+        OSError: It cannot be written there; the old one stays.
+    """
+    replace_file(path, hashlib.sha256(content).digest() + content, mode)
+
+
+def read_checked(path: Path) -> bytes | None:
+    """The content of a file of ``replace_checked``; None where it cannot be read or is not what was written."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    content = data[_DIGEST:]
+    return content if hashlib.sha256(content).digest() == data[:_DIGEST] else None

@@ -162,7 +162,7 @@ windows = wanted.architecture.windows(wanted.hyperparameters, wanted.shape)
 from dataclasses import replace
 from textclf.training.packing import bucket
 kept = programs(replace(windows, vocabulary=bucket(windows.vocabulary)))
-print(kept.train._cache_size(), kept.watch._cache_size())
+print(len(kept.train), len(kept.watch))
 
 from textclf.training import packing
 packing._FITTING, packing._MARGIN, packing._DRAWS = 0.0, 0.3, 1  # no room

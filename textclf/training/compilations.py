@@ -50,7 +50,7 @@ def _own_folder() -> Path | None:
     """A folder of this user for this kind of processor, made where it is missing; None where that cannot be."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = base / "textclf" / "jax" / _processor()
+        folder = base / "textclf" / "jax" / processor()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK) or folder.stat().st_uid != os.getuid():
             raise PermissionError(f"{folder} is not writable, or another user's")
@@ -61,7 +61,7 @@ def _own_folder() -> Path | None:
     return folder
 
 
-def _processor() -> str:
+def processor() -> str:
     """Name of the processor's kind: homes are shared between machines, and a program may use what one lacks."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pkgutil
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from textclf import models
-from textclf.files import PRIVATE, replace_file
+from textclf.files import PRIVATE, read_checked, replace_checked
 from textclf.models import InputShape, KerasArchitecture
 from textclf.text.jit import source_digest
 from textclf.training.compilations import kept_folder
@@ -23,7 +24,6 @@ from textclf.training.steps import drawn
 Floats = npt.NDArray[np.float32]
 _IN_MEMORY = 32
 _LARGEST = 16 << 20  # bytes of tensors that are kept: larger ones train for much longer than Keras is imported
-_DIGEST = 32  # bytes before the tensors
 
 
 @lru_cache(maxsize=_IN_MEMORY)
@@ -74,20 +74,18 @@ def _versions() -> str:
 
 def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
     """The tensors of a file; None where it is not there or not whole."""
+    data = read_checked(file)
+    if data is None:
+        return None
     try:
-        data = file.read_bytes()
-        if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
-            return None
-        arrays = load(data[_DIGEST:])
+        arrays = load(data)
         tensors = [arrays[str(number)] for number in range(len(wanted))]
-    except (OSError, SafetensorError, KeyError):
+    except (SafetensorError, KeyError):
         return None
     return tensors if [tensor.shape for tensor in tensors] == wanted else None
 
 
 def _write(file: Path, tensors: list[Floats]) -> None:
     data = save({str(number): np.ascontiguousarray(tensor) for number, tensor in enumerate(tensors)})
-    try:
-        replace_file(file, hashlib.sha256(data).digest() + data, PRIVATE)
-    except OSError:
-        return  # as JAX goes on where it cannot keep a program
+    with suppress(OSError):  # as JAX goes on where it cannot keep a program
+        replace_checked(file, data, PRIVATE)

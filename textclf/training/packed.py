@@ -7,7 +7,7 @@ embedding a step moves the rows that it reads; the others move when they are rea
 A fit is the same as Keras' but for the rounding of its floats.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from textclf.models import Windows
 from textclf.training.arrears import Adam
+from textclf.training.executables import Executables
 from textclf.training.packing import Packed, Words
 from textclf.training.steps import losses
 
 Floats = npt.NDArray[np.float32]
 _COMPILED = 32  # programs kept for the next fit of the same shape
 _LIGHTLY = {"xla_backend_optimization_level": "1"}  # a third less to compile, as fast: most of it is one product
+_MADE_OF = tuple(f"textclf.training.{name}" for name in ("packed", "packing", "arrears", "steps"))
 ADAM = Adam()
 
 
@@ -38,8 +40,8 @@ class Programs:
         watch: ``embedding, dense, batches, count``: summed loss, and how many are right.
     """
 
-    train: Callable[..., Any]
-    watch: Callable[..., Any]
+    train: Executables
+    watch: Executables
 
 
 @lru_cache(maxsize=_COMPILED)
@@ -69,7 +71,9 @@ def programs(shape: Windows) -> Programs:
 
         return jax.lax.fori_loop(0, count, step, jnp.zeros(2))
 
-    return Programs(jax.jit(train, donate_argnums=0), jax.jit(watch, compiler_options=_LIGHTLY))
+    return Programs(
+        Executables(train, shape, _MADE_OF, donated=0), Executables(watch, shape, _MADE_OF, options=_LIGHTLY)
+    )
 
 
 def _step(shape: Windows, embedding: Any, dense: Any, batch: Packed, read: Words, rate: Any) -> Any:

@@ -94,8 +94,9 @@ class PackedFitting:
             return self._texts.batches(order, wider, self._shape.vocabulary, arrears)
 
 
-def _on_device(value: Floats, first: Floats, second: Floats) -> Moved:
-    """As the compiled steps give it back: an array of numpy's would be another program."""
-    import jax.numpy as jnp
+def _on_device(*parts: Floats) -> Moved:
+    """Copies: the compiled steps give the memory of their state away. ``jnp.array`` is a program for each shape."""
+    import jax
 
-    return jnp.array(value), jnp.array(first), jnp.array(second)
+    value, first, second = (jax.device_put(part, may_alias=False) for part in parts)
+    return value, first, second

@@ -1,0 +1,148 @@
+"""Functions whose compiled forms outlive the process, so that a later one neither traces nor compiles them.
+
+JAX's own cache keeps what was compiled, and finds it by the program, which each process has to trace and lower first:
+for a small network that takes longer than an epoch of it. Here the whole executable is found by what the program
+depends on.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from textclf.files import PRIVATE, read_checked, replace_checked
+from textclf.text.jit import python_release, source_digest
+from textclf.training.compilations import kept_folder, processor
+
+_DEVICE = "cpu"  # a GPU's executables name the device that they were compiled for, and tasks are given others
+_PLACES = ("cache", "dump", "log")  # in names of JAX's settings that change nothing of what is compiled
+
+
+class Executables:
+    """A function of JAX, compiled once for each shape of its arguments, by whichever process comes first.
+
+    Args:
+        function: Pure, of arrays and tuples of them, without constants that are arrays.
+        parts: Everything but the arguments' shapes and the modules' sources that decides what is compiled.
+        modules: Names of the modules that the function is made of.
+        donated: Number of the argument whose memory the result may take, as ``jax.jit`` has it.
+        options: Of the compiler.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        parts: object,
+        modules: tuple[str, ...],
+        *,
+        donated: int | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        import jax
+
+        donate = () if donated is None else (donated,)
+        self._jitted = jax.jit(function, donate_argnums=donate, compiler_options=dict(options) if options else None)
+        self._modules = modules
+        self._identity = [function.__qualname__, repr(parts), donated, dict(options or {})]
+        self._compiled: dict[object, Any] = {}
+
+    def __len__(self) -> int:
+        """For how many shapes there is a compiled form in this process."""
+        return len(self._compiled)
+
+    def __call__(self, *given: Any) -> Any:
+        """The function's value, of arrays of numpy or JAX."""
+        import jax
+
+        if jax.default_backend() != _DEVICE:
+            return self._jitted(*given)
+        leaves, tree = jax.tree.flatten(given)
+        key = tree, tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
+        if key not in self._compiled:
+            self._compiled[key] = self._find(given, key)
+        return self._compiled[key](*given)
+
+    def _find(self, given: Any, key: tuple[Any, Any]) -> Any:
+        """Of an earlier process, else of this one and kept for those that come later."""
+        folder = kept_folder()
+        if folder is None:
+            return self._compile(given)
+        said = json.dumps([_surroundings(self._modules), self._identity, str(key[0]), key[1]], sort_keys=True)
+        file = folder / f"{hashlib.sha256(said.encode()).hexdigest()}.executable"
+        found = _load(file, given)
+        if found is None:
+            with _cache_off():
+                found = self._compile(given)
+            _keep(file, found)
+        return found
+
+    def _compile(self, given: Any) -> Any:
+        return self._jitted.lower(*given).compile()
+
+
+@contextmanager
+def _cache_off() -> Iterator[None]:
+    """Compile within it without JAX's own cache: an executable that was read from there lacks parts when written again.
+
+    It computes, and what is written of it ends with "Function ... not found" where it is read.
+    """
+    import jax
+    from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+    config: Any = jax.config  # its settings are not typed
+    config.update("jax_enable_compilation_cache", False)
+    reset_cache()  # JAX decides once, until then, whether there is a cache
+    try:
+        yield
+    finally:
+        config.update("jax_enable_compilation_cache", True)
+        reset_cache()
+
+
+def _load(file: Path, given: Any) -> Any:
+    """What a file holds; None where it is not there, is not whole, or cannot run here."""
+    import jax
+    from jax.experimental.serialize_executable import deserialize_and_load
+
+    data = read_checked(file)
+    if data is None:
+        return None
+    try:
+        # As much trust as JAX's own cache in the same folder asks for, whose machine code is run as it is.
+        executable, outputs = pickle.loads(data)
+        inputs = jax.tree.structure((given, {}))
+        return deserialize_and_load(executable, inputs, outputs, execution_devices=jax.devices(_DEVICE)[:1])
+    except Exception:  # noqa: BLE001 - whatever a library has against it, it can be compiled again
+        return None
+
+
+def _keep(file: Path, compiled: Any) -> None:
+    from jax.experimental.serialize_executable import serialize
+
+    try:
+        executable, _, outputs = serialize(compiled)
+        data = pickle.dumps((executable, outputs))
+    except Exception:  # noqa: BLE001 - another version of JAX may not be able to; JAX's own cache remains
+        return
+    with suppress(OSError):  # as JAX goes on where it cannot keep a program
+        replace_checked(file, data, PRIVATE)
+
+
+@cache
+def _surroundings(modules: tuple[str, ...]) -> str:
+    """Digest of everything about this process that decides what is compiled."""
+    import jax
+
+    config: Any = jax.config
+    values = {name: str(value) for name, value in config.values.items() if not any(place in name for place in _PLACES)}
+    flags = [os.environ.get(name) for name in ("XLA_FLAGS", "NPROC")]
+    versions = [version(name) for name in ("jax", "jaxlib")]
+    sources = source_digest(*modules, __name__)
+    said = json.dumps([versions, python_release(), processor(), flags, values, sources], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
