@@ -7,7 +7,7 @@ import pytest
 
 from tests.search.test_choice import INFO
 from textclf.config import SearchPlan, Space, parse_pipeline
-from textclf.search.race import Race, entrants, ordered
+from textclf.search.race import Race, entrants
 from textclf.search.space import BASELINE
 from textclf.search.trial import FAILED, SUCCEEDED, FoldPlan, Result, Trial
 
@@ -60,17 +60,6 @@ def test_a_race_without_a_winner_says_why() -> None:
     assert race.verdict is None
     assert race.problem is not None
     assert "MemoryError" in race.problem
-
-
-def test_large_trials_first_and_candidates_side_by_side_a_fold_in_turn() -> None:
-    race = race_of(SearchPlan(strategy="grid", folds=3, space=SPACE))
-    found = ordered(race.begin(), slots=2)
-
-    assert [trial.choice.architecture for trial in found[-3:]] == [BASELINE] * 3
-    networks = [(dict(trial.choice.values)["num_filters"], trial.fold) for trial in found[:-3]]
-    begun = [networks[place : place + 6] for place in range(0, 27, 6)]
-    assert begun[0] == [(8, 0), (9, 0), (8, 1), (9, 1), (8, 2), (9, 2)]  # the quicker slot is free first
-    assert begun[-1] == [(1, 0), (1, 1), (1, 2)]
 
 
 def test_a_trial_that_finds_no_memory_loses_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:

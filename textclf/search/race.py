@@ -1,7 +1,5 @@
 """The candidates of one source on their way to a verdict: all at once, or rung by rung."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +11,6 @@ from textclf.search.halving import rungs
 from textclf.search.space import Choice, candidates
 from textclf.search.trial import FoldPlan, Result, Trial
 from textclf.training.settings import FitSettings
-
-_EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights
 
 
 @dataclass(frozen=True)
@@ -99,13 +95,9 @@ class Race:
         return begun
 
     def _trial(self, entrant: Entrant, fold: int) -> Trial:
-        trial = Trial(
+        return Trial(
             self.info, entrant.choice, entrant.values, entrant.settings, self.folds, self.outer, fold, self.engine
         )
-        network = isinstance(entrant.choice.made, KerasArchitecture)
-        cost = self.info.rows * (entrant.settings.epochs * (1000 + trial.parameters) if network else _EPOCHLESS * 1000)
-        object.__setattr__(trial, "cost", float(cost))
-        return trial
 
     def _standings(self, *, networks: bool = False) -> list[Standing]:
         """Candidates of the last rung, and all that have no epochs."""
@@ -148,26 +140,3 @@ def entrants(pipeline: Pipeline, plan: SearchPlan) -> list[Entrant]:
     """
     return [Entrant(choice, *choice.parse(pipeline, plan)) for choice in candidates(plan, pipeline.split.seed)]
 
-
-def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
-    """Trials in the order in which they should begin: large ones first, so that none runs alone at the end.
-
-    Among trials of about one size as many candidates as there are slots go side by side, a fold of each in turn, that
-    of the quickest first as its slot is free first: a slot mostly stays with a candidate, whose program it then
-    compiles or loads once.
-    """
-    by_candidate: dict[tuple[Any, ...], list[Trial]] = {}
-    for trial in trials:
-        candidate = trial.info.source, trial.choice, trial.settings.epochs, trial.outer
-        by_candidate.setdefault(candidate, []).append(trial)
-    largest = sorted(by_candidate.values(), key=lambda folds: (-folds[0].cost, folds[0].key))
-    found = []
-    for begin in range(0, len(largest), slots):
-        group = [trial for folds in largest[begin : begin + slots] for trial in folds]
-        found += sorted(group, key=lambda trial: (-_size(trial), trial.fold or 0, trial.cost, trial.key))
-    return found
-
-
-def _size(trial: Trial) -> int:
-    """About how large a trial is: one more for sixteen times the cost."""
-    return round(math.log(trial.cost + 1, 16))

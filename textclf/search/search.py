@@ -22,8 +22,9 @@ from textclf.search.encoded import Info, file_system
 from textclf.search.exclusive import sources_locked
 from textclf.search.fanout import FanOut, import_ahead, worker_environment
 from textclf.search.ledger import Ledger
+from textclf.search.order import ordered
 from textclf.search.progress import Progress
-from textclf.search.race import Entrant, Race, entrants, ordered
+from textclf.search.race import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.tables import Warehouse
 from textclf.tables.lock import Locks, searched

@@ -25,6 +25,8 @@ from textclf.training.settings import FitSettings, used_by
 from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
 
 _FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
+_EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights
+_PADDED, _PACKED = 1000, 16_000  # weights that cost as much as everything else of a row, where all of them count
 _LONGEST = 1000  # characters of an error in the table
 SUCCEEDED, DIVERGED, FAILED = "succeeded", "diverged", "failed"
 
@@ -74,7 +76,6 @@ class Trial:
         outer: The outer fold that is taken away first; None outside a nested cross-validation.
         fold: The fold held out; None holds out the outer fold itself.
         engine: What Keras runs on.
-        cost: Roughly how long it takes, in no particular unit.
     """
 
     info: Info
@@ -85,7 +86,6 @@ class Trial:
     outer: int | None
     fold: int | None
     engine: str
-    cost: float = field(default=0.0, compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -102,6 +102,17 @@ class Trial:
             "engine": self.engine if network else None,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def cost(self) -> float:
+        """Roughly how long it takes, in no particular unit."""
+        made, epochs = self.choice.made, self.settings.epochs
+        if not isinstance(made, KerasArchitecture):
+            return float(self.info.rows * _EPOCHLESS * _PADDED)
+        windows = made.windows(self.values, self.shape) if self.engine == "jax" else None
+        if windows is None:
+            return float(self.info.rows * epochs * (_PADDED + self.parameters))
+        return float(self.info.rows * epochs * (_PACKED + self.parameters - windows.vocabulary * windows.dim))
 
     @property
     def parameters(self) -> int:
