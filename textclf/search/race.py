@@ -139,4 +139,3 @@ def entrants(pipeline: Pipeline, plan: SearchPlan) -> list[Entrant]:
         UsageError: An architecture, key or value that does not exist or is out of range.
     """
     return [Entrant(choice, *choice.parse(pipeline, plan)) for choice in candidates(plan, pipeline.split.seed)]
-

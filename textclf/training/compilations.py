@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_LARGEST = 512 << 20  # bytes of all kept programs; one is some ten kilobytes
+_LARGEST = 512 << 20  # bytes of all that is kept: of a network .1 MB of programs, .5 MB of tensors to begin with
 
 
 @cache

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pickle
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -21,6 +22,7 @@ from textclf.text.jit import python_release, source_digest
 from textclf.training.compilations import kept_folder, processor
 
 _DEVICE = "cpu"  # a GPU's executables name the device that they were compiled for, and tasks are given others
+_QUICK = 1  # of zlib's levels: a quarter of the bytes remains, read in a millisecond
 _PLACES = ("cache", "dump", "log")  # in names of JAX's settings that change nothing of what is compiled
 
 
@@ -115,7 +117,7 @@ def _load(file: Path, given: Any) -> Any:
         return None
     try:
         # As much trust as JAX's own cache in the same folder asks for, whose machine code is run as it is.
-        executable, outputs = pickle.loads(data)
+        executable, outputs = pickle.loads(zlib.decompress(data))
         inputs = jax.tree.structure((given, {}))
         return deserialize_and_load(executable, inputs, outputs, execution_devices=jax.devices(_DEVICE)[:1])
     except Exception:  # noqa: BLE001 - whatever a library has against it, it can be compiled again
@@ -127,7 +129,7 @@ def _keep(file: Path, compiled: Any) -> None:
 
     try:
         executable, _, outputs = serialize(compiled)
-        data = pickle.dumps((executable, outputs))
+        data = zlib.compress(pickle.dumps((executable, outputs)), _QUICK)
     except Exception:  # noqa: BLE001 - another version of JAX may not be able to; JAX's own cache remains
         return
     with suppress(OSError):  # as JAX goes on where it cannot keep a program
