@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.search.test_choice import INFO
@@ -41,26 +42,29 @@ def cost(trial: Trial) -> float:
     return trial.cost
 
 
-@pytest.mark.parametrize("slots", [1, 2, 3, 4, 7])
-def test_no_slot_is_left_alone_and_candidates_keep_to_theirs(slots: int) -> None:
-    trials = trials_of(INFO, replace(INFO, source="t", rows=3 * INFO.rows))
+@pytest.mark.parametrize(("slots", "most"), [(1, 10), (2, 12), (3, 13), (4, 17), (7, 40)])
+def test_no_slot_is_left_alone_and_candidates_keep_to_theirs(slots: int, most: int) -> None:
+    plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]})
+    trials = trials_of(INFO, plan=plan)
     end, ran = followed(ordered(trials, slots), slots, cost)
 
-    evenly = sum(trial.cost for trial in trials) / slots
-    assert end <= evenly + max(trial.cost for trial in trials) / 3
-    # Each candidate once, and those at the end of the search on as many slots as wait for work.
-    assert programs(ran) <= 20 + 4 * (slots - 1)
+    assert end <= sum(trial.cost for trial in trials) / slots + max(trial.cost for trial in trials) / 3
+    # Nine networks and the baseline; with seven slots hardly any has time for all folds of a network.
+    assert programs(ran) <= most
     assert sorted(trial.key for each in ran for trial in each) == sorted(trial.key for trial in trials)
 
 
-def test_trials_that_take_other_times_than_they_should_leave_no_slot_alone() -> None:
-    trials = trials_of(INFO, replace(INFO, source="t"))
-
-    def seconds(trial: Trial) -> float:
-        return trial.cost * (0.5 + int(trial.key[:2], 16) / 256)
-
-    end, _ = followed(ordered(trials, 3), 3, seconds)
-    assert end <= sum(map(seconds, trials)) / 3 + max(map(seconds, trials))
+def test_a_slot_mostly_keeps_its_candidate_where_times_are_a_little_off() -> None:
+    plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]})
+    trials = trials_of(INFO, plan=plan)
+    generator = np.random.default_rng(1)
+    met = []
+    for _ in range(50):
+        off = {trial.key: generator.normal(1, 0.05) for trial in trials}
+        _, ran = followed(ordered(trials, 2), 2, lambda trial, off=off: trial.cost * off[trial.key])  # type: ignore[misc]
+        met.append(programs(ran))
+    # By cost alone, or fold after fold, both slots meet every candidate: 20.
+    assert np.mean(met) < 15
 
 
 def test_all_folds_of_a_source_that_dwarfs_the_others_begin_first() -> None:
@@ -74,10 +78,8 @@ def test_all_folds_of_a_source_that_dwarfs_the_others_begin_first() -> None:
 
 def test_more_slots_than_candidates_run_folds_side_by_side() -> None:
     plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [4]})
-    trials = trials_of(INFO, plan=plan)
-    _, ran = followed(ordered(trials, 4), 4, cost)
-    networks = [[trial for trial in each if trial.choice.architecture != BASELINE] for each in ran]
-    assert [len(each) for each in networks] == [1] * 4
+    found = ordered(trials_of(INFO, plan=plan), 4)
+    assert [trial.fold for trial in found[:4] if trial.choice.architecture != BASELINE] == [0, 1, 2, 3]
 
 
 def test_large_trials_begin_first_and_the_baseline_last() -> None:

@@ -43,6 +43,14 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert "JAX_COMPILATION_CACHE_DIR names another folder" in err
 
 
+def test_a_folder_that_others_may_write_to_is_not_read(tmp_path: Path) -> None:
+    folder = Path(run(XDG_CACHE_HOME=str(tmp_path))[0])
+    folder.chmod(0o770)
+    found, result, err = run(XDG_CACHE_HOME=str(tmp_path))
+    assert (found, result) == ("None", "[1, 4, 7]")
+    assert "not by this user alone" in err
+
+
 def test_the_settings_of_jax_win(tmp_path: Path) -> None:
     named = str(tmp_path / "named")
     assert run(XDG_CACHE_HOME=str(tmp_path), JAX_COMPILATION_CACHE_DIR=named)[0] == named

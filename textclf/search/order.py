@@ -11,16 +11,16 @@ def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
     """Trials in the order in which they should begin: large ones first, so that none runs alone at the end.
 
     The folds of a candidate follow each other on a slot, which then compiles or loads its program once, where that
-    lengthens nothing: candidates are given to slots, the largest first and each to the one that is free first (longest
-    processing time first: Graham 1969), and trials stand in the order of the begin that this gives them. A slot whose
-    trials take longer or shorter than they should gets what another was to have, and nothing waits for it.
+    does not lengthen the search: candidates are given to slots, the largest first and each to the one that is free
+    first (longest processing time first: Graham 1969), and trials stand in the order of the begin that this gives them.
+    A slot whose trials take longer or shorter than they should gets what another was to have, and nothing waits for it.
     """
     by_candidate: dict[tuple[Any, ...], list[Trial]] = {}
     for trial in trials:
         candidate = trial.info.source, trial.choice, trial.settings.epochs, trial.outer
         by_candidate.setdefault(candidate, []).append(trial)
     largest = sorted(by_candidate.values(), key=lambda folds: (-folds[0].cost, folds[0].key))
-    evenly = sum(trial.cost for trial in trials) / slots  # until when all slots have work at least
+    evenly = sum(trial.cost for trial in trials) / slots  # no schedule ends earlier
     free = [0.0] * slots
     begins = []
     for folds in largest:
@@ -34,4 +34,4 @@ def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
                 heapq.heapreplace(free, at)
         if in_a_row:
             heapq.heapreplace(free, at)
-    return [trial for _, trial in sorted(begins, key=lambda each: (each[0], -each[1].cost, each[1].key))]
+    return [trial for _, trial in sorted(begins, key=lambda each: (each[0], -each[1].cost))]

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from textclf.text.jit import private_folder
+
 _LARGEST = 512 << 20  # bytes of all that is kept: of a network .1 MB of programs, .5 MB of tensors to begin with
 
 
@@ -41,7 +43,7 @@ def kept_folder() -> Path | None:
 
     config: Any = jax.config
     named = config.jax_compilation_cache_dir
-    if not config.jax_enable_compilation_cache or named is None or "://" in str(named):
+    if not config.jax_enable_compilation_cache or not named or "://" in str(named):
         return None
     return Path(named)
 
@@ -51,9 +53,8 @@ def _own_folder() -> Path | None:
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = base / "textclf" / "jax" / processor()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK) or folder.stat().st_uid != os.getuid():
-            raise PermissionError(f"{folder} is not writable, or another user's")
+        if not private_folder(folder):
+            raise PermissionError(f"{folder} is not writable, or not by this user alone")
         _prune(folder)
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         sys.stderr.write(f"Compiled programs are not kept: {error}. JAX_COMPILATION_CACHE_DIR names another folder.\n")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pickle
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,11 +24,15 @@ from textclf.training.compilations import kept_folder, processor
 
 _DEVICE = "cpu"  # a GPU's executables name the device that they were compiled for, and tasks are given others
 _QUICK = 1  # of zlib's levels: a quarter of the bytes remains, read in a millisecond
+_finding = threading.Lock()
+_able = True  # this JAX can write executables
 _PLACES = ("cache", "dump", "log")  # in names of JAX's settings that change nothing of what is compiled
 
 
 class Executables:
     """A function of JAX, compiled once for each shape of its arguments, by whichever process comes first.
+
+    Settings of JAX that change what is compiled must not change between two calls in one process.
 
     Args:
         function: Pure, of arrays and tuples of them, without constants that are arrays.
@@ -55,33 +60,38 @@ class Executables:
         self._compiled: dict[object, Any] = {}
 
     def __len__(self) -> int:
-        """For how many shapes there is a compiled form in this process."""
+        """For how many shapes there is a compiled form here; none on a GPU, where JAX has them."""
         return len(self._compiled)
 
     def __call__(self, *given: Any) -> Any:
-        """The function's value, of arrays of numpy or JAX."""
+        """The function's value, of arrays and scalars of numpy or JAX."""
         import jax
 
         if jax.default_backend() != _DEVICE:
             return self._jitted(*given)
         leaves, tree = jax.tree.flatten(given)
-        key = tree, tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
+        kinds = tuple((leaf.shape, leaf.dtype.name, getattr(leaf, "weak_type", False)) for leaf in leaves)
+        key = tree, kinds
         if key not in self._compiled:
-            self._compiled[key] = self._find(given, key)
+            with _finding:
+                self._compiled[key] = self._compiled.get(key) or self._find(given, str(tree), kinds)
         return self._compiled[key](*given)
 
-    def _find(self, given: Any, key: tuple[Any, Any]) -> Any:
+    def _find(self, given: Any, tree: str, kinds: object) -> Any:
         """Of an earlier process, else of this one and kept for those that come later."""
         folder = kept_folder()
         if folder is None:
             return self._compile(given)
-        said = json.dumps([_surroundings(self._modules), self._identity, str(key[0]), key[1]], sort_keys=True)
+        said = json.dumps([_code(self._modules), _settings(), self._identity, tree, kinds], sort_keys=True)
         file = folder / f"{hashlib.sha256(said.encode()).hexdigest()}.executable"
         found = _load(file, given)
-        if found is None:
-            with _cache_off():
-                found = self._compile(given)
-            _keep(file, found)
+        if found is not None:
+            return found
+        if not _able or not os.access(folder, os.W_OK):
+            return self._compile(given)
+        with _cache_off():
+            found = self._compile(given)
+        _keep(file, found)
         return found
 
     def _compile(self, given: Any) -> Any:
@@ -92,7 +102,8 @@ class Executables:
 def _cache_off() -> Iterator[None]:
     """Compile within it without JAX's own cache: an executable that was read from there lacks parts when written again.
 
-    It computes, and what is written of it ends with "Function ... not found" where it is read.
+    It computes, and so does not what is written of it: "Function ... not found", and not before it is called. The cache
+    is off for the whole process, so only one thread may be within it.
     """
     import jax
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
@@ -108,7 +119,7 @@ def _cache_off() -> Iterator[None]:
 
 
 def _load(file: Path, given: Any) -> Any:
-    """What a file holds; None where it is not there, is not whole, or cannot run here."""
+    """What a file holds; None where it is not there, is not whole, or cannot be loaded here."""
     import jax
     from jax.experimental.serialize_executable import deserialize_and_load
 
@@ -127,24 +138,27 @@ def _load(file: Path, given: Any) -> Any:
 def _keep(file: Path, compiled: Any) -> None:
     from jax.experimental.serialize_executable import serialize
 
+    global _able
     try:
         executable, _, outputs = serialize(compiled)
         data = zlib.compress(pickle.dumps((executable, outputs)), _QUICK)
-    except Exception:  # noqa: BLE001 - another version of JAX may not be able to; JAX's own cache remains
+    except Exception:  # noqa: BLE001 - another version of JAX may not be able to; from now on its own cache serves
+        _able = False
         return
     with suppress(OSError):  # as JAX goes on where it cannot keep a program
         replace_checked(file, data, PRIVATE)
 
 
 @cache
-def _surroundings(modules: tuple[str, ...]) -> str:
-    """Digest of everything about this process that decides what is compiled."""
+def _code(modules: tuple[str, ...]) -> list[str]:
+    """Versions and sources of everything that compiles, and the processor."""
+    return [version("jax"), version("jaxlib"), python_release(), processor(), source_digest(*modules, __name__)]
+
+
+def _settings() -> list[object]:
+    """What else about this process decides what is compiled: XLA divides loops among its threads."""
     import jax
 
     config: Any = jax.config
     values = {name: str(value) for name, value in config.values.items() if not any(place in name for place in _PLACES)}
-    flags = [os.environ.get(name) for name in ("XLA_FLAGS", "NPROC")]
-    versions = [version(name) for name in ("jax", "jaxlib")]
-    sources = source_digest(*modules, __name__)
-    said = json.dumps([versions, python_release(), processor(), flags, values, sources], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    return [os.environ.get("XLA_FLAGS"), os.environ.get("NPROC") or len(os.sched_getaffinity(0)), values]

@@ -95,8 +95,11 @@ class PackedFitting:
 
 
 def _on_device(*parts: Floats) -> Moved:
-    """Copies: the compiled steps give the memory of their state away. ``jnp.array`` is a program for each shape."""
+    """Copies: JAX may take numpy's memory as it is, and steps give the memory of their state away.
+
+    Of numpy's, since ``jnp.array`` is a program for each shape.
+    """
     import jax
 
-    value, first, second = (jax.device_put(part, may_alias=False) for part in parts)
+    value, first, second = (jax.device_put(np.array(part)) for part in parts)
     return value, first, second
