@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ import numpy as np
 SPACE: dict[str, list[int]] = {"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]}
 FOLDS, EPOCHS, BATCH, DIMENSIONS, MAX_LENGTH, SEED = 4, 20, 10, 50, 100, 1000
 WAYS = ("scikit-learn", "joblib-spark", "ours, empty cache", "ours, filled cache", "ours, 1 slot")
+PAIRS = 5  # of runs with one slot and with two: one run of either is a tenth longer or shorter than the next
 ROOT = Path(__file__).parents[1]
 
 
@@ -246,9 +248,13 @@ def compare(cache: Path) -> None:
         rate = found["trials"] / found["seconds"]
         shown = f"{found['trials']:>7.0f}{found['seconds']:>10.1f}{60 * rate:>17.1f}{rate * base:>8.2f}"
         print(f"{way:<20}{shown}{found['accuracy']:>10.4f}")
-    one, two = results["ours, 1 slot"], results["ours, filled cache"]
-    whole, alone = one["seconds"] / two["seconds"], one["span"] / two["span"]
-    print(f"2 slots to 1 slot: {whole:.2f}, from the first trial's begin to the last one's end {alone:.2f}")
+    pairs = [(results["ours, 1 slot"], results["ours, filled cache"])]
+    pairs += [(child("ours, 1 slot", cache), child("ours, filled cache", cache)) for _ in range(PAIRS - 1)]
+    whole, alone = (sorted(one[name] / two[name] for one, two in pairs) for name in ("seconds", "span"))
+    print(
+        f"2 slots to 1 slot, median of {PAIRS} pairs of runs: {median(whole):.2f} ({whole[0]:.2f} to {whole[-1]:.2f}),"
+    )
+    print(f"from the first trial's begin to the last one's end {median(alone):.2f} ({alone[0]:.2f} to {alone[-1]:.2f})")
 
 
 def main() -> None:
