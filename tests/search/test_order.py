@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 
 from tests.search.test_choice import INFO
-from tests.search.test_race import PIPELINE, SPACE, race_of
+from tests.search.test_race import SPACE, race_of
 from textclf.config import SearchPlan
 from textclf.search.encoded import Info
 from textclf.search.order import ordered
-from textclf.search.race import Race, entrants
 from textclf.search.space import BASELINE
-from textclf.search.trial import FoldPlan, Trial
+from textclf.search.trial import Trial
 
 PLAN = SearchPlan(strategy="grid", folds=3, space=SPACE)
+NINE = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]})
 
 
 def trials_of(*infos: Info, plan: SearchPlan = PLAN) -> list[Trial]:
-    races = [Race(info, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan)) for info in infos]
-    return [trial for race in races for trial in race.begin()]
+    return [trial for info in infos for trial in race_of(plan, info).begin()]
 
 
 def followed(trials: Sequence[Trial], slots: int, seconds: Callable[[Trial], float]) -> tuple[float, list[list[Trial]]]:
@@ -44,8 +43,7 @@ def cost(trial: Trial) -> float:
 
 @pytest.mark.parametrize(("slots", "most"), [(1, 10), (2, 12), (3, 13), (4, 17), (7, 40)])
 def test_no_slot_is_left_alone_and_candidates_keep_to_theirs(slots: int, most: int) -> None:
-    plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]})
-    trials = trials_of(INFO, plan=plan)
+    trials = trials_of(INFO, plan=NINE)
     end, ran = followed(ordered(trials, slots), slots, cost)
 
     assert end <= sum(trial.cost for trial in trials) / slots + max(trial.cost for trial in trials) / 3
@@ -55,8 +53,7 @@ def test_no_slot_is_left_alone_and_candidates_keep_to_theirs(slots: int, most: i
 
 
 def test_a_slot_mostly_keeps_its_candidate_where_times_are_a_little_off() -> None:
-    plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128], "kernel_size": [3, 5, 7]})
-    trials = trials_of(INFO, plan=plan)
+    trials = trials_of(INFO, plan=NINE)
     generator = np.random.default_rng(1)
     met = []
     for _ in range(50):

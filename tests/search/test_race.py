@@ -7,6 +7,7 @@ import pytest
 
 from tests.search.test_choice import INFO
 from textclf.config import SearchPlan, Space, parse_pipeline
+from textclf.search.encoded import Info
 from textclf.search.race import Race, entrants
 from textclf.search.space import BASELINE
 from textclf.search.trial import FAILED, SUCCEEDED, FoldPlan, Result, Trial
@@ -15,8 +16,8 @@ PIPELINE = parse_pipeline('warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\
 SPACE: Space = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
 
 
-def race_of(plan: SearchPlan) -> Race:
-    return Race(INFO, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan))
+def race_of(plan: SearchPlan, info: Info = INFO) -> Race:
+    return Race(info, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan))
 
 
 def accuracy(trial: Trial) -> float:

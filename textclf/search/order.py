@@ -25,13 +25,10 @@ def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
     begins = []
     for folds in largest:
         in_a_row = free[0] + sum(trial.cost for trial in folds) <= evenly
-        at = free[0]
-        for trial in folds:
-            at = at if in_a_row else free[0]
-            begins.append((at, trial))
-            at += trial.cost
-            if not in_a_row:
-                heapq.heapreplace(free, at)
-        if in_a_row:
+        for together in [folds] if in_a_row else [[trial] for trial in folds]:
+            at = free[0]
+            for trial in together:
+                begins.append((at, trial))
+                at += trial.cost
             heapq.heapreplace(free, at)
     return [trial for _, trial in sorted(begins, key=lambda each: (each[0], -each[1].cost))]

@@ -87,17 +87,13 @@ class Race:
             self._running = [_within(each, budget) for each in self._running]
         for entrant in self._running:
             for fold in range(self.folds.folds):
-                trial = self._trial(entrant, fold)
+                made = entrant.choice, entrant.values, entrant.settings
+                trial = Trial(self.info, *made, self.folds, self.outer, fold, self.engine)
                 if trial.key not in self.trials:
                     begun.append(trial)
                     self.trials[trial.key] = trial
         self._open = {trial.key for trial in begun}
         return begun
-
-    def _trial(self, entrant: Entrant, fold: int) -> Trial:
-        return Trial(
-            self.info, entrant.choice, entrant.values, entrant.settings, self.folds, self.outer, fold, self.engine
-        )
 
     def _standings(self, *, networks: bool = False) -> list[Standing]:
         """Candidates of the last rung, and all that have no epochs."""

@@ -108,11 +108,12 @@ class Trial:
         """Roughly how long it takes, in no particular unit."""
         made, epochs = self.choice.made, self.settings.epochs
         if not isinstance(made, KerasArchitecture):
-            return float(self.info.rows * _EPOCHLESS * _PADDED)
-        windows = made.windows(self.values, self.shape) if self.engine == "jax" else None
-        if windows is None:
-            return float(self.info.rows * epochs * (_PADDED + self.parameters))
-        return float(self.info.rows * epochs * (_PACKED + self.parameters - windows.vocabulary * windows.dim))
+            epochs, weights = _EPOCHLESS, _PADDED
+        elif self.engine == "jax" and (windows := made.windows(self.values, self.shape)) is not None:
+            weights = _PACKED + self.parameters - windows.vocabulary * windows.dim
+        else:
+            weights = _PADDED + self.parameters
+        return float(self.info.rows * epochs * weights)
 
     @property
     def parameters(self) -> int:
