@@ -102,7 +102,7 @@ class Executables:
 def _cache_off() -> Iterator[None]:
     """Compile within it without JAX's own cache: an executable that was read from there lacks parts when written again.
 
-    It computes, and so does not what is written of it: "Function ... not found", and not before it is called. The cache
+    Itself it computes; what is written of it loads, and fails when it is called ("Function ... not found"). The cache
     is off for the whole process, so only one thread may be within it.
     """
     import jax
