@@ -40,6 +40,11 @@ def json_text(value: Any, *, stream: TextIO | None = None, indent: int | None = 
     return _BUT_LINES.sub(_json_escape, text)
 
 
+def toml_text(text: str) -> str:
+    """TOML in whose quoted strings an escape stands for what a terminal would act on."""
+    return _BUT_LINES.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
+
+
 def _json_escape(found: re.Match[str]) -> str:
     """As JSON has it, which is two escapes for a character beyond the first 65,536."""
     return f"\\u{ord(found[0]):04x}" if found[0] <= "\uffff" else json.dumps(found[0])[1:-1]

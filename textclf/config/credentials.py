@@ -70,7 +70,7 @@ def credentials(place: str) -> Iterator[str]:
 
 
 def userinfo(url: str) -> tuple[str, str, str]:
-    """A URL without user and password, as servers are asked, and these two, decoded; both are empty where it has none."""
+    """A URL without user and password, as servers are asked, and these two, decoded; empty where it has none."""
     found = _WHOLE.fullmatch(url)
     user, rest = _divided(found["scheme"], found["rest"], most=False) if found else ("", "")
     if not found or not user:
