@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import os
 import re
 import sys
@@ -134,8 +135,10 @@ def _write_first(found: Any, header: list[str]) -> None:
 
 
 def _write_all(found: Any, header: list[str], form: str) -> None:
+    shown = _shown if sys.stdout.isatty() else list
+    if form == "csv" and not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # in a file or a pipe values are exact
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    shown = _shown if sys.stdout.isatty() else list  # in a file or a pipe values are exact
     if form == "csv":
         writer.writerow(shown(header))
     while rows := found.fetchmany(_AT_ONCE):

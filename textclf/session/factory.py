@@ -1,11 +1,13 @@
 """The one place that opens Spark."""
 
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Mapping
 
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
@@ -106,6 +108,9 @@ def open_session(
         add_address(conf, lineage)
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
+    # PySpark would write each error as a line of JSON, unmasked, before whoever caught it says what it means.
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return spark
 
 
