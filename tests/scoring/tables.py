@@ -48,6 +48,8 @@ IDS: dict[str, str] = {
     "void": "null",
 }
 """An SQL expression of each type that ids may have, of the row's number ``n``."""
+_ALL = ", ".join(f"'{number}', {each}" for number, each in enumerate(IDS.values()) if each != "null")
+IDS["everything"] = f"named_struct({_ALL})"
 REFUSED_IDS: dict[str, str] = {
     "interval day to second": "make_dt_interval(0, 0, 0, n)",
     "interval year to month": "make_ym_interval(cast(n AS int), 1)",
@@ -182,17 +184,8 @@ def _expected_source(given: bytes | None) -> str | None:
 
 
 _ODD_TEXTS = [
-    "",
-    "\0",
-    "good ${env:HOME}",
-    "it's",
-    "a\\b",
-    "line\nfeed",
-    "\u202egood",
-    "😀" * 20,
-    "good\u2028bad",
-    "x" * 1001,
-]
+    "", "\0", "good ${env:HOME}", "it's", "a\\b", "line\nfeed", "\u202egood", "😀" * 20, "good\u2028bad", "x" * 1001,
+]  # fmt: skip
 _ODD_SOURCES = [
     "${env:HOME}", "${nosuch}", "it's", "a\\", "line\nfeed", "\u202eabc", "é", "a=b/c:d", "%2F", " yelp", "YELP", "..",
     "__HIVE_DEFAULT_PARTITION__", "null", "x" * 248, "x" * 249, "/" * 82, "/" * 83, "é" * 124, "😀" * 62, "😀" * 90,
