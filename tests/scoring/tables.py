@@ -239,6 +239,7 @@ def every_odd_value(id_type: str, day_type: str, *, changed_only: bool = False) 
     """A table that has each odd text, source and day of the lists above once, beside plain ones."""
     day = b"2026-01-05" if day_type == "string" else 20_458
     days = [each.encode() for each in _ODD_DAYS] if day_type == "string" else [_FIRST - 1, _FIRST, _LAST, _LAST + 1]
+    rows: list[tuple[bytes | None, bytes | None, int | bytes | None]]
     rows = [(b"good", b"yelp", day), (b"bad", b"trec", day), (None, b"yelp", day), (b"good", b"yelp", None)]
     rows += [(each.encode(), b"yelp", day) for each in _ODD_TEXTS] + [(each, b"yelp", day) for each in _BROKEN]
     rows += [(b"good", each.encode(), day) for each in _ODD_SOURCES] + [(b"good", each, day) for each in _BROKEN]

@@ -131,13 +131,13 @@ def test_scores_that_are_no_numbers_make_rejects(kind: str, labels: tuple[str, .
     with np.errstate(all="ignore"):
         raw, _ = given.by_key["huge"].scorer().score(pa.array([text or "" for text in texts]))
         found = score_batch(pa.array(texts), None, given, Wanted(scores=True, all_scores=True)).to_pylist()
-    finite = np.isfinite(raw).all(axis=1)
+    finite: list[bool] = np.isfinite(raw).all(axis=1).tolist()
     for row, text in enumerate(texts):
         model = NULL_TEXT if text is None else 0 if finite[row] else INVALID_SCORE
         assert found[row]["model"] == model
         assert (found[row]["label"] is None, found[row]["score"] is None) == (model < 0, model < 0)
     if kind == "cnn" and len(labels) > 2:
-        assert not finite.all()
+        assert not all(finite)
 
 
 def test_functions_and_columns_agree_on_odd_rows(spark: SparkSession) -> None:

@@ -66,8 +66,9 @@ def test_a_source_that_has_scores_and_no_model_is_found(
 
 def test_the_gate_refuses_it_and_says_what_to_do() -> None:
     found = [rejects("yelp", SECOND, no_model=5), scored("trec", SECOND)]
-    gate, settings = {"max_rejects": 1.0}, {"input_rows": 10, "repeated": None, "published": {}, "tested": {}}
-    report = judge(found, Gate(**gate), **settings, lost=lost_models(found, [run("a", scored("yelp", FIRST))]))  # type: ignore[arg-type]
+    lost = lost_models(found, [run("a", scored("yelp", FIRST))])
+    gate = Gate(max_rejects=1.0)
+    report = judge(found, gate, input_rows=10, repeated=None, published={}, tested={}, lost=lost)
     (check,) = report.failed
     assert (check.title, check.received) == (
         "lost_model of 2026-01-02/yelp",
