@@ -231,7 +231,10 @@ def tables(draw: st.DrawFn, rows: int = 30, id_types: tuple[str, ...] = tuple(ID
     day_type = draw(st.sampled_from(DAYS))
     columns = st.tuples(st.booleans(), _texts(*_ODD_TEXTS), _sources(), _days(day_type))
     drawn = draw(st.lists(columns, min_size=1, max_size=rows))
-    made = [Row(None if number % 11 == 10 and null else number, *rest) for number, (null, *rest) in enumerate(drawn)]
+    made = [
+        Row(None if number % 11 == 10 and null else number, text, source, day)
+        for number, (null, text, source, day) in enumerate(drawn)
+    ]
     return Table(draw(st.sampled_from(id_types)), day_type, tuple(made), draw(st.booleans()))
 
 
