@@ -75,6 +75,6 @@ def test_folds_are_refused_exactly_where_one_holds_nothing_out(
 
 def test_too_few_rows_are_named() -> None:
     with pytest.raises(
-        InputError, match="Source tiny: 3 training rows are too few for 4 folds.\n.*3 training rows, of which 1"
+        InputError, match=r"Source tiny: 3 training rows are too few for 4 folds.\n.*3 training rows, of which 1"
     ):
         check_rows(np.array([0, 1, 1], np.int32), 4, 1000, None, "tiny")

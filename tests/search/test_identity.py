@@ -1,9 +1,6 @@
 """Digests of the release at commit 547f2bf: what it has built is found again, also after keys have been added."""
 
-from typing import Annotated
-
 import pytest
-from pydantic import Field
 
 from textclf.config import Distribution, SearchPlan, Split, Text, Train, parse_pipeline
 from textclf.config.identity import ALWAYS, identity
@@ -72,11 +69,11 @@ def test_winners_and_settings_of_the_release_before_are_known() -> None:
 def test_a_new_key_with_its_default_changes_no_digest_and_another_value_does() -> None:
     class LaterSplit(Split):
         by_day: bool = False
-        days: Annotated[list[str], Field(default_factory=list)]
+        days: tuple[str, ...] = ()
 
     kept = ALWAYS[Split]
     assert identity(LaterSplit(), kept) == identity(Split())
-    assert identity(LaterSplit(by_day=True, days=["2026-01-05"]), kept) == identity(Split()) | {
+    assert identity(LaterSplit(by_day=True, days=("2026-01-05",)), kept) == identity(Split()) | {
         "by_day": True,
         "days": ["2026-01-05"],
     }

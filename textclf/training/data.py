@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ class Dataset:
     train: Rows
     test: Rows
     corpus_digest: str
-    unseen: dict[str, int]
+    unseen: dict[str, int] = field(default_factory=dict)
 
 
 def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
