@@ -8,12 +8,15 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.config import Pipeline, Source
+from textclf.errors import InputError
 from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.tables import Warehouse
@@ -91,7 +94,9 @@ def train_model(
         say(warning, "warning", source=source.name)
     use_keras_backend(pipeline.train.keras_backend)
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
-    evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
+    scores = fitted.predict(dataset.test.texts)
+    check_finite(fitted, scores, source.name)
+    evaluation = evaluate(scores, dataset.test.labels, dataset.labels)
     store = ModelStore(warehouse.models)
     origin = Origin(
         source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
@@ -157,8 +162,35 @@ class Origin:
     search: dict[str, Any] | None = None
 
 
+def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
+    """Refuse a fit that gives no numbers: such a model answers every text with its first label.
+
+    Args:
+        scores: What it gives for some texts.
+        name: Of the model, for the message.
+
+    Raises:
+        InputError: A weight or a score is infinite or not a number; finite weights may overflow too.
+    """
+    broken = [tensor for tensor, values in fitted.weights.items() if not np.isfinite(values).all()]
+    wrong = int(np.sum(~np.isfinite(scores).all(axis=1)))
+    if broken or wrong:
+        raise InputError(
+            f"The fit of {name} has diverged; nothing was saved.",
+            received=f"weights that are no numbers in {', '.join(broken)}"
+            if broken
+            else f"{wrong} scores that are none",
+            expected="finite weights and scores",
+            fix="set a smaller learning_rate, or fewer epochs",
+        )
+
+
 def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
-    """A fitted model as an artifact; without an evaluation it has no metrics."""
+    """A fitted model as an artifact; without an evaluation it has no metrics.
+
+    Raises:
+        InputError: The fit has diverged.
+    """
     encoder = candidate.encoder
     training = candidate.settings.model_dump(include=used_by(candidate.architecture))
     training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
@@ -177,5 +209,7 @@ def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Ev
         corpus_digest=origin.corpus_digest,
         packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},
     )
-    golden = Golden(origin.texts, fitted.predict(pa.array(origin.texts, pa.string())).tolist())
+    scores = fitted.predict(pa.array(origin.texts, pa.string()))
+    check_finite(fitted, scores, origin.name)
+    golden = Golden(origin.texts, scores.tolist())
     return Artifact.pack(manifest, fitted.weights, encoder.vocabulary, golden)
