@@ -17,6 +17,7 @@ from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
+from textclf.tables.masked_fields import masked_record
 from textclf.tables.warehouse import absolute
 
 _EARLIER = 8  # runs of the same job beside the one that the report is about
@@ -93,8 +94,8 @@ def load_run(
     published = _published(spark, warehouse, run)
     there, now, before = distributions(published, run)
     return RunData(
-        run,
-        earlier,
+        masked_record(run),
+        [masked_record(each) for each in earlier],
         there,
         now,
         before,
