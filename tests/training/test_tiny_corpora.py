@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from textclf import Classifier
-from textclf.errors import DataError
-from textclf.models import ARCHITECTURES, architecture
+from textclf.errors import DataError, InputError
+from textclf.models import ARCHITECTURES
 
-SMALL = {
+SMALL: dict[str, dict[str, int | str]] = {
     "dense": {"units": 2},
     "cnn": {"num_filters": 2, "kernel_size": 2, "embedding_dim": 2},
     "kim_cnn": {"num_filters": 2, "kernel_sizes": "1,2", "embedding_dim": 2},
@@ -23,8 +23,9 @@ SMALL = {
 Corpus = list[tuple[str, str]]
 LEARNABLE: dict[str, Corpus] = {
     "two rows": [("good", "1"), ("bad", "0")],
-    "one word, and texts without one": [("", "0"), ("good", "1"), ("...", "0"), ("   ", "1"), ("", "2")],
-    "astral, combining and control characters": [
+    "texts without a word; astral, combining and control characters": [
+        ("", "so\nso"),
+        ("...", "\u202eabc"),
         ("xx\0yy a\u0301\u0308bc 𝒳𝒴𝒵 😀", "so\nso"),
         ("\u2028\u2029 xx\x1cyy İİ ﷺﷺ ", "\u202eabc"),
         ("aa\rbb\x85cc 👩\u200d👩\u200d👧 ßß", "x" * 300),
@@ -68,22 +69,15 @@ def test_what_no_model_can_learn_from_is_refused_by_every_architecture(corpus: s
             classifier(name).fit(texts, labels)
 
 
-@pytest.mark.parametrize(
-    ("texts", "counted"), [(["😀 😍", "😡"], False), (["a 4", "b"], False), (["我 喜", "你"], False)]
-)
-def test_single_signs_are_words_to_networks_on_sequences_alone(texts: list[str], counted: bool) -> None:
-    for name in ("dense", "logistic_regression", "embedding_average_pooling"):
-        model = classifier(name)
-        if architecture(name).tokenizer == "words":
-            with pytest.raises(DataError, match=re.escape(f"Classifier('{name}') has no word of two letters or more")):
-                model.fit(texts, ["x", "y"])
-        else:
-            assert model.fit(texts, ["x", "y"]).predict(texts).shape == (2,)
+@pytest.mark.parametrize("texts", [["😀 😍", "😡"], ["a 4", "b"], ["我 喜", "你"]], ids=repr)
+def test_single_signs_are_words_to_networks_on_sequences_alone(texts: list[str]) -> None:
+    for name in ("dense", "logistic_regression"):
+        with pytest.raises(DataError, match=re.escape(f"Classifier('{name}') has no word of two letters or more")):
+            classifier(name).fit(texts, ["x", "y"])
+    assert classifier("embedding_average_pooling").fit(texts, ["x", "y"]).predict(texts).shape == (2,)
 
 
-@pytest.mark.parametrize("rate", [1e30, 1e10])
-@pytest.mark.parametrize("name", ["dense", "embedding_average_pooling"])
-def test_a_fit_that_diverges_is_not_saved(name: str, rate: float) -> None:
-    model = classifier(name).set_params(learning_rate=rate, epochs=4)
-    with pytest.raises(DataError, match="has diverged; nothing was saved"):
+def test_a_fit_that_diverges_is_not_saved() -> None:
+    model = classifier("embedding_average_pooling").set_params(learning_rate=1e30, epochs=4)
+    with pytest.raises(InputError, match="has diverged; nothing was saved"):
         model.fit(["good food", "bad food", "good", "bad"], ["1", "0", "1", "0"])
