@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline, Source
-from textclf.corpus.ingest import fingerprints, ingest_corpus
+from textclf.config.stored_keys import stored_values
+from textclf.corpus.ingest import Counts, fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
@@ -47,9 +48,18 @@ def ingest(
     record.rejected_rows = sum(count.rejected for count in counts.values())
     record.details = {
         "accepted_rows": sum(count.accepted for count in counts.values()),
-        "sources": {name: asdict(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
+        "sources": {name: _noted(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
     }
+    for name, count in counts.items():
+        if count.skipped:
+            say(f"source {name}: {count.skipped}", "warning", source=name)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
+
+
+def _noted(count: Counts) -> dict[str, Any]:
+    """A source's counts; files that were skipped only where there are some."""
+    noted = asdict(count)
+    return noted if count.skipped else {name: value for name, value in noted.items() if name != "skipped"}
 
 
 def vocabulary(
@@ -148,7 +158,7 @@ def search(
 
 def vocabulary_settings(pipeline: Pipeline) -> str:
     """Digest of what, beside the corpus, decides a vocabulary."""
-    return _digest(pipeline.split.model_dump())
+    return _digest(stored_values(pipeline.split))
 
 
 def model_settings(
@@ -160,9 +170,8 @@ def model_settings(
         build: ``search`` or ``train``.
         architecture, overrides: What ``train`` was given.
     """
-    plan = pipeline.search.plan(source).model_dump()
-    sections = [pipeline.text.model_dump(), pipeline.split.model_dump(), pipeline.train.model_dump(), plan]
-    return _digest([build, architecture, sorted((overrides or {}).items()), *sections])
+    sections = (pipeline.text, pipeline.split, pipeline.train, pipeline.search.plan(source))
+    return _digest([build, architecture, sorted((overrides or {}).items()), *map(stored_values, sections)])
 
 
 def _named(sources: Sequence[Source]) -> str:

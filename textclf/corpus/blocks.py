@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -23,9 +23,9 @@ from textclf.corpus.plain import plain_lines
 from textclf.corpus.quotes import QuoteScan
 from textclf.corpus.records import RAW_CHARACTERS
 from textclf.errors import InputError
+from textclf.tables.file_columns import file_of, read_lines
+from textclf.tables.file_listing import Listing, has_signs, path_part
 from textclf.tables.warehouse import absolute
-
-_GLOB = "*?[{"
 
 
 class _Scanned(NamedTuple):
@@ -105,9 +105,10 @@ def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
     ``row`` rises by one from record to record of a block: where files are cut the same way, as they are while
     nothing writes to them, it is the same in each query.
     """
+    file = file_of(rows)
     return rows.select(
-        F.col("_metadata.file_path").alias("path"),
-        F.col("_metadata.file_block_start").alias("start"),
+        file["file_path"].alias("path"),
+        file["file_block_start"].alias("start"),
         F.monotonically_increasing_id().alias("row"),
         *(column.alias(name) for name, column in columns.items()),
     )
@@ -124,13 +125,13 @@ def raw_value(source: Source) -> Column:
     return F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
 
 
-def plan_lines(spark: SparkSession, source: Source) -> tuple[DataFrame, BlockPlan]:
+def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[DataFrame, BlockPlan]:
     """A source's lines, with their place, value and, without quoting, ``plain_lines``; and their blocks.
 
     Raises:
         InputError: The header lacks the text or label column, or the files' headers differ.
     """
-    lines = spark.read.text(absolute(source.path), lineSep="\n")  # only the line feed ends a line
+    lines = read_lines(spark, listing)
     value = raw_value(source)
     if source.quoted:
         rows = with_place(lines, value=value)
@@ -163,7 +164,7 @@ def _scan(lines: DataFrame, source: Source) -> list[_Scanned]:
 
 
 def _number_all(found: Iterable[_Scanned], source: Source) -> tuple[Block, ...]:
-    root = urlparse(absolute(source.path)).path if "://" in source.path else absolute(source.path)
+    root = path_part(absolute(source.path))
     by_file = sorted((file_name(scanned.path, root), scanned) for scanned in found)
     blocks: list[Block] = []
     for _, group in groupby(by_file, key=lambda item: item[0]):
@@ -172,13 +173,17 @@ def _number_all(found: Iterable[_Scanned], source: Source) -> tuple[Block, ...]:
 
 
 def file_name(path: str, root: str) -> str:
-    """A file's name within its source: what follows the source's folder, or the plain name of a single file."""
-    plain = unquote(urlparse(path).path)
+    """A file's name within its source: what follows the source's folder, or the plain name of a single file.
+
+    Args:
+        path: As Spark gives it, percent-encoded.
+        root: The source's path without scheme and host; where there is no such file or folder, a pattern.
+    """
+    plain = path_part(unquote(path))
     base = root.rstrip("/")
-    for at, part in enumerate(parts := base.split("/")):
-        if any(sign in part for sign in _GLOB):
-            base = "/".join(parts[:at])
-            break
+    if not plain.startswith(f"{base}/") and plain != base:
+        parts = base.split("/")
+        base = "/".join(parts[: next((at for at, part in enumerate(parts) if has_signs(part)), len(parts))])
     return plain[len(base) + 1 :] if plain.startswith(base + "/") else os.path.basename(plain)
 
 

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     EMPTY_TEXT = "empty_text"
     MISSING_LABEL = "missing_label"
     UNKNOWN_LABEL = "unknown_label"
+    FRACTIONAL_LABEL = "fractional_label"
 
 
 class Parsed(NamedTuple):
