@@ -11,6 +11,7 @@ from pyspark.sql.types import DataType
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
+from textclf.logs import say
 from textclf.scoring.backends import Challenge, Choice, choose
 from textclf.scoring.challengers import asked_challengers, with_challengers
 from textclf.scoring.fallback import Fallbacks, listen
@@ -161,7 +162,10 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
             expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
             fix="give --input, or set input under [score] in the pipeline file",
         )
-    return open_input(spark, given, pipeline.score)
+    table = open_input(spark, given, pipeline.score)
+    if table.skipped:
+        say(f"{given}: {table.skipped}", "warning")
+    return table
 
 
 def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, challenged: bool, digests: bool) -> Targets:

@@ -88,7 +88,7 @@ def open_parquet(
     own, names = _own_columns(spark, listing, wanted, what)
     there = {name.lower() for name in names}
     keys = folder_keys(listing)
-    rows = _rows(spark, listing, own, types, what)
+    rows = _rows(spark, listing, own, wanted, types, what)
     only = tuple(key for key in keys if key not in names)
     return FileTable(rows, (*names, *only), tuple(key for key in only if key.lower() not in there), listing)
 
@@ -125,7 +125,12 @@ def _pairs(folder: str) -> list[tuple[str, str]]:
 
 
 def _rows(
-    spark: SparkSession, listing: Listing, own: StructType, types: Literal["text", "inferred"], what: str
+    spark: SparkSession,
+    listing: Listing,
+    own: StructType,
+    wanted: Collection[str] | None,
+    types: Literal["text", "inferred"],
+    what: str,
 ) -> DataFrame:
     reader, keys = spark.read, folder_keys(listing)
     mine = {name.lower() for name in own.names}
@@ -141,7 +146,9 @@ def _rows(
             fix='leave partition_types out, or set it to "text"',
         )
     rows = _open(reader.schema(own), listing)
-    values = {key: _value(rows, listing, key) for key in keys if key.lower() not in mine}
+    # Of keys that differ in case alone Spark can have one.
+    made = {key.lower(): key for key in reversed(keys) if wanted is None or key in wanted}
+    values = {key: _value(rows, listing, key) for lowered, key in made.items() if lowered not in mine}
     return rows.withColumns(values) if values else rows
 
 

@@ -5,6 +5,7 @@ folders it took for columns. Both are asked of the file system here, once, for a
 """
 
 import errno
+import glob
 import hashlib
 import os
 import posixpath
@@ -149,11 +150,34 @@ def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = 
     raise _cannot_read(what, received, given)
 
 
-def list_local(root: str, *, recursive: bool = True) -> Listing:
-    """``list_files`` of a file or folder of this machine, without Spark."""
-    found = os.stat(root)
-    entry = Entry(root, os.path.isdir(root), found.st_size, found.st_mtime_ns // 1_000_000)
-    return _listing(root, [entry], local_children, root, recursive=recursive)
+def list_local(given: str, *, recursive: bool = True) -> Listing:
+    """``list_files`` on this machine, without Spark; no entries where nothing is there.
+
+    Raises:
+        InputError: A file has a name that Hadoop cannot read.
+        OSError: A folder cannot be listed.
+    """
+    location = absolute(given)
+    named = os.path.exists(location)
+    roots = []
+    for path in [location] if named else _local_matches(location):
+        status = os.stat(path)
+        roots.append(Entry(path, os.path.isdir(path), status.st_size, status.st_mtime_ns // 1_000_000))
+    if not roots:
+        return Listing(location, (), ())
+    return _listing(
+        location, roots, local_children, "The path", recursive=recursive, pattern=None if named else location
+    )
+
+
+def _local_matches(pattern: str) -> list[str]:
+    """What Hadoop would find for a pattern."""
+    choice = re.search(r"(?<!\\)\{([^{}]*)\}", pattern)
+    if choice:
+        before, after = pattern[: choice.start()], pattern[choice.end() :]
+        return [path for each in choice[1].split(",") for path in _local_matches(f"{before}{each}{after}")]
+    translated = re.sub(r"\\(.)", lambda found: glob.escape(found[1]), pattern.replace("[^", "[!"))
+    return sorted(glob.glob(translated, include_hidden=True))
 
 
 def has_signs(location: str) -> bool:
@@ -347,7 +371,7 @@ def _check_name(path: str, what: str) -> None:
         InputError: The name holds a colon, or bytes that are not UTF-8.
     """
     name = posixpath.basename(path)
-    local = path.startswith("file:")
+    local = path.startswith(("file:", "/"))
     if local and ":" in name:
         # The name of its checksum, .NAME.crc, is taken for a URL.
         raise _cannot_read(what, f"a file with a colon in its name: {path}", path, "rename the file")
