@@ -8,6 +8,7 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 
 from textclf.config import Source
 from textclf.corpus.blocks import Block, BlockPlan, runs
+from textclf.corpus.number_labels import whole_label
 from textclf.corpus.quotes import Piece, QuotedReader, Quoting
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.corpus.signatures import refusal
@@ -107,8 +108,12 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
     return parse
 
 
-def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``."""
+def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``.
+
+    Args:
+        numbers: Labels are numbers, as Spark writes them, that need not be whole.
+    """
     files = {block.id: block.file for block in plan.blocks}
     allowed, limit = allowed_labels(source), source.max_record_bytes
 
@@ -116,7 +121,10 @@ def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
         for batch in batches:
             rows: list[Row] = []
             for block, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                parsed = _checked(raw, label, allowed, limit)
+                whole = whole_label(label) if numbers and label is not None else label
+                parsed = _checked(raw, whole, allowed, limit)
+                if whole is None and label is not None and parsed.reason == Reason.MISSING_LABEL:
+                    parsed, raw = Parsed(None, None, Reason.FRACTIONAL_LABEL), label.encode()
                 rows.append(_finished(source, files[block], position, raw or b"", parsed, None))
             yield _batch(rows)
 

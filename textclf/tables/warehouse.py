@@ -19,7 +19,7 @@ from textclf.errors import InputError, UsageError
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a file of this machine
 
 
 def absolute(location: str) -> str:
