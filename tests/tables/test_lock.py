@@ -119,7 +119,7 @@ def test_the_lock_of_a_killed_process_of_this_machine_is_free_at_once(spark: Spa
         pytest.skip("needs /proc: elsewhere the lease has to end")
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        code = "from textclf.tables.lock import _process; import sys; print(_process(int(sys.argv[1])))"
+        code = "from textclf.tables.lease import process_name; import sys; print(process_name(int(sys.argv[1])))"
         seen = subprocess.run(
             [sys.executable, "-c", code, str(process.pid)], capture_output=True, text=True, check=True
         )

@@ -19,11 +19,13 @@ from textclf.corpus.plain import plain_columns
 from textclf.described import carried, described
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
+from textclf.tables.append_only import check_replaceable
+from textclf.tables.conditions import of_sources
 from textclf.tables.digests import files_digest
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
-from textclf.tables.warehouse import absolute, of_sources
+from textclf.tables.warehouse import absolute
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
@@ -74,6 +76,7 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
+    check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
     looks = _each(spark, lambda source: _looked(look_at(spark, source), told), sources)
     odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
@@ -294,10 +297,10 @@ def publish(
         accepted = warehouse.location(CORPUS.name)
         version = accepted.version_of(spark, commit)
         # The first version of a table has none before it: nothing was there.
-        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names))
+        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise _changed(looks, written, expected)
-    if rejects or not (made.result() or refused.read(spark).where(of_sources(names)).isEmpty()):
+    if rejects or not (made.result() or refused.read(spark).where(of_sources(names).column).isEmpty()):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
         warehouse.replace_sources(rows, CORPUS_REJECTS, names)

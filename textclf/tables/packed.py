@@ -99,7 +99,9 @@ def read_packed(
     if not files:
         missing = {name: F.lit(None).cast("string") for name in columns}
         return spark.createDataFrame([], schema).withColumns(missing)
-    rows = spark.read.schema(schema).parquet(*(f"{folder}/{file.name}" for file in files))
+    # The folder's name is no pattern, whatever brackets it holds.
+    reader = spark.read.schema(schema).option("__globPaths__", "false")
+    rows = reader.parquet(*(f"{folder}/{file.name}" for file in files))
     if not columns:
         return rows
     known = [(file.name, *(file.values.get(name) for name in columns)) for file in files]
