@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.training.corpora import source_toml
 
-FEATURES = {
+FEATURES: dict[str, dict[str, Any]] = {
     "deletion vectors": {"minReaderVersion": 3, "minWriterVersion": 7, "features": ["deletionVectors"]},
     "column mapping": {"minReaderVersion": 3, "minWriterVersion": 7, "features": ["columnMapping"]},
     "column mapping of older tables": {"minReaderVersion": 2, "minWriterVersion": 5, "mode": "name"},

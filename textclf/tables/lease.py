@@ -45,20 +45,6 @@ class Lease:
         return bool(where) and where == this_machine() and self.process != process_name(self.pid)
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> "Lease":
-        """What ``asdict`` gave, here or in another release.
-
-        Raises:
-            TypeError, ValueError: It says no lease.
-        """
-        if not isinstance(kept, dict):
-            raise TypeError("not an object")
-        found = cls(**{name: value for name, value in kept.items() if name in _FIELDS})
-        if min(map(_moment, (found.expires, found.renewed, found.since))).tzinfo is None:
-            raise ValueError("a time without a zone")
-        return found
-
-    @classmethod
     def unreadable(cls, stored: datetime, before: "Lease | None") -> "Lease":
         """For a commit that cannot be read: held for a lease from the time that its file was stored.
 
@@ -75,6 +61,18 @@ class Lease:
 
 
 _FIELDS = {each.name for each in dataclasses.fields(Lease)}
+
+
+def parsed(kept: object) -> Lease | None:
+    """The lease that ``asdict`` gave, here or in another release; None where it says none."""
+    if not isinstance(kept, dict):
+        return None
+    try:
+        found = Lease(**{name: value for name, value in kept.items() if name in _FIELDS})
+        zoned = min(map(_moment, (found.expires, found.renewed, found.since))).tzinfo is not None
+    except (TypeError, ValueError):
+        return None
+    return found if zoned else None
 
 
 def _moment(text: str) -> datetime:

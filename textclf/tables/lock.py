@@ -31,7 +31,7 @@ from pyspark.sql import SparkSession
 from textclf.errors import LockError
 from textclf.logs import say
 from textclf.tables.lease import Lease as Lease
-from textclf.tables.lease import process_name
+from textclf.tables.lease import parsed, process_name
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 UNDATED = "undated"
@@ -77,7 +77,7 @@ class LockLog:
         lines = self._store.readAsIterator(self._file(number), self._conf)
         try:
             first = json.loads(lines.next()) if lines.hasNext() else {}
-            return Lease.of(json.loads(first["commitInfo"]["userMetadata"]))
+            return parsed(json.loads(first["commitInfo"]["userMetadata"]))
         except (KeyError, TypeError, ValueError):
             return None
         finally:
@@ -178,7 +178,8 @@ class Locks:
     def abandoned(self) -> list[tuple[Lease, Held]]:
         """Leases of dead runs that nobody has recorded, with what they were on."""
         with self._guard:
-            return [(Lease.of(lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
+            found = [(parsed(lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
+        return [(lease, day) for lease, day in found if lease is not None]
 
     def recorded(self) -> None:
         """Forget the dead runs: they have records now."""

@@ -37,6 +37,9 @@ class Location:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        # Delta's OPTIMIZE puts a path between backticks as it is: one in it would end the name there.
+        if "`" in (self.path or ""):
+            raise UsageError("A table's path holds a backtick.", received=self.path, expected="a path without one")
         # Spark parses a table's name, and a session that is given to us may expand variables in all that it parses.
         if "${" in (self.name or ""):
             raise UsageError(
