@@ -22,13 +22,15 @@ from textclf.corpus.signatures import refuse
 from textclf.described import carried, described
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
+from textclf.tables.append_only import check_replaceable
+from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.file_columns import open_parquet, quoted
 from textclf.tables.file_listing import Listing, Skipped, list_files
 from textclf.tables.folder_names import check_labels, old_values
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
-from textclf.tables.warehouse import absolute, of_sources
+from textclf.tables.warehouse import absolute
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
@@ -102,6 +104,7 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
+    check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
     looks = _each(spark, lambda source: _looked(look_at(spark, source), told), sources)
     _check_labels(spark, warehouse, looks)
     odd = {look.source.name: look for look in looks if not look.all_plain}
@@ -383,7 +386,7 @@ def publish(
         accepted = warehouse.location(CORPUS.name)
         version = accepted.version_of(spark, commit)
         # The first version of a table has none before it: nothing was there.
-        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names))
+        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise _changed(looks, written, expected)
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
@@ -394,7 +397,7 @@ def publish(
 
 def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
     """Whether a table of rejects can stay: it holds none of these sources, and has the columns of this release."""
-    return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names)).isEmpty()
+    return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names).column).isEmpty()
 
 
 def _changed(looks: Sequence[Look], received: int, expected: int, unit: str = "records") -> InputError:

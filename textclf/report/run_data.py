@@ -204,7 +204,7 @@ def _examples(
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
     # Where an id occurs more than once nobody can tell which of its texts was scored how: one is shown.
-    texts = read.select(F.col(f"`{score.id}`").alias("id"), F.col(f"`{score.text}`").alias("text"))
+    texts = read.select(table.column(score.id, "id").alias("id"), table.column(score.text, "text").alias("text"))
     found = texts.join(F.broadcast(wanted), "id").groupBy("id").agg(F.min("text").alias("text")).collect()
     by_id = {row["id"]: row["text"] for row in found}
     return [

@@ -121,7 +121,8 @@ def open_input(spark: SparkSession, given: str, score: Score | None = None) -> I
     Raises:
         InputError: There is no such table, or it is of another format.
     """
-    is_name = "/" not in given and not Path(given).exists()
+    # Spark parses a name, and a session that is given to us may expand variables in it.
+    is_name = "/" not in given and "${" not in given and not Path(given).exists()
     if is_name and _in_catalog(spark, given):
         place = Location(name=given)
         return InputTable(place.read(spark), place, _catalog_version(spark, given))

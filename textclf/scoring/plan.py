@@ -22,6 +22,7 @@ from textclf.scoring.since import Since
 from textclf.scoring.source_names import most_sources
 from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse
+from textclf.tables.append_only import check_replaceable
 from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
 from textclf.tables.publish import Target, Targets
 from textclf.tables.schemas import DIGEST, results, results_rejects
@@ -139,6 +140,7 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     check_columns(output, there, targets.accepted.spec)
     refused = targets.refused
     check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
+    check_replaceable(spark, output, refused.place)
     most = most_sources(pipeline.score, len(routes.artifacts))
     return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most)
 

@@ -34,6 +34,7 @@ WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREA
 
 DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
+    "spark.sql.variable.substitute": "false",  # text that Spark parses is never expanded
     "spark.sql.adaptive.enabled": "true",
     # Bounds a worker's memory with long texts; short ones come in batches that make the most of a call.
     "spark.sql.execution.arrow.maxBytesPerBatch": str(8 << 20),
