@@ -9,7 +9,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import ensure_java
+from textclf.session.java import java_home
 from textclf.session.lineage import Collector, add_lineage
 from textclf.session.options import parse
 
@@ -80,7 +80,7 @@ def open_session(
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
-    os.environ.setdefault("JAVA_HOME", str(ensure_java()))
+    os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name, value in _QUIET.items():  # training on the driver gives the digits that executors give

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textclf.text.jit import private_folder
+from textclf.files import private_folder
 
 _LARGEST = 512 << 20  # bytes of all that is kept: of a network .1 MB of programs, .5 MB of tensors to begin with
 
