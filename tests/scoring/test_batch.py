@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -106,8 +108,8 @@ def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
     root.mkdir()
     root.chmod(mode)
     elsewhere.mkdir()
-    monkeypatch.setattr(resident.SparkFiles, "getRootDirectory", lambda: str(root))
-    monkeypatch.setattr(resident.tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setattr(SparkFiles, "getRootDirectory", lambda: str(root))
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     monkeypatch.setattr(resident, "_scorers", {})
 
     models(sample("a", kind="cnn")).by_key["a"].scorer()
@@ -121,7 +123,7 @@ def test_without_a_folder_to_share_a_model_scores_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resident, "shared_folder", lambda: None)
-    monkeypatch.setattr(resident.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(resident, "_scorers", {})
 
     artifact = sample("a", kind="cnn")
