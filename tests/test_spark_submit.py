@@ -167,6 +167,8 @@ def test_a_cluster_gets_the_project_and_the_python_environment(master: str) -> N
 def test_in_cluster_mode_the_driver_uses_the_archive_too() -> None:
     command = printed("--master", "yarn", "--deploy-mode", "cluster", "ingest_corpus")
 
+    assert "spark.yarn.appMasterEnv.LC_ALL=C.UTF-8" in command
+
     assert "spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python" in command
     assert command[-1] == str(ROOT / "jobs" / "ingest_corpus.py")
     assert any(word.endswith("/bin/spark-submit") for word in command)

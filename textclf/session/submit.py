@@ -115,10 +115,13 @@ def _driver_here(
 def _driver_there(
     options: list[str], job: list[str], variables: dict[str, str], settings: Mapping[str, str]
 ) -> Command:
+    # Of a driver elsewhere, whose locale may be any: see ``factory.UTF8``.
+    added = {"spark.yarn.appMasterEnv.LC_ALL": "C.UTF-8", "spark.kubernetes.driverEnv.LC_ALL": "C.UTF-8"}
     python = variables.get("PYSPARK_PYTHON")
     if python is not None:
-        for name in ("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"):
-            options += [] if name in settings else ["--conf", f"{name}={python}"]
+        added |= dict.fromkeys(("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"), python)
+    for name, value in added.items():
+        options += [] if name in settings else ["--conf", f"{name}={value}"]
     return Command([_spark_submit(), *options, *job], variables)
 
 
