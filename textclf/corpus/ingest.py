@@ -296,7 +296,15 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
     if held != plan.lines:
         raise _changed([look], held, plan.lines, "lines")
     reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
-    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines)
+    return Counts(
+        plan.records,
+        accepted,
+        rejected,
+        refused,
+        lines=plan.lines,
+        header_lines=plan.headers,
+        reject_lines=reject_lines,
+    )
 
 
 def publish(
