@@ -262,9 +262,11 @@ def test_what_spark_writes_as_csv_is_read_back(
     frame = spark.createDataFrame(
         [(text, str(number)) for number, text in enumerate(texts)], "text string, label string"
     )
-    frame.coalesce(1).write.csv(str(tmp_path / "spark"))
-    frame.coalesce(1).write.csv(str(tmp_path / "all"), quoteAll=True)
-    frame.coalesce(1).write.csv(str(tmp_path / "rfc"), escape='"', header=True)
+    # Blanks around values Spark's writer would take away.
+    blanks = {"ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}
+    frame.coalesce(1).write.csv(str(tmp_path / "spark"), **blanks)
+    frame.coalesce(1).write.csv(str(tmp_path / "all"), quoteAll=True, **blanks)
+    frame.coalesce(1).write.csv(str(tmp_path / "rfc"), escape='"', header=True, **blanks)
     escape = CSV + "\nescape = '\\'"
     kinds = {"spark": escape, "all": escape, "rfc": 'format = "csv"\nheader = true'}
     pipeline = make_pipeline(sections({name: (tmp_path / name, keys) for name, keys in kinds.items()}))
