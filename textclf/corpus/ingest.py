@@ -115,6 +115,10 @@ def ingest_corpus(
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
             _each(spark, lambda source: _stage(odd[source.name], place, told), [look.source for look in odd.values()])
+            # Not side by side: each reads the table that all write to, which Delta would refuse.
+            for look in odd.values():
+                if any(block.inside for block in look.plan.blocks):
+                    _stage_fragments(look.source, look.plan, place, spark)
             staged = place.read(spark).where("fragment IS NULL")
             for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
                 tallies[row["source"]].append(Tally(*row[1:]))
@@ -233,7 +237,6 @@ def _stage_odd(look: Look, place: Location) -> None:
     if source.quoted:
         lines = _in_blocks(look).select("block", "value")
         place.append(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
-        _stage_fragments(source, plan, place, lines.sparkSession)
         return
     rest = _numbered(look).where("NOT good")
     if source.format in COLUMNAR:
@@ -273,8 +276,6 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
     """Put the records together that cross from block to block."""
     ours = (F.col("source") == source.name) & F.col("fragment").isNotNull()
     fragments = place.read(spark).where(ours)
-    if fragments.isEmpty():
-        return
     ordered = F.array_sort(F.collect_list(F.struct("start", "fragment")))
     records = fragments.groupBy("file", "position").agg(ordered["fragment"].alias("fragments"))
     place.append(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
@@ -354,7 +355,16 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
     if held != plan.lines:
         raise _changed([look], held, plan.lines, "lines")
     reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
-    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines, look.skipped)
+    return Counts(
+        plan.records,
+        accepted,
+        rejected,
+        refused,
+        lines=plan.lines,
+        header_lines=plan.headers,
+        reject_lines=reject_lines,
+        skipped=look.skipped,
+    )
 
 
 def publish(
