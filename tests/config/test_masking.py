@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.environments import environment
@@ -62,6 +62,7 @@ def test_a_secret_is_masked_in_every_form_that_errors_give_it(secret: str) -> No
             ), (said, left)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=6, max_size=12) | st.sampled_from(AWKWARD), min_size=1, max_size=4, unique=True))
 def test_places_come_back_for_every_environment(secrets: list[str]) -> None:
     values = {f"V{number}": secret for number, secret in enumerate(secrets)}
@@ -182,6 +183,7 @@ def test_a_password_that_stands_in_the_file_is_masked_alone_and_in_its_address()
         assert masked("https://ana:my password@ml.example refused 'my password'") == "https://ml.example refused '***'"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="${}AB_1x\\", max_size=12) | st.text(st.characters(codec="utf-8"), max_size=20))
 def test_a_literal_is_the_text_itself(text: str) -> None:
     quoted = json.dumps(literal(text), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -201,4 +201,5 @@ def _item(value: Any) -> Item:
     if "\\" in text and "'" not in text and text.isprintable():
         return tomlkit.string(text, literal=True)
     # Marks of direction and the like are TOML as they are, and would show the file in another order.
-    return tomlkit.value(toml_text(tomlkit.item(text).as_string()))
+    made: Item = tomlkit.value(toml_text(tomlkit.item(text).as_string()))
+    return made
