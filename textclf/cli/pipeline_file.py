@@ -189,7 +189,8 @@ def _item(value: Any) -> Item:
             array.append(_item(each))
         return array
     if not isinstance(value, str):
-        return tomlkit.item(value)
+        plain: Item = tomlkit.item(value)
+        return plain
     if not is_text(value):
         raise InputError(
             "A name or label is not text, and no pipeline file can hold it.",
