@@ -122,6 +122,9 @@ def test_an_address_shows_neither_user_nor_password(scheme: str, password: str) 
         ("DefaultEndpointsProtocol=https;AccountKey=ab+/=;x=1", "DefaultEndpointsProtocol=https;AccountKey=***;x=1"),
         ("{'Authorization': 'Bearer abc.def'}", "{'Authorization': 'Bearer ***'}"),
         ("https://token-as-user@host/x", "https://host/x"),
+        ("redis://:pa/ss@host:1/x", "redis://host:1/x"),
+        ("https://ana@corp.example:pw@host/x", "https://host/x"),
+        ("https://ana@corp.example:p/w@host/x", "https://host/x"),
     ],
 )
 def test_keys_and_tokens_of_addresses_are_not_shown(given: str, shown: str) -> None:
