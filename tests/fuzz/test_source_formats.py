@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from tests.fuzz import FUZZ
 from textclf.config import Source
 from textclf.corpus.blocks import Block, BlockPlan
-from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
+from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, line_parser, quoted_parser
+from textclf.corpus.reader import read_records, split_lines
 from textclf.corpus.records import RAW_CHARACTERS, Reason, parser
+from textclf.errors import InputError
 
 LIMIT = 200
 COLUMNS = ["text", "label"]
@@ -25,7 +27,7 @@ MADE: dict[str, dict[str, Any]] = {
     "parquet": {},
     "delta": {"labels": ["0", "1"]},
 }
-ENCODINGS = ("utf-8", "latin-1", "cp1252", "ascii", "shift_jis", "utf-7", "gb18030")
+ENCODINGS = ("utf-8", "latin-1", "cp1252", "ascii", "shift_jis", "euc_kr", "gb18030")
 LINE_FORMATS = ["tsv", "csv plain", "jsonl", "text"]
 QUOTED = ["csv", "tsv quoted"]
 # Pieces that mean something to a format, among bytes that do not.
@@ -53,7 +55,7 @@ def staged(parse: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
             continue
         accepted = row["reason"] is None
         assert accepted == (row["text"] is not None) == (row["label"] is not None) == (row["raw"] is None)
-        assert accepted or row["reason"] in set(Reason)
+        assert accepted or row["reason"] in {*Reason, REFUSED_FILE}
         assert accepted or len(row["raw"]) <= RAW_CHARACTERS
         assert not accepted or (row["text"].strip() and row["label"].strip())
     return rows
@@ -87,14 +89,24 @@ def test_quoted_lines_become_records_without_a_gap(kind: str, encoding: str, lin
     )
     rows = staged(quoted_parser(made, plan()), batch)
     assert [row["position"] for row in rows] == list(range(len(rows)))
-    fragments = [row for row in rows if row["fragment"] is not None]
-    assert len(fragments) <= 1  # a quote that the block leaves open
-    if fragments:
-        parts = pa.array([[row["fragment"]] for row in fragments], pa.list_(pa.binary()))
-        joined = pa.record_batch(
-            [pa.array(["f0"]), pa.array([0], pa.int64()), parts], names=["file", "position", "fragments"]
-        )
-        assert len(staged(fragment_parser(made, plan()), joined)) == 1
+    assert sum(row["lines"] for row in rows) == len(lines)
+
+
+@FUZZ
+@given(st.sampled_from([*LINE_FORMATS, *QUOTED]), st.sampled_from(ENCODINGS), st.lists(RECORDS, max_size=8), st.data())
+def test_the_lines_of_all_records_are_the_file(
+    kind: str, encoding: str, lines: list[bytes], data: st.DataObject
+) -> None:
+    made, content = source(kind, encoding), b"\n".join(lines)
+    whole = split_lines(made, content)
+    cuts = tuple(sorted(data.draw(st.sets(st.integers(1, max(1, len(whole) - 1))))))
+    try:
+        found = list(read_records(made, content))
+    except InputError:
+        return
+    assert [each.line for each in found] == [sum(each.lines for each in found[:at]) for at in range(len(found))]
+    assert b"\n".join(each.raw for each in found) == b"\n".join(whole)
+    assert list(read_records(made, content, cuts)) == found
 
 
 @FUZZ

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from textclf.config.encodings import check_encoding, check_field_signs
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 from textclf.config.section import BatchSizes, Count, Index, Section, Share
 
@@ -31,6 +32,7 @@ class Source(Section):
     encoding: str = "utf-8"
     quoting: bool | None = None  # default: on for csv, off for tsv
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # of quotes inside of quotes, beside ""
     header: bool = False
     labels: Annotated[list[str], Field(min_length=1)] | None = None
     pattern: str | None = None
@@ -39,14 +41,19 @@ class Source(Section):
     @field_validator("encoding")
     @classmethod
     def _line_feed_is_one_byte(cls, value: str) -> str:
-        try:
-            encoded = '\n\t,"'.encode(value)
-        except (LookupError, ValueError) as error:
-            raise ValueError("expected a text encoding that Python knows, such as utf-8, latin-1 or cp1252") from error
-        # Records are found by the byte 0x0A before anything is decoded.
-        if encoded != b'\n\t,"':
-            raise ValueError("expected an encoding that extends ASCII; convert UTF-16 and UTF-32 files to UTF-8")
+        check_encoding(value)
         return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, value: list[str] | None) -> list[str] | None:
+        labels = None if value is None else [label.strip() for label in value]  # as in the records
+        for label in labels or ():
+            if not label or "\0" in label:
+                raise ValueError(f"expected labels that records can have, received {label!r}")
+            if (labels or []).count(label) > 1:
+                raise ValueError(f"expected labels that differ, received {label!r} twice; blanks around them go")
+        return labels
 
     @model_validator(mode="after")
     def _keys_fit_the_format(self) -> "Source":
@@ -59,8 +66,18 @@ class Source(Section):
                 raise ValueError("columns is missing: give the order of the fields, or header = true")
             if self.columns is not None and not {self.text, self.label} <= set(self.columns):
                 raise ValueError(f"columns must name '{self.text}' and '{self.label}', received {self.columns}")
-        elif self.columns is not None or self.header or self.quoting is not None or self.delimiter is not None:
-            raise ValueError(f"columns, header, quoting and delimiter are for {' and '.join(DELIMITED)}")
+            twice = [name for name in (self.text, self.label) if (self.columns or []).count(name) > 1]
+            if twice:
+                raise ValueError(f"columns must name '{twice[0]}' once, received {self.columns}")
+            if self.escape is not None and not self.quoted:
+                raise ValueError("escape is for quoted fields: set quoting = true, or leave it out")
+            check_field_signs(self.encoding, quoted=self.quoted, separator=self.separator, escape=self.escape)
+        elif (
+            self.columns is not None
+            or self.header
+            or any(key is not None for key in (self.quoting, self.delimiter, self.escape))
+        ):
+            raise ValueError(f"columns, header, quoting, delimiter and escape are for {' and '.join(DELIMITED)}")
         return self
 
     def _check_pattern(self) -> None:

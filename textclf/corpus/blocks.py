@@ -5,39 +5,41 @@ records that begin in each block; sums over the blocks before it give every bloc
 record, so that record numbers are exact however the file is cut.
 """
 
-import csv
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
+from textclf.corpus.headers import header_columns
 from textclf.corpus.plain import plain_lines
-from textclf.corpus.quotes import QuoteScan
-from textclf.corpus.records import RAW_CHARACTERS
-from textclf.errors import InputError
+from textclf.corpus.quotes import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
+from textclf.corpus.reasons import Reason
+from textclf.corpus.records import kept_bytes
+from textclf.corpus.signatures import RETURNS, refusal, refuse
 from textclf.tables.warehouse import absolute
 
 _GLOB = "*?[{"
+COLUMNAR = ("parquet", "delta")
 
 
-class _Scanned(NamedTuple):
-    """What the first look at a block found; see ``QuoteScan`` and ``Block``."""
+class Found(NamedTuple):
+    """What the first look at a block found, and the file's first line where the block begins with it."""
 
     path: str
     start: int
-    begun_outside: int
-    begun_inside: int = 0
-    ends_outside: bool = False
-    ends_inside: bool = True
-    first_line: bytes | None = None
+    lines: int
+    scanned: Scanned
+    head: bytes | None = None
     first_row: int = 0
     plain: int = 0
 
@@ -46,11 +48,10 @@ _SCAN = StructType(
     [
         StructField("path", StringType()),
         StructField("start", LongType()),
-        StructField("begun_outside", LongType()),
-        StructField("begun_inside", LongType()),
-        StructField("ends_outside", BooleanType()),
-        StructField("ends_inside", BooleanType()),
-        StructField("first_line", BinaryType()),
+        StructField("lines", LongType()),
+        StructField("head", BinaryType()),
+        *(StructField(name, LongType()) for name in ("begun", "open", "given_up", "entry", "entered")),
+        *(StructField(f"rest_{name}", LongType()) for name in Reading._fields),
     ]
 )
 
@@ -63,8 +64,10 @@ class Block:
         file: Name of the file within its source.
         first: Number of the first record that begins here; -1 where that record is the header.
         begun: Number of records that begin here, a header among them.
-        inside: Whether the block begins inside a quoted field.
-        unclosed: Number of the file's last record if its quoted field never closes.
+        inside: Whether the block begins inside a record, which closes here or later.
+        fails: Why the record fails that is open at the block's end; None where it closes in a later block.
+        lines: Number of lines that begin here.
+        alone: Whether that is the file's only line.
         first_row: Spark's number of the block's first row, where each row is a record.
         plain: Records that are good beyond doubt, where each row is a record.
     """
@@ -76,9 +79,16 @@ class Block:
     first: int
     begun: int
     inside: bool = False
-    unclosed: int | None = None
+    fails: Reason | None = Reason.UNCLOSED_QUOTE
+    lines: int = 0
+    alone: bool = False
     first_row: int = 0
     plain: int = 0
+
+    @property
+    def borders(self) -> Borders:
+        """What its neighbours decide about its records."""
+        return Borders(self.first, self.inside, self.fails)
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,16 @@ class BlockPlan:
     def plain(self) -> int:
         """Number of records that are good beyond doubt."""
         return sum(block.plain for block in self.blocks)
+
+    @property
+    def lines(self) -> int:
+        """Number of lines in all files."""
+        return sum(block.lines for block in self.blocks)
+
+    @property
+    def headers(self) -> int:
+        """Number of lines that are headers."""
+        return sum(block.first < 0 for block in self.blocks)
 
 
 def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
@@ -120,7 +140,7 @@ def raw_value(source: Source) -> Column:
     still recognised and never fills a worker's memory.
     """
     raw = F.col("value").cast("binary")
-    kept = max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
+    kept = kept_bytes(source)
     return F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
 
 
@@ -128,17 +148,22 @@ def plan_lines(spark: SparkSession, source: Source) -> tuple[DataFrame, BlockPla
     """A source's lines, with their place, value and, without quoting, ``plain_lines``; and their blocks.
 
     Raises:
-        InputError: The header lacks the text or label column, or the files' headers differ.
+        InputError: A file holds no lines of the source's format, a header lacks the text or label column, or the
+            files' headers differ.
     """
     lines = spark.read.text(absolute(source.path), lineSep="\n")  # only the line feed ends a line
     value = raw_value(source)
     if source.quoted:
         rows = with_place(lines, value=value)
         found = _scan(rows, source)
-        columns = _header(source, [scanned for scanned in found if scanned.start == 0]) if source.header else None
+        heads = _heads(source, found)
+        columns = header_columns(source, heads) if source.header else None
         return rows, BlockPlan(_number_all(found, source), columns)
-    heads = _scan(with_place(lines, value=value).where("start = 0"), source) if source.header else []
-    columns = _header(source, heads) if source.header else None
+    columns = None
+    if source.header:
+        columns = header_columns(
+            source, _heads(source, _scan(with_place(lines, value=value).where("start = 0"), source))
+        )
     rows = with_place(lines, value=value, **plain_lines(source, columns, F.col("value")))
     return rows, plan_rows(rows, source, columns)
 
@@ -148,26 +173,62 @@ def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None =
     counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
     if source.header:  # the first row of a file: nobody's record, however good
         counts["header"] = F.min_by("good", "row")
+    lines = source.format not in COLUMNAR
+    if lines:  # evaluated for first rows alone
+        counts["returns"] = F.min_by(F.col("value").cast("string").rlike(r"\r(?!\z)"), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
-    found = []
+    found, returns = [], []
     for row in counted.collect():
         header = source.header and row["start"] == 0 and row["header"]
         plain = row["plain"] - int(header)
-        found.append(_Scanned(row["path"], row["start"], row["begun"], first_row=row["first_row"], plain=plain))
-    return BlockPlan(_number_all(found, source), columns)
+        scanned = Scanned(Reading(row["begun"]))
+        found.append(Found(row["path"], row["start"], row["begun"], scanned, None, row["first_row"], plain))
+        if lines and row["returns"] and row["begun"] == 1:
+            returns.append(row["path"])
+    plan = BlockPlan(_number_all(found, source), columns)
+    if refused := [block.file for block in plan.blocks if block.alone and block.path in returns]:
+        raise refuse(source, dict.fromkeys(refused, RETURNS))
+    return plan
 
 
-def _scan(lines: DataFrame, source: Source) -> list[_Scanned]:
+def _scan(lines: DataFrame, source: Source) -> list[Found]:
     scan = lines.select("path", "start", "value").mapInArrow(_scanner(source), _SCAN)
-    return [_Scanned(*row) for row in scan.collect()]
+    found = []
+    for path, start, count, head, *numbers in scan.collect():
+        outside, entry, entered, rest = Reading(*numbers[:3]), Entry(numbers[3]), numbers[4], Reading(*numbers[5:])
+        found.append(Found(path, start, count, Scanned(outside, entry, entered, rest), head))
+    return found
 
 
-def _number_all(found: Iterable[_Scanned], source: Source) -> tuple[Block, ...]:
-    root = urlparse(absolute(source.path)).path if "://" in source.path else absolute(source.path)
-    by_file = sorted((file_name(scanned.path, root), scanned) for scanned in found)
+def _heads(source: Source, found: Iterable[Found]) -> dict[str, bytes]:
+    """The first line of each file, by the file's path.
+
+    Raises:
+        InputError: Some are none of the source's format.
+    """
+    lines: Counter[str] = Counter()
+    heads = {}
+    for block in found:
+        lines[block.path] += block.lines
+        if block.head is not None:
+            heads[block.path] = block.head
+    reasons = {path: refusal(source, head, alone=lines[path] == 1) for path, head in heads.items()}
+    refused = {file_name(path, _root(source)): reason for path, reason in reasons.items() if reason is not None}
+    if refused:
+        raise refuse(source, refused)
+    return {file_name(path, _root(source)): head for path, head in heads.items()}
+
+
+def _root(source: Source) -> str:
+    return urlparse(absolute(source.path)).path if "://" in source.path else absolute(source.path)
+
+
+def _number_all(found: Iterable[Found], source: Source) -> tuple[Block, ...]:
+    root = _root(source)
+    by_file = sorted(((file_name(block.path, root), block) for block in found), key=lambda item: (item[0], item[1][:2]))
     blocks: list[Block] = []
-    for _, group in groupby(by_file, key=lambda item: item[0]):
-        blocks += _number(list(group), len(blocks), has_header=source.header)
+    for file, group in groupby(by_file, key=lambda item: item[0]):
+        blocks += number_blocks(file, [block for _, block in group], source, len(blocks))
     return tuple(blocks)
 
 
@@ -182,41 +243,51 @@ def file_name(path: str, root: str) -> str:
     return plain[len(base) + 1 :] if plain.startswith(base + "/") else os.path.basename(plain)
 
 
-def _number(group: list[tuple[str, _Scanned]], next_id: int, *, has_header: bool) -> list[Block]:
-    """The blocks of one file in order, each with the number of its first record."""
+def number_blocks(file: str, group: Sequence[Found], source: Source, next_id: int = 0) -> list[Block]:
+    """The blocks of one file in order, each with the number of its first record and what becomes of its last one."""
     blocks: list[Block] = []
-    first, inside = -1 if has_header else 0, False
-    for offset, (file, scanned) in enumerate(group):
-        begun = scanned.begun_inside if inside else scanned.begun_outside
-        blocks.append(
-            Block(
-                next_id + offset, scanned.path, scanned.start, file, first, begun, inside,
-                first_row=scanned.first_row, plain=scanned.plain,
-            )
+    first, inside = -1 if source.header else 0, False
+    alone = sum(found.lines for found in group) == 1
+    for offset, found in enumerate(group):
+        block = Block(
+            next_id + offset, found.path, found.start, file, first, 0, inside,
+            lines=found.lines, alone=alone, first_row=found.first_row, plain=found.plain,
         )  # fmt: skip
+        if inside and found.scanned.entry is Entry.STAYS:
+            blocks.append(replace(block, fails=None))
+            continue
+        reading = found.scanned.rest if inside else found.scanned.outside
+        fails = None
+        if reading.open:
+            following = (group[at].scanned for at in range(offset + 1, len(group)))
+            fails = fate(following, reading.open, source.max_record_bytes)
+        begun = reading.begun if fails is None else reading.given_up
+        blocks.append(replace(block, begun=begun, fails=fails))
         first += begun
-        inside = scanned.ends_inside if inside else scanned.ends_outside
-    if inside:
-        blocks = [replace(block, unclosed=first - 1) for block in blocks]
+        inside = reading.open > 0 and fails is None
     return blocks
 
 
 def _scanner(source: Source) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    separator = source.separator.encode(source.encoding)
-    quoted = source.quoted
+    quoting, quoted = Quoting.of(source), source.quoted
 
     def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        scans: dict[tuple[str, int], tuple[QuoteScan, bytes]] = {}
+        scans: dict[tuple[Any, ...], tuple[QuoteScan, bytes]] = {}
+        counts: Counter[tuple[Any, ...]] = Counter()
         for batch in batches:
-            for key, lines in runs(batch, ["path", "start"]):
-                state, _ = scans.setdefault(key, (QuoteScan(), lines[0]))
-                if quoted:
-                    state.add(lines, separator)
+            for key, values in runs(batch, ["path", "start"]):
+                counts[key] += len(values)
+                if key not in scans:
+                    scans[key] = QuoteScan(quoting), values[0].as_py()
+                state, _ = scans[key]
+                if not quoted or not has_quote(values):
+                    state.plain(len(values), size_of(values))
                 else:
-                    state.begun = (state.begun[0] + len(lines), 0)
+                    state.add(values.to_pylist())
         found = [
-            (path, start, *state.begun, *state.inside, head if start == 0 else None)
-            for (path, start), (state, head) in scans.items()
+            (*key, counts[key], head if key[1] == 0 else None, *scanned.outside, *scanned[1:3], *scanned.rest)
+            for key, (state, head) in scans.items()
+            for scanned in (state.found(),)
         ]
         columns = zip(*found, strict=True) if found else ([] for _ in _SCAN)
         yield pa.record_batch([pa.array(list(column)) for column in columns], names=_SCAN.names)
@@ -224,37 +295,28 @@ def _scanner(source: Source) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa
     return scan
 
 
-def runs(batch: pa.RecordBatch, keys: Iterable[str]) -> Iterator[tuple[tuple[Any, ...], list[bytes]]]:
+def has_quote(values: pa.Array) -> bool:
+    """Whether any of the lines holds a quote."""
+    return bool(pc.any(pc.match_substring(values.cast(pa.binary()), b'"')).as_py())
+
+
+def size_of(values: pa.Array) -> int:
+    """Bytes of the lines with their line feeds."""
+    return int(pc.sum(pc.binary_length(values)).as_py() or 0) + len(values)
+
+
+def runs(batch: pa.RecordBatch, keys: Iterable[str]) -> Iterator[tuple[tuple[Any, ...], pa.Array]]:
     """The batch's lines, block by block, in order."""
-    columns = [batch.column(batch.schema.get_field_index(key)).to_pylist() for key in keys]
-    values = batch.column(batch.schema.get_field_index("value")).to_pylist()
+    columns = [batch.column(batch.schema.get_field_index(key)) for key in keys]
+    values = batch.column(batch.schema.get_field_index("value"))
+    if len(values) == 0:
+        return
+    first, last = (tuple(column[at].as_py() for column in columns) for at in (0, len(values) - 1))
+    if first == last:  # a task reads a block at one go
+        yield first, values
+        return
     at = 0
-    for key, group in groupby(zip(*columns, strict=True)):
+    for key, group in groupby(zip(*(column.to_pylist() for column in columns), strict=True)):
         size = sum(1 for _ in group)
-        yield key, values[at : at + size]
+        yield key, values.slice(at, size)
         at += size
-
-
-def _header(source: Source, beginnings: list[_Scanned]) -> tuple[str, ...]:
-    """The columns that every file's header names."""
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
-    headers = set()
-    for scanned in beginnings:
-        line = (scanned.first_line or b"").removesuffix(b"\r").decode(source.encoding, errors="replace")
-        headers.add(tuple(next(csv.reader([line], delimiter=source.separator, quoting=quoting), [])))
-    if len(headers) > 1:
-        raise InputError(
-            f"The files of source {source.name} have different headers.",
-            received=" / ".join(", ".join(header) for header in sorted(headers)[:3]),
-            expected="the same columns in the same order in every file",
-            fix="give each layout a source of its own",
-        )
-    columns = headers.pop() if headers else ()
-    if not {source.text, source.label} <= set(columns):
-        raise InputError(
-            f"The header of source {source.name} lacks a column.",
-            received=", ".join(columns) or "no header",
-            expected=f"the columns {source.text} and {source.label}",
-            fix="name them in the pipeline file: text = ..., label = ...",
-        )
-    return columns

@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
-from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, with_place
-from textclf.corpus.parse import STAGED, column_parser, fragment_parser, line_parser, quoted_parser
+from textclf.corpus.blocks import COLUMNAR, BlockPlan, plan_lines, plan_rows, with_place
+from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.plain import plain_columns
+from textclf.corpus.signatures import refuse
 from textclf.described import carried, described
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
@@ -31,12 +32,26 @@ _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind th
 
 @dataclass(frozen=True)
 class Counts:
-    """Records of a source: ``records = accepted + rejected``."""
+    """Records and, of line formats, lines of a source.
+
+    ``records = accepted + rejected``; ``lines`` are those of headers, of accepted records and of rejects.
+    """
 
     records: int
     accepted: int
     rejected: int
     reasons: dict[str, int]
+    lines: int | None = None
+    header_lines: int | None = None
+    reject_lines: int | None = None
+
+
+class Tally(NamedTuple):
+    """How many staged records of a source have a reason, or None, and how many lines those hold."""
+
+    reason: str | None
+    records: int
+    lines: int | None
 
 
 @dataclass(frozen=True)
@@ -79,14 +94,15 @@ def ingest_corpus(
     names = [source.name for source in sources]
     with ExitStack() as stack:
         staged: DataFrame | None = None
-        reasons: dict[str, dict[str | None, int]] = {name: {} for name in names}
+        tallies: dict[str, list[Tally]] = {name: [] for name in names}
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
             _each(spark, lambda source: _stage(odd[source.name], place, told), [look.source for look in odd.values()])
             staged = place.read(spark).where("fragment IS NULL")
-            for row in staged.groupBy("source", "reason").count().collect():
-                reasons[row["source"]][row["reason"]] = row["count"]
-        counts = {look.source.name: _counted(look, reasons[look.source.name]) for look in looks}
+            for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
+                tallies[row["source"]].append(Tally(*row[1:]))
+            _check_files(staged, [look.source for look in looks], tallies)
+        counts = {look.source.name: _counted(look, tallies[look.source.name]) for look in looks}
         publish(spark, warehouse, looks, staged, rejects=any(count.rejected for count in counts.values()))
     return counts
 
@@ -155,7 +171,7 @@ def look_at(spark: SparkSession, source: Source) -> Look:
     Raises:
         InputError: It cannot be used, or holds no record.
     """
-    if source.format in ("parquet", "delta"):
+    if source.format in COLUMNAR:
         rows = _read_columns(spark, source)
         look = Look(source, rows, plan_rows(rows, source))
     else:
@@ -190,7 +206,7 @@ def _stage_odd(look: Look, place: Location) -> None:
         _stage_fragments(source, plan, place, lines.sparkSession)
         return
     rest = _numbered(look).where("NOT good")
-    if source.format in ("parquet", "delta"):
+    if source.format in COLUMNAR:
         place.append(
             rest.select("block", "position", "value", "label").mapInArrow(column_parser(source, plan), STAGED.schema)
         )
@@ -256,13 +272,30 @@ def _check_columns(table: DataFrame, source: Source) -> None:
             )
 
 
-def _counted(look: Look, reasons: dict[str | None, int]) -> Counts:
-    accepted = look.plan.plain + reasons.get(None, 0)
-    refused = {reason: count for reason, count in sorted(reasons.items(), key=str) if reason is not None}
-    rejected, expected = sum(refused.values()), look.plan.records
-    if accepted + rejected != expected:
-        raise _changed([look], accepted + rejected, expected)
-    return Counts(expected, accepted, rejected, refused)
+def _check_files(staged: DataFrame, sources: Sequence[Source], tallies: dict[str, list[Tally]]) -> None:
+    """Refuse sources with files that hold no lines of their format, as the workers saw."""
+    refused = [source for source in sources if any(each.reason == REFUSED_FILE for each in tallies[source.name])]
+    if refused:
+        found: dict[str, dict[str, str]] = {source.name: {} for source in refused}
+        for row in staged.where(F.col("reason") == REFUSED_FILE).select("source", "file", "raw").limit(1000).collect():
+            found[row["source"]][row["file"]] = row["raw"]
+        raise InputError("\n".join(str(refuse(source, found[source.name])) for source in refused))
+
+
+def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
+    plan = look.plan
+    accepted = plan.plain + sum(each.records for each in tallies if each.reason is None)
+    refused = {each.reason: each.records for each in sorted(tallies, key=str) if each.reason is not None}
+    rejected = sum(refused.values())
+    if accepted + rejected != plan.records:
+        raise _changed([look], accepted + rejected, plan.records)
+    if look.source.format in COLUMNAR:
+        return Counts(plan.records, accepted, rejected, refused)
+    held = plan.headers + plan.plain + sum(each.lines or 0 for each in tallies)
+    if held != plan.lines:
+        raise _changed([look], held, plan.lines, "lines")
+    reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
+    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines)
 
 
 def publish(
@@ -297,17 +330,22 @@ def publish(
         before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names))
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise _changed(looks, written, expected)
-    if rejects or not (made.result() or refused.read(spark).where(of_sources(names)).isEmpty()):
+    if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
         warehouse.replace_sources(rows, CORPUS_REJECTS, names)
 
 
-def _changed(looks: Sequence[Look], received: int, expected: int) -> InputError:
+def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
+    """Whether a table of rejects can stay: it holds none of these sources, and has the columns of this release."""
+    return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names)).isEmpty()
+
+
+def _changed(looks: Sequence[Look], received: int, expected: int, unit: str = "records") -> InputError:
     names = ", ".join(look.source.name for look in looks)
     return InputError(
         f"Source {names} changed while it was read.",
-        received=f"{received} records",
-        expected=f"{expected} records, as counted a moment before",
+        received=f"{received} {unit}",
+        expected=f"{expected} {unit}, as counted a moment before",
         fix="run again when nothing writes to the files",
     )

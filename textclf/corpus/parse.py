@@ -7,9 +7,10 @@ import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.blocks import Block, BlockPlan, runs
-from textclf.corpus.quotes import inside_after
+from textclf.corpus.blocks import COLUMNAR, Block, BlockPlan, runs
+from textclf.corpus.quotes import Piece, QuotedReader, Quoting
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
+from textclf.corpus.signatures import refusal
 from textclf.tables.schemas import TableSpec
 
 STAGED = TableSpec(
@@ -23,6 +24,7 @@ STAGED = TableSpec(
             StructField("label", StringType()),
             StructField("reason", StringType()),
             StructField("raw", StringType()),
+            StructField("lines", LongType()),
             # A part of a record that crosses into another block, and where that part begins in the file.
             StructField("fragment", BinaryType()),
             StructField("start", LongType()),
@@ -30,21 +32,32 @@ STAGED = TableSpec(
     ),
     statistics=(),
 )
-_TYPES = [pa.string(), pa.string(), pa.int64(), *[pa.string()] * 4, pa.binary(), pa.int64()]
+_TYPES = [pa.string(), pa.string(), pa.int64(), *[pa.string()] * 4, pa.int64(), pa.binary(), pa.int64()]
+
+REFUSED_FILE = "refused_file"
+"""Stands for a reason where a file is refused as a whole, and ``raw`` says why; never published."""
 
 Batches = Iterator[pa.RecordBatch]
-Row = tuple[str, str, int, str | None, str | None, str | None, str | None, bytes | None, int | None]
+Row = tuple[str, str, int, str | None, str | None, str | None, str | None, int | None, bytes | None, int | None]
 
 
 def line_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
     """A function for ``mapInArrow`` from (block, position, value), a record each, to rows of ``STAGED``."""
-    files = {block.id: block.file for block in plan.blocks}
+    blocks = {block.id: block for block in plan.blocks}
 
     def parse(batches: Batches) -> Batches:
         parse_record = parser(source, plan.columns)
         for batch in batches:
-            records = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            yield _batch([_finished(source, files[block], at, raw, parse_record(raw)) for block, at, raw in records])
+            rows: list[Row] = []
+            for at, position, raw in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                block = blocks[at]
+                if position == 0 and not source.header:  # headers have been looked at
+                    why = refusal(source, raw, alone=block.alone)
+                    if why is not None:
+                        rows.append((source.name, block.file, 0, None, None, REFUSED_FILE, why, 1, None, None))
+                        continue
+                rows.append(_finished(source, block.file, position, raw, parse_record(raw)))
+            yield _batch(rows)
 
     return parse
 
@@ -55,24 +68,23 @@ def quoted_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
     Quoted fields may hold line feeds, so that records are not lines.
     """
     blocks = {block.id: block for block in plan.blocks}
-    separator = source.separator.encode(source.encoding)
+    quoting = Quoting.of(source)
 
     def parse(batches: Batches) -> Batches:
         parse_record = parser(source, plan.columns)
-        readers: dict[int, _QuotedReader] = {}
+        readers: dict[int, QuotedReader] = {}
         for batch in batches:
             rows: list[Row] = []
-            for (block,), lines in runs(batch, ["block"]):
+            for (block,), values in runs(batch, ["block"]):
                 if block not in readers:
-                    readers[block] = _QuotedReader(blocks[block], separator, source.max_record_bytes)
-                reader = readers[block]
-                for position, raw, partial in reader.records(lines):
-                    rows.append(_row(source, reader.block, position, raw, parse_record, partial=partial))
+                    readers[block] = QuotedReader(quoting, blocks[block].borders)
+                pieces = readers[block].records(values.to_pylist())
+                rows += [_row(source, blocks[block], piece, parse_record) for piece in pieces]
             yield _batch(rows)
         rest = [
-            _row(source, reader.block, position, raw, parse_record, partial=True)
-            for reader in readers.values()
-            for position, raw in reader.rest()
+            _row(source, blocks[block], piece, parse_record)
+            for block, reader in readers.items()
+            for piece in reader.rest()
         ]
         yield _batch(rest)
 
@@ -81,7 +93,6 @@ def quoted_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
 
 def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
     """A function for ``mapInArrow`` from (file, position, fragments in order) to rows of ``STAGED``."""
-    unclosed = {(block.file, block.unclosed) for block in plan.blocks}
 
     def parse(batches: Batches) -> Batches:
         parse_record = parser(source, plan.columns)
@@ -89,10 +100,7 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
             rows: list[Row] = []
             for values in batch.to_pylist():
                 raw = b"\n".join(values["fragments"])
-                parsed = parse_record(raw)
-                if (values["file"], values["position"]) in unclosed and parsed.reason != Reason.OVERSIZED_RECORD:
-                    parsed = Parsed(None, None, Reason.UNCLOSED_QUOTE)
-                rows.append(_finished(source, values["file"], values["position"], raw, parsed))
+                rows.append(_finished(source, values["file"], values["position"], raw, parse_record(raw)))
             yield _batch(rows)
 
     return parse
@@ -125,57 +133,29 @@ def _checked(raw: bytes | None, label: str | None, allowed: frozenset[str] | Non
         return Parsed(None, None, Reason.UNDECODABLE_BYTES)
 
 
-class _QuotedReader:
-    """The records of one block whose quoted fields may hold line feeds."""
-
-    def __init__(self, block: Block, separator: bytes, limit: int) -> None:
-        self.block = block
-        self._separator, self._limit = separator, limit
-        self._number, self._inside = block.first - 1, block.inside
-        self._leading = block.inside  # the first record began in an earlier block
-        self._pending: list[bytes] = []
-        self._size = 0
-
-    def records(self, lines: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
-        """Number, bytes and whether it is only a part, of each record that ends in ``lines``."""
-        for line in lines:
-            if not self._inside:
-                self._number += 1
-                self._pending, self._size = [], 0
-            if self._size <= self._limit:  # beyond it the record is refused anyway
-                self._pending.append(line)
-                self._size += len(line) + 1
-            if b'"' in line:
-                self._inside = inside_after(line, self._inside, self._separator)
-            if not self._inside:
-                if self._number >= 0:
-                    yield self._number, b"\n".join(self._pending), self._leading
-                self._leading = False
-
-    def rest(self) -> Iterator[tuple[int, bytes]]:
-        """The record that the block's end cuts off."""
-        if self._inside and self._number >= 0:
-            yield self._number, b"\n".join(self._pending)
-
-
-def _row(
-    source: Source, block: Block, position: int, raw: bytes, parse: Callable[[bytes], Parsed], *, partial: bool
-) -> Row:
+def _row(source: Source, block: Block, piece: Piece, parse: Callable[[bytes], Parsed]) -> Row:
+    position, raw, reason, partial = piece
     if partial:
-        return source.name, block.file, position, None, None, None, None, raw, block.start
-    return _finished(source, block.file, position, raw, parse(raw))
+        return source.name, block.file, position, None, None, None, None, None, raw, block.start
+    parsed = parse(raw) if reason is None else Parsed(None, None, reason)
+    return _finished(source, block.file, position, raw, parsed)
 
 
 def _finished(source: Source, file: str, position: int, raw: bytes, parsed: Parsed) -> Row:
-    text, label, reason = parsed
-    if reason is None and not _storable(text, label):
-        text, label, reason = None, None, Reason.UNDECODABLE_BYTES
+    text, label, reason = stored(parsed)
     kept = None if reason is None else raw_text(raw, source.encoding)
-    return source.name, file, position, text, label, reason, kept, None, None
+    lines = None if source.format in COLUMNAR else raw.count(b"\n") + 1
+    return source.name, file, position, text, label, reason, kept, lines, None, None
+
+
+def stored(parsed: Parsed) -> Parsed:
+    """What becomes of a record: one with half a surrogate pair, as JSON escapes can hold, no table can hold."""
+    if parsed.reason is None and not _storable(parsed.text, parsed.label):
+        return Parsed(None, None, Reason.UNDECODABLE_BYTES)
+    return parsed
 
 
 def _storable(*values: str | None) -> bool:
-    """False where a text holds half a surrogate pair, as JSON escapes can: no table can hold that."""
     try:
         for value in values:
             if value is not None and not value.isascii():

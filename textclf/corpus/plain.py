@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from textclf.config import Source
+from textclf.config.encodings import is_utf8
 from textclf.corpus.records import allowed_labels
 
 _PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
@@ -21,7 +22,7 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
         records without quoting. What is not good is for ``records.parser``, which reads no good one otherwise.
         ``text`` and ``label``: those of a good record; of no meaning in others.
     """
-    if source.format not in ("tsv", "csv") or source.quoted or source.encoding.lower() not in ("utf-8", "utf8"):
+    if source.format not in ("tsv", "csv") or source.quoted or not is_utf8(source.encoding):
         return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
     fields, exact = _fields(line, list(columns or source.columns or []), source.separator)
     text, label = fields[source.text], fields[source.label]
@@ -60,6 +61,7 @@ def _checks(source: Source, record: Column, text: Column, label: Column) -> Colu
         & F.is_valid_utf8(record)
         & (first > F.lit(0))
         & ~first.isin(*_blanks())
+        & ~F.contains(text, F.lit("\0"))
         & (label.rlike(_PRINTABLE) if allowed is None else label.isin(*allowed))
     )
 

@@ -1,70 +1,371 @@
-"""Where quoted records begin and end, found in blocks of lines that are read apart.
+"""Where quoted records begin and end, in files that are cut into blocks which are read apart.
 
-A line feed inside a quoted field does not end a record, so whether a block of a file begins inside a quoted
-field depends on everything before it. At the beginning of a line there are only two possibilities, inside or
-outside. Each block is scanned once for both, and the blocks' results are chained on the driver (the idea of
-Ge et al., Speculative Distributed CSV Data Parsing for Big Data Analytics, SIGMOD 2019).
+A quoted field may hold line feeds, so a record may have many lines, and whether a block begins inside of one depends
+on all before it. A line begins inside of a quoted field or outside; what it does to that state is one of
+
+    outside -> the record ends here, a record stays open, malformed
+    inside  -> the record ends here, it stays open, malformed
+
+While both readings of a line are well-formed, the one is inside where the other is outside: a quote that opens a field
+follows a separator or begins the line, so that it is never escaped, and each quote toggles both. Hence a line that
+stays inside never opens a record when it is read from outside. Two things follow:
+
+- A record that opens and then fails (a later line is malformed, it grows beyond the limit, or the file ends) is given
+  up with one rule: its first line alone is a reject, and its other lines so far are a record each, none of them open.
+  Nothing is read three times, and no block but that one has to know.
+- At most one record is open at a block's end, and whether it fails is told by what the following blocks do to a record
+  that comes in. So each block is scanned once for both entries, and the driver chains them (the idea of Ge et al.,
+  Speculative Distributed CSV Data Parsing for Big Data Analytics, SIGMOD 2019). A record that comes in and fails
+  changes nothing: the block is read from outside.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from textclf.config import Source
+from textclf.corpus.reasons import Reason
 
 _QUOTE = b'"'
 
 
-def inside_after(line: bytes, inside: bool, separator: bytes) -> bool:
-    """Whether the end of ``line`` lies inside a quoted field, given whether its beginning does.
+class Outcome(IntEnum):
+    """What a line does to the record that is read."""
 
-    As Python's csv module reads: a quote opens a field only at the field's beginning, two quotes inside
-    stand for one, and what follows a closing quote up to the separator is plain.
+    ENDS = 0
+    OPEN = 1
+    MALFORMED = 2
+
+
+class Quoting(NamedTuple):
+    """How a quoted source is written, in bytes of its encoding."""
+
+    separator: bytes
+    escape: bytes | None = None
+    limit: int = 1 << 20
+
+    @classmethod
+    def of(cls, source: Source) -> "Quoting":
+        """The quoting of a source."""
+        escape = None if source.escape is None else source.escape.encode(source.encoding)
+        return cls(source.separator.encode(source.encoding), escape, source.max_record_bytes)
+
+
+def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
+    """What a line does, by RFC 4180 and nothing looser.
+
+    A field that begins with a quote is quoted, and only the separator or the record's end follows its closing quote.
+    Any other quote is malformed, and so is a carriage return outside of quotes that does not end the record.
 
     Example:
-        >>> inside_after(b'1,"open', False, b",")
-        True
-        >>> inside_after(b'closed",2', True, b",")
-        False
+        >>> outcome(b'1,"open', Quoting(b","), inside=False)
+        <Outcome.OPEN: 1>
+        >>> outcome(b'closed",2', Quoting(b","), inside=True)
+        <Outcome.ENDS: 0>
     """
+    separator, escape, _ = quoting
+    width, end = len(separator), len(line)
+    returns = 0 <= line.find(b"\r") < end - 1
     at = 0
     while True:
-        if inside:
-            closing = line.find(_QUOTE, at)
-            if closing < 0:
-                return True
-            at = closing + 1
-            if line[at : at + 1] == _QUOTE:
-                at += 1
+        if not inside:  # at a field's beginning
+            quote = line.find(_QUOTE, at)
+            if returns and 0 <= line.find(b"\r", at, quote if quote >= 0 else end) < end - 1:
+                return Outcome.MALFORMED
+            if quote < 0:
+                return Outcome.ENDS
+            if quote > at and not line.endswith(separator, at, quote):
+                return Outcome.MALFORMED
+            at = quote + 1
+        closing = _closing(line, at, escape)
+        if closing < 0:
+            return Outcome.OPEN
+        at, inside = closing + 1, False
+        if at == end or (at == end - 1 and line.endswith(b"\r")):
+            return Outcome.ENDS
+        if not line.startswith(separator, at):
+            return Outcome.MALFORMED
+        at += width
+
+
+def _closing(line: bytes, at: int, escape: bytes | None) -> int:
+    """Where the quote is that closes a field which goes on at ``at``; below 0 where none does."""
+    while True:
+        closing = line.find(_QUOTE, at)
+        if escape is not None:
+            escaped = line.find(escape, at, closing if closing >= 0 else len(line))
+            if escaped >= 0:
+                at = escaped + (2 if line[escaped + 1 : escaped + 2] in (_QUOTE, escape) else 1)
                 continue
-        elif line[at : at + 1] == _QUOTE:
-            inside, at = True, at + 1
-            continue
-        # The rest of the field is plain: the next one begins after the separator.
-        at = line.find(separator, at) + 1
-        if at == 0:
-            return False
-        inside = False
+        if closing < 0 or line[closing + 1 : closing + 2] != _QUOTE:
+            return closing
+        at = closing + 2
 
 
-@dataclass
-class QuoteScan:
-    """What a block of lines does to the state, for both states that it may begin in.
+class Reading(NamedTuple):
+    """What a run of lines gives that is read from outside.
 
     Attributes:
-        begun: Number of records that begin in the block if it begins (outside, inside) a quoted field.
-        inside: Whether the block ends inside a quoted field, likewise.
+        begun: Records that begin here.
+        open: Bytes from the beginning of the record that is open at the end, its line feeds among them; 0 without one.
+        given_up: Records that begin here if the open one fails.
     """
 
-    begun: tuple[int, int] = (0, 0)
-    inside: tuple[bool, bool] = (False, True)
+    begun: int = 0
+    open: int = 0
+    given_up: int = 0
 
-    def add(self, lines: Iterable[bytes], separator: bytes) -> None:
-        """Continue the scan with the block's next lines."""
-        (first, second), (outer, inner) = self.begun, self.inside
+
+class Entry(IntEnum):
+    """What a block does to a record that comes in."""
+
+    STAYS = 0
+    CLOSES = 1
+    FAILS = 2
+
+
+class Scanned(NamedTuple):
+    """What the scan of a block found.
+
+    Attributes:
+        outside: The block read from outside.
+        entry: What it does to a record that comes in.
+        entered: Bytes of the block up to the end of the line that closes or fails such a record, that line's feed not
+            among them; all of its bytes where the record stays open.
+        rest: What follows the record that came in.
+    """
+
+    outside: Reading = Reading()
+    entry: Entry = Entry.STAYS
+    entered: int = 0
+    rest: Reading = Reading()
+
+
+class _Outside:
+    """Counts the records of lines that are read from outside."""
+
+    def __init__(self, quoting: Quoting) -> None:
+        self._quoting = quoting
+        self.begun = 0
+        self.open = 0  # bytes since the open record began, line feeds among them
+        self._since = 0  # lines since, its first one not among them
+
+    def plain(self, lines: int, size: int) -> None:
+        """Lines without a quote, and their bytes with their line feeds."""
+        if not self.open:
+            self.begun += lines
+            return
+        self.open += size
+        self._since += lines
+        if self.open - 1 > self._quoting.limit:
+            self._give_up()
+
+    def line(self, line: bytes) -> None:
+        """A line with a quote."""
+        if self.open:
+            size = self.open + len(line) + 1
+            found = outcome(line, self._quoting, inside=True) if size - 1 <= self._quoting.limit else Outcome.MALFORMED
+            if found is Outcome.OPEN:
+                self.open, self._since = size, self._since + 1
+                return
+            if found is Outcome.ENDS:
+                self.open = self._since = 0
+                return
+            self._give_up()
+        self.begun += 1
+        if len(line) <= self._quoting.limit and outcome(line, self._quoting, inside=False) is Outcome.OPEN:
+            self.open = len(line) + 1
+
+    def _give_up(self) -> None:
+        self.begun += self._since
+        self.open = self._since = 0
+
+    def reading(self) -> Reading:
+        return Reading(self.begun, self.open, self.begun + self._since)
+
+
+class QuoteScan:
+    """Scans the lines of one block, in order, for both of its entries."""
+
+    def __init__(self, quoting: Quoting) -> None:
+        self._quoting = quoting
+        self._outside = _Outside(quoting)
+        self._rest = _Outside(quoting)
+        self._entry, self._entered = Entry.STAYS, 0
+        self._ahead: int | None = None  # records that `_outside` has more, once both read the same
+
+    def plain(self, lines: int, size: int) -> None:
+        """Continue with lines that hold no quote.
+
+        Args:
+            lines: Number of lines.
+            size: Bytes of the lines, with their line feeds.
+        """
+        self._outside.plain(lines, size)
+        if self._entry is Entry.CLOSES and self._ahead is None:
+            self._rest.plain(lines, size)
+            self._join()
+        elif self._entry is Entry.STAYS:
+            self._enter(size, Outcome.OPEN)
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Continue with the block's next lines."""
+        count = size = 0
         for line in lines:
-            first += not outer
-            second += not inner
             if _QUOTE in line:
-                outer, inner = (
-                    inside_after(line, outer, separator),
-                    inside_after(line, inner, separator),
-                )
-        self.begun, self.inside = (first, second), (outer, inner)
+                if count:
+                    self.plain(count, size)
+                    count = size = 0
+                self._line(line)
+            else:
+                count += 1
+                size += len(line) + 1
+        if count:
+            self.plain(count, size)
+
+    def _line(self, line: bytes) -> None:
+        self._outside.line(line)
+        if self._entry is Entry.CLOSES and self._ahead is None:
+            self._rest.line(line)
+            self._join()
+        elif self._entry is Entry.STAYS:
+            self._enter(len(line) + 1, outcome(line, self._quoting, inside=True))
+
+    def _enter(self, size: int, found: Outcome) -> None:
+        """What lines of so many bytes do to a record that came in and is still open."""
+        self._entered += size
+        if self._entered - 1 > self._quoting.limit:
+            self._entry = Entry.FAILS  # whenever it began, it is too long by now
+        elif found is not Outcome.OPEN:
+            self._entry = Entry.CLOSES if found is Outcome.ENDS else Entry.FAILS
+            self._entered -= 1
+            self._join()
+
+    def _join(self) -> None:
+        """From where no record is open in either reading, both read the same."""
+        if self._entry is Entry.CLOSES and not self._outside.open and not self._rest.open:
+            self._ahead = self._outside.begun - self._rest.begun
+
+    def found(self) -> Scanned:
+        """What the scan has found so far."""
+        outside, rest = self._outside.reading(), self._rest.reading()
+        if self._ahead is not None:
+            rest = Reading(outside.begun - self._ahead, outside.open, outside.given_up - self._ahead)
+        return Scanned(outside, self._entry, self._entered, rest)
+
+
+def fate(following: Iterable[Scanned], size: int, limit: int) -> Reason | None:
+    """Why a record fails that is open at a block's end; None where it closes.
+
+    Args:
+        following: The blocks that follow in the file.
+        size: Bytes of the record so far, its line feeds among them.
+        limit: The source's ``max_record_bytes``.
+    """
+    for block in following:
+        if block.entry is not Entry.STAYS:
+            if size + block.entered > limit:
+                break
+            return None if block.entry is Entry.CLOSES else Reason.MALFORMED_CSV
+        size += block.entered
+        if size - 1 > limit:
+            break
+    return Reason.UNCLOSED_QUOTE
+
+
+class Piece(NamedTuple):
+    """A record of a block, or the part of one that crosses into another block.
+
+    Attributes:
+        position: Number of the record.
+        raw: Its bytes, without the line feed at the end.
+        reason: Why it is refused, where that is known before it is parsed.
+        partial: Whether it is a part.
+    """
+
+    position: int
+    raw: bytes
+    reason: Reason | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Borders:
+    """What a block's neighbours decide about its records.
+
+    Attributes:
+        first: Number of the first record that begins here; -1 where that is the header.
+        inside: Whether the block begins inside of a record, which closes here or later.
+        fails: Why the record fails that is open at the block's end; None where it closes in a later block.
+    """
+
+    first: int = 0
+    inside: bool = False
+    fails: Reason | None = Reason.UNCLOSED_QUOTE
+
+
+class QuotedReader:
+    """Reads the records of one block from its lines."""
+
+    def __init__(self, quoting: Quoting, borders: Borders) -> None:
+        self._quoting, self._borders = quoting, borders
+        self._next = borders.first
+        self._comes_in = borders.inside
+        self._held: list[bytes] = []  # lines of the record that is open
+        self._size = 0
+
+    def records(self, lines: Iterable[bytes]) -> Iterator[Piece]:
+        """The records that end in the block's next lines."""
+        for line in lines:
+            if self._comes_in or self._held:
+                yield from self._continued(line)
+            else:
+                yield from self._begun(line)
+
+    def rest(self) -> Iterator[Piece]:
+        """The record that the block's end cuts off, and what becomes of it."""
+        if self._comes_in:
+            yield Piece(self._next - 1, b"\n".join(self._held), partial=True)
+        elif self._held and self._borders.fails is None:
+            yield Piece(self._next, b"\n".join(self._held), partial=True)
+        elif self._held:
+            yield from self._given_up(self._borders.fails or Reason.UNCLOSED_QUOTE)
+
+    def _begun(self, line: bytes) -> Iterator[Piece]:
+        quoted = _QUOTE in line and len(line) <= self._quoting.limit
+        if quoted and outcome(line, self._quoting, inside=False) is Outcome.OPEN:
+            self._held, self._size = [line], len(line)
+        else:
+            yield from self._numbered(line)
+
+    def _continued(self, line: bytes) -> Iterator[Piece]:
+        self._size += len(line) + 1
+        if not self._comes_in and self._size > self._quoting.limit:
+            yield from self._given_up(Reason.UNCLOSED_QUOTE)
+            yield from self._begun(line)
+            return
+        found = outcome(line, self._quoting, inside=True) if _QUOTE in line else Outcome.OPEN
+        if found is Outcome.MALFORMED:
+            yield from self._given_up(Reason.MALFORMED_CSV)
+            yield from self._begun(line)
+            return
+        self._held.append(line)
+        if found is Outcome.ENDS:
+            raw, self._held = b"\n".join(self._held), []
+            if self._comes_in:
+                self._comes_in = False
+                yield Piece(self._next - 1, raw, partial=True)
+            else:
+                yield from self._numbered(raw)
+
+    def _given_up(self, reason: Reason) -> Iterator[Piece]:
+        held, self._held = self._held, []
+        yield from self._numbered(held[0], reason)
+        for line in held[1:]:
+            yield from self._numbered(line)
+
+    def _numbered(self, raw: bytes, reason: Reason | None = None) -> Iterator[Piece]:
+        if self._next >= 0:  # not the header
+            yield Piece(self._next, raw, reason)
+        self._next += 1

@@ -1,32 +1,28 @@
 """One record of a source in, a labelled text or a reason for refusing it out: pure functions."""
 
 import csv
-import json
 import re
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 from textclf.config import Source
+from textclf.corpus.csv_fields import field_splitter
+from textclf.corpus.json_fields import json_picker
+from textclf.corpus.reasons import Reason
+
+__all__ = [
+    "RAW_CHARACTERS",
+    "Parsed",
+    "Parser",
+    "Reason",
+    "allowed_labels",
+    "check",
+    "kept_bytes",
+    "parser",
+    "raw_text",
+]
 
 RAW_CHARACTERS = 1000  # of a refused record that are kept
-
-
-class Reason(StrEnum):
-    """Why a record is in ``corpus_rejects``."""
-
-    BLANK_RECORD = "blank_record"
-    OVERSIZED_RECORD = "oversized_record"
-    UNDECODABLE_BYTES = "undecodable_bytes"
-    MISSING_COLUMN = "missing_column"
-    EXTRA_COLUMN = "extra_column"
-    MALFORMED_CSV = "malformed_csv"
-    UNCLOSED_QUOTE = "unclosed_quote"
-    INVALID_JSON = "invalid_json"
-    NO_MATCH = "no_match"
-    EMPTY_TEXT = "empty_text"
-    MISSING_LABEL = "missing_label"
-    UNKNOWN_LABEL = "unknown_label"
 
 
 class Parsed(NamedTuple):
@@ -47,7 +43,7 @@ def _refused(reason: Reason) -> Parsed:
 def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -> Parsed:
     """Accept a text with its label, or say why not.
 
-    The text stays as it is, spaces included; blanks around a label go.
+    The text stays as it is, spaces included; blanks around a label go. No NUL goes into a table.
     """
     if text is None:
         return _refused(Reason.MISSING_COLUMN)
@@ -56,6 +52,8 @@ def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -
     label = (label or "").strip()
     if not label:
         return _refused(Reason.MISSING_LABEL)
+    if "\0" in text or "\0" in label:
+        return _refused(Reason.NUL_CHARACTER)
     if allowed is not None and label not in allowed:
         return _refused(Reason.UNKNOWN_LABEL)
     return Parsed(text, label, None)
@@ -97,6 +95,11 @@ def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
     return parse
 
 
+def kept_bytes(source: Source) -> int:
+    """How much of a line beyond the limit is kept: so much that it is still recognised."""
+    return max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
+
+
 def raw_text(raw: bytes, encoding: str) -> str:
     """The beginning of a refused record as text that any table can hold."""
     # Four bytes are the longest encoding of one character.
@@ -120,35 +123,19 @@ def _delimited(source: Source, columns: list[str]) -> Fields:
         return pick(record.split(separator))
 
     def quoted(record: str) -> tuple[str, str] | Reason:
-        try:
-            return pick(next(csv.reader([record], delimiter=separator)))
-        except csv.Error:
-            return Reason.MALFORMED_CSV
+        values = split(record)
+        return Reason.MALFORMED_CSV if values is None else pick(values)
 
-    if source.quoted:
-        # The csv module's own limit of 131,072 characters a field is below ours.
-        csv.field_size_limit(max(csv.field_size_limit(), source.max_record_bytes))
-    return quoted if source.quoted else plain
+    if not source.quoted:
+        return plain
+    split = field_splitter(separator, source.escape)
+    # The csv module's own limit of 131,072 characters a field is below ours.
+    csv.field_size_limit(max(csv.field_size_limit(), source.max_record_bytes))
+    return quoted
 
 
-def _json(source: Source, _columns: list[str]) -> Fields:
-    def pick(record: str) -> tuple[str | None, str | None] | Reason:
-        try:
-            value = json.loads(record)
-        except (ValueError, RecursionError):
-            return Reason.INVALID_JSON
-        if not isinstance(value, dict):
-            return Reason.INVALID_JSON
-        text, label = value.get(source.text), value.get(source.label)
-        if isinstance(label, bool):
-            label = str(label).lower()
-        elif isinstance(label, int):
-            label = str(label)
-        if not isinstance(text, str | None) or not isinstance(label, str | None):
-            return Reason.INVALID_JSON
-        return text, label
-
-    return pick
+def _named(source: Source, _columns: list[str]) -> Fields:
+    return json_picker(source.text, source.label)
 
 
 def _matched(source: Source, _columns: list[str]) -> Fields:
@@ -164,6 +151,6 @@ def _matched(source: Source, _columns: list[str]) -> Fields:
 _FIELDS: dict[str, Callable[[Source, list[str]], Fields]] = {
     "tsv": _delimited,
     "csv": _delimited,
-    "jsonl": _json,
+    "jsonl": _named,
     "text": _matched,
 }

@@ -69,7 +69,7 @@ CORPUS = TableSpec(
 )
 CORPUS_REJECTS = TableSpec(
     "corpus_rejects",
-    _schema(source=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT),
+    _schema(source=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT, lines=_LONG),
     ("source",),
     ("position", "reason"),
 )

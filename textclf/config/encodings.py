@@ -1,0 +1,72 @@
+"""Which encodings a source may have, and which characters may stand between its fields."""
+
+import codecs
+from functools import lru_cache
+
+_STATEFUL = {"utf_7", "hz", "iso2022_jp", "iso2022_kr", "idna", "punycode", "raw_unicode_escape", "unicode_escape"}
+_CONVERT = "convert the files, for example: iconv -f {} -t UTF-8 FILE > NEW"
+
+
+def check_encoding(value: str) -> None:
+    """Refuse an encoding whose records cannot be found by the byte of the line feed, before anything is decoded.
+
+    Raises:
+        ValueError: It is unknown, has states, or is none that extends ASCII.
+    """
+    try:
+        name = codecs.lookup(value).name
+        encoded = '\n\t,"'.encode(value)
+    except (LookupError, ValueError) as error:
+        raise ValueError("expected a text encoding that Python knows, such as utf-8, latin-1 or cp1252") from error
+    if name == "utf-8-sig":
+        raise ValueError('write encoding = "utf-8": a byte order mark at a file\'s beginning is skipped')
+    kind = name.replace("-", "_")
+    if kind.startswith(("utf_16", "utf_32")):
+        raise ValueError(f"{name} does not extend ASCII; {_CONVERT.format(name.upper())}")
+    if kind in _STATEFUL or kind.startswith("iso2022"):
+        raise ValueError(f"{name} has states: a byte means this or that by what came before; {_CONVERT.format(value)}")
+    if encoded != b'\n\t,"':
+        raise ValueError(f"expected an encoding that extends ASCII; {_CONVERT.format(value)}")
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether an encoding, by whichever of its names, is UTF-8."""
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def check_field_signs(encoding: str, *, quoted: bool, separator: str, escape: str | None) -> None:
+    """Refuse a delimiter or escape character that cannot be told from others in the encoding.
+
+    Raises:
+        ValueError: Says which.
+    """
+    if separator in "\r\n" or (quoted and separator == '"'):
+        raise ValueError(f"delimiter must not be a line end or a quote, received {separator!r}")
+    if escape is not None and (not escape.isascii() or escape in ('"', "\r", "\n", separator)):
+        raise ValueError(f"escape must be an ASCII character other than quote and delimiter, received {escape!r}")
+    for key, sign in (("delimiter", separator), ("escape", escape)):
+        if sign is None:
+            continue
+        try:
+            encoded = sign.encode(encoding)
+        except UnicodeError:
+            raise ValueError(f"{key} {sign!r} does not exist in encoding {encoding}") from None
+        if not quoted or encoded in (b",", b"\t") or is_utf8(encoding):
+            continue
+        # Quoted records are found before anything is decoded.
+        if len(encoded) > 1 or encoded in _within_others(encoding):
+            raise ValueError(f"{key} {sign!r} is also a part of other characters in encoding {encoding}")
+
+
+@lru_cache(maxsize=8)
+def _within_others(encoding: str) -> frozenset[bytes]:
+    """Bytes that are a part of several characters."""
+    found: set[int] = set()
+    for code in range(128, 1 << 16):
+        try:
+            character = chr(code).encode(encoding)
+        except UnicodeError:
+            continue
+        if len(character) > 1:
+            found.update(character)
+    return frozenset(bytes([byte]) for byte in found)

@@ -1,0 +1,84 @@
+"""The fields of one quoted record, by RFC 4180 and nothing looser."""
+
+import csv
+from collections.abc import Callable
+
+Split = Callable[[str], list[str] | None]
+
+
+def field_splitter(separator: str, escape: str | None = None) -> Split:
+    r"""A function from a record, without its line end, to its fields; None where it is malformed.
+
+    Args:
+        separator: The character between fields.
+        escape: The character that, inside of quotes, makes a quote, itself or a line feed stand for just that.
+
+    Example:
+        >>> field_splitter(",")('a,"b ""c"", d"')
+        ['a', 'b "c", d']
+        >>> field_splitter(",")('a, "b"') is None
+        True
+    """
+
+    def split(record: str) -> list[str] | None:
+        if '"' not in record:
+            return None if "\r" in record else record.split(separator)
+        if record.endswith("\r"):
+            return None
+        if escape is not None and escape in record:
+            return _split(record, separator, escape)
+        try:
+            fields = next(csv.reader((record,), delimiter=separator, strict=True))
+        except csv.Error:
+            return None
+        # Where a value holds a quote, it may be one that the csv module takes in a field without quotes.
+        return _split(record, separator, None) if any('"' in field for field in fields) else fields
+
+    return split
+
+
+def _split(record: str, separator: str, escape: str | None) -> list[str] | None:
+    fields: list[str] = []
+    at, end = 0, len(record)
+    while True:
+        if record.startswith('"', at):
+            value, at = _quoted(record, at + 1, escape)
+            if at < 0:
+                return None
+        else:
+            until = record.find(separator, at)
+            until = end if until < 0 else until
+            value, at = record[at:until], until
+            if '"' in value or "\r" in value:
+                return None
+        fields.append(value)
+        if at == end:
+            return fields
+        if not record.startswith(separator, at):
+            return None
+        at += len(separator)
+
+
+def _quoted(record: str, at: int, escape: str | None) -> tuple[str, int]:
+    """The value of a quoted field that goes on at ``at``, and what follows its closing quote; below 0 without one."""
+    parts: list[str] = []
+    while True:
+        closing = record.find('"', at)
+        escaped = -1 if escape is None else record.find(escape, at, closing if closing >= 0 else len(record))
+        if escape is not None and escaped >= 0:
+            # Before anything else the escape character stands for itself.
+            meant = record[escaped + 1 : escaped + 2] in ('"', escape, "\n")
+            parts.append(record[at:escaped] if meant else record[at : escaped + 1])
+            at = escaped + 1
+            if meant:
+                parts.append(record[at])
+                at += 1
+            continue
+        if closing < 0:
+            return "", -1
+        parts.append(record[at:closing])
+        at = closing + 1
+        if not record.startswith('"', at):
+            return "".join(parts), at
+        parts.append('"')
+        at += 1

@@ -1,0 +1,97 @@
+"""Text and label of one JSON object."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from textclf.corpus.reasons import Reason
+
+_LARGEST_EXPONENT = 308  # that of doubles: a label has no more digits, and no exponent fills the memory
+
+Picked = tuple[str | None, str | None] | Reason
+
+
+class _Object(dict[str, Any]):
+    """A JSON object, and which of its names stand in it more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
+
+
+class _Digits(str):
+    """A JSON number with a fraction or an exponent, as it stands in the file."""
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODERS = [
+    json.JSONDecoder(parse_constant=_no_constant),
+    json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_Object),
+    json.JSONDecoder(parse_constant=_no_constant, parse_float=_Digits),
+]
+
+
+def json_picker(text: str, label: str) -> Callable[[str], Picked]:
+    """A function from a record to the values of the names ``text`` and ``label``, or why there are none.
+
+    Labels may be numbers and booleans. What stands twice is invalid: readers differ on which one they take.
+    """
+    read, read_pairs, read_digits = (decoder.decode for decoder in _DECODERS)
+    wanted = {text, label}
+    quoted = [json.dumps(name, ensure_ascii=False) for name in wanted]
+    # A name may be written with escapes, too; its characters tell with which.
+    simple = all(re.fullmatch(r"[ !#-.0-\[\]-~]+", name) for name in wanted)
+    escapes = "\\u00" if simple else "\\"
+
+    def pick(record: str) -> Picked:
+        unsure = escapes in record or any(record.count(name) > 1 for name in quoted)
+        try:
+            value = read_pairs(record) if unsure else read(record)
+            if not isinstance(value, dict) or (isinstance(value, _Object) and value.twice & wanted):
+                return Reason.INVALID_JSON
+            found, given = value.get(text), value.get(label)
+            if isinstance(given, float):
+                given = read_digits(record)[label]
+        except (ValueError, RecursionError):
+            return Reason.INVALID_JSON
+        if not isinstance(found, str | None):
+            return Reason.INVALID_JSON
+        named = _label(given)
+        return named if isinstance(named, Reason) else (found, named)
+
+    return pick
+
+
+def _label(given: Any) -> str | Reason | None:
+    if isinstance(given, _Digits):
+        return number_label(given) or Reason.FRACTIONAL_LABEL
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, int):
+        return str(given)
+    return given if isinstance(given, str | None) else Reason.INVALID_JSON
+
+
+def number_label(digits: str) -> str | None:
+    """The label that a number is: the integer's digits where it is whole, None for any other.
+
+    Args:
+        digits: The number as text, such as ``1.0`` or ``1e20``.
+
+    Example:
+        >>> number_label("1.0"), number_label("1e20"), number_label("1.5")
+        ('1', '100000000000000000000', None)
+    """
+    try:
+        number = Decimal(digits)
+    except ArithmeticError:
+        return None
+    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT or number != number.to_integral_value():
+        return None
+    return str(int(number))
