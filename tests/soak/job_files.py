@@ -101,8 +101,9 @@ def through_the_job(spark: SparkSession, folder: Path, seed: int, batch: int) ->
     sources = placed_sources(folder / "files", seed, batch)
     pipeline = pipeline_of(sources, folder / "warehouse")
     warehouse = Warehouse.of(pipeline)
-    size = random.Random(f"{seed}/cut/{batch}").choice((60, 200, 1000, 1 << 27))
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(size))
+    largest = max(sum(len(file.data) for file in source.files.values()) for source in sources)
+    blocks = random.Random(f"{seed}/cut/{batch}").choice((1, 5, 10, 20))  # of the largest source
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(max(20, largest // blocks)))
     spark.conf.set("spark.sql.files.openCostInBytes", "0")
     try:
         ingest_corpus(spark, warehouse, f"soak-{batch}", pipeline.sources)
