@@ -106,16 +106,16 @@ def test_quoted_records_cross_blocks(
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_a_quote_that_never_closes_takes_no_good_record_with_it(
+def test_a_quote_that_never_closes_costs_its_line_alone(
     spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path
 ) -> None:
-    (tmp_path / "c.csv").write_text("good,1\n" * 500 + '"never closed,1\n' + "swallowed,1\n" * 500, encoding="utf-8")
+    (tmp_path / "c.csv").write_text("good,1\n" * 500 + '"never closed,1\n' + "resumed,1\n" * 500, encoding="utf-8")
     pipeline = make_pipeline(entry("c", tmp_path / "c.csv", 'format = "csv"\ncolumns = ["text", "label"]'))
 
     result = ingest(spark, pipeline)
 
-    assert result["c"] == Counts(records=501, accepted=500, rejected=1, reasons={"unclosed_quote": 1})
-    assert table(spark, pipeline, "corpus_rejects", "position") == [(500,)]
+    assert result["c"] == Counts(1001, 1000, 1, {"unclosed_quote": 1}, lines=1001, header_lines=0, reject_lines=1)
+    assert table(spark, pipeline, "corpus_rejects", "position", "lines", "raw") == [(500, 1, '"never closed,1')]
 
 
 def test_an_oversized_record_is_refused_wherever_it_ends(
@@ -126,7 +126,7 @@ def test_an_oversized_record_is_refused_wherever_it_ends(
 
     result = ingest(spark, pipeline)
 
-    assert result["o"] == Counts(records=3, accepted=2, rejected=1, reasons={"oversized_record": 1})
+    assert result["o"] == Counts(3, 2, 1, {"oversized_record": 1}, lines=3, header_lines=0, reject_lines=1)
     assert table(spark, pipeline, "corpus_rejects", "raw") == [("x" * 1000,)]
 
 
@@ -147,7 +147,7 @@ def test_formats_side_by_side(spark: SparkSession, make_pipeline: MakePipeline, 
 
     result = ingest(spark, pipeline)
 
-    assert result["j"] == Counts(2, 1, 1, {"undecodable_bytes": 1})
+    assert result["j"] == Counts(2, 1, 1, {"undecodable_bytes": 1}, lines=2, header_lines=0, reject_lines=1)
     assert result["p"] == Counts(20, 20, 0, {})
     assert result["d"] == Counts(3, 1, 2, {"empty_text": 1, "missing_label": 1})
     corpus = table(spark, pipeline, "corpus", "source", "file", "position", "text", "label")

@@ -18,7 +18,23 @@ def source(**keys: Any) -> Source:
     return Source(**(base | keys))
 
 
-FIELDS = ["0", "1", " 1", "1\r", "1\u0085", "", "   ", "\u00a0", "\u2003", " text ", "é", "\U0001f600", '"', "\x00"]
+FIELDS = [
+    "0",
+    "1",
+    " 1",
+    "1\r",
+    "1\u0085",
+    "",
+    "   ",
+    "\u00a0",
+    "\u2003",
+    " text ",
+    "é",
+    "\U0001f600",
+    '"',
+    "\x00",
+    "a\x00b",
+]
 SOURCES = {
     "any label": source(),
     "a label set": source(labels=["0", "1"]),
