@@ -38,6 +38,7 @@ class _Open:
     sink: io.BytesIO
     writer: pq.ParquetWriter
     rows: int = 0
+    size: int = 0
     noted: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
 
@@ -60,6 +61,7 @@ class Packer:
     plain: Sequence[str] = ()
     _open: dict[tuple[str | None, ...], _Open] = field(default_factory=dict)
     _numbers: int = 0
+    _bytes: int = 0
 
     def write(
         self, key: tuple[str | None, ...], table: pa.Table, noted: Mapping[tuple[Any, ...], int] | None = None
@@ -78,10 +80,12 @@ class Packer:
         found.writer.write_table(table, row_group_size=max(len(table), 1))
         found.rows += len(table)
         found.noted.update(noted or {})
+        grown = found.sink.tell() - found.size
+        found.size, self._bytes = found.size + grown, self._bytes + grown
         if found.sink.tell() >= FILE_BYTES:
             yield self._close(key)
         # Many small files side by side are as heavy as one large one.
-        while sum(each.sink.tell() for each in self._open.values()) > 2 * FILE_BYTES:
+        while self._bytes > 2 * FILE_BYTES:
             yield self._close(max(self._open, key=lambda each: self._open[each].sink.tell()))
 
     def close(self) -> Iterator[pa.RecordBatch]:
@@ -99,6 +103,7 @@ class Packer:
 
     def _close(self, key: tuple[str | None, ...]) -> pa.RecordBatch:
         found = self._open.pop(key)
+        self._bytes -= found.size
         found.writer.close()
         data = found.sink.getbuffer()
         context = TaskContext.get()
@@ -135,7 +140,7 @@ def _bounds(found: Sequence[Any]) -> tuple[Any, Any] | None:
     """Lowest and highest of some statistics; None of values whose order JSON cannot tell."""
     try:
         pair = min(each.min for each in found), max(each.max for each in found)
-    except (UnicodeDecodeError, ValueError):  # a text of any bytes; no statistics at all
+    except (ValueError, ArithmeticError):  # a text of any bytes; a day that Python has not; no statistics at all
         return None
     if all(type(value) is int for value in pair):
         return pair

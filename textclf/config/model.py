@@ -251,6 +251,8 @@ class Score(Section):
     ``challenger`` scores beside the champion: one model for all rows, ``newest`` for each source's newest version, or
     a model for each source by its name.
     Texts of more than ``max_text_bytes`` are rejected: one alone could take the memory of a worker.
+    A run with more than ``max_sources`` sources is refused: each has a folder for every day, and a column of users by
+    mistake has a source for each row. Not set, it leaves room for every champion.
     ``changed_only`` copies the scores of texts that the ``copy_days`` newest published days hold, scored the same way.
     ``since``, a version of the input, which is a Delta table with a change data feed, scores what changed after it;
     ``last`` is the version that the newest run before has read.
@@ -270,6 +272,7 @@ class Score(Section):
     half: bool = False
     gpu: Literal["auto", "never", "always"] = "auto"
     max_text_bytes: Annotated[int, Field(ge=1, le=1 << 30)] = 16 << 20
+    max_sources: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     changed_only: bool = False
     copy_days: Annotated[int, Field(ge=1, le=400)] = 1
     since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None

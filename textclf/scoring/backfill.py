@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from textclf import stopping
 from textclf.config import Pipeline
@@ -17,6 +16,7 @@ from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
 from textclf.outcome import end_with
 from textclf.scoring.inputs import day_digests
+from textclf.scoring.iso_days import lit_day
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.scoring.score import score_planned
 from textclf.tables import RunRecord, Warehouse
@@ -112,10 +112,10 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
     table, name = plan.table, pipeline.score.date
     days = Range(first, last).days
     if name is not None:
-        found = day_digests(table, table.day(name), first, last)
+        found = day_digests(table, table.unchecked_day(name), first, last)
     else:
         # One day for all rows, whichever it is.
-        found = day_digests(table, F.lit(first), first, first)
+        found = day_digests(table, lit_day(first), first, first)
         found = found and dict.fromkeys(days, found.get(first, ""))
     if found is None:
         return {}

@@ -7,18 +7,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.types import ArrayType, FloatType, IntegerType, StringType, StructField, StructType
 
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.evidence import strongest
 from textclf.scoring.resident import Models, Resident
 from textclf.scoring.scorer import TokenScorer
+from textclf.text.arrow import undecodable
 
-NULL_TEXT, NO_MODEL = -1, -2
+NULL_TEXT, NO_MODEL, UNDECODABLE, INVALID_SCORE, UNREADABLE = -1, -2, -3, -4, -5
 """In place of a model's number: why a row has no score."""
-REASONS = {NULL_TEXT: "null_text", NO_MODEL: "no_model"}
-UNDECODABLE = "undecodable_bytes"
-"""Why a text that is no UTF-8 has none."""
+REASONS = {
+    NULL_TEXT: "null_text",
+    NO_MODEL: "no_model",
+    UNDECODABLE: "undecodable_bytes",  # a text that is no UTF-8
+    INVALID_SCORE: "invalid_score",  # finite weights may overflow to a probability that is no number
+    UNREADABLE: "unreadable_row",  # nobody knows why; see ``net``
+}
 
 CHALLENGER = "challenger_"
 """What the names of a challenger's fields begin with."""
@@ -70,9 +76,11 @@ class Answers:
 
     def put(self, where: Rows | slice, model: Resident, scores: Floats) -> npt.NDArray[np.intp]:
         """Take a model's scores of some rows; the number of each row's label."""
-        best: npt.NDArray[np.intp] = scores.argmax(axis=1)
-        self.model[where], self._label[where] = model.number, best
-        self._score[where] = scores[np.arange(len(scores)), best]
+        best: npt.NDArray[np.intp] = scores.argmax(axis=1)  # of a row with a NaN, that one
+        highest = scores[np.arange(len(scores)), best]
+        finite = np.isfinite(highest)
+        self.model[where] = model.number if finite.all() else np.where(finite, model.number, INVALID_SCORE)
+        self._label[where], self._score[where] = best, highest
         if self._wanted.all_scores or (self._wanted.scores and model.labels > 2):
             self._all.append((np.arange(len(self.model))[where], scores))
         return best
@@ -137,12 +145,20 @@ class Batch:
             scores, _ = _scored(other, texts, tokens if _same_tokens(scorer, other) else None)
             self._challengers.put(where, challenger, scores)
 
-    def answer(self) -> pa.StructArray:
-        """All answers, shape (rows,), of type ``Wanted.schema``."""
+    def answer(self, refused: npt.NDArray[np.bool_] | None = None, why: int = UNDECODABLE) -> pa.StructArray:
+        """All answers, shape (rows,), of type ``Wanted.schema``.
+
+        Args:
+            refused: Rows that get no score, for the reason ``why``.
+        """
         if self._texts.null_count:
             nulls = self._texts.is_null().to_numpy(zero_copy_only=False)
-            self._champions.model[nulls] = self._challengers.model[nulls] = NULL_TEXT
+            self._champions.model[nulls] = NULL_TEXT
+        if refused is not None:
+            self._champions.model[refused] = why
         mask = self._champions.mask
+        if mask is not None:
+            self._challengers.model[mask] = NO_MODEL
         found = self._champions.columns() | {"known_tokens": pa.array(self._known, mask=mask)}
         if self._wanted.evidence:
             found["evidence"] = pa.array(self._evidence, pa.string(), mask=mask)
@@ -173,8 +189,11 @@ def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: 
         keys: Key of each row's model, shape (n,); None where there is one model for all rows.
 
     Returns:
-        Shape (n,), of type ``Wanted.schema``; ``model`` is ``NULL_TEXT`` or ``NO_MODEL`` in rows without a score.
+        Shape (n,), of type ``Wanted.schema``; ``model`` is one of ``REASONS`` in rows without a score.
     """
+    odd = undecodable(texts)
+    if odd is not None:
+        texts = pc.if_else(pa.array(odd), pa.scalar(None, texts.type), texts)
     batch = Batch(texts, wanted)
     if keys is None:
         ((key, model),) = models.by_key.items()
@@ -183,7 +202,12 @@ def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: 
         for key, rows in _by_key(keys):
             if key in models.by_key:
                 batch.add(rows, models.by_key[key], models.challengers.get(key))
-    return batch.answer()
+    return batch.answer(odd)
+
+
+def unscored(rows: int, why: int, wanted: Wanted) -> pa.StructArray:
+    """The answers for rows that all have no score for one reason, as of ``score_batch``."""
+    return Batch(pa.array([""] * rows, pa.string()), wanted).answer(np.ones(rows, np.bool_), why)
 
 
 def _by_key(keys: pa.Array) -> Iterator[tuple[Any, Rows | None]]:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from textclf.artifact import Artifact
 from textclf.scoring.backends import Choice
+from textclf.scoring.iso_days import lit_day
 from textclf.tables import Location
 from textclf.tables.columns import has_digests, published_columns
 from textclf.tables.history import Publication
@@ -78,7 +79,7 @@ def known_scores(spark: SparkSession, place: Location, days: Collection[date]) -
     if not days or not has_digests(published_columns(spark, place)):
         return None
     scores = F.struct(*(F.col(name) for name in SCORED.fieldNames())).alias(COPIED)
-    of_days = place.read(spark).where(F.col("ds").isin(list(days)) & F.col(DIGEST.name).isNotNull())
+    of_days = place.read(spark).where(F.col("ds").isin([*map(lit_day, days)]) & F.col(DIGEST.name).isNotNull())
     return of_days.select(DIGEST.name, scores).dropDuplicates([DIGEST.name])
 
 

@@ -1,4 +1,4 @@
-"""Where numba could not run and numpy computed instead, as the workers themselves tell."""
+"""What workers tell the driver: where numba could not run and numpy computed instead, and which row was unreadable."""
 
 import platform
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # workers import this module, and have no use for the tables
     from textclf.tables import RunRecord
 
 Fallbacks = dict[str, str]
-"""Why numba does not run, by host."""
+"""Why numba does not run, by host; and under ``FIRST_ERROR``, which is no host's name, what a row raised."""
+FIRST_ERROR = "first error"
 
 
 class _Merged(AccumulatorParam[Fallbacks]):
@@ -40,7 +41,18 @@ def note_kernels(run: "RunRecord", fallbacks: Fallbacks) -> None:
     """Note in a run what its compiled models were computed with, and say so where it was not numba."""
     from textclf.logs import say  # not for workers, which import this module and say nothing
 
+    fallbacks = {host: why for host, why in fallbacks.items() if host != FIRST_ERROR}
     run.details["kernels"] = {host: f"numpy: {why}" for host, why in sorted(fallbacks.items())} or "numba"
     for host, why in sorted(fallbacks.items()):
         what = f"textclf: on {host} numba cannot run ({why}); its workers scored with numpy, several times slower."
         say(what, "warning")
+
+
+def note_unreadable(run: "RunRecord", told: Fallbacks, rows: int) -> None:
+    """Note in a run that rows were rejected for reasons that nobody foresaw, and say so."""
+    from textclf.logs import say
+
+    if rows:
+        first = told.get(FIRST_ERROR, "unknown")
+        run.details["unreadable_rows"] = {"rows": rows, "first_error": first}
+        say(f"textclf: {rows} rows could not be scored and are rejects (unreadable_row); one raised {first}", "warning")

@@ -13,9 +13,11 @@ from pyspark.sql.types import StructField, StructType
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.scoring.backends import Challenge, Choice
-from textclf.scoring.batch import CHALLENGER, REASONS, Wanted, score_batch
+from textclf.scoring.batch import CHALLENGER, REASONS, Wanted
 from textclf.scoring.fallback import Fallbacks
+from textclf.scoring.net import Net
 from textclf.scoring.resident import Models, make_resident
+from textclf.scoring.source_limit import SourceLimit
 from textclf.session.gpu import gpu_profile
 from textclf.settled import settle
 from textclf.tables.schemas import CHALLENGED, SCORED
@@ -33,6 +35,7 @@ def add_scores(
     evidence: bool = False,
     challenge: Challenge | None = None,
     fallbacks: Accumulator[Fallbacks] | None = None,
+    most_keys: int | None = None,
 ) -> DataFrame:
     """``rows`` with the columns of ``SCORED`` and ``reason``: null in rows with a score, else why there is none.
 
@@ -50,6 +53,7 @@ def add_scores(
         all_scores: Give ``scores`` for two labels too, not only for more.
         challenge: Models that score beside those; where both know the same tokens, texts are read once.
         fallbacks: Where workers tell that numba cannot run; see ``fallback.listen``.
+        most_keys: With more keys than that among the rows of a task it fails; see ``SourceLimit``.
 
     Raises:
         UsageError: ``rows`` are of Spark Connect.
@@ -60,9 +64,9 @@ def add_scores(
     models = make_resident(rows.sparkSession, artifacts, choices, challenge, fallbacks)
     inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
     if any(choice.gpu for choice in [*choices.values(), *(challenge.choices.values() if challenge else ())]):
-        answered = _on_gpus(rows, models, wanted, key)
+        answered = _on_gpus(rows, models, wanted, key, most_keys)
     else:
-        answered = rows.withColumn("answer", _function(models, wanted, len(inputs))(*inputs))
+        answered = rows.withColumn("answer", _function(models, wanted, len(inputs), most_keys)(*inputs))
     named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
@@ -86,13 +90,14 @@ def _refuse_connect(rows: DataFrame) -> None:
         )
 
 
-def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
+def _function(models: Models, wanted: Wanted, inputs: int, most_keys: int | None) -> Any:
     if inputs == 1:
 
         def score_all(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
             models.prepare()
+            net = Net(models, wanted)
             for texts in batches:
-                yield score_batch(texts, None, models, wanted)
+                yield net.score(texts, None)
             settle()
 
         made = arrow_udf(score_all, wanted.schema)
@@ -100,9 +105,11 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
 
         def score(batches: Iterator[tuple[pa.Array, pa.Array]]) -> Iterator[pa.Array]:
             models.prepare()
+            net, limit = Net(models, wanted), SourceLimit(most_keys)
             joined = models.gathered(pa.record_batch(list(each), ["text", "key"]) for each in batches)
             for batch in joined:
-                yield score_batch(batch.column("text"), batch.column("key"), models, wanted)
+                limit.meet(batch.column("key").unique().to_pylist())
+                yield net.score(batch.column("text"), batch.column("key"))
             settle()
 
         made = arrow_udf(score, wanted.schema)
@@ -110,15 +117,17 @@ def _function(models: Models, wanted: Wanted, inputs: int) -> Any:
     return made.asNondeterministic()
 
 
-def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None) -> DataFrame:
+def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None, most_keys: int | None) -> DataFrame:
     """``rows`` with the answers: a stage of its own, since only a stage can say what its tasks need."""
     names = rows.columns
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         models.prepare()
+        net, limit = Net(models, wanted), SourceLimit(most_keys)
         for batch in batches:
             keys = batch.column(names.index(key)) if key is not None else None
-            answer = score_batch(batch.column(names.index("text")), keys, models, wanted)
+            limit.meet([] if keys is None else keys.unique().to_pylist())
+            answer = net.score(batch.column(names.index("text")), keys)
             yield pa.RecordBatch.from_arrays([*batch.columns, answer], names=[*names, "answer"])
         settle()
 

@@ -8,12 +8,16 @@ from delta import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, DateType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.types import DataType, StringType
 
 from textclf.errors import InputError
+from textclf.scoring.iso_days import lit_day, means_a_day, strict_day, unchecked_day
 from textclf.tables.digests import digest_of, named
 from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.warehouse import Location, absolute
+
+CHAR = "__CHAR_VARCHAR_TYPE_STRING"
+"""In the metadata of a column that SQL calls ``char(n)`` or ``varchar(n)``, as Spark has it."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,24 @@ class InputTable:
         return column
 
     def day(self, name: str) -> Column:
-        """The column of days; null where a value is not a date.
+        """The column of days; null where a value is no day of the years 1 to 9999.
 
         Raises:
             InputError: There is no such column, or its type cannot mean a day.
         """
+        return strict_day(*self._dated(name))
+
+    def unchecked_day(self, name: str) -> Column:
+        """``day`` for comparisons with days of those years: Spark can then skip partitions of others."""
+        return unchecked_day(*self._dated(name))
+
+    def _dated(self, name: str) -> tuple[Column, DataType]:
         column, kind = self.column(name, "date"), self.type_of(name)
-        if isinstance(kind, DateType):
-            return column  # without a cast, so that Spark can skip partitions of other days
-        if not isinstance(kind, TimestampType | TimestampNTZType | StringType):
+        if not means_a_day(kind):
             raise _wrong_type("date", name, kind, "date, timestamp or string")
-        return column.try_cast("date")
+        if CHAR in self.rows.schema[name].metadata:
+            column = F.rtrim(column)  # Spark fills such texts up with blanks
+        return column, kind
 
 
 def open_input(spark: SparkSession, given: str) -> InputTable:
@@ -116,7 +127,9 @@ def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict
     """
     file = named("_metadata.file_path", "_metadata.file_size", "_metadata.file_modification_time")
     try:
-        files = table.rows.where(day.between(F.lit(first), F.lit(last))).select(day.alias("day"), file.alias("file"))
+        files = table.rows.where(day.between(lit_day(first), lit_day(last))).select(
+            day.alias("day"), file.alias("file")
+        )
     except AnalysisException:  # a view has no files
         return None
     found = files.distinct().groupBy("day").agg(digest_of(F.col("file")).alias("digest"))

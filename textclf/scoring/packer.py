@@ -1,6 +1,5 @@
 """A worker's side of the pass: rows of the input in, files of results and of rejects out, and counts for the audit."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textclf.packing import COLUMNS, Packer
-from textclf.scoring.batch import CHALLENGER, REASONS, UNDECODABLE, Wanted, score_batch
+from textclf.scoring.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
+from textclf.scoring.net import Net
 from textclf.scoring.resident import Models
+from textclf.scoring.source_limit import SourceLimit
 from textclf.settled import settle
-from textclf.text.arrow import undecodable
 
 KINDS = ("results", "rejects")
 PACKED = f"kind string, ds string, source string, {COLUMNS}"
 """One row a file; see ``ScorePacker``."""
 _GROUP_ROWS = 1 << 19  # of a row group: enough to compress well, a few dozen bytes each
+_GROUP_BYTES = 256 << 20  # of rows with long ids
 
 Batches = Iterator[pa.RecordBatch]
 Ints = npt.NDArray[np.int64]
 Noted = Mapping[tuple[Any, ...], int]
+Key = tuple[str | None, ...]
+"""Kind, day and source of the rows of a file."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Names:
 
 def _named(words: Sequence[str], numbers: Ints, mask: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
     """``_chosen`` of words that may be equal: a dictionary holds each once."""
-    known = list(dict.fromkeys(words))
-    return _chosen(known, np.array([known.index(word) for word in words], np.int32)[numbers], mask)
+    known = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    return _chosen([*known], np.array([known[word] for word in words], np.int32)[numbers], mask)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class ScorePacker:
     Attributes:
         columns: Names of the results' columns but for ds and source, in order.
         ds, source: Of all rows, where the input has no column of that name.
+        most_sources: How many sources the run may have.
         bins: How many bins of equal width, each open below and closed above, scores are counted in.
         statistics: As of ``Packer``.
     """
@@ -94,6 +98,7 @@ class ScorePacker:
     columns: tuple[str, ...]
     ds: str | None
     source: str | None
+    most_sources: int
     run_id: str
     bins: int
     codec: str
@@ -103,40 +108,43 @@ class ScorePacker:
         """Files of the rows of one task."""
         self.models.prepare()
         packer = Packer(("kind", "ds", "source"), self.codec, self.statistics, plain=("id", "score"))
+        net, limit = Net(self.models, self.wanted), SourceLimit(self.most_sources)
         held: list[pa.RecordBatch] = []
-        rows = 0
+        rows = size = 0
         for batch in self.models.gathered(batches):
-            held.append(self._answered(batch))
-            rows += len(batch)
-            if rows >= _GROUP_ROWS:
-                yield from self._pack(packer, held)
-                held, rows = [], 0
+            held.append(_answered(batch, net))
+            rows, size = rows + len(batch), size + held[-1].nbytes
+            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+                yield from self._pack(packer, net, limit, held)
+                held, rows, size = [], 0, 0
         if held:
-            yield from self._pack(packer, held)
+            yield from self._pack(packer, net, limit, held)
         yield from packer.close()
         settle()
 
-    def _answered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows with their answers instead of text and key."""
-        keys = batch.column("key") if "key" in batch.schema.names else None
-        kept = {name: batch.column(name) for name in batch.schema.names if name not in ("text", "key")}
-        texts = batch.column("text")
-        odd = undecodable(texts)
-        if odd is not None:
-            texts = pc.if_else(pa.array(odd), pa.scalar(None, texts.type), texts)
-            kept["refused"] = pc.coalesce(kept["refused"], pc.if_else(pa.array(odd), UNDECODABLE, None))
-        answer = score_batch(texts, keys, self.models, self.wanted)
-        return pa.record_batch(kept | dict(zip(answer.type.names, answer.flatten(), strict=True)))
-
-    def _pack(self, packer: Packer, held: Sequence[pa.RecordBatch]) -> Batches:
+    def _pack(self, packer: Packer, net: Net, limit: SourceLimit, held: Sequence[pa.RecordBatch]) -> Batches:
         rows = pa.Table.from_batches(held).combine_chunks()
-        reason = _reasons(rows)
-        rows = rows.set_column(rows.column_names.index("refused"), "reason", reason)
+        rows = rows.set_column(rows.column_names.index("refused"), "reason", _reasons(rows))
+        if "source" in rows.column_names:
+            limit.meet(pc.unique(rows["source"]).to_pylist())  # before the first file
+        for tables in net.each(rows, self._tables, self._unreadable):
+            for key, table, noted in tables:
+                yield from packer.write(key, table, noted)
+
+    def _tables(self, rows: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
+        """The rows of each file, as they are written."""
+        made: list[tuple[Key, pa.Table, Noted]] = []
         for day, named, refused, part in _parts(rows):
             ds = day if "ds" in rows.column_names else self.ds
             source = named if "source" in rows.column_names else self.source
-            table, noted = self._rejects(part) if refused else self._results(part)
-            yield from packer.write((KINDS[refused], ds, source), table, noted)
+            made.append(((KINDS[refused], ds, source), *(self._rejects(part) if refused else self._results(part))))
+        return made
+
+    def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
+        """One row of which nothing but the id can be used."""
+        reason = pa.array([REASONS[UNREADABLE]])
+        table, noted = self._rejects(pa.table({"id": row["id"], "reason": reason}))
+        return [((KINDS[1], self.ds, self.source), table, noted)]
 
     def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         reason = rows["reason"].combine_chunks()
@@ -167,6 +175,14 @@ class ScorePacker:
         return counts
 
 
+def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
+    """The rows with their answers instead of text and key."""
+    keys = batch.column("key") if "key" in batch.schema.names else None
+    kept = {name: batch.column(name) for name in batch.schema.names if name not in ("text", "key")}
+    answer = net.score(batch.column("text"), keys)
+    return pa.record_batch(kept | dict(zip(answer.type.names, answer.flatten(), strict=True)))
+
+
 def _reasons(rows: pa.Table) -> pa.Array:
     """Why each row has no score, null where it has one: what the JVM said, else what the models did."""
     refused, model = rows["refused"].combine_chunks(), rows["model"].to_numpy()
@@ -183,25 +199,32 @@ def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Ta
     """The rows of each day, source and kind in their order; None for a day or source that is null or no column."""
     refused = rows["reason"].is_valid().to_numpy()
     code = refused.astype(np.int64)
-    values: list[list[Any]] = []
-    for name in ("ds", "source"):
-        found = rows[name].combine_chunks().dictionary_encode() if name in rows.column_names else None
-        values.append([None] if found is None else [*found.dictionary.to_pylist(), None])
-        if found is not None:
-            code = code + 2 * _stride(values[:-1]) * found.indices.fill_null(len(values[-1]) - 1).to_numpy()
+    days, sources = (_values(rows, name) for name in ("ds", "source"))
+    # Days and sources are numbered within these rows, so that int64 holds the number of every pair.
+    code += 2 * (days.numbers + len(days.words) * sources.numbers)
     present, place = np.unique(code, return_inverse=True)
     order = np.argsort(place, kind="stable") if len(present) > 1 else None
     ordered = rows if order is None else rows.take(pa.array(order))
     ends = np.cumsum(np.bincount(place, minlength=len(present)))
-    for number, begin, end in zip(present, [0, *ends], ends, strict=False):
-        days, sources = values
-        day = days[int(number) // 2 % len(days)]
-        source = sources[int(number) // 2 // len(days)]
-        yield None if day is None else day.isoformat(), source, bool(number % 2), ordered.slice(begin, end - begin)
+    for number, begin, end in zip(present.tolist(), [0, *ends], ends, strict=False):
+        source, day = divmod(number // 2, len(days.words))
+        yield days.words[day], sources.words[source], bool(number % 2), ordered.slice(begin, end - begin)
 
 
-def _stride(values: Sequence[Sequence[Any]]) -> int:
-    return math.prod(len(each) for each in values)
+@dataclass(frozen=True)
+class _Numbered:
+    """The distinct values of a column, as texts, null last; and the number of each row's value."""
+
+    words: Sequence[str | None]
+    numbers: Ints
+
+
+def _values(rows: pa.Table, name: str) -> _Numbered:
+    if name not in rows.column_names:
+        return _Numbered([None], np.zeros(len(rows), np.int64))
+    found = rows[name].combine_chunks().dictionary_encode()
+    words = found.dictionary.cast(pa.string()).to_pylist()
+    return _Numbered([*words, None], found.indices.fill_null(len(words)).to_numpy().astype(np.int64))
 
 
 def _chosen(words: Sequence[str], code: npt.NDArray[np.int32], mask: npt.NDArray[np.bool_]) -> pa.DictionaryArray:

@@ -14,9 +14,11 @@ from textclf.errors import InputError, UsageError
 from textclf.scoring.backends import Challenge, Choice, choose
 from textclf.scoring.challengers import asked_challengers, with_challengers
 from textclf.scoring.fallback import Fallbacks, listen
+from textclf.scoring.id_types import check_ids, stored_type
 from textclf.scoring.inputs import InputTable, open_input
 from textclf.scoring.routes import Routes, plan_routes
 from textclf.scoring.since import Since
+from textclf.scoring.source_names import most_sources
 from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
@@ -66,6 +68,7 @@ class Plan:
     challenge: Challenge
     targets: Targets
     fallbacks: Accumulator[Fallbacks]
+    most_sources: int
 
     @property
     def output(self) -> str:
@@ -107,6 +110,8 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     choices = _choices(spark, routes.artifacts, pipeline, options)
     challenge = Challenge(routes.challengers, _choices(spark, routes.challengers, pipeline, options))
     table.column(pipeline.score.id, "id")
+    given = table.type_of(pipeline.score.id)
+    check_ids(given, pipeline.score.id, _comparing_ids(pipeline, options))
     challenged = bool(routes.challengers)
     if challenged and changed_only(pipeline, options):
         raise UsageError(
@@ -125,12 +130,13 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     there = published_columns(spark, output)
     # A table that has digests keeps getting them, so that a later run can ask for them.
     digests = changed_only(pipeline, options) or has_digests(there)
-    ids = id_type(there, table.type_of(pipeline.score.id))
+    ids = id_type(there, stored_type(given))
     targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
     check_columns(output, there, targets.accepted.spec)
     refused = targets.refused
     check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
-    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext))
+    most = most_sources(pipeline.score, len(routes.artifacts))
+    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most)
 
 
 def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
@@ -148,6 +154,15 @@ def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
 
 def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
     return pipeline.score.since if options.since is None else options.since
+
+
+def _comparing_ids(pipeline: Pipeline, options: ScoreOptions) -> str | None:
+    """What asks to tell ids apart."""
+    if pipeline.gate.unique_ids:
+        return "unique_ids under [gate]"
+    if asked_since(pipeline, options) is not None and pipeline.score.date is None:
+        return "since, which finds rows without a day by their ids"
+    return None
 
 
 def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> InputTable:

@@ -3,53 +3,47 @@
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
 from textclf.scoring.changed import known_scores, merged, published_days, with_copies, with_digests
 from textclf.scoring.faults import refused_text
 from textclf.scoring.frame import add_scores
-from textclf.scoring.inputs import InputTable
+from textclf.scoring.iso_days import lit_day
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
-from textclf.scoring.routes import Routes
+from textclf.scoring.source_names import bad_source, source_of
 from textclf.tables.history import Publication
 from textclf.tables.schemas import CHALLENGED, DIGEST, SCORED
 
 
-def input_rows(
-    plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions, *, decodes: bool = True
-) -> DataFrame:
+def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions) -> DataFrame:
     """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model.
 
     Args:
         day: The day of all rows; with a date column, the day whose rows are scored, None for all.
-        decodes: Refuse texts that are no UTF-8. Workers find them in a fifth of the time, where they write the results.
     """
     score, table, routes = pipeline.score, plan.table, plan.routes
     ids = table.column(score.id, "id")
-    ds = table.day(score.date) if score.date else F.lit(day)
-    source = _source(table, score.source, routes)
+    ds = table.day(score.date) if score.date else F.lit(None) if day is None else lit_day(day)
+    given = table.column(score.source, "source") if score.source else None
+    source = F.lit(routes.key) if given is None else source_of(given)
     key = source if routes.key is None else F.lit(routes.key)
-    text = table.text(score.text)
-    unfit = refused_text(text, score, decodes=decodes)
-    refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date").otherwise(unfit)
+    text = table.text(score.text).cast("string")  # of a collated text, too
+    refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
+    if given is not None:
+        refused = refused.when(bad_source(given), "bad_source")
+    refused = refused.otherwise(refused_text(text, score))
     # Python sees no text of a row that is refused already; such a row costs no score.
     text = F.when(refused.isNull(), text)
-    rows = table.rows.where(ds == F.lit(day)) if score.date and day else table.rows
+    rows = table.rows.where(table.unchecked_day(score.date) == lit_day(day)) if score.date and day else table.rows
     if options.limit is not None:
         # A limit leaves one partition, which one core alone would score.
         rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)
-    ids = ids.cast(plan.targets.id_type)
+    if plan.targets.id_type != table.type_of(score.id):
+        ids = ids.cast(plan.targets.id_type)
     named = {"id": ids, "source": source, "ds": ds, "refused": refused, "text": text, "key": key}
     return rows.select(*(column.alias(name) for name, column in named.items()))
-
-
-def _source(table: InputTable, name: str | None, routes: Routes) -> Column:
-    if name is None:
-        return F.lit(routes.key)
-    # As a partition value an empty text is stored as null; a rerun must find the slice under the same value.
-    return F.nullif(F.try_validate_utf8(table.column(name, "source").cast("string")), F.lit(""))
 
 
 def scored_rows(
@@ -79,6 +73,7 @@ def scored_rows(
         **asked,
         challenge=plan.challenge,
         fallbacks=plan.fallbacks,
+        most_keys=plan.most_sources if plan.routes.key is None else None,
     )
     kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
     names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else []), "reason"]

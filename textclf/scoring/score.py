@@ -12,11 +12,13 @@ from textclf import stopping
 from textclf.config import Pipeline
 from textclf.described import carried, described, together
 from textclf.errors import GateError
+from textclf.scoring.batch import REASONS, UNREADABLE
 from textclf.scoring.changed import COPIED
-from textclf.scoring.fallback import note_kernels
+from textclf.scoring.fallback import note_kernels, note_unreadable
 from textclf.scoring.faults import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
 from textclf.scoring.since import changed_since
+from textclf.scoring.source_names import check_sources
 from textclf.scoring.stage import STAGED, Pass
 from textclf.scoring.tested import tested_baselines
 from textclf.tables import Location, RunRecord, Warehouse, staged
@@ -25,6 +27,7 @@ from textclf.tables.gate import judge, refusal
 from textclf.tables.handover import StagedTable
 from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
 from textclf.tables.lock import UNDATED, locked
+from textclf.tables.lost_models import lost_models
 
 __all__ = ["ScoreOptions", "score_planned", "score_table"]
 
@@ -81,11 +84,13 @@ def score_planned(
         if ready is not None:
             run.details |= {"published_run": ready, "reason": "that run was stopped when its rows were staged"}
         scoring = Pass(plan, pipeline, options, day, earlier, run.run_id)
-        with explained(plan.table.place):
+        with explained(plan.table.place, pipeline.score, plan.most_sources):
             rows = staged(spark, warehouse, run.run_id, STAGED, scoring.write, keep=GateError, ready=ready)
             stored = StagedTable.at(spark, stack.enter_context(rows))
         found = scoring.audit(stored)
+        check_sources((each.slice.source for each in found), pipeline.score.source, plan.most_sources)
         note_kernels(run, plan.fallbacks.value)
+        note_unreadable(run, plan.fallbacks.value, sum(each.rejected[REASONS[UNREADABLE]] for each in found))
         slices = [each.slice for each in found]
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
@@ -131,6 +136,7 @@ def _pass_gate(
         repeated=repeated,
         published=baselines(found, published, pipeline.gate.history),
         tested=tested_baselines(plan.routes, {each.slice.source for each in found}),
+        lost=lost_models(found, published),
     )
     slices = [each.to_json() for each in found]
     run.gate = report.to_json() | {"output": plan.output, "slices": slices}

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from textclf.config import Score, masked
 from textclf.errors import InputError
 from textclf.scoring.inputs import InputTable
+from textclf.scoring.iso_days import lit_day
 from textclf.tables.failures import READ_FAILURES, unreadable
 from textclf.tables.history import Publication
 
@@ -36,7 +37,7 @@ class Changes:
         """All rows of the days that have a change, a removed row too: slices are replaced whole."""
         column = self.table.day(name)
         days = [row["day"] for row in self._feed(spark).select(column.alias("day")).distinct().collect()]
-        touched = column.isin([day for day in days if day is not None])
+        touched = self.table.unchecked_day(name).isin([lit_day(day) for day in days if day is not None])
         if None in days:
             touched |= column.isNull()
         return replace(self.table, rows=self.table.rows.where(touched if days else F.lit(False)))

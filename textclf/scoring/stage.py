@@ -31,6 +31,7 @@ from textclf.scoring.packer import KINDS, PACKED, Names, ScorePacker
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.resident import make_resident
 from textclf.scoring.rows import input_rows, scored_rows
+from textclf.scoring.source_names import check_sources
 from textclf.tables import Location
 from textclf.tables.audit import BINS, Figures, audit, collected
 from textclf.tables.handover import StagedTable, write_log
@@ -73,6 +74,7 @@ class Pass:
         if self._packs:
             self._pack(place)
         else:
+            self._check_sources()
             scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
             scored = scored.withColumn("run_id", F.lit(self.run_id))
             shape = layout(self.plan.targets.id_type)
@@ -96,8 +98,16 @@ class Pass:
         plain = type(ids) in _EXACT and (not isinstance(ids, StringType) or ids == StringType())
         return plain and not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
 
+    def _check_sources(self) -> None:
+        """Count the sources of rows that go through the JVM where no worker sees them."""
+        if self.pipeline.score.source and self.plan.routes.key is not None:
+            most = self.plan.most_sources
+            rows = input_rows(self.plan, self.pipeline, self.day, self.options).select("source")
+            found = [row["source"] for row in rows.distinct().limit(most + 2).collect()]  # null is one of them
+            check_sources(found, self.pipeline.score.source, most)
+
     def _pack(self, place: Location) -> None:
-        rows = input_rows(self.plan, self.pipeline, self.day, self.options, decodes=False)
+        rows = input_rows(self.plan, self.pipeline, self.day, self.options)
         read = Observation()
         spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
         if self.plan.digests:
@@ -135,6 +145,7 @@ class Pass:
             columns=tuple(name for name in spec.columns if name not in spec.partition_by),
             ds=None if self.pipeline.score.date or self.day is None else self.day.isoformat(),
             source=None if self.pipeline.score.source else plan.routes.key,
+            most_sources=plan.most_sources,
             run_id=self.run_id,
             bins=BINS,
             codec=parquet_codec(spark),

@@ -43,7 +43,9 @@ def score_udf(
     all_scores: bool = False,
     evidence: bool = False,
 ) -> Any:
-    """A column function of texts whose value has the fields of ``SCORE``; a null text has a null value.
+    """A column function of texts whose value has the fields of ``SCORE``.
+
+    It is null for a null text, for one that is no UTF-8, and for one whose score is no number.
 
     The model travels with the function, so it works with any session, in streams and under Spark Connect; the
     executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.

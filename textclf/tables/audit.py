@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from textclf.tables.publish import Slice
 
 BINS = 15  # of scores, equal widths, each open below and closed above: those of the calibration in a model's metrics
-WITHOUT_MODEL = ("no_model", "bad_date")
+NO_MODEL = "no_model"
+WITHOUT_MODEL = (NO_MODEL, "bad_date", "bad_source")
 """Reasons that are not about the rows of a slice but about where they would belong."""
 
 

@@ -14,11 +14,14 @@ from typing import Any
 
 from textclf.config import Gate
 from textclf.errors import GateError
-from textclf.tables.audit import WITHOUT_MODEL, Figures
+from textclf.tables.audit import NO_MODEL, WITHOUT_MODEL, Figures
+from textclf.tables.publish import Slice
 
 _PSEUDO = 0.5  # added to each bin, so that an empty one gives a finite index
 _KEPT = 20  # failed checks that a record keeps one by one
 _KEPT_SLICES = 100  # slices whose values a record keeps
+LOST_MODEL = "lost_model"
+"""The check that a source which has published scores still has a model."""
 MIN_TEST_ROWS = 100  # a model tested on fewer rows says little about what to expect
 
 
@@ -124,6 +127,7 @@ def judge(
     repeated: int | None,
     published: Mapping[str | None, Mapping[Any, Baseline]],
     tested: Mapping[str | None, Baseline],
+    lost: Mapping[Slice, str] | None = None,
 ) -> Report:
     """Compare the figures of a run's slices with what the pipeline file allows.
 
@@ -132,6 +136,7 @@ def judge(
         repeated: Ids that occur more than once in a slice; None where nobody asked.
         published: By source and day, what was published before that day.
         tested: By source, what the model that scores it gave for its own test rows.
+        lost: What ``lost_models`` found: slices without a model, and who published scores of them.
     """
     report = Report()
     rows = sum(each.rows for each in found)
@@ -143,6 +148,7 @@ def judge(
     report.checks.append(_share("rejects", None, rejected, rows, gate.max_rejects, gate, "rejected"))
     for each in found:
         report.checks += _of_slice(each, gate)
+        report.checks += _lost(each, lost or {})
         source, ds = each.slice.source, each.slice.ds
         before = published.get(source, {}).get(ds)
         if before is not None and min(before.rows, each.scored) >= gate.min_rows:
@@ -157,11 +163,14 @@ def refusal(report: Report, run_id: str, staging: str) -> GateError:
     """The error that tells of failed checks, where the rows are and how to publish them anyway."""
     shown = report.failed[:_KEPT]
     more = len(report.failed) - len(shown)
+    lost = any(check.name == LOST_MODEL for check in report.failed)
+    mend = "give the source its model back, with train_model or textclf models promote, and score again; or "
     return GateError(
         "The audit refused the scored rows; nothing was published.",
         received="; ".join(f"{check.title}: {check.received}" for check in shown) + (f"; {more} more" if more else ""),
         expected="; ".join(f"{check.title}: {check.expected}" for check in shown),
-        fix=f"look at the rows in {staging}; to publish them as they are: score_table --config FILE "
+        fix=f"{mend if lost else ''}look at the rows in {staging}; to publish them as they are: "
+        f"score_table --config FILE "
         f"--publish-anyway {run_id} --reason TEXT, with --output where this run had it; to allow more for every run, "
         "change the limit under [gate]",
     )
@@ -184,6 +193,14 @@ def _of_slice(each: Figures, gate: Gate) -> list[Check]:
         unknown = "without a known word"
         checks.append(_share("unknown", name, each.unknown, each.scored, gate.max_unknown, gate, unknown))
     return checks
+
+
+def _lost(each: Figures, lost: Mapping[Slice, str]) -> list[Check]:
+    if each.slice not in lost:
+        return []
+    rows = each.rejected[NO_MODEL]
+    received = f"{rows} rows without a model; run {lost[each.slice]} published scores of this source"
+    return [Check(LOST_MODEL, name_of(each), rows, 0, passed=False, received=received)]
 
 
 def _share(name: str, place: str | None, part: int, whole: int, limit: float, gate: Gate, what: str) -> Check:
