@@ -136,7 +136,8 @@ def replace_score(pipeline: Pipeline, **keys: str) -> Pipeline:
 
 def through_all_runs(world: StringWorld) -> list[str]:
     """A first run, a rerun, one of changed texts alone, one that is refused and published by hand; then half of it."""
-    rows, differ = world.rows(world.strings), []
+    rows = world.rows(world.strings)
+    differ: list[str] = []
 
     def step(name: str, wanted: Sequence[tuple[Any, ...]]) -> None:
         differ.extend(f"{name}: {each}" for each in world.differences(wanted))

@@ -257,8 +257,6 @@ def checked(text: str | None, label: str | None, rules: Rules) -> Outcome:
     if text is None:
         return None, None, "missing_column"
     label = (label or "").strip()
-    if any("\ud800" <= sign <= "\udfff" for sign in text + label):
-        return None, None, "undecodable_bytes"
     for fault, reason in _faults(text, label, rules):
         if fault:
             return None, None, reason
@@ -271,6 +269,7 @@ def _faults(text: str, label: str, rules: Rules) -> list[tuple[bool, str]]:
         (not label, "missing_label"),
         ("\0" in text or "\0" in label, "nul_character"),
         (rules.labels is not None and label not in rules.labels, "unknown_label"),
+        (any("\ud800" <= sign <= "\udfff" for sign in text + label), "undecodable_bytes"),  # half a pair
     ]
 
 
