@@ -1,13 +1,14 @@
 """Say what made a published row: run, model, corpus, input and its version, code."""
 
-import json
 import sys
 from collections.abc import Sequence
 
 from textclf.job import Job, parser, run
 from textclf.tables import Location
 from textclf.tables.lineage import explain_row
+from textclf.tables.masked_fields import EACH, EXPLAINED, mask_fields
 from textclf.tables.warehouse import absolute
+from textclf.terminal import json_text
 
 
 def work(job: Job) -> None:
@@ -16,7 +17,8 @@ def work(job: Job) -> None:
     output = Location(path=absolute(args.output)) if args.output else None
     found = explain_row(job.spark, job.warehouse, args.id, output=output, source=args.source)
     job.record.details["rows"] = found
-    sys.stderr.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    shown = mask_fields(found, [(EACH, *path) for path in EXPLAINED])
+    sys.stderr.write(json_text(shown, stream=sys.stderr, indent=2) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,18 +1,19 @@
 """Show the record of a run: what it read, what it scored with, what the gate said."""
 
-import json
 import sys
 from collections.abc import Sequence
 
 from textclf.job import Job, parser, run
 from textclf.tables.lineage import show_run
+from textclf.tables.masked_fields import masked_record
+from textclf.terminal import json_text
 
 
 def work(job: Job) -> None:
     """Print the record to standard error; the job's own record holds it, too."""
     found = show_run(job.spark, job.warehouse, job.args.run_id)
     job.record.details["run"] = found
-    sys.stderr.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    sys.stderr.write(json_text(masked_record(found), stream=sys.stderr, indent=2) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

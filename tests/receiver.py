@@ -9,14 +9,23 @@ Sent = tuple[str, str, bytes]
 """Path, content type and body of a request."""
 
 
+class Received(list[Sent]):
+    """What has been sent, and the credentials that came with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.credentials: set[str] = set()
+
+
 @contextmanager
-def receiver() -> Iterator[tuple[str, list[Sent]]]:
+def receiver() -> Iterator[tuple[str, Received]]:
     """Its URL, and what it has been sent by PUT and POST; each is answered with 200 and no body."""
-    sent: list[Sent] = []
+    sent = Received()
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.credentials |= {self.headers["Authorization"]} - {None}
             sent.append((self.path, self.headers["Content-Type"], body))
             self.send_response(200)
             self.send_header("Content-Length", "0")

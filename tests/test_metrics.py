@@ -69,6 +69,13 @@ def test_figures_are_pushed(record: RunRecord, gateway: tuple[str, list[Sent]]) 
     assert len(families) == len({gauge.name for gauge in measured.gauges})
 
 
+def test_a_pushgateway_gets_user_and_password_in_a_header(record: RunRecord) -> None:
+    with receiver() as (url, sent):
+        emit(Metrics(pushgateway=url.replace("http://", "http://ana:pa%2Fss@")), Measured.of(record, 0))
+    assert len(sent) == 1
+    assert sent.credentials == {"Basic YW5hOnBhL3Nz"}
+
+
 def test_a_run_does_not_fail_of_its_figures(
     record: RunRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

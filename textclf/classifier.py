@@ -1,7 +1,7 @@
 """A text classifier as scikit-learn has them, over the same networks, artifacts and scorers as the jobs'."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,26 +9,23 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from textclf.artifact import Artifact, ModelStore
-from textclf.errors import InputError
+from textclf.errors import ArtifactError, DataError
 from textclf.text.arrow import string_array
 
 if TYPE_CHECKING:
     from typing import Self
+
+    import pyarrow as pa
 
     from textclf.text.vocabulary import Vocabulary
     from textclf.training.data import Rows
     from textclf.training.fit import Candidate
 
 _NAME = "classifier"  # of a model before it is saved
-_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: text == "True", "str": str}
-
-
-class DataError(InputError, ValueError):
-    """Texts or labels that cannot be used; a ``ValueError`` too, as scikit-learn's conventions have it."""
+_SAVED = ("epochs", "batch_size", "learning_rate", "schedule", "validation_size", "patience")  # as manifests name them
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
@@ -100,10 +97,16 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.keras_backend = keras_backend
 
     def fit(self, X: Iterable[str], y: Any) -> "Self":  # noqa: N803 - scikit-learn's name
-        """Learn from texts, shape (n,), with labels, shape (n,): strings, integers or booleans.
+        """Learn from texts, shape (n,), with labels, shape (n,).
+
+        Args:
+            X: Strings. None, NaN, ``pd.NA`` and bytes are refused, here as in ``predict``; an empty text is a text.
+            y: Labels of one type: strings, whole numbers of up to 64 bits, whole floats or booleans. Missing labels,
+                days, bytes, fractions and labels of several types are refused: a model's folder would not give them
+                back as they are.
 
         Raises:
-            DataError: A text that is none, no texts, or fewer than two labels.
+            DataError: A text or label of another kind, no texts, fewer than two labels, or no text with a word.
             UsageError: No such architecture, hyperparameter or setting, or one that does not fit the texts.
         """
         from textclf.training.data import Rows
@@ -111,8 +114,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from textclf.training.network import use_keras_backend
 
         texts, classes, numbers = _texts(X), *_labels(y)
-        check_consistent_length(texts, numbers)
-        rows = Rows(string_array(texts), numbers)
+        if len(texts) != len(numbers):
+            raise DataError(
+                "Found texts and labels with inconsistent numbers of samples.",
+                received=f"{len(texts)} texts and {len(numbers)} labels",
+                expected="a label for each text",
+            )
+        rows = Rows(_column(texts), numbers)
         candidate = self._candidate(rows, len(classes))
         if self.keras_backend is not None and candidate.architecture.name != "logistic_regression":
             use_keras_backend(self.keras_backend)
@@ -130,6 +138,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from textclf.training.fit import Candidate
         from textclf.training.settings import FitSettings, check_patience, first_mistake
         from textclf.training.train import encoder_of
+        from textclf.training.words import check_words
 
         made = architecture(self.architecture)
         drawn = self.random_state
@@ -146,6 +155,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 "A setting of the classifier is out of range.", received=f"{name}={received!r}", expected=expected
             ) from error
         check_patience(settings)
+        check_words(rows.texts, made.tokenizer, f"Classifier({self.architecture!r})", DataError)
         encoder = encoder_of(made, rows, self.num_words, self.max_length, lambda: _vocabulary(rows))
         candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
         made.check(candidate.hyperparameters, candidate.shape)
@@ -159,8 +169,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             DataError: A text that is none.
         """
         check_is_fitted(self, "artifact_")
-        texts = _texts(X)
-        scores: npt.NDArray[np.float64] = self._scorer.score(string_array(texts))[0].astype(np.float64)
+        scores: npt.NDArray[np.float64] = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
         return scores
 
     def predict(self, X: Iterable[str]) -> npt.NDArray[Any]:  # noqa: N803
@@ -208,15 +217,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         root, name = _place(folder)
         artifact = ModelStore(root).load(name, version)
         manifest = artifact.manifest
-        known = set(cls._get_param_names())
-        given = {key: value for key, value in manifest.training.items() if key in known}
+        classes = _classes(artifact)
+        given = {key: value for key, value in manifest.training.items() if key in _SAVED}
         made = cls(
             manifest.architecture, hyperparameters=manifest.hyperparameters, num_words=manifest.num_words,
             max_length=manifest.max_length, random_state=manifest.training.get("seed"),
             class_weight="balanced" if manifest.training.get("class_weights") == "balanced" else None, **given,
         )  # fmt: skip
-        convert = _TYPES[manifest.training.get("label_type", "str")]
-        made.classes_ = np.array([convert(label) for label in manifest.labels])
+        made.classes_ = classes
         made.history_ = {}
         made.artifact_ = artifact
         made._scorer = _make_scorer(artifact)
@@ -248,30 +256,44 @@ def _texts(given: Any) -> list[str]:
             expected="a list, array or column of texts, shape (n,)",
             fix="put a single text into a list; take one column of a table, as frame['text']",
         )
-    texts = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
-    wrong = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
-    if wrong is not None:
-        raise DataError(
-            f"Row {wrong} is no text.", received=repr(texts[wrong])[:60], expected="a string",
-            fix="leave out rows without a text, or put empty texts in their place",
-        )  # fmt: skip
+    try:
+        texts = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
+    except TypeError as error:
+        raise DataError("The texts are no list.", received=repr(given)[:60], expected="texts, shape (n,)") from error
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"Row {row} is no text.", received=repr(text)[:60], expected="a string",
+                fix="leave out rows without a text, or put empty texts in their place; decode bytes first",
+            )  # fmt: skip
     return texts
+
+
+def _column(texts: list[str]) -> "pa.StringArray":
+    """The texts as Arrow has them."""
+    try:
+        return string_array(texts)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"Row {texts.index(error.object)} is no text.",
+            received=f"half a surrogate pair in {ascii(error.object)[:60]}",
+            expected="a string that UTF-8 can hold",
+            fix="decode the bytes that it came from in their own encoding",
+        ) from error
 
 
 def _labels(given: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
     """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,)."""
-    if given is None:
-        raise DataError("Classifier requires y to be passed, but the target y is None.")
-    labels = column_or_1d(np.asarray(given), warn=True)
-    check_classification_targets(labels)
-    classes, numbers = np.unique(labels, return_inverse=True)
+    from textclf.training.labels import find_classes
+
+    classes, numbers = find_classes(given)
     if len(classes) < 2:
         raise DataError(
             "There are too few labels to learn from: Classifier can't train when only one class is present.",
-            received=f"{len(labels)} rows of the label {', '.join(map(str, classes)) or 'none'}",
+            received=f"{len(numbers)} rows of the label {', '.join(map(str, classes)) or 'none'}",
             expected="rows of at least two labels",
         )
-    return classes, numbers.astype(np.int32)
+    return classes, numbers
 
 
 def _vocabulary(rows: "Rows") -> "Vocabulary":
@@ -285,16 +307,34 @@ def _vocabulary(rows: "Rows") -> "Vocabulary":
 
 
 def _pack(candidate: "Candidate", fitted: Any, rows: "Rows", classes: npt.NDArray[Any]) -> Artifact:
+    from textclf.training.labels import type_name
     from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, Origin, pack_model
 
-    kinds = {"i": "int", "u": "int", "f": "float", "b": "bool"}
-    kind = kinds.get(classes.dtype.kind, "str")
     texts = [*GOLDEN_EDGES, *rows.texts.slice(0, GOLDEN_ROWS).to_pylist()]
     origin = Origin(_NAME, [str(label) for label in classes.tolist()], len(rows), 0, {}, "", texts)
     artifact = pack_model(origin, candidate, fitted, None)
     manifest = artifact.manifest
-    training = manifest.training | {"label_type": kind}
+    training = manifest.training | {"label_type": type_name(classes)}
     return Artifact(manifest.model_copy(update={"training": training}).to_bytes(), artifact.files)
+
+
+def _classes(artifact: Artifact) -> npt.NDArray[Any]:
+    """The labels of a model in the type that they were given in.
+
+    Raises:
+        ArtifactError: The manifest's labels are not of the type that it names.
+    """
+    from textclf.training.labels import restore_classes
+
+    try:
+        return restore_classes(artifact.manifest.labels, artifact.manifest.training.get("label_type", "str"))
+    except (ValueError, OverflowError) as error:
+        raise ArtifactError(
+            f"Model {artifact.reference} has labels of another type than it says.",
+            received=error,
+            expected="label_type str, int, float, bool or a type of numpy, and labels of it, each once",
+            fix="restore the folder, or train the model again",
+        ) from error
 
 
 def _make_scorer(artifact: Artifact) -> Any:

@@ -55,6 +55,10 @@ class InputError(TextclfError):
     exit_code = 3
 
 
+class DataError(InputError, ValueError):
+    """Texts or labels that a program gives and that cannot be used; a ``ValueError`` too, as scikit-learn has it."""
+
+
 class ArtifactError(InputError):
     """A model folder that is incomplete, altered, of another format or of an unknown architecture."""
 

@@ -114,7 +114,7 @@ def run(
     logs.identify(name, record.run_id)
     with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
         code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
-    sys.stdout.write(record.to_json() + "\n")
+    sys.stdout.write(record.to_json(sys.stdout) + "\n")
     sys.stdout.flush()
     return code
 

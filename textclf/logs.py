@@ -6,7 +6,6 @@ A JSON line has ``time`` (UTC), ``level``, ``message`` and, where they are known
 """
 
 import contextvars
-import json
 import os
 import sys
 import traceback
@@ -15,8 +14,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
-from textclf.config import masked
+from textclf.config import first_line, masked
 from textclf.errors import TextclfError
+from textclf.terminal import json_text, visible
 
 VARIABLE = "TEXTCLF_LOGS"
 """Environment variable that asks for a format before any pipeline file is read, and over it."""
@@ -61,12 +61,12 @@ def context() -> Mapping[str, str]:
 
 
 def say(message: str, level: Level = "info", **fields: object) -> None:
-    """Say something; values that the environment put into the pipeline file are masked."""
-    text = masked(message)
+    """Say something; places, values of the environment and credentials in the message are masked, fields are names."""
+    text = visible(masked(message), lines=True)
     if as_json():
         known = {name: str(value) for name, value in fields.items() if value is not None}
         values = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, **context(), **known}
-        text = json.dumps({**masked(values), "message": text}, ensure_ascii=False)
+        text = json_text({**values, "message": masked(message)})
     line = text.rstrip("\n") + "\n"  # in one call, so that lines of several threads do not mix
     if not sys.stderr.isatty():
         sys.stderr.write(line)
@@ -87,7 +87,6 @@ def say_error(error: BaseException, **fields: object) -> None:
         frames = [
             f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
         ]
-        first = str(error).partition("\n")[0][:_FIRST_LINE]
-        say(f"{type(error).__name__}: {first}", "error", **fields, code="; ".join(frames))
+        say(first_line(error, _FIRST_LINE, named=True), "error", **fields, code=masked("; ".join(frames)))
     else:
         say("".join(traceback.format_exception(error)), "error", **fields)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textclf.config import Metrics
+from textclf.config import Metrics, userinfo
 from textclf.files import replace_file
 from textclf.logs import say
 from textclf.tables import RunRecord
@@ -60,7 +60,6 @@ def emit(metrics: Metrics, measured: Measured) -> None:
     """Write and push the figures as the pipeline file asks; what fails is said and fails no run."""
     if metrics.file is None and metrics.pushgateway is None:
         return
-    from prometheus_client import push_to_gateway
     from prometheus_client.openmetrics.exposition import generate_latest
 
     registry = measured.registry()
@@ -70,11 +69,24 @@ def emit(metrics: Metrics, measured: Measured) -> None:
             # Not str.format: other braces of a path stay.
             replace_file(Path(metrics.file.replace("{job}", measured.job)), text)
         if metrics.pushgateway is not None:
-            push_to_gateway(
-                metrics.pushgateway, job=f"textclf_{measured.job}", registry=registry, timeout=metrics.timeout
-            )
+            _push(metrics.pushgateway, measured.job, registry, metrics.timeout)
     except OSError as error:  # urllib's errors are of this kind, too
         say(f"The figures of this run went nowhere: {error}; see [metrics] in the pipeline file", "warning")
+
+
+def _push(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> None:
+    """Push; user and password of the URL go into a header, which is where a server looks for them."""
+    from prometheus_client import push_to_gateway
+    from prometheus_client.exposition import basic_auth_handler, default_handler
+
+    place, user, password = userinfo(url)
+
+    def handler(url: str, method: str, timeout: float | None, headers: Any, data: bytes) -> Any:
+        if user or password:
+            return basic_auth_handler(url, method, timeout, headers, data, user, password)
+        return default_handler(url, method, timeout, headers, data)
+
+    push_to_gateway(place, job=f"textclf_{job}", registry=registry, timeout=timeout, handler=handler)
 
 
 def _gauges(record: RunRecord, code: int) -> Iterator[Gauge]:

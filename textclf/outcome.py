@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
+from textclf.config import first_line
 from textclf.errors import TextclfError
 from textclf.logs import say, say_error
 from textclf.stopping import StoppedError, asked
@@ -27,7 +28,7 @@ def outcome_of(error: Exception) -> Outcome:
         error = StoppedError()
     if isinstance(error, TextclfError):
         return Outcome(error.exit_code, error.status, error.problem)
-    return Outcome(1, "failed", f"{type(error).__name__}: {error}".partition("\n")[0][:_LONGEST])
+    return Outcome(1, "failed", first_line(error, _LONGEST, named=True))
 
 
 def end_with(record: RunRecord, error: Exception, **fields: object) -> Outcome:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline, Source
+from textclf.config.identity import identity
 from textclf.corpus.ingest import fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
@@ -103,6 +104,7 @@ def train(
         "roc_auc": measured.roc_auc,
         "settings": model_settings(pipeline, source.name, "train", name, given),
         **({} if coverage is None else {"embedding_coverage": coverage}),
+        **{key: value for key, value in manifest.training.items() if key == "unseen_labels"},
         **(noted or {}),
     }
     vectors = "" if coverage is None else f", pretrained vectors for {coverage:.1%} of the vocabulary"
@@ -148,7 +150,7 @@ def search(
 
 def vocabulary_settings(pipeline: Pipeline) -> str:
     """Digest of what, beside the corpus, decides a vocabulary."""
-    return _digest(pipeline.split.model_dump())
+    return _digest(identity(pipeline.split))
 
 
 def model_settings(
@@ -160,9 +162,8 @@ def model_settings(
         build: ``search`` or ``train``.
         architecture, overrides: What ``train`` was given.
     """
-    plan = pipeline.search.plan(source).model_dump()
-    sections = [pipeline.text.model_dump(), pipeline.split.model_dump(), pipeline.train.model_dump(), plan]
-    return _digest([build, architecture, sorted((overrides or {}).items()), *sections])
+    sections = pipeline.text, pipeline.split, pipeline.train, pipeline.search.plan(source)
+    return _digest([build, architecture, sorted((overrides or {}).items()), *map(identity, sections)])
 
 
 def _named(sources: Sequence[Source]) -> str:

@@ -106,6 +106,10 @@ def rewritten(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def rewriting(changes: dict[str, object]) -> Damage:
+    return lambda folder: rewritten(folder, **changes)
+
+
 def refilled(folder: Path, file: str, data: bytes) -> None:
     """Another content with a manifest that agrees: only checks of meaning can find it."""
     (folder / file).write_bytes(data)
@@ -134,6 +138,64 @@ def tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> 
     refilled(folder, path.name, save(loaded))
 
 
+def grown(folder: Path, size: int) -> None:
+    """A file of holes, as large as its manifest says."""
+    with (folder / "weights.safetensors").open("r+b") as file:
+        file.truncate(size)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    rewritten(folder, files=files | {"weights.safetensors": {"sha256": "0" * 64, "size": size}})
+
+
+def header(**entry: object) -> bytes:
+    """A safetensors file of one tensor of eight bytes."""
+    data = json.dumps({"output.bias": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8], **entry}}).encode()
+    return len(data).to_bytes(8, "little") + data + b"\0" * 8
+
+
+HEADERS = {
+    "of a type that numpy lacks": header(dtype="BF16", shape=[4]),
+    "of another size than said": header(shape=[1 << 40]),
+    "of an overflowing size": header(shape=[1 << 33, 1 << 33]),
+    "of a negative size": header(shape=[-1]),
+    "beyond the file": header(data_offsets=[0, 1 << 60]),
+    "nested deep": (400_000).to_bytes(8, "little") + b"[" * 400_000,
+    "with a header longer than the file": (1 << 62).to_bytes(8, "little") + b"{}",
+}
+GOLDENS = {
+    "nested deep": b"[" * 200_000,
+    "scores nested deep": b'{"texts": ["a"], "scores": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "texts that are numbers": b'{"texts": [1], "scores": [[0.5, 0.5]]}',
+    "texts that are null": b'{"texts": [null], "scores": [[0.5, 0.5]]}',
+    "half a surrogate pair": b'{"texts": ["\\ud800"], "scores": [[0.5, 0.5]]}',
+    "scores that are no numbers": b'{"texts": ["a"], "scores": [[NaN, NaN]]}',
+    "scores that are texts": b'{"texts": ["a"], "scores": [["0.5", "0.5"]]}',
+    "infinite scores": b'{"texts": ["a"], "scores": [[1e999, 0]]}',
+    "negative scores": b'{"texts": ["a"], "scores": [[-1, 2]]}',
+    "scores that do not sum to 1": b'{"texts": ["a"], "scores": [[0.5, 0.7]]}',
+    "ragged scores": b'{"texts": ["a", "b"], "scores": [[0.5, 0.5], [1.0]]}',
+    "more texts than scores": b'{"texts": ["a", "b"], "scores": [[0.5, 0.5]]}',
+    "not UTF-8": b'{"texts": ["\xff"], "scores": [[0.5, 0.5]]}',
+    "another entry": b'{"texts": [], "scores": [], "more": 1}',
+    "a list": b"[]",
+}
+ENTRIES: list[tuple[str, dict[str, object]]] = [
+    ("labels", {"labels": ["0", "0"]}),
+    ("labels", {"labels": ["0", ""]}),
+    ("labels", {"labels": ["0", 1]}),
+    ("labels", {"labels": ["0", None]}),
+    ("labels", {"labels": [["0"], "1"]}),
+    ("max_length", {"max_length": 10**10}),
+    ("max_length", {"max_length": -1}),
+    ("max_length", {"max_length": 1.5}),
+    ("num_words", {"num_words": 10**10}),
+    ("num_words", {"num_words": 0}),
+    ("size", {"files": {"golden.json": {"sha256": "0", "size": -1}}}),
+    ("name", {"name": "../yelp"}),
+    ("version", {"version": "1/.."}),
+    ("architecture", {"architecture": {"a": 1}}),
+    ("architecture", {"hyperparameters": {"C": "NaN"}}),
+    ("architecture", {"hyperparameters": {"C": [[]]}}),
+]
 DAMAGES: dict[str, tuple[Damage, str]] = {
     **{f"no {file}": (partial(removed, file=file), "no file") for file in FILES},
     **{f"flipped {file}": (partial(flipped, file=file), f"unusable file {file}") for file in FILES},
@@ -168,6 +230,29 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "vocabulary of other size": (lambda folder: refilled(folder, "vocabulary.txt", b"\nbad\n"), "float64[6, 1]"),
     "vocabulary not text": (lambda folder: refilled(folder, "vocabulary.txt", b"\n\xff\n"), "vocabulary.txt"),
     "golden not JSON": (lambda folder: refilled(folder, "golden.json", b"["), "golden.json"),
+    **{
+        f"golden {name}": (partial(refilled, file="golden.json", data=data), "golden.json")
+        for name, data in GOLDENS.items()
+    },
+    **{
+        f"vocabulary {name}": (partial(refilled, file="vocabulary.txt", data=data), "vocabulary.txt")
+        for name, data in {"with a token twice": b"\nbad\nbad\n", "without its first line": b"bad\ngood\n"}.items()
+    },
+    **{
+        f"weights {name}": (partial(refilled, file="weights.safetensors", data=data), "a safetensors file")
+        for name, data in HEADERS.items()
+    },
+    **{f"manifest with {changes}"[:60]: (rewriting(changes), field) for field, changes in ENTRIES},
+    "manifest nested deep": (lambda folder: (folder / "manifest.json").write_bytes(b"[" * 200_000), "recursion"),
+    "metrics nested deep": (
+        lambda folder: (folder / "manifest.json").write_bytes(b'{"metrics":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        "recursion",
+    ),
+    "a size that no model has": (partial(grown, size=1 << 40), "larger than it can be"),
+    "infinite weights": (
+        lambda folder: tensors(folder, lambda each: each.update({"output.bias": np.array([np.inf])})),
+        "output.bias",
+    ),
     "golden of other size": (
         lambda folder: refilled(folder, "golden.json", b'{"texts": ["a"], "scores": [[1.0]]}'),
         "one score a label",

@@ -14,6 +14,7 @@ LEFT_OUT = {
     "check_n_features_in": _WIDTH,
     "check_n_features_in_after_fitting": _WIDTH,
     "check_classifiers_train": _WIDTH,
+    "check_estimators_empty_data_messages": "asks for a message about columns: texts without a word have another",
     "check_fit1d": "asks that input of one dimension is refused: texts are one-dimensional",
     "check_fit2d_predict1d": "asks that input of one dimension is refused: texts are one-dimensional",
     "check_dtype_object": _NUMBERS,

@@ -1,10 +1,14 @@
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from tests.artifact.samples import sample
 from tests.cli.conftest import Run
 from textclf.artifact import ModelStore
 from textclf.scoring.scorer import make_scorer
@@ -35,7 +39,7 @@ def test_lines_of_standard_input_and_the_champion(
     assert code == 0
     labels, _, texts = zip(*(line.split("\t") for line in out.split("\n")[:-1]), strict=True)
     assert labels == ("1", "0", "1", "1")
-    assert texts == ("good", "b ad bad", "", "good [2J")  # nothing that would move a terminal's cursor
+    assert texts == ("good", "b\\x85ad bad", "", "good\\x1b[2J")  # nothing that would move a terminal's cursor
 
 
 def test_bytes_that_are_no_text(textclf: Run, store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +47,45 @@ def test_bytes_that_are_no_text(textclf: Run, store: ModelStore, monkeypatch: py
     code, _, err = textclf("predict", "--models", store.root, "--model", "yelp")
     assert code == 3
     assert "Line 2 of standard input is not UTF-8." in err
+
+
+def test_labels_are_shown_without_what_a_terminal_would_act_on(textclf: Run, tmp_path: Path) -> None:
+    store = ModelStore(str(tmp_path / "models"))
+    labels = ["\x1b[2Jgood", "b\u202ead\tx\n"]
+    store.save(sample("tricky", labels=labels))
+    store.promote("tricky", "1")
+    place = ("--models", store.root)
+    _, out, _ = textclf("predict", "good", "bad", *place)
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["b\\u202ead\\tx\\n", "\\x1b[2Jgood"]
+    _, out, _ = textclf("predict", "good", *place, "--json")
+    assert list(json.loads(out)["scores"]) == labels
+    assert out.isprintable() or out[:-1].isprintable()
+    _, out, _ = textclf("models", "show", "tricky", *place)
+    assert "\\x1b[2Jgood, b\\u202ead\\tx\\n" in out
+    assert "\x1b" not in out + textclf("models", "show", "tricky", *place, "--json")[1]
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_texts_are_utf8_in_any_locale(store: ModelStore, locale: str, strict: bool) -> None:
+    environ = os.environ | {"LC_ALL": locale, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    environ |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} if strict else {}
+    command = [sys.executable, "-m", "textclf", "predict", "--models", store.root, "--model", "yelp"]
+
+    def ask(*words: str | bytes, given: bytes | None = None) -> tuple[int, bytes, bytes]:
+        done = subprocess.run([*command, *words], env=environ, input=given, capture_output=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = ask("good größe", "--json")
+    assert (code, err, json.loads(out)["text"]) == (0, b"", "good größe")
+    assert ask("good größe")[:2] in [(0, out) for out in READABLE]
+    assert ask(given="good größe\n".encode())[:2] in [(0, out) for out in READABLE]
+    code, out, err = ask("good", b"gr\xf6\xdfe")
+    assert (code, out) == (3, b"")
+    assert b"Text 2 of the command line is not UTF-8." in err
+
+
+READABLE = ["1\t0.9569\tgood größe\n".encode(), b"1\t0.9569\tgood gr\\xf6\\xdfe\n"]
 
 
 def test_one_of_several_models_must_be_named(textclf: Run, store: ModelStore) -> None:

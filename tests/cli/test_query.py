@@ -1,6 +1,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import Run
+from tests.test_terminal import acted_on
 from tests.training.corpora import source_toml
 
 
@@ -58,3 +62,21 @@ def test_mistakes(textclf: Run, config: Path, write_config: Callable[[str], Path
     empty.write_text(config.read_text().replace('warehouse"', 'empty"', 1))
     code, _, err = textclf("query", "SELECT 1", "--config", empty)
     assert (code, "The warehouse has no tables." in err) == (3, True)
+
+
+HOSTILE = "a\x1b[2J\u202eb\x85é\u2028'\"\n"
+
+
+def test_values_are_exact_in_a_pipe_and_escaped_for_people(config: Path) -> None:
+    sql = f"SELECT '{HOSTILE.replace(chr(39), chr(39) * 2)}' AS \"x\x1b\" FROM results LIMIT 1"
+    command = [sys.executable, "-m", "textclf", "query", sql, "--config", str(config), "--format"]
+    for encoding in ("utf-8", "ascii", "latin-1"):
+        environ = os.environ | {"PYTHONIOENCODING": encoding}
+        out = {
+            form: subprocess.run([*command, form], env=environ, capture_output=True, check=True).stdout
+            for form in ("csv", "json", "table")
+        }
+        assert list(csv.reader(io.StringIO(out["csv"].decode(), newline=""))) == [["x\x1b"], [HOSTILE]]
+        assert json.loads(out["json"]) == {"x\x1b": HOSTILE}
+        assert acted_on(out["json"].decode(encoding) + out["table"].decode(encoding)) == []
+        assert "x\\x1b" in out["table"].decode(encoding)

@@ -106,7 +106,9 @@ def test_values_of_the_environment_are_in_no_message() -> None:
     message = mistakes(GOOD + '[score]\nbackend = "${TEXTCLF_SECRET}"\n', {"DATA": "/data", "TEXTCLF_SECRET": secret})
     assert secret not in message
     assert "score.backend: received '${TEXTCLF_SECRET}'" in message
-    assert masked({"at": [f"s3://key:{secret}@place"]}) == {"at": ["s3://key:${TEXTCLF_SECRET}@place"]}
+    assert masked({"at": [f"/lake/{secret}", f"s3://key:{secret}@place"]}) == {
+        "at": ["/lake/${TEXTCLF_SECRET}", "s3://place"]
+    }
 
 
 @pytest.mark.parametrize(

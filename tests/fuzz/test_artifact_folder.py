@@ -1,20 +1,31 @@
-"""Any bytes in the folder of a model: it loads, or a clear error says which file; nothing is written."""
+"""Any bytes in the folder of a model: it loads and scores as before, or a clear error says which file.
+
+Nothing is written, and no other exception is raised: neither by the store, nor by a folder of MLflow, nor by the
+classifier.
+"""
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.artifact.samples import sample
+from tests.artifact.samples import WORDS, sample
 from tests.fuzz import FUZZ
-from textclf.artifact import ModelStore
+from textclf import Classifier
+from textclf.artifact import Artifact, Golden, ModelStore
+from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.manifest import FILES, MANIFEST, FileEntry
-from textclf.errors import InputError
+from textclf.errors import ArtifactError, InputError
+from textclf.scoring.backends import choose
+from textclf.scoring.golden import TOLERANCE
+from textclf.scoring.scorer import make_scorer
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = st.recursive(
@@ -28,17 +39,38 @@ VALUES = st.recursive(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     store = ModelStore(str(root))
-    store.promote("yelp", store.save(sample()).manifest.version)
+    store.promote("yelp", store.save(with_golden(sample())).manifest.version)
     return root / "yelp/1"
+
+
+def with_golden(artifact: Artifact) -> Artifact:
+    """The artifact with golden texts that know each of its words."""
+    scores, _ = make_scorer(artifact).score(pa.array(GOLDEN))
+    golden = Golden(GOLDEN, scores.tolist())
+    return Artifact.pack(artifact.manifest, artifact.weights, artifact.vocabulary, golden)
+
+
+GOLDEN = [*WORDS, "the food was good", "", "bad " * 50]
+SCORES = make_scorer(sample()).score(pa.array(GOLDEN))[0]
 
 
 def loaded_or_refused(folder: Path) -> None:
     """Load the model; what it holds is sound, or an error of ours says what is not."""
     before = sorted(path.name for path in folder.parent.rglob("*"))
-    with contextlib.suppress(InputError):  # any other exception fails the test
-        found = ModelStore(str(folder.parents[1])).load("yelp")
-        assert all(np.isfinite(tensor).all() for tensor in found.weights.values())
-        assert len(found.manifest.labels) == found.shape.labels
+    store = ModelStore(str(folder.parents[1]))
+    loads: list[Callable[[], Artifact]] = [
+        lambda: store.load("yelp"),
+        lambda: read_folder(folder),
+        lambda: Classifier.load(folder.parent, "1").artifact_,
+    ]
+    for load in loads:
+        with contextlib.suppress(InputError):  # any other exception fails the test
+            found = load()
+            assert all(np.isfinite(tensor).all() for tensor in found.weights.values())
+            assert len(found.manifest.labels) == len(set(found.manifest.labels)) == found.shape.labels
+            scores, _ = choose(found, "auto").scorer(found).score(pa.array(GOLDEN))
+            assert scores.shape == SCORES.shape
+            assert np.abs(scores - SCORES).max() <= 2 * TOLERANCE
     assert sorted(path.name for path in folder.parent.rglob("*")) == before
 
 
@@ -49,11 +81,17 @@ def damaged(data: bytes, at: int, noise: bytes, kind: str) -> bytes:
         "insert": data[:at] + noise + data[at:],
         "overwrite": data[:at] + noise + data[at + len(noise) :],
         "replace": noise,
+        "nest": data[:at] + b"[" * 100_000,
+        "repeat": data + data[at:],
+        "flip": data[:at] + bytes([byte ^ (1 << len(noise) % 8) for byte in data[at : at + 1]]) + data[at + 1 :],
     }[kind]
 
 
+KINDS = ["cut", "insert", "overwrite", "replace", "nest", "repeat", "flip"]
 DAMAGE = st.tuples(
-    st.integers(0, 10_000), st.binary(max_size=40), st.sampled_from(["cut", "insert", "overwrite", "replace"])
+    st.integers(0, 10_000),
+    st.binary(max_size=40),
+    st.sampled_from(KINDS),
 )
 
 
@@ -90,3 +128,26 @@ def test_any_values_in_the_manifest(folder: Path, data: st.DataObject) -> None:
         loaded_or_refused(folder)
     finally:
         (folder / MANIFEST).write_bytes(kept)
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "cnn", "embedding_average_pooling"])
+def test_finite_weights_that_overflow_are_refused_before_anything_is_scored(kind: str) -> None:
+    large = {"logistic_regression": 1.7e308, "cnn": 3e38, "embedding_average_pooling": 3e38}[kind]
+    made = sample(kind=kind, labels=("a", "b", "c"))
+    weights = {name: np.full_like(tensor, large) for name, tensor in made.weights.items()}
+    sound = Golden(["good good", "bad"], [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
+    artifact = Artifact.pack(made.manifest, weights, made.vocabulary, sound)
+    with np.errstate(all="ignore"), pytest.raises(ArtifactError, match="does not score here as it did"):
+        choose(artifact, "auto").scorer(artifact)
+    unsound = Golden(["good good"], [[float("nan")] * 3])
+    with pytest.raises(ArtifactError, match=r"golden\.json"):
+        Artifact.pack(made.manifest, weights, made.vocabulary, unsound)
+
+
+def test_a_link_in_a_folder_of_another_tool_is_refused(tmp_path: Path) -> None:
+    write_folder(sample(), tmp_path / "model")
+    weights = tmp_path / "model/weights.safetensors"
+    weights.rename(tmp_path / "elsewhere")
+    weights.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError, match="no file"):
+        read_folder(tmp_path / "model")

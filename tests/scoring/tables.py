@@ -48,6 +48,8 @@ IDS: dict[str, str] = {
     "void": "null",
 }
 """An SQL expression of each type that ids may have, of the row's number ``n``."""
+_ALL = ", ".join(f"'{number}', {each}" for number, each in enumerate(IDS.values()) if each != "null")
+IDS["everything"] = f"named_struct({_ALL})"
 REFUSED_IDS: dict[str, str] = {
     "interval day to second": "make_dt_interval(0, 0, 0, n)",
     "interval year to month": "make_ym_interval(cast(n AS int), 1)",
@@ -182,17 +184,8 @@ def _expected_source(given: bytes | None) -> str | None:
 
 
 _ODD_TEXTS = [
-    "",
-    "\0",
-    "good ${env:HOME}",
-    "it's",
-    "a\\b",
-    "line\nfeed",
-    "\u202egood",
-    "😀" * 20,
-    "good\u2028bad",
-    "x" * 1001,
-]
+    "", "\0", "good ${env:HOME}", "it's", "a\\b", "line\nfeed", "\u202egood", "😀" * 20, "good\u2028bad", "x" * 1001,
+]  # fmt: skip
 _ODD_SOURCES = [
     "${env:HOME}", "${nosuch}", "it's", "a\\", "line\nfeed", "\u202eabc", "é", "a=b/c:d", "%2F", " yelp", "YELP", "..",
     "__HIVE_DEFAULT_PARTITION__", "null", "x" * 248, "x" * 249, "/" * 82, "/" * 83, "é" * 124, "😀" * 62, "😀" * 90,
@@ -238,7 +231,10 @@ def tables(draw: st.DrawFn, rows: int = 30, id_types: tuple[str, ...] = tuple(ID
     day_type = draw(st.sampled_from(DAYS))
     columns = st.tuples(st.booleans(), _texts(*_ODD_TEXTS), _sources(), _days(day_type))
     drawn = draw(st.lists(columns, min_size=1, max_size=rows))
-    made = [Row(None if number % 11 == 10 and null else number, *rest) for number, (null, *rest) in enumerate(drawn)]
+    made = [
+        Row(None if number % 11 == 10 and null else number, text, source, day)
+        for number, (null, text, source, day) in enumerate(drawn)
+    ]
     return Table(draw(st.sampled_from(id_types)), day_type, tuple(made), draw(st.booleans()))
 
 
@@ -246,6 +242,7 @@ def every_odd_value(id_type: str, day_type: str, *, changed_only: bool = False) 
     """A table that has each odd text, source and day of the lists above once, beside plain ones."""
     day = b"2026-01-05" if day_type == "string" else 20_458
     days = [each.encode() for each in _ODD_DAYS] if day_type == "string" else [_FIRST - 1, _FIRST, _LAST, _LAST + 1]
+    rows: list[tuple[bytes | None, bytes | None, int | bytes | None]]
     rows = [(b"good", b"yelp", day), (b"bad", b"trec", day), (None, b"yelp", day), (b"good", b"yelp", None)]
     rows += [(each.encode(), b"yelp", day) for each in _ODD_TEXTS] + [(each, b"yelp", day) for each in _BROKEN]
     rows += [(b"good", each.encode(), day) for each in _ODD_SOURCES] + [(b"good", each, day) for each in _BROKEN]

@@ -114,7 +114,7 @@ def test_rows_that_are_poison_are_rejected_one_by_one(
 
     run = score(spark, pipeline, str(tmp_path / "input"))
 
-    assert run.details["rejects"] == {"no_model": 1, "null_id": 1, "oversized_text": 1, "undecodable_bytes": 2}
+    assert run.details["rejects"] == {"bad_source": 1, "null_id": 1, "oversized_text": 1, "undecodable_bytes": 2}
     assert values(table(spark, pipeline), "id") == [(1,), (6,)]
     rejects = values(table(spark, pipeline, "results_rejects"), "id", "reason")
     assert (3, "oversized_text") in rejects

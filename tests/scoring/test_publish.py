@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from jobs import explain_row, show_run
 from jobs import score_table as job
 from tests.artifact.samples import sample
-from tests.scoring.passes import ONE_MODEL, table, values, versions
+from tests.scoring.passes import ONE_MODEL, ROUTED, table, values, versions
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, load_pipeline
 from textclf.tables import Location, Warehouse
@@ -177,3 +177,31 @@ def test_a_day_that_another_run_works_on_is_5(
         assert (code, record["status"]) == (5, "locked")
         assert "run another of score_table" in said
         assert run_job(job, "--config", config, "--input", path, "--date", "2026-02-01")[0] == 0
+
+
+def test_a_source_that_loses_its_champion_keeps_its_scores_until_somebody_says_otherwise(
+    spark: SparkSession, store: ModelStore, write_config: Callable[[str], Path], run_job: RunJob, write: Write
+) -> None:
+    config = write_config(ROUTED + "[gate]\nmax_rejects = 1.0\n")
+    pipeline = load_pipeline(config)
+
+    def score(*days: int) -> tuple[int, dict[str, Any], str]:
+        rows = [(day, "good", source, f"2026-01-{day}") for day in days for source in ("yelp", "trec", "nobody")]
+        path = write(rows, "id long, text string, source string, ds string", name=f"input{days[0]}{len(days)}")
+        return run_job(job, "--config", config, "--input", path)
+
+    assert score(30)[0] == 0
+    (Path(store.root) / "yelp/champion").unlink()
+    before = versions(spark, pipeline)
+    code, refused, said = score(30, 31)
+    assert (code, refused["status"]) == (4, "refused")
+    assert "lost_model of 2026-01-30/yelp: 1 rows without a model; run " in said
+    assert "lost_model of 2026-01-31/yelp: 1 rows without a model; run " in said
+    assert "nobody" not in said
+    assert "give the source its model back" in said
+    assert versions(spark, pipeline) == before
+
+    code, _, _ = run_job(job, "--config", config, "--publish-anyway", refused["run_id"], "--reason", "yelp is closed")
+    assert code == 0
+    assert values(table(spark, pipeline), "source", "id") == [("trec", 30), ("trec", 31)]
+    assert score(28)[0] == 0  # a day without scores of that source, which is known to have no model

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -73,8 +72,41 @@ def test_loaded_it_gives_our_scores(saved: Path, artifact: Artifact) -> None:
 
     labels, scores = ours(artifact)
     assert found["label"].tolist() == [*labels, None]
-    assert found["score"].tolist()[:-1] == scores
-    assert np.isnan(found["score"].tolist()[-1])
+    assert found["score"].tolist() == [*scores, None]
+
+
+@pytest.mark.parametrize("nulls", ["some", "all", "none"])
+@pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records"])
+def test_answers_of_the_scoring_server_are_json_for_texts_that_are_null(
+    saved: Path, artifact: Artifact, form: str, nulls: str
+) -> None:
+    """As its process answers a request, in this one."""
+    import mlflow
+    from mlflow.pyfunc.scoring_server import invocations
+
+    cases: dict[str, list[str | None]] = {"some": [None, *TEXTS, None], "all": [None, None], "none": [*TEXTS]}
+    texts = cases[nulls]
+    bodies: dict[str, Any] = {
+        "dataframe_split": {"columns": ["text"], "data": [[text] for text in texts]},
+        "dataframe_records": [{"text": text} for text in texts],
+    }
+    model = mlflow.pyfunc.load_model(str(saved))
+
+    answer: Any = invocations(  # type: ignore[no-untyped-call]
+        json.dumps({form: bodies[form]}).encode(), "application/json", model, model.metadata.get_input_schema()
+    )
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    rows = json.loads(answer.response, parse_constant=refuse)["predictions"]
+    known = dict(zip(TEXTS, zip(*ours(artifact), strict=True), strict=True))
+    wanted = [(None, None) if text is None else known[text] for text in texts]
+    assert [row["label"] for row in rows] == [label for label, _ in wanted]
+    assert [row["score"] is None for row in rows] == [score is None for _, score in wanted]
+    assert [row["score"] for row in rows if row["score"] is not None] == pytest.approx(
+        [score for _, score in wanted if score is not None], rel=1e-6
+    )
 
 
 def test_as_a_function_of_spark_it_gives_the_scores_of_ours(
@@ -83,13 +115,15 @@ def test_as_a_function_of_spark_it_gives_the_scores_of_ours(
     import mlflow
 
     function = mlflow.pyfunc.spark_udf(spark, str(saved), env_manager="local")
-    rows = spark.createDataFrame([(text,) for text in TEXTS], "text string").coalesce(1)  # one worker that loads MLflow
+    texts = [*TEXTS, None]
+    rows = spark.createDataFrame([(text,) for text in texts], "text string").coalesce(1)  # one worker that loads MLflow
     both = rows.select(function(F.struct("text")).alias("theirs"), score_udf(artifact)("text").alias("ours"))
 
     found = both.select("theirs.*", F.col("ours.label").alias("our_label"), F.col("ours.score").alias("our_score"))
     pairs = [tuple(row) for row in found.collect()]
-    assert len(pairs) == len(TEXTS)
-    assert [pair[:2] for pair in pairs] == [pair[2:] for pair in pairs]
+    assert len(pairs) == len(texts)
+    assert [pair[:2] for pair in pairs[:-1]] == [pair[2:] for pair in pairs[:-1]]
+    assert pairs[-1] == ("None", None, None, None)  # the text is MLflow's doing, the null score tells
 
 
 @pytest.fixture(scope="module")

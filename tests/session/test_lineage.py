@@ -1,10 +1,12 @@
 """What Spark is told about lineage, what it tells, and what is said where it cannot."""
 
+import base64
 import json
 import os
 import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,17 @@ from pyspark import SparkConf
 from tests.commands import ROOT
 from tests.receiver import receiver
 from textclf.session.jars import JarsError
-from textclf.session.lineage import LISTENER, Collector, LineageError, add_lineage, lineage_jars
+from textclf.session.lineage import (
+    _TRANSPORT,
+    LISTENER,
+    REDACTION,
+    Collector,
+    LineageError,
+    add_address,
+    add_lineage,
+    lineage_jars,
+    redact,
+)
 from textclf.session.options import parse
 
 COLLECTOR = Collector("http://127.0.0.1:5000", "nights")
@@ -42,6 +54,7 @@ def test_the_listener_is_added_to_what_is_there(jar: Path) -> None:
     made = conf(jars="delta.jar", extraListeners="a.Listener", openlineage_namespace="given")
 
     add_lineage(made, COLLECTOR)
+    add_address(made, COLLECTOR)
 
     assert made.get("spark.extraListeners") == f"a.Listener,{LISTENER}"
     assert made.get("spark.jars") == f"delta.jar,{jar}"
@@ -68,6 +81,56 @@ def test_a_driver_that_runs_already_needs_the_jar_from_the_beginning(
     add_lineage(conf(jars_packages="io.openlineage:openlineage-spark_2.13:1.0"), COLLECTOR)
 
 
+def test_what_spark_hides_anyway_and_what_the_user_wants_hidden_stay_hidden() -> None:
+    made = conf()
+    redact(made)
+    redact(made)
+    assert made.get(REDACTION) == f"(?i)secret|password|token|access[.]?key|{_TRANSPORT}"
+    given = conf(redaction_regex="customer")
+    redact(given)
+    assert given.get(REDACTION) == f"customer|{_TRANSPORT}"
+
+
+_OPENED = """
+import glob, sys
+from textclf.session import lineage, open_session
+lineage.LISTENER = "org.apache.spark.scheduler.StatsReportListener"  # there without a jar
+collector = lineage.Collector("https://ana:pa/ss-w0rd@collector.example/x?api_key=key-of-ours", "nights")
+spark = open_session("t", {"spark.eventLog.enabled": "true", "spark.eventLog.dir": sys.argv[1], "spark.master":
+    "local[1]", "spark.jars": "file:" + sys.argv[2], "spark.eventLog.compress": "false"}, lineage=collector)
+conf = spark.sparkContext.getConf()
+print(conf.get("spark.openlineage.transport.url"), conf.get("spark.openlineage.transport.headers.Authorization"))
+spark.range(3).count()
+for place in glob.glob("/proc/[0-9]*/cmdline"):
+    try:
+        words = open(place, "rb").read()
+    except OSError:
+        continue
+    if words.partition(b"\\0")[0].endswith(b"java") and b"openlineage.namespace=nights" in words:
+        print("java", b"ss-w0rd" in words, b"key-of-ours" in words, b"YW5hOnBh" in words)
+spark.stop()
+"""
+
+
+def test_credentials_of_the_collector_are_in_neither_event_log_nor_command_line(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    jar = tmp_path / "openlineage-spark.jar"
+    with zipfile.ZipFile(jar, "w") as made:
+        made.writestr("empty", "")
+    environ = {key: value for key, value in os.environ.items() if key != "PYSPARK_SUBMIT_ARGS"}
+    command = [sys.executable, "-c", _OPENED, str(tmp_path / "events"), str(jar)]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    basic = base64.b64encode(b"ana:pa/ss-w0rd").decode()
+    listener, *java = done.stdout.splitlines()
+    assert listener == f"https://collector.example/x?api_key=key-of-ours Basic {basic}"  # which needs them
+    assert java
+    assert set(java) == {"java False False False"}
+    events = "".join(path.read_text() for path in (tmp_path / "events").rglob("*") if path.is_file())
+    assert '"spark.openlineage.namespace":"nights"' in events
+    assert not [secret for secret in ("ss-w0rd", "key-of-ours", basic) if secret in events]
+
+
 @pytest.mark.long
 def test_a_collector_hears_what_a_run_wrote(tmp_path: Path) -> None:
     try:
@@ -80,6 +143,7 @@ def test_a_collector_hears_what_a_run_wrote(tmp_path: Path) -> None:
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
 
     with receiver() as (url, sent):
+        url = url.replace("http://", "http://ana:hunter2@")
         config.write_text(
             f'warehouse = "{tmp_path}/warehouse"\n[[sources]]\nname = "s"\npath = "{tmp_path}/reviews.tsv"\n'
             f'format = "tsv"\ncolumns = ["text", "label"]\n[lineage]\nurl = "{url}"\nnamespace = "nights"\n',
@@ -88,6 +152,7 @@ def test_a_collector_hears_what_a_run_wrote(tmp_path: Path) -> None:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+    assert sent.credentials == {f"Basic {base64.b64encode(b'ana:hunter2').decode()}"}
     events = [json.loads(body) for _, _, body in sent]
     assert {event["job"]["namespace"] for event in events} == {"nights"}
     assert {"START", "COMPLETE"} <= {event["eventType"] for event in events}

@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -19,6 +20,7 @@ from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 
+_ROUNDED = 1e-3  # single precision leaves sums within 1e-5 of 1; what is farther off was not normalised
 Weights = dict[str, npt.NDArray[np.floating[Any]]]
 
 
@@ -26,8 +28,23 @@ Weights = dict[str, npt.NDArray[np.floating[Any]]]
 class Golden:
     """Texts with the probabilities that the library which trained the model gave, shape (texts, labels)."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
     texts: list[str]
     scores: list[list[float]]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Golden":
+        """What ``golden.json`` holds.
+
+        Raises:
+            ValueError: It is not JSON of that form, nested too deep, or has scores that are not finite numbers.
+        """
+        try:
+            return TypeAdapter(cls).validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)
@@ -114,8 +131,15 @@ class Artifact:
 
     @cached_property
     def golden(self) -> Golden:
-        """Texts with the scores that training gave."""
-        return Golden(**json.loads(self.files[GOLDEN]))
+        """Texts with the scores that training gave.
+
+        Raises:
+            ArtifactError: They are something else.
+        """
+        try:
+            return Golden.from_bytes(self.files[GOLDEN])
+        except ValueError as error:
+            raise self._error(GOLDEN, error, "texts, and a finite score of each label for each") from error
 
     def checked(self) -> "Artifact":
         """This artifact, after every check.
@@ -146,7 +170,7 @@ class Artifact:
             raise self._error(VOCABULARY, error, "the tokens that training saw") from error
         try:
             tensors = load(self.files[WEIGHTS])
-        except (SafetensorError, KeyError) as error:
+        except (SafetensorError, KeyError, ValueError) as error:
             raise self._error(WEIGHTS, error, "a safetensors file") from error
         dtype = self.architecture.dtype
         found = {name: f"{tensor.dtype}{list(tensor.shape)}" for name, tensor in sorted(tensors.items())}
@@ -158,13 +182,14 @@ class Artifact:
             raise self._error(WEIGHTS, f"values that are no numbers in {', '.join(broken)}", "finite numbers")
 
     def _check_golden(self) -> None:
-        try:
-            golden = self.golden
-            shape = np.shape(golden.scores) if golden.scores else (0, len(self.manifest.labels))
-        except (ValueError, TypeError) as error:
-            raise self._error(GOLDEN, error, "texts and scores") from error
-        if shape != (len(golden.texts), len(self.manifest.labels)):
-            raise self._error(GOLDEN, f"scores of shape {shape}", "one score a label for each text")
+        golden, labels = self.golden, len(self.manifest.labels)
+        widths = {len(scores) for scores in golden.scores} - {labels}
+        if widths or len(golden.scores) != len(golden.texts):
+            shape = f"{len(golden.scores)} x {sorted(widths) or labels} scores for {len(golden.texts)} texts"
+            raise self._error(GOLDEN, shape, "one score a label for each text")
+        for scores in golden.scores:
+            if not (min(scores) >= 0 and abs(sum(scores) - 1) < _ROUNDED):
+                raise self._error(GOLDEN, f"scores {scores}", "probabilities, which are at least 0 and sum to 1")
 
     def _error(self, what: str, received: object, expected: object) -> ArtifactError:
         return ArtifactError(

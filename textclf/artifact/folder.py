@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from textclf.artifact.artifact import Artifact
-from textclf.artifact.manifest import FILES, MANIFEST, MAX_MANIFEST_BYTES, RESTORE, Manifest
+from textclf.artifact.bounded import read_files
+from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, RESTORE, Manifest
 from textclf.errors import ArtifactError
 
 
@@ -22,7 +23,8 @@ def read_folder(folder: Path) -> Artifact:
     """
     manifest_bytes = _read(folder / MANIFEST, None)
     manifest = Manifest.from_bytes(manifest_bytes)
-    return Artifact(manifest_bytes, {name: _read(folder / name, manifest.files[name].size) for name in FILES}).checked()
+    files = read_files(manifest, lambda name, size: _read(folder / name, size))
+    return Artifact(manifest_bytes, files).checked()
 
 
 def _read(path: Path, size: int | None) -> bytes:
@@ -36,4 +38,5 @@ def _read(path: Path, size: int | None) -> bytes:
             expected=f"at most {MAX_MANIFEST_BYTES} bytes" if size is None else f"{size} bytes",
             fix=RESTORE,
         )
-    return path.read_bytes()
+    with path.open("rb") as file:
+        return file.read(found)  # no more, should it grow meanwhile

@@ -3,13 +3,15 @@
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from textclf.errors import ArtifactError
 
 FORMAT_VERSION: Literal[1] = 1
 MANIFEST, WEIGHTS, VOCABULARY, GOLDEN = "manifest.json", "weights.safetensors", "vocabulary.txt", "golden.json"
 FILES = (WEIGHTS, VOCABULARY, GOLDEN)
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+"""What a model may be called: safe as a folder's name and as a value of a partition."""
 MAX_MANIFEST_BYTES = 16 << 20  # a manifest is some kilobytes; what is larger is something else
 MEASURES = {
     "accuracy": ("accuracy",),
@@ -55,19 +57,26 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = FORMAT_VERSION
-    name: str
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
     version: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")] = "0"
     architecture: str
     hyperparameters: dict[str, Any]
-    labels: Annotated[list[str], Field(min_length=2)]
+    labels: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
     tokenizer: str
-    num_words: Annotated[int, Field(ge=2)]
-    max_length: Annotated[int, Field(ge=1)]
+    num_words: Annotated[int, Field(ge=2, le=1 << 31)]
+    max_length: Annotated[int, Field(ge=1, le=1_000_000)]
     metrics: dict[str, Any]
     training: dict[str, Any]
     corpus_digest: str
     packages: dict[str, str]
     files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("each label must be there once")
+        return value
 
     def measure(self, name: str) -> float | None:
         """A measure of ``MEASURES`` on the test rows, None where the model has none."""

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from textclf.artifact.artifact import Artifact
 from textclf.artifact.folder import read_folder
 from textclf.artifact.manifest import FILES, MANIFEST
+from textclf.config.credentials import place_without_credentials
+from textclf.config.masking import first_line, remember_credentials
 from textclf.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def registry_address(given: str | None, models: str) -> str:
         given: ``[mlflow] tracking_uri`` of the pipeline file.
         models: Folder or URL of the store of models.
     """
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or default_address(models)
+    address = given or os.environ.get("MLFLOW_TRACKING_URI") or default_address(models)
+    remember_credentials(address)  # MLflow's errors may hold the password alone
+    return address
 
 
 def default_address(models: str) -> str:
@@ -97,7 +100,7 @@ def load_registered(uri: str, address: str) -> Registered:
         except (MlflowException, OSError) as error:
             raise InputError(
                 f"The registry at {shown} does not give {uri}.",
-                received=f"{type(error).__name__}: {error}".partition("\n")[0][:300].replace(address, shown),
+                received=first_line(error, named=True).replace(address, shown),
                 expected="a registered model with that version or alias",
                 fix="compare with `mlflow models` or the registry's page; [mlflow] tracking_uri or "
                 "MLFLOW_TRACKING_URI says which registry",
@@ -127,8 +130,7 @@ def without_password(address: str) -> str:
         >>> without_password("https://ana:secret@mlflow.example/x"), without_password("sqlite:////srv/mlflow.db")
         ('https://mlflow.example/x', 'sqlite:////srv/mlflow.db')
     """
-    place = urlsplit(address).netloc
-    return address.replace(place, place.rpartition("@")[2], 1) if "@" in place else address
+    return place_without_credentials(address)
 
 
 @contextmanager

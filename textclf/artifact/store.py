@@ -9,12 +9,14 @@ from uuid import uuid4
 from pyarrow import fs
 
 from textclf.artifact.artifact import Artifact
-from textclf.artifact.manifest import FILES, MANIFEST, MAX_MANIFEST_BYTES, RESTORE, Manifest
+from textclf.artifact.bounded import read_files
+from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, NAME, RESTORE, Manifest
 from textclf.errors import ArtifactError, InputError, UsageError
 
 _CHAMPION = "champion"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_NAME = re.compile(NAME)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_CHAMPION_BYTES = 4096  # of that file: more than its versions take
 _KEPT = 20  # champions that the file remembers
 _ATTEMPTS = 50  # to get a version of one's own among writers that all want the next
 
@@ -84,7 +86,7 @@ class ModelStore:
     def champions(self, name: str) -> list[str]:
         """The version in use and, after it, those that were in use before it, the last one first."""
         try:
-            return self._read(f"{_checked(name)}/{_CHAMPION}").decode("ascii", "replace").split()
+            return self._read(f"{_checked(name)}/{_CHAMPION}", _CHAMPION_BYTES).decode("ascii", "replace").split()
         except FileNotFoundError:
             return []
 
@@ -161,7 +163,7 @@ class ModelStore:
                 expected=f"{name}@{version}",
                 fix=RESTORE,
             )
-        files = {file: self._read_exactly(f"{place}/{file}", manifest.files[file].size) for file in FILES}
+        files = read_files(manifest, lambda file, size: self._read_exactly(f"{place}/{file}", size))
         return Artifact(manifest_bytes, files).checked()
 
     def _manifest_bytes(self, name: str, version: str) -> bytes:
@@ -217,7 +219,7 @@ class ModelStore:
                 expected=wanted,
                 fix=RESTORE,
             )
-        return self._read(relative)
+        return self._read(relative, int(info.size))
 
     def _missing(self, name: str, version: str | None) -> InputError:
         versions = self.versions(name)
@@ -238,9 +240,9 @@ class ModelStore:
     def _has(self, relative: str) -> bool:
         return bool(self._system.get_file_info(self._path(relative)).is_file)
 
-    def _read(self, relative: str) -> bytes:
+    def _read(self, relative: str, most: int) -> bytes:
         with self._system.open_input_stream(self._path(relative), compression=None) as stream:
-            return bytes(stream.read())
+            return bytes(stream.read(most))
 
     def _write(self, relative: str, data: bytes) -> None:
         self._system.create_dir(self._path(relative).rpartition("/")[0], recursive=True)

@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from textclf.cli.output import write_json
+from textclf.cli.output import write_json, write_lines
 from textclf.errors import ConfigError, TextclfError
 
 if TYPE_CHECKING:
@@ -69,15 +69,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(check: Check, as_json: bool) -> None:
+    import sys
+
+    from textclf.config import masked
+
+    check = replace(check, found=masked(check.found), fix=masked(check.fix))
     if as_json:
         write_json(asdict(check))
         return
-    import sys
-
     first, *more = check.found.splitlines()
     lines = [f"{check.verdict:6}{check.name:<23} {first}", *(f"{'':30}{line}" for line in more)]
     lines += [f"{'':30}what to do: {check.fix}"] if check.fix else []
-    sys.stdout.write("\n".join(lines) + "\n")
+    write_lines("\n".join(lines))
     sys.stdout.flush()  # the next one may take a while
 
 
@@ -233,13 +236,14 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
 def models_readable(pipeline: "Pipeline") -> Check:
     """The trained models; none is no mistake before the first training."""
     from textclf.artifact import ModelStore
+    from textclf.config import first_line
 
     try:
         store = ModelStore(pipeline.models_folder)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except (OSError, ValueError) as error:  # ValueError: an address that Arrow does not know
         fix = "correct models in the pipeline file, or the rights to it"
-        return Check("models", "wrong", f"{pipeline.models_folder}: {str(error).splitlines()[0]}", fix)
+        return Check("models", "wrong", f"{pipeline.models_folder}: {first_line(error)}", fix)
     if not names:
         return Check("models", "note", "none yet", "run train_model or search_models before score_table")
     return Check("models", "ok", f"{', '.join(names)} in {store.root}")
@@ -259,6 +263,7 @@ def input_there(pipeline: "Pipeline") -> Check:
 
 def spark_starts(pipeline: "Pipeline") -> Check:
     """A session, and a Delta table in the warehouse: written, read and removed."""
+    from textclf.config import first_line
     from textclf.session import open_session
     from textclf.tables import Warehouse, staged
     from textclf.tables.failures import READ_FAILURES
@@ -275,8 +280,6 @@ def spark_starts(pipeline: "Pipeline") -> Check:
     except TextclfError as error:
         return Check("Spark session", "wrong", str(error))
     except READ_FAILURES as error:
-        said = str(error).partition("\n")[0]
-        return Check(
-            "Spark session", "wrong", said, f"check the rights to {warehouse.location('corpus')} and the network"
-        )
+        fix = f"check the rights to {warehouse.location('corpus')} and the network"
+        return Check("Spark session", "wrong", first_line(error), fix)
     return Check("Spark session", "ok", found)

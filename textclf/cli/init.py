@@ -1,24 +1,20 @@
 """``textclf init``: a pipeline file from a look at the data."""
 
 import argparse
-import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli.output import cell
+from textclf.cli.output import write_lines
 from textclf.errors import InputError, UsageError
+from textclf.terminal import visible
 
 if TYPE_CHECKING:
-    from textclf.cli.look import Look
-    from textclf.cli.tables import Scorable
+    from textclf.cli.pipeline_file import Named
 
 _SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".parquet")
-_LARGE = 1_000_000  # rows from which the split goes by digests, which need no count
-_UNEQUAL = 4  # times that the most frequent label may outnumber the rarest before rows are weighed
 
 
 def add(commands: Any) -> None:
@@ -38,17 +34,9 @@ def add(commands: Any) -> None:
     made.set_defaults(run=run)
 
 
-@dataclass(frozen=True)
-class Named:
-    """A source as the pipeline file will have it."""
-
-    name: str
-    path: str
-    look: "Look"
-
-
 def run(args: argparse.Namespace) -> int:
     """Look, and write the file."""
+    from textclf.cli.pipeline_file import pipeline_text
     from textclf.config import parse_pipeline
 
     target = None if args.output == "-" else Path(args.output)
@@ -67,20 +55,21 @@ def run(args: argparse.Namespace) -> int:
     for source in sources:
         found = source.look
         rows = f"{len(found.texts):,} labelled texts" + ("" if found.whole else " in what was looked at")
-        sys.stdout.write(f"{source.name}: {source.look.keys['format']}, {rows}, {len(found.labels)} labels\n")
+        write_lines(f"{source.name}: {source.look.keys['format']}, {rows}, {len(found.labels)} labels")
     for path, reason in left_out.items():
-        sys.stdout.write(f"left out: {path}: {reason}\n")
-    sys.stdout.write(f"{target} is written. Next: textclf check --config {target}\n")
+        write_lines(visible(f"left out: {path}: {reason}"))
+    write_lines(visible(f"{target} is written. Next: textclf check --config {target}"))
     return 0
 
 
-def look_at(data: Sequence[str]) -> tuple[list[Named], dict[str, str]]:
+def look_at(data: Sequence[str]) -> tuple[list["Named"], dict[str, str]]:
     """The sources in these places, and the files that are none, with the reason.
 
     Raises:
         InputError: A place does not exist, or there is nothing labelled in any.
     """
     from textclf.cli.look import EXPECTED, NotLabelledError
+    from textclf.cli.pipeline_file import Named, is_text
 
     sources: list[Named] = []
     left_out: dict[str, str] = {}
@@ -88,6 +77,9 @@ def look_at(data: Sequence[str]) -> tuple[list[Named], dict[str, str]]:
         if not Path(place).exists():
             raise InputError("There is no such data.", received=place, expected="a file or folder that exists")
         for path, look in _places(Path(place)):
+            if not is_text(str(path)):
+                left_out[str(path)] = "a name that is not UTF-8, which no pipeline file can hold"
+                continue
             try:
                 sources.append(Named(_name(path, [source.name for source in sources]), str(path), look()))
             except NotLabelledError as error:
@@ -129,105 +121,3 @@ def _name(path: Path, taken: Sequence[str]) -> str:
     while name.casefold() in (each.casefold() for each in taken):
         name, number = f"{stem[:90]}-{number}", number + 1
     return name
-
-
-def pipeline_text(sources: Sequence[Named], left_out: Mapping[str, str], warehouse: str, score: str | None) -> str:
-    """The pipeline file, commented."""
-    head = [
-        "# Written by `textclf init` from a look at the data; README.md lists every key.",
-        f"warehouse = {_toml(warehouse)} # folder or URL of tables and models",
-    ]
-    sections = [head, *map(_source, sources)]
-    if left_out:
-        sections.append(["# Left out, because no labelled texts were found in them:"])
-        sections[-1] += [f"# {path}: {reason}" for path, reason in left_out.items()]
-    sections += [_sizes(sources), _search(sources), _score(sources, warehouse, score)]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
-
-
-def _source(source: Named) -> list[str]:
-    look = source.look
-    part = "" if look.whole else "the beginning: "
-    common = ", ".join(f"{cell(label)} {count:,}" for label, count in look.labels.most_common(5))
-    more = f" and {len(look.labels) - 5} more" if len(look.labels) > 5 else ""
-    lines = [f"# {part}{len(look.texts):,} labelled texts; labels: {common}{more}"]
-    if look.refused:
-        lines.append(f"# {look.refused:,} other records, which ingest_corpus will refuse with a reason")
-    lines += [f"# {note}" for note in look.notes]
-    lines += ["[[sources]]", f"name = {_toml(source.name)}", f"path = {_toml(source.path)}"]
-    lines += [f"{key} = {_toml(value)}" for key, value in look.keys.items()]
-    if look.label_set is not None:
-        lines.append(f"labels = {_toml(look.label_set)} # other labels are refused")
-    return lines
-
-
-def _sizes(sources: Sequence[Named]) -> list[str]:
-    words = sorted(len(text.split()) for source in sources for text in source.look.texts)
-    most = words[int(0.99 * (len(words) - 1))]
-    length = min(max(-(-most // 10) * 10, 20), 400)
-    large = any(not source.look.whole for source in sources) or len(words) > _LARGE
-    return [
-        "[text]",
-        "num_words = 5000 # the most frequent words are kept",
-        f"max_length = {length} # 99 of 100 texts have at most {most} words; the longest has {words[-1]}",
-        "",
-        "[split]",
-        *(['method = "hash" # needs no count of the rows'] if large else []),
-        "test_size = 0.25",
-        "seed = 1000",
-    ]
-
-
-def _search(sources: Sequence[Named]) -> list[str]:
-    unequal = [
-        source.name for source in sources
-        if max(source.look.labels.values()) > _UNEQUAL * min(source.look.labels.values())
-    ]  # fmt: skip
-    weights = [
-        "[train]",
-        f'class_weights = "balanced" # labels of very different frequency in {", ".join(unequal)}',
-        "",
-    ]
-    return [
-        *(weights if unequal else []),
-        "[search]",
-        'architecture = "cnn" # logistic regression is always tried as well',
-        'strategy = "random"',
-        "candidates = 5",
-        "folds = 4",
-        "epochs = 10",
-        "batch_size = 32",
-        "[search.space]",
-        "num_filters = [32, 64, 128]",
-        "kernel_size = [3, 5]",
-        "embedding_dim = [50]",
-    ]
-
-
-def _score(sources: Sequence[Named], warehouse: str, table: str | None) -> list[str]:
-    if table is None:
-        return [
-            "# The table to score. Until there is one, the corpus itself: each row by the champion of its source.",
-            "[score]",
-            f"input = {_toml(f'{warehouse}/corpus')} # or: score_table --input TABLE",
-            'id = "position"',
-            'text = "text"',
-            'source = "source"',
-        ]
-    from textclf.cli.tables import look_at_input
-
-    found: Scorable = look_at_input(Path(table), [source.name for source in sources])
-    lines = ["[score]", f"input = {_toml(table)}", f"id = {_toml(found.id)}", f"text = {_toml(found.text)}"]
-    if found.source is not None:
-        lines.append(f"source = {_toml(found.source)} # each row is scored by the champion of its source")
-    else:
-        lines.append(f"model = {_toml(sources[0].name)} # for all rows")
-    return lines + ([f"date = {_toml(found.date)}"] if found.date is not None else [])
-
-
-def _toml(value: Any) -> str:
-    """A value of the pipeline file: a literal string where a pattern would need every backslash twice."""
-    if isinstance(value, str) and "\\" in value and "'" not in value and value.isprintable():
-        return f"'{value}'"
-    # JSON's strings, numbers and lists are TOML's, but for one character that TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

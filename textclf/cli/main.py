@@ -1,13 +1,16 @@
 """``textclf``: one parser over all commands; each imports what it needs when it runs."""
 
 import argparse
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from textclf import __version__
 from textclf.cli import check, completion, init, models, predict, query
 from textclf.errors import TextclfError
+from textclf.terminal import visible
 
 COMMANDS = (predict, models, query, init, check, completion)
 _ABOUT = "Text classification at table scale: the parts of it that a person at a terminal needs."
@@ -29,12 +32,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
+    _write_anything()
     args = parser().parse_args(argv)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
     except TextclfError as error:
-        sys.stderr.write(f"textclf {args.command}: {error}\n")
+        _say(f"textclf {args.command}: {error}")
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough, as head does; Python would complain at its end otherwise.
@@ -42,4 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells have it
+    except Exception as error:  # noqa: BLE001 - the outermost frame: Python would print what the environment holds
+        _say("".join(traceback.format_exception(error)))
+        return 1
     return code
+
+
+def _say(text: str) -> None:
+    from textclf.config import masked
+
+    sys.stderr.write(visible(masked(text), lines=True).rstrip("\n") + "\n")
+
+
+def _write_anything() -> None:
+    """Let no character of a text end a command where the terminal has a narrow encoding: it is shown as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

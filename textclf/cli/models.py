@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli.output import write_json, write_table
+from textclf.cli.output import write_json, write_lines, write_table
 from textclf.cli.stores import add_place, open_store
 from textclf.errors import InputError, UsageError
 
@@ -146,9 +146,7 @@ def _compare(store: "ModelStore", args: argparse.Namespace) -> None:
 
 def write_note(text: str) -> None:
     """A sentence under a table."""
-    import sys
-
-    sys.stdout.write(f"\n{text}\n")
+    write_lines(f"\n{text}")
 
 
 def _star(store: "ModelStore", manifest: "Manifest") -> str:

@@ -1,22 +1,29 @@
 """What commands print: tables for people, JSON for programs."""
 
-import json
 import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+
+from textclf.terminal import json_text, visible
 
 _WIDEST = 60  # characters of a cell
 
 
 def write_json(value: Any) -> None:
     """One line of JSON on standard output."""
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, stream=sys.stdout) + "\n")
+
+
+def write_lines(text: str) -> None:
+    """Lines for people on standard output."""
+    sys.stdout.write(visible(text, lines=True) + "\n")
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table with aligned columns on standard output; numbers are aligned to the right."""
     cells = [[cell(value) for value in row] for row in rows]
+    header = [visible(name) for name in header]
     widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
     right = [bool(rows) and all(_is_number(row[at]) for row in rows) for at in range(len(header))]
     for line in (header, ["-" * size for size in widths], *cells):
@@ -35,10 +42,7 @@ def cell(value: object) -> str:
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    # Control characters of a text would move the cursor, or worse, in a terminal.
-    text = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in str(value)
-    )
+    text = visible(str(value))
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 

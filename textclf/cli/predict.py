@@ -1,6 +1,7 @@
 """``textclf predict``: the label of a text, without Spark and, where the model folds, without TensorFlow."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textclf.cli.output import cell, write_json
 from textclf.cli.stores import add_place, load_chosen
 from textclf.errors import InputError, UsageError
+from textclf.terminal import visible
 
 if TYPE_CHECKING:
     from textclf.artifact import Artifact
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 def _label(args: argparse.Namespace) -> None:
     artifact = load_chosen(args)
     scorer = make(artifact, evidence=args.evidence)
-    texts = iter(args.texts) if args.texts else _lines()
+    texts = iter(_given(args.texts)) if args.texts else _lines()
     # A person who types lines wants each answered.
     at_once = 1 if not args.texts and sys.stdin.isatty() else _AT_ONCE
     while part := list(islice(texts, at_once)):
@@ -104,10 +106,30 @@ def answers(
 
 
 def _write_line(found: dict[str, Any]) -> None:
-    fields = [found["label"], f"{found['score']:.4f}"]
+    fields = [visible(found["label"]), f"{found['score']:.4f}"]
     if "evidence" in found:
-        fields.append(found["evidence"] or "-")
+        fields.append(visible(found["evidence"] or "-"))
     sys.stdout.write("\t".join([*fields, cell(found["text"])]) + "\n")
+
+
+def _given(words: Sequence[str]) -> list[str]:
+    """The texts of the command line, which are UTF-8 whatever encoding the locale has.
+
+    Raises:
+        InputError: One is not.
+    """
+    found = []
+    for number, word in enumerate(words, start=1):
+        try:
+            found.append(os.fsencode(word).decode("utf-8"))
+        except UnicodeError as error:
+            raise InputError(
+                f"Text {number} of the command line is not UTF-8.",
+                received=os.fsencode(word)[:60] if sys.getfilesystemencodeerrors() == "surrogateescape" else word[:60],
+                expected="texts in UTF-8",
+                fix="convert it first, for example: iconv -f latin1 -t utf-8, or give the texts on standard input",
+            ) from error
+    return found
 
 
 def _lines() -> Iterator[str]:

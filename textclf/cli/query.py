@@ -2,13 +2,16 @@
 
 import argparse
 import csv
+import io
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli.output import write_json, write_table
+from textclf.cli.output import write_json, write_lines, write_table
 from textclf.errors import InputError, UsageError
+from textclf.terminal import visible
 
 if TYPE_CHECKING:
     from textclf.config import Pipeline
@@ -94,7 +97,7 @@ def _list(root: str, tables: list[str]) -> None:
         table = deltalake.DeltaTable(f"{root}/{name}")
         rows.append((name, str(table.version()), ", ".join(field.name for field in table.schema().fields)))
     for name, version, columns in rows:
-        sys.stdout.write(f"{name} (version {version}): {columns}\n")
+        write_lines(f"{name} (version {version}): {visible(columns)}")
 
 
 def _connect(root: str, tables: list[str], sql: str) -> Any:
@@ -132,12 +135,19 @@ def _write_first(found: Any, header: list[str]) -> None:
 
 
 def _write_all(found: Any, header: list[str], form: str) -> None:
+    shown = _shown if sys.stdout.isatty() else list
+    if form == "csv" and not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # in a file or a pipe values are exact
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if form == "csv":
-        writer.writerow(header)
+        writer.writerow(shown(header))
     while rows := found.fetchmany(_AT_ONCE):
         if form == "csv":
-            writer.writerows(rows)
+            writer.writerows(map(shown, rows))
         else:
             for row in rows:
                 write_json(dict(zip(header, row, strict=True)))
+
+
+def _shown(row: Iterable[object]) -> list[object]:
+    return [visible(value, lines=True) if isinstance(value, str) else value for value in row]

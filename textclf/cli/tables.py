@@ -85,12 +85,14 @@ def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
     import pyarrow as pa
     from pyarrow import dataset
 
+    from textclf.config import first_line
+
     try:
         table = _delta(path) if form == "delta" else dataset.dataset(path, format="parquet", partitioning="hive")
         rows, head = table.count_rows(), table.head(_ROWS)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
-            f"The table {path} cannot be read.", received=str(error).partition("\n")[0], expected=f"a {form} table"
+            f"The table {path} cannot be read.", received=first_line(error), expected=f"a {form} table"
         ) from error
     found = []
     for field in head.schema:

@@ -1,7 +1,8 @@
 """The pipeline file: TOML in, validated sections out."""
 
+from textclf.config.credentials import userinfo, without_credentials
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
-from textclf.config.masking import masked, unmasked
+from textclf.config.masking import first_line, masked, opened, unmasked, written_forms
 from textclf.config.model import (
     Distribution,
     Gate,
@@ -44,8 +45,13 @@ __all__ = [
     "Train",
     "Upkeep",
     "config_digest",
+    "first_line",
     "load_pipeline",
     "masked",
+    "opened",
     "parse_pipeline",
     "unmasked",
+    "userinfo",
+    "without_credentials",
+    "written_forms",
 ]

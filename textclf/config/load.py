@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 import os
 import re
 import tomllib
@@ -13,19 +14,23 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from textclf.config.masking import masked, remember
+from textclf.config.credentials import place_without_credentials
+from textclf.config.masking import masked, remember, remember_credentials
 from textclf.config.model import Pipeline
 from textclf.errors import ConfigError
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_DOLLAR = "${$}"
+"""What stands for ``$`` where a text would be a variable else; a file from before this was a rule has no use for it."""
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*|\$)\}")
 _SHOWN = 80  # characters of a received value in a message
 
 
 def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> Pipeline:
     """Read and validate the pipeline file at ``path``.
 
-    ``${NAME}`` in any string is replaced by the environment variable of that name. A relative warehouse,
-    models folder or source path counts from the current directory, as on any command line.
+    ``${NAME}`` in any string is replaced by the environment variable of that name, ``${$}`` by ``$``: ``${$}{NAME}``
+    is the text ``${NAME}``. A relative warehouse, models folder or source path counts from the current directory, as
+    on any command line.
 
     Raises:
         ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
@@ -53,7 +58,7 @@ def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: 
     try:
         pipeline = Pipeline.model_validate(expanded)
     except ValidationError as error:
-        mistakes += [_describe(mistake) for mistake in error.errors(include_url=False)]
+        mistakes += [_describe(mistake, raw) for mistake in error.errors(include_url=False)]
     if mistakes:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise ConfigError(
@@ -63,8 +68,22 @@ def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: 
 
 
 def config_digest(pipeline: Pipeline) -> str:
-    """SHA-256, in hexadecimal, of the validated pipeline file."""
-    return hashlib.sha256(pipeline.model_dump_json(by_alias=True).encode()).hexdigest()
+    """SHA-256, in hexadecimal, of the validated pipeline file with ``${NAME}`` in the place of what it stands for.
+
+    Of the values themselves it would be a digest that short ones can be guessed from.
+    """
+    values = masked(pipeline.model_dump(mode="json", by_alias=True))
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def literal(text: str) -> str:
+    """A text as a pipeline file has it, where nothing of it may be a variable.
+
+    Example:
+        >>> literal("${HOME}, 5 $ and ${1}")
+        '${$}{HOME}, 5 $ and ${1}'
+    """
+    return _VARIABLE.sub(lambda found: _DOLLAR + found[0][1:], text)
 
 
 def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...], mistakes: list[str]) -> Any:
@@ -76,6 +95,8 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
         return value
 
     def replace(match: re.Match[str]) -> str:
+        if match[0] == _DOLLAR:
+            return "$"
         if match[1] in environ:
             remember(match[1], environ[match[1]])
             return environ[match[1]]
@@ -85,7 +106,9 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
         )
         return match[0]
 
-    return _VARIABLE.sub(replace, value)
+    expanded = _VARIABLE.sub(replace, value)
+    remember_credentials(expanded)
+    return expanded
 
 
 def _key(place: tuple[str | int, ...]) -> str:
@@ -94,7 +117,7 @@ def _key(place: tuple[str | int, ...]) -> str:
     return "".join(parts).removeprefix(".") or "(whole file)"
 
 
-def _describe(mistake: Any) -> str:
+def _describe(mistake: Any, raw: Any) -> str:
     place, kind, context = mistake["loc"], mistake["type"], mistake.get("ctx", {})
     key = _key(place)
     if kind == "extra_forbidden":
@@ -104,7 +127,7 @@ def _describe(mistake: Any) -> str:
         return f"{key}: unknown key; {hint}"
     if kind == "missing":
         return f"{key}: missing; expected {_wanted(place)}"
-    received = _shown(mistake["input"])
+    received = _shown(_as_written(raw, place, mistake["input"]))
     if kind == "value_error":
         # Validators of whole sections say themselves what was received.
         given, message = mistake["input"], str(context["error"])
@@ -117,8 +140,21 @@ def _describe(mistake: Any) -> str:
     return f"{key}: received {received}; expected {expected}"
 
 
+def _as_written(raw: Any, place: tuple[str | int, ...], given: Any) -> Any:
+    """A value of the file before the environment came into it; masked, where the file has it in another form."""
+    found = raw
+    for part in place:
+        try:
+            found = found[part]
+        except (LookupError, TypeError):
+            return masked(given)
+    return found if type(found) is type(given) else masked(given)
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    if isinstance(value, str):
+        value = place_without_credentials(value)
+    text = repr(masked(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

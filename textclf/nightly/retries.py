@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from textclf import stopping
+from textclf.config import first_line
 from textclf.errors import TextclfError
 from textclf.logs import say
 from textclf.tables.retry import lost_a_race
@@ -48,7 +49,7 @@ def again(work: Callable[[], _Result], retries: int, pause: float) -> _Result:
             if attempt == retries or stopping.asked() or not can_pass(error):
                 raise
             seconds = pause * 2**attempt
-            first = str(error).partition("\n")[0][:200]
+            first = first_line(error, 200)
             say(f"attempt {attempt + 1} of {retries + 1} failed, the next in {seconds:g} s: {first}", "warning")
         _wait(seconds)
         attempt += 1

@@ -14,11 +14,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from textclf.config import Pipeline
+from textclf.config import Pipeline, masked
 from textclf.files import replace_file
 from textclf.logs import say
 from textclf.outcome import outcome_of
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.masked_fields import DETAILS, mask_fields
 
 STEPS = ("ingest", "vocabulary", "models", "score", "report")
 _OFTEN = 1.0  # seconds between two files of a search, whose trials may end by the hundred
@@ -113,12 +114,12 @@ class Status:
             "days": list(self.days),
             "step": step["step"],
             "progress": self.progress,
-            "steps": self.steps,
+            "steps": mask_fields({"steps": self.steps}, DETAILS)["steps"],
             "started_at": self.run.started_at.isoformat(),
             "updated_at": now.isoformat(),
             "expected_end": self._expected(now) if code is None else None,
             "exit_code": code,
-            "error": error,
+            "error": masked(error),
             "host": os.uname().nodename,
             "pid": os.getpid(),
         }

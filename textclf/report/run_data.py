@@ -11,12 +11,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.artifact import Manifest, ModelStore
-from textclf.config import Pipeline, unmasked
+from textclf.config import Pipeline, opened
 from textclf.errors import InputError
 from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
+from textclf.tables.warehouse import absolute
 
 _EARLIER = 8  # runs of the same job beside the one that the report is about
 
@@ -156,7 +157,7 @@ def _readable(table: DataFrame) -> list[Column]:
 def _published(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> DataFrame | None:
     """The table that the run published to, None where there is none."""
     place = warehouse.location("results")
-    written = unmasked(run["details"].get("tables", {}).get("results", str(place)))
+    written = opened(run["details"].get("tables", {}).get("results", str(place)), [str(place)])
     if written != str(place):  # score_table --output
         place = Location(path=written)
     return place.read(spark) if place.exists(spark) else None
@@ -195,7 +196,9 @@ def _examples(
     rows = lowest.select("id", "source", "label", "score").collect()
     if not rows:
         return []
-    table, score = open_input(spark, unmasked(run["input"])), pipeline.score
+    score = pipeline.score
+    asked = [] if score.input is None else [absolute(score.input), score.input]
+    table = open_input(spark, opened(run["input"], asked))
     version = run["input_version"]
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)

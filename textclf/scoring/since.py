@@ -8,7 +8,7 @@ from typing import Literal
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from textclf.config import Score, masked
+from textclf.config import Score, written_forms
 from textclf.errors import InputError
 from textclf.scoring.inputs import InputTable
 from textclf.scoring.iso_days import lit_day
@@ -113,8 +113,9 @@ def changed_since(
 
 def _last(table: InputTable, published: Iterable[Publication], day: date | None, *, dated: bool) -> int | None:
     """The version that was read by the newest publication that leaves nothing before it to be scored."""
+    here = written_forms(str(table.place))
     for publication in published:
-        if publication.input != masked(str(table.place)) or publication.limited or publication.input_version is None:
+        if publication.input not in here or publication.limited or publication.input_version is None:
             continue
         if dated:  # a run that took all days, or this one
             covers = publication.day is None or publication.day == day

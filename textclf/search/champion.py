@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from textclf.artifact import Artifact, ModelStore
+from textclf.config import Split
+from textclf.config.identity import identity
+from textclf.errors import InputError
 from textclf.models import KerasArchitecture
 from textclf.search.encoded import EncodedSource, encoded_source
 from textclf.search.trial import Trial, candidate, fit_rows
@@ -28,6 +31,7 @@ class Saved:
 
     Attributes:
         history: Loss and accuracy on the training rows after each epoch.
+        warnings: What went wrong beside it, for the one who reads the search's output.
     """
 
     key: str
@@ -39,6 +43,7 @@ class Saved:
     seconds: float = 0.0
     history: dict[str, list[float]] = field(default_factory=dict)
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,21 @@ class Winner:
 
     trial: Trial
     models: str
-    split: dict[str, Any]
+    split: Split
     search: dict[str, Any]
     fresh: str
 
     @property
     def key(self) -> str:
         """SHA-256 of the trained model's origin."""
-        return hashlib.sha256(f"{self.trial.key} {json.dumps(self.split)} {self.fresh}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.trial.key} {json.dumps(identity(self.split))} {self.fresh}".encode()).hexdigest()
 
     def run(self) -> Saved:
         """Train and save; a version that an earlier attempt has saved is found again."""
         begin, name = time.perf_counter(), self.trial.info.source
         try:
-            artifact, history = self._found(ModelStore(self.models)) or self._train()
+            found, damaged = self._found(ModelStore(self.models))
+            artifact, history = found or self._train()
         except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
             place = traceback.extract_tb(error.__traceback__)[-1]
             said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
@@ -76,21 +82,29 @@ class Winner:
         metrics, version = artifact.manifest.metrics, artifact.manifest.version
         seconds = round(time.perf_counter() - begin, 4)
         return Saved(
-            self.key, name, version, artifact.digest, metrics["accuracy"], metrics["log_loss"], seconds, history
-        )
+            self.key, name, version, artifact.digest, metrics["accuracy"], metrics["log_loss"], seconds, history,
+            warnings=damaged,
+        )  # fmt: skip
 
     def lost(self, error: str) -> Saved:
         """The result where the process did not outlive the training."""
         return Saved(self.key, self.trial.info.source, error=error)
 
-    def _found(self, store: ModelStore) -> tuple[Artifact, dict[str, list[float]]] | None:
+    def _found(self, store: ModelStore) -> tuple[tuple[Artifact, dict[str, list[float]]] | None, list[str]]:
+        """The version that an earlier attempt has saved, and a warning of each version that cannot be used.
+
+        A damaged version of long ago must not cost the trials that have just ended.
+        """
         name = self.trial.info.source
+        damaged: list[str] = []
         for version in reversed(store.versions(name)):
-            artifact = store.load(name, version)
-            search = artifact.manifest.training.get("search")
-            if search is not None and search.get("key") == self.key:
-                return artifact, search["history"]
-        return None
+            try:
+                search = store.manifest(name, version).training.get("search")
+                if isinstance(search, dict) and search.get("key") == self.key:
+                    return (store.load(name, version), search.get("history", {})), damaged
+            except InputError as error:
+                damaged.append(f"{name}@{version} is damaged and was passed over: {' '.join(str(error).split())}")
+        return None, damaged
 
     def _train(self) -> tuple[Artifact, dict[str, list[float]]]:
         trial, source = self.trial, encoded_source(self.trial.info)
@@ -99,8 +113,8 @@ class Winner:
         test = np.arange(info.rows, info.rows + info.test_rows)
         evaluation = evaluate(fitted.predict(pa.array(test)), source.labels[test], info.labels)
         origin = Origin(
-            info.source, info.labels, info.rows, info.test_rows, self.split, info.corpus_digest, source.golden,
-            self.search | {"key": self.key, "history": fitted.history},
+            info.source, info.labels, info.rows, info.test_rows, self.split.model_dump(), info.corpus_digest,
+            source.golden, info.unseen, self.search | {"key": self.key, "history": fitted.history},
         )  # fmt: skip
         made = candidate(trial, source)
         encoder = made.encoder

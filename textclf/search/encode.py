@@ -10,18 +10,22 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from textclf.config import Pipeline, Source
+from textclf.config import Pipeline, SearchPlan, Source
 from textclf.described import carried
 from textclf.errors import InputError
+from textclf.models import architecture
 from textclf.search.encoded import Info, file_system, pack
+from textclf.search.folds import check_rows
+from textclf.search.space import BASELINE
 from textclf.tables import Warehouse
 from textclf.tables.schemas import VOCABULARY
 from textclf.text.build import corpus_of
 from textclf.text.encoder import Encoder
-from textclf.text.split import SourceSplit, plan_splits
+from textclf.text.split import SourceSplit, check_split, find_splits
 from textclf.text.vocabulary import Vocabulary
-from textclf.training.data import arrange, corpus_digests
+from textclf.training.data import Rows, arrange, corpus_digests
 from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, sorted_vocabulary
+from textclf.training.words import check_words, has_words
 
 _INFO = "source string, info string"
 
@@ -42,7 +46,7 @@ def encode_sources(
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(carried(spark, corpus_digests), corpus)
-        splits = plan_splits(corpus, pipeline.split, names)
+        splits = find_splits(corpus, pipeline.split, names)
     encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests.result(), folder)
     groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))
     found = groups.applyInArrow(encode, _INFO).collect()  # one row a source
@@ -79,8 +83,13 @@ def _encode(
     info: Info,
     folder: str,
 ) -> Info:
-    labels, train, test = arrange(rows, splits, source)
-    if not len(words):
+    check_split(source.name, splits[source.name])
+    found = arrange(rows, splits, source, info.corpus_digest)
+    labels, train, test = found.labels, found.train, found.test
+    plan = pipeline.search.plan(source.name)
+    check_rows(train.labels, plan.folds, pipeline.split.seed, plan.nested, source.name)
+    _check_words(train, plan, source.name)
+    if not len(words) and has_words(train.texts, "keras"):
         fix = "run the job build_vocabulary first"
         raise InputError(f"Source {source.name} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
     tokens = tuple(words.sort_by("index")["token"].to_pylist())
@@ -96,6 +105,7 @@ def _encode(
         rows=len(train),
         test_rows=len(test),
         max_length=text.max_length,
+        unseen=found.unseen,
         words={name: encoder.vocabulary.size(encoder.num_words) for name, encoder in encoders.items()},
     )
     golden = [*GOLDEN_EDGES, *test.texts.slice(0, GOLDEN_ROWS).to_pylist()]
@@ -109,3 +119,18 @@ def _encode(
         stream.write(data)
     system.move(aside, place)  # two attempts at once write the same bytes
     return replace(info, digest=digest, path=path)
+
+
+def _check_words(train: Rows, plan: SearchPlan, source: str) -> None:
+    """Refuse texts without a word for the baseline, where it has to be beaten, or for every searched architecture.
+
+    What else has no word fails in trials of its own, with this reason.
+
+    Raises:
+        InputError: There are no words.
+    """
+    searched = {architecture(name).tokenizer for name in plan.searched}
+    if not any(has_words(train.texts, tokenizer) for tokenizer in searched):
+        check_words(train.texts, sorted(searched)[0], f"Source {source}")
+    elif plan.beat_baseline:
+        check_words(train.texts, architecture(BASELINE).tokenizer, f"Source {source}, for its baseline,")

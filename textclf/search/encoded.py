@@ -53,6 +53,7 @@ class Info:
         rows: Training rows; the rows after them are the test rows.
         words: Rows of an embedding, by tokenizer.
         digest: SHA-256 of the file, which says all that a trial learns from.
+        unseen: Labels that only test rows have, each with its rows.
         problem: Why the source cannot be searched, None where it can.
     """
 
@@ -65,6 +66,7 @@ class Info:
     max_length: int = 0
     digest: str = ""
     path: str = ""
+    unseen: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from textclf.errors import InputError
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -26,6 +28,35 @@ def fold_numbers(labels: npt.NDArray[np.int32], folds: int, seed: int) -> Ints:
             found[generator.permutation(rows)] = (dealt + np.arange(len(rows))) % folds
             dealt += len(rows)
     return found
+
+
+def check_rows(labels: npt.NDArray[np.int32], folds: int, seed: int, nested: int | None, source: str) -> None:
+    """Refuse folds of which one would hold nothing out.
+
+    Args:
+        labels: Of all training rows of the source.
+        nested: Number of outer folds, None without.
+        source: Its name, for the message.
+
+    Raises:
+        InputError: There are fewer rows to hold out than folds.
+    """
+    parts = [(labels, folds, "")]
+    if nested is not None:
+        outer = fold_numbers(labels, nested, seed + 1)
+        parts.append((labels, nested, " outer"))
+        parts += [(labels[outer != number], folds, " inner") for number in range(nested)]
+    for rows, wanted, which in parts:
+        _, counts = np.unique(rows, return_counts=True)
+        alone = int(np.sum(counts == 1))
+        if len(rows) - alone < wanted:
+            only = f", of which {alone} always train, as the only row of their label" if alone else ""
+            raise InputError(
+                f"Source {source}: {len(rows)} training rows are too few for {wanted}{which} folds.",
+                received=f"{len(rows)} training rows{only}",
+                expected=f"at least {wanted} rows to hold out, one a fold",
+                fix="set a smaller [search] folds (or nested), at least 2, or ingest more rows",
+            )
 
 
 def partition(

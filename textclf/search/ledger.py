@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from textclf.config import masked
 from textclf.search.trial import Result, Trial
 from textclf.tables import Warehouse
 from textclf.tables.schemas import TRIALS
@@ -98,7 +99,7 @@ class Ledger:
             "seconds": result.seconds,
             "parameters": trial.parameters,
             "history": json.dumps(result.history),
-            "error": result.error,
+            "error": masked(result.error),
             "corpus_digest": trial.info.corpus_digest,
             "started_at": datetime.fromtimestamp(result.started_at, UTC),
         }

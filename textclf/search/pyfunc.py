@@ -48,17 +48,25 @@ class TextClassifier:
         )
 
     def predict(self, model_input: Any, params: Any = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
-        """Label and its probability of each text, in a frame of two columns; None and NaN for a text that is null.
+        """Label and its probability of each text, in a frame of two columns; None in both for a text that is null.
+
+        None, not NaN: servers write what is here as JSON, which has no NaN. (``mlflow.pyfunc.spark_udf`` makes the
+        label ``None`` a text of that name; its score is null.)
 
         Args:
             model_input: A frame with a column ``text``, shape (n,).
         """
-        texts = pa.array(model_input[TEXT], pa.string(), from_pandas=True)
+        given = model_input[TEXT]
+        # A column of nulls alone has come as numbers.
+        texts = (
+            pa.nulls(len(given), pa.string()) if given.isna().all() else pa.array(given, pa.string(), from_pandas=True)
+        )
         scores, _ = self._scorer.score(texts.fill_null(""))
         best = scores.argmax(axis=1)
         found = pd.DataFrame({LABEL: self._labels[best], SCORE: scores[np.arange(len(best)), best]})
-        missing = texts.is_null().to_numpy(zero_copy_only=False)
-        found.loc[missing, LABEL], found.loc[missing, SCORE] = None, np.nan
+        if texts.null_count:
+            found = found.astype(object)
+            found[texts.is_null().to_numpy(zero_copy_only=False)] = None
         return found
 
 

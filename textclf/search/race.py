@@ -8,8 +8,8 @@ from textclf.models import KerasArchitecture
 from textclf.search.choice import Standing, Verdict, choose, standing
 from textclf.search.encoded import Info
 from textclf.search.halving import rungs
-from textclf.search.space import Choice, candidates
-from textclf.search.trial import FoldPlan, Result, Trial
+from textclf.search.space import BASELINE, Choice, candidates
+from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.training.settings import FitSettings
 
 
@@ -74,6 +74,16 @@ class Race:
                 return self._next()
         self._decide()
         return []
+
+    @property
+    def baseline_error(self) -> str:
+        """Why the baseline has no standing."""
+        errors = (
+            result.error or result.status
+            for key, result in self.results.items()
+            if self.trials[key].choice.architecture == BASELINE and result.status != SUCCEEDED
+        )
+        return next(errors, "it was not tried")
 
     def pairs(self) -> list[tuple[Trial, Result]]:
         """Trials that have ended, with their results."""

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Source
 from textclf.described import carried
+from textclf.logs import say
 from textclf.models import KerasArchitecture
 from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
@@ -28,6 +29,7 @@ from textclf.search.race import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.tables import Warehouse
 from textclf.tables.lock import Locks, searched
+from textclf.training.data import unseen_warning
 
 _POLL = 0.05  # seconds between two looks at what has ended
 _GATHERED = 0.5  # seconds for which winners and next rungs are gathered into one Spark job
@@ -42,6 +44,7 @@ class Outcome:
         nested: Accuracy on each outer fold of a nested cross-validation.
         promoted: Whether the winner is the source's champion now.
         problem: Why there is no winner, None where there is one.
+        warnings: What should be known of the choice beside it.
     """
 
     source: str
@@ -53,6 +56,7 @@ class Outcome:
     failed: int = 0
     promoted: bool = False
     problem: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -168,6 +172,8 @@ class _Running:
             self.outcomes[name] = Outcome(name, problem=info.problem)
             if info.problem is not None:
                 continue
+            if warning := unseen_warning(name, info.unseen, info.test_rows):
+                self.outcomes[name].warnings.append(warning)
             folds = FoldPlan(plan.folds, self.pipeline.split.seed, plan.nested)
             for outer in [None, *range(plan.nested or 0)]:
                 inner = folds if outer is not None else replace(folds, nested=None)
@@ -195,6 +201,9 @@ class _Running:
 
     def report(self, seconds: float) -> Report:
         """What has been found, once all has ended."""
+        for outcome in self.outcomes.values():
+            for warning in outcome.warnings:
+                say(warning, "warning", source=outcome.source)
         results = [pair for race in self.races for pair in race.pairs()]
         return Report(self.ledger.search_id, self.outcomes, self.ledger.written, self.reused, seconds, results)
 
@@ -255,8 +264,10 @@ class _Running:
             return
         outcome = self.outcomes[race.info.source]
         outcome.verdict = verdict
+        if verdict.baseline is None:
+            outcome.warnings.append(f"{outcome.source}: no network had a baseline to beat: {race.baseline_error}")
         record = search_record(self.ledger.search_id, race, verdict)
-        winner = Winner(trial, self.warehouse.models, self.pipeline.split.model_dump(), record, self.fresh)
+        winner = Winner(trial, self.warehouse.models, self.pipeline.split, record, self.fresh)
         self._winners[winner.key] = outcome
         self._won.append(winner)
 
@@ -274,6 +285,7 @@ class _Running:
 
     def _crown(self, outcome: Outcome, saved: Saved) -> None:
         outcome.saved, outcome.problem = saved, saved.error
+        outcome.warnings += saved.warnings
         outcome.seconds += saved.seconds
         if saved.error is None:
             self.locks.check(searched(saved.source))  # a search that was held up crowns nobody over another's winner

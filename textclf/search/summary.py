@@ -79,6 +79,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {"trials": outcome.trials, "failed": outcome.failed, "seconds": round(outcome.seconds, 3)}
     if outcome.problem is not None:
         found["problem"] = outcome.problem
+    if outcome.warnings:
+        found["warnings"] = outcome.warnings
     if outcome.verdict is not None:
         verdict = outcome.verdict
         found |= {"chosen": _standing(verdict.chosen), "best": _standing(verdict.best), "rule": verdict.rule}

@@ -12,7 +12,7 @@ from typing import Any
 
 from textclf.artifact import ModelStore
 from textclf.artifact.registry import DIGEST_TAG, import_mlflow, patience, registry_address, without_password
-from textclf.config import Mlflow
+from textclf.config import Mlflow, first_line
 from textclf.logs import say
 from textclf.search.pyfunc import save_model
 from textclf.search.search import Outcome, Report
@@ -36,7 +36,7 @@ def log_search(settings: Mlflow, models: str, report: Report) -> None:
         try:
             _Log(uri, settings.experiment, models).search(report)
         except Exception as error:  # noqa: BLE001 - whatever a server does, the search is done and stays done
-            problem.append(f"{type(error).__name__}: {error}".partition("\n")[0][:300])
+            problem.append(first_line(error, named=True))
 
     thread = threading.Thread(target=work, daemon=True)
     with patience():
@@ -45,8 +45,9 @@ def log_search(settings: Mlflow, models: str, report: Report) -> None:
     if thread.is_alive():
         problem.append(f"no end after {settings.timeout} s")
     if problem:
-        what = f"MLflow at {uri}: {problem[0]}; the search is not logged there, or not all of it"
-        say(what.replace(uri, without_password(uri)), "warning")
+        place = without_password(uri)
+        what = f"MLflow at {place}: {problem[0].replace(uri, place)}; the search is not logged there, or not all of it"
+        say(what, "warning")
 
 
 class _Log:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from textclf.config.identity import identity
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
 from textclf.search.folds import partition
+from textclf.search.identity import FIT_SETTINGS, HYPERPARAMETERS
 from textclf.search.space import Choice
 from textclf.session.gpu import device, task_gpu
 from textclf.training.batches import Counts, Inputs, Sequences
@@ -23,6 +25,7 @@ from textclf.training.fit import Candidate, fit
 from textclf.training.network import Network, use_keras_backend
 from textclf.training.settings import FitSettings, used_by
 from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
+from textclf.training.words import no_words
 
 _FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
 _EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights
@@ -91,13 +94,14 @@ class Trial:
     def key(self) -> str:
         """SHA-256 of everything that decides what the trial measures."""
         network = isinstance(self.choice.made, KerasArchitecture)
+        settings = identity(self.settings, FIT_SETTINGS)
         parts = {
             "format": _FORMAT,
             "corpus": self.info.corpus_digest,
             "encoded": self.info.digest,
             "architecture": self.choice.architecture,
-            "hyperparameters": self.values.model_dump(),
-            "settings": self.settings.model_dump(include=used_by(self.choice.made)),
+            "hyperparameters": identity(self.values, HYPERPARAMETERS.get(self.choice.architecture, ())),
+            "settings": {name: value for name, value in settings.items() if name in used_by(self.choice.made)},
             "folds": [self.plan.folds, self.plan.seed, self.plan.nested, self.outer, self.fold],
             "engine": self.engine if network else None,
         }
@@ -153,12 +157,15 @@ class Trial:
 
 
 def _measure(trial: Trial) -> dict[str, Any]:
-    trial.choice.made.check(trial.values, trial.shape)
+    made = trial.choice.made
+    made.check(trial.values, trial.shape)
+    if trial.shape.vocabulary < 2:  # padding alone: a network without inputs would end the process
+        raise no_words(trial.info.rows, made.tokenizer, f"Source {trial.info.source}")
     source = encoded_source(trial.info)
     labels = source.training_labels
     plan = trial.plan
     train, held = partition(labels, plan.folds, plan.seed, trial.fold, plan.nested, trial.outer)
-    if isinstance(trial.choice.made, KerasArchitecture):
+    if isinstance(made, KerasArchitecture):
         history = fit_rows(trial, source, train, held).history
         best = int(np.argmin(history["val_loss"]))
         # An outer fold was not there when the epochs were chosen: it must not choose them now.

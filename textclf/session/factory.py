@@ -1,16 +1,18 @@
 """The one place that opens Spark."""
 
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Mapping
 
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
 from textclf.session.java import ensure_java
-from textclf.session.lineage import Collector, add_lineage
+from textclf.session.lineage import Collector, add_address, add_lineage
 from textclf.session.options import parse
 
 # One thread for each numeric library in a worker: Spark already runs one worker a core.
@@ -101,8 +103,14 @@ def open_session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for key, value in LOCAL_DEFAULTS.items():
             conf.setIfMissing(key, value)
+    if lineage is not None:
+        SparkContext._ensure_initialized(conf=conf)
+        add_address(conf, lineage)
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
+    # PySpark would write each error as a line of JSON, unmasked, before whoever caught it says what it means.
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return spark
 
 

@@ -4,6 +4,7 @@ The listener and its settings: https://openlineage.io/docs/integrations/spark/. 
 pipeline file asks for it.
 """
 
+import base64
 import os
 import shlex
 from collections.abc import Mapping
@@ -12,11 +13,17 @@ from pathlib import Path
 
 from pyspark import SparkConf
 
+from textclf.config.credentials import userinfo
 from textclf.errors import TextclfError
 from textclf.session.jars import jar_folder, resolve_into
 
 COORDINATES = "io.openlineage:openlineage-spark_2.13:1.53.0"
 LISTENER = "io.openlineage.spark.agent.OpenLineageSparkListener"
+REDACTION = "spark.redaction.regex"
+_DEFAULT_REDACTION = "(?i)secret|password|token|access[.]?key"
+"""Spark's own, see https://spark.apache.org/docs/latest/configuration.html."""
+_TRANSPORT = r"(?i:openlineage\.transport\.(?!(?:type|location|endpoint|compression)$))"
+"""The URL, whose parameters may be keys, the headers and what else of the transport may let someone in."""
 
 
 class LineageError(TextclfError):
@@ -32,12 +39,18 @@ class Collector:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Spark's settings for the listener."""
-        return {
-            "spark.openlineage.transport.type": "http",
-            "spark.openlineage.transport.url": self.url,
-            "spark.openlineage.namespace": self.namespace,
-        }
+        """Spark's settings for the listener that anyone may see."""
+        return {"spark.openlineage.transport.type": "http", "spark.openlineage.namespace": self.namespace}
+
+    @property
+    def address(self) -> Mapping[str, str]:
+        """Those that may let someone in; user and password go into a header, where a server looks for them."""
+        url, user, password = userinfo(self.url)
+        found = {"spark.openlineage.transport.url": url}
+        if user or password:
+            basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+            found["spark.openlineage.transport.headers.Authorization"] = f"Basic {basic}"
+        return found
 
 
 def lineage_jars() -> list[Path]:
@@ -57,12 +70,15 @@ def lineage_jars() -> list[Path]:
 def add_lineage(conf: SparkConf, collector: Collector) -> None:
     """Have Spark's listener tell the collector; settings that are there already stay.
 
+    The collector's address follows with ``add_address``.
+
     Raises:
         JarsError: The jar cannot be had.
         LineageError: Java runs already, without the jar.
     """
     for key, value in collector.settings.items():
         conf.setIfMissing(key, value)
+    redact(conf)
     listeners = conf.get("spark.extraListeners", "") or ""
     if LISTENER not in listeners:
         conf.set("spark.extraListeners", ",".join(filter(None, [listeners, LISTENER])))
@@ -81,3 +97,16 @@ def add_lineage(conf: SparkConf, collector: Collector) -> None:
     if given := shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
         # An option there goes before a setting, and the last one of several counts.
         os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*given[:-1], "--jars", joined, given[-1]])
+
+
+def add_address(conf: SparkConf, collector: Collector) -> None:
+    """Add what may let someone in, when Java runs: settings from before are on its command line, for all to see."""
+    for key, value in collector.address.items():
+        conf.setIfMissing(key, value)
+
+
+def redact(conf: SparkConf) -> None:
+    """Have Spark hide the transport's settings in its web page and event log, beside what it hides anyway."""
+    given = conf.get(REDACTION, "") or _DEFAULT_REDACTION
+    if _TRANSPORT not in given:
+        conf.set(REDACTION, f"{given}|{_TRANSPORT}")

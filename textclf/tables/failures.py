@@ -5,6 +5,8 @@ import re
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 
+from textclf.config import first_line, masked
+
 READ_FAILURES = (PySparkException, Py4JJavaError)
 """What Spark raises when reading fails: the second where PySpark does not translate the first."""
 
@@ -18,15 +20,15 @@ _LONGEST = 300  # characters of Spark's words in an error
 
 def unreadable(error: Exception) -> str | None:
     """Spark's sentence about the files, None where the error is about something else."""
-    found = _ABOUT_FILES.search(str(error))
+    found = _ABOUT_FILES.search(masked(str(error)))
     if found:
         return found[0][:_LONGEST]
-    return str(error).partition("\n")[0][:_LONGEST] if isinstance(error, AnalysisException) else None
+    return first_line(error, _LONGEST) if isinstance(error, AnalysisException) else None
 
 
 def failed_reading(error: Exception) -> str | None:
     """Spark's sentence about files that failed it while it wrote their rows; None where the table is what failed."""
-    found = _WHILE_READING.search(str(error))
+    found = _WHILE_READING.search(masked(str(error)))
     return found[0][:_LONGEST] if found else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from textclf.config import masked
+from textclf.config import written_forms
 from textclf.tables.audit import Figures
 from textclf.tables.gate import Baseline
 from textclf.tables.lock import Locks
@@ -61,7 +61,7 @@ def publications(
     if not place.exists(spark):
         return []
     published = (F.col("job") == "score_table") & (F.col("status") == status)
-    here = F.get_json_object("gate", "$.output") == F.lit(masked(output))
+    here = F.get_json_object("gate", "$.output").isin(written_forms(output))
     newest = place.read(spark).where(published & here).orderBy(F.desc("ended_at")).limit(_RUNS)
     columns = ("run_id", "ended_at", "gate", "details", "models", "input", "input_version")
     return [_publication(row) for row in newest.select(*columns).collect()]

@@ -3,16 +3,17 @@
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
-from textclf.config import masked
+from textclf.tables.masked_fields import masked_record
 from textclf.tables.retry import retried
 from textclf.tables.schemas import RUNS
 from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Warehouse
+from textclf.terminal import json_text
 from textclf.version import code_version
 
 
@@ -67,19 +68,31 @@ class RunRecord:
         """Note how the run ended, and when."""
         self.status, self.error, self.ended_at = status, error, datetime.now(UTC)
 
-    def to_json(self) -> str:
-        """The record as one line of JSON; fields without a value are left out."""
-        values = masked(asdict(self)) | {"seconds": self.seconds}
-        kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
-        return json.dumps(kept, default=datetime.isoformat, ensure_ascii=False)
+    def to_json(self, stream: TextIO | None = None) -> str:
+        """The record as one line of JSON; fields without a value are left out, places and free text are masked.
 
-    def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
-        """Add the record to the ``runs`` table; values that the environment gave are masked, as in ``to_json``."""
-        values = masked(asdict(self))
+        Args:
+            stream: Where it will be written, in whatever encoding that has.
+        """
+        values = masked_record(asdict(self)) | {"seconds": self.seconds}
+        kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
+        return json_text({name: _plain(value) for name, value in kept.items()}, stream=stream)
+
+    def row(self) -> dict[str, Any]:
+        """The record as ``runs`` has it: places and free text are masked as in ``to_json``, names are what they are."""
+        values = masked_record(asdict(self))
         details = values["details"] | {name: values[name] for name in ("tables", "code_version")}
         values["gate"] = None if self.gate is None else json.dumps(values["gate"], ensure_ascii=False)
         values["details"] = json.dumps(details, default=str, ensure_ascii=False)
+        return {name: values[name] for name in RUNS.columns}
+
+    def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        """Add the record to the ``runs`` table."""
+        row = tuple(self.row().values())
         place = warehouse.location(RUNS.name)
-        row = tuple(values[name] for name in RUNS.columns)
         place.ensure(spark, RUNS)
         retried(lambda: append_rows(spark, place, RUNS, [row]))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

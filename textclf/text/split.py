@@ -143,6 +143,18 @@ def plan_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
         InputError: One of ``names`` has no rows, a source has too few rows for both sides, or a record number occurs
             twice in a file.
     """
+    splits = find_splits(corpus, split, names)
+    for source, made in splits.items():
+        check_split(source, made)
+    return splits
+
+
+def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> dict[str, SourceSplit]:
+    """As ``plan_splits``, but sources with too few rows for both sides are among them; see ``check_split``.
+
+    Raises:
+        InputError: One of ``names`` has no rows, or a record number occurs twice in a file.
+    """
     found = corpus.groupBy("source", "file").agg(F.count("*").alias("rows"), F.max("position").alias("last")).collect()
     files = sorted((row["source"], row["file"], row["rows"], row["last"]) for row in found)
     _check_present(names, {source for source, *_ in files})
@@ -162,8 +174,6 @@ def plan_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
     if split.method == "hash":
         tested = _count_tested(corpus, splits)
         splits = {source: replace(made, test_rows=tested[source]) for source, made in splits.items()}
-    for source, made in splits.items():
-        _check(source, made)
     return splits
 
 
@@ -238,7 +248,12 @@ def _check_present(names: Sequence[str], present: set[str]) -> None:
         )
 
 
-def _check(source: str, split: SourceSplit) -> None:
+def check_split(source: str, split: SourceSplit) -> None:
+    """Refuse a split that leaves no row to one of its sides.
+
+    Raises:
+        InputError: There are no training rows or no test rows.
+    """
     if split.test_rows < 1 or split.training_rows < 1:
         raise InputError(
             f"Source {source} has too few rows to split.",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.text.build import corpus_of
 from textclf.text.split import SourceSplit, assign_rows, plan_splits
+
+_NAMED = 20  # labels that a warning names
+_DIGESTED = ("file", "label", "position", "source", "text")
+"""Columns of ``corpus`` that its digest is made of, in this order; a column that comes later is not one of them."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,24 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A source's rows in the split's order, its labels, and the digest of its slice of the corpus."""
+    """A source's rows in the split's order, its labels, and the digest of its slice of the corpus.
+
+    Attributes:
+        unseen: Labels that test rows have and no training row, each with its rows: the model cannot answer them.
+    """
 
     labels: list[str]
     train: Rows
     test: Rows
     corpus_digest: str
+    unseen: dict[str, int] = field(default_factory=dict)
 
 
 def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
     """Read a source's rows from ``corpus``.
 
     Labels are those of the training rows, in the order of the pipeline file, else sorted: a model cannot learn
-    a label that it never sees.
+    a label that it never sees. Test rows of other labels stay, and count as wrong.
 
     Raises:
         InputError: No rows, or training rows of fewer than two labels.
@@ -51,15 +60,15 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     corpus = corpus_of(spark, warehouse, [source.name])
     splits = plan_splits(corpus, pipeline.split, [source.name])
     rows = corpus.select("file", "position", "text", "label").toArrow()
-    labels, train, test = arrange(rows, splits, source)
-    return Dataset(labels, train, test, corpus_digest(corpus))
+    return arrange(rows, splits, source, corpus_digest(corpus))
 
 
-def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source) -> tuple[list[str], Rows, Rows]:
+def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, digest: str) -> Dataset:
     """Labels, training rows and test rows of a source's rows of ``corpus``, in the split's order.
 
     Args:
         rows: Columns file, position, text and label.
+        digest: Of these rows.
 
     Raises:
         InputError: Training rows of fewer than two labels.
@@ -77,7 +86,27 @@ def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source) -
             fix="check the label column of the source, and corpus_rejects",
         )
     train, test = (_side(rows, side, order, labels) for side in (~is_test, is_test))
-    return labels, train, test
+    counted = pc.value_counts(rows["label"].filter(pa.array(is_test))).to_pylist()
+    unseen = {each["values"]: each["counts"] for each in counted if each["values"] not in seen}
+    return Dataset(labels, train, test, digest, dict(sorted(unseen.items())))
+
+
+def unseen_warning(source: str, unseen: Mapping[str, int], test_rows: int) -> str:
+    """What to say of labels that only test rows have; empty where there are none.
+
+    Example:
+        >>> unseen_warning("yelp", {"mixed": 2}, 10)
+        'yelp: 2 of 10 test rows have labels that no training row has, and count as wrong: mixed (2)'
+    """
+    if not unseen:
+        return ""
+    shown = [(label if label.isprintable() else repr(label), rows) for label, rows in unseen.items()]
+    named = ", ".join(f"{label} ({rows})" for label, rows in shown[:_NAMED])
+    more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
+    return (
+        f"{source}: {sum(unseen.values())} of {test_rows} test rows have labels that no training row has, "
+        f"and count as wrong: {named}{more}"
+    )
 
 
 def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
@@ -101,7 +130,7 @@ def corpus_digests(corpus: DataFrame) -> dict[str, str]:
     SHA-256 of their number with the sum and the exclusive or of each row's 64-bit xxHash: it tells corpora
     apart, and does not guard against somebody who builds a collision.
     """
-    row = F.xxhash64(*sorted(corpus.columns))
+    row = F.xxhash64(*_DIGESTED)
     figures = F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)
     found = corpus.groupBy("source").agg(*figures).collect()
     return {source: hashlib.sha256(repr(tuple(map(str, sums))).encode()).hexdigest() for source, *sums in found}

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.config import Pipeline, Source
+from textclf.errors import InputError
 from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.tables import Warehouse
@@ -21,11 +24,12 @@ from textclf.text.build import load_vocabulary
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
-from textclf.training.data import Rows, load_dataset
+from textclf.training.data import Rows, load_dataset, unseen_warning
 from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
 from textclf.training.network import use_keras_backend
 from textclf.training.settings import check_patience, separate, used_by
+from textclf.training.words import check_words
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
 GOLDEN_ROWS = 32
@@ -71,12 +75,14 @@ def train_model(
 
     Raises:
         UsageError: No such architecture, hyperparameter or setting, or one that does not fit the texts.
-        InputError: No corpus or vocabulary of the source, or too few labels.
+        InputError: No corpus or vocabulary of the source, too few labels, no text with a word, or a fit that
+            diverged.
     """
     made = architecture(architecture_name)
     hyperparameters, settings = separate(pipeline, made, overrides)
     check_patience(settings)
     dataset = load_dataset(spark, warehouse, pipeline, source)
+    check_words(dataset.train.texts, made.tokenizer, f"Source {source.name}")
     text = pipeline.text
     encoder = encoder_of(
         made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(spark, warehouse, source.name)
@@ -84,13 +90,17 @@ def train_model(
     candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, candidate.shape)
     say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
+    if warning := unseen_warning(source.name, dataset.unseen, len(dataset.test)):
+        say(warning, "warning", source=source.name)
     use_keras_backend(pipeline.train.keras_backend)
     fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
-    evaluation = evaluate(fitted.predict(dataset.test.texts), dataset.test.labels, dataset.labels)
+    scores = fitted.predict(dataset.test.texts)
+    check_finite(fitted, scores, source.name)
+    evaluation = evaluate(scores, dataset.test.labels, dataset.labels)
     store = ModelStore(warehouse.models)
     origin = Origin(
         source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
-        dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()],
+        dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()], dataset.unseen,
     )  # fmt: skip
     artifact = store.save(pack_model(origin, candidate, fitted, evaluation))
     if promote or store.champion(source.name) is None:
@@ -137,6 +147,7 @@ class Origin:
 
     Attributes:
         texts: Those of the golden scores.
+        unseen: Labels that only test rows have, each with its rows.
         search: The search that chose the model; None for a model that was trained on its own.
     """
 
@@ -147,14 +158,43 @@ class Origin:
     split: dict[str, Any]
     corpus_digest: str
     texts: list[str]
+    unseen: Mapping[str, int] = field(default_factory=dict)
     search: dict[str, Any] | None = None
 
 
+def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
+    """Refuse a fit that gives no numbers: such a model answers every text with its first label.
+
+    Args:
+        scores: What it gives for some texts.
+        name: Of the model, for the message.
+
+    Raises:
+        InputError: A weight or a score is infinite or not a number; finite weights may overflow too.
+    """
+    broken = [tensor for tensor, values in fitted.weights.items() if not np.isfinite(values).all()]
+    wrong = int(np.sum(~np.isfinite(scores).all(axis=1)))
+    if broken or wrong:
+        raise InputError(
+            f"The fit of {name} has diverged; nothing was saved.",
+            received=f"weights that are no numbers in {', '.join(broken)}"
+            if broken
+            else f"{wrong} scores that are none",
+            expected="finite weights and scores",
+            fix="set a smaller learning_rate, or fewer epochs",
+        )
+
+
 def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
-    """A fitted model as an artifact; without an evaluation it has no metrics."""
+    """A fitted model as an artifact; without an evaluation it has no metrics.
+
+    Raises:
+        InputError: The fit has diverged.
+    """
     encoder = candidate.encoder
     training = candidate.settings.model_dump(include=used_by(candidate.architecture))
     training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
+    training |= {"unseen_labels": dict(origin.unseen)} if origin.unseen else {}
     training |= {} if origin.search is None else {"search": origin.search}
     manifest = Manifest(
         name=origin.name,
@@ -169,5 +209,7 @@ def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Ev
         corpus_digest=origin.corpus_digest,
         packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},
     )
-    golden = Golden(origin.texts, fitted.predict(pa.array(origin.texts, pa.string())).tolist())
+    scores = fitted.predict(pa.array(origin.texts, pa.string()))
+    check_finite(fitted, scores, origin.name)
+    golden = Golden(origin.texts, scores.tolist())
     return Artifact.pack(manifest, fitted.weights, encoder.vocabulary, golden)

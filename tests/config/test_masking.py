@@ -1,0 +1,216 @@
+"""What is masked, in whatever form it comes, and what addresses show."""
+
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.environments import environment
+from textclf.config import config_digest, first_line, masked, opened, parse_pipeline, unmasked, written_forms
+from textclf.config.credentials import credentials, userinfo, without_credentials
+from textclf.config.load import literal
+from textclf.errors import ConfigError
+
+AWKWARD = [
+    'quote\'s "both" kinds',
+    "back\\slash\\n",
+    "line\nfeed and more",
+    "pa#ss/wo?rd&x=1",
+    "a.*b[c](d)+",
+    "größe-geheim",
+    "</script>&amp;",
+    "${TOKEN}",
+    "\x1b[2Jsecret",
+    "tab\tand\0nul",
+    "100000",
+    "%2Fencoded%2F",
+]
+FORMS = [
+    str,
+    repr,
+    ascii,
+    json.dumps,
+    quote,
+    quote_plus,
+    html.escape,
+    lambda value: quote(value, safe=""),
+    lambda value: json.dumps(value, ensure_ascii=False),
+    lambda value: repr([value, "'", '"']),
+    lambda value: json.dumps({"said": repr(value)}),
+    lambda value: repr(f"both \" and ' {value}"),
+]
+
+
+@pytest.mark.parametrize("secret", AWKWARD)
+def test_a_secret_is_masked_in_every_form_that_errors_give_it(secret: str) -> None:
+    with environment({"PASSWORD": secret}):
+        for form in FORMS:
+            said = form(secret)
+            assert "${PASSWORD}" in masked(f"cannot connect: {said}"), said
+            left = masked(said).replace("${PASSWORD}", "")
+            assert secret not in left
+            assert (
+                not left.strip("'\"[]{}:, \\")
+                .removeprefix("said")
+                .strip("'\"[]{}:, \\")
+                .removeprefix("both")
+                .strip("\"'\\ and,")
+            ), (said, left)
+
+
+@given(st.lists(st.text(min_size=6, max_size=12) | st.sampled_from(AWKWARD), min_size=1, max_size=4, unique=True))
+def test_places_come_back_for_every_environment(secrets: list[str]) -> None:
+    values = {f"V{number}": secret for number, secret in enumerate(secrets)}
+    place = "/lake/" + "/".join(secrets)
+    with environment(values):
+        written = masked(place)
+        assert masked(written) == written
+        assert written in written_forms(place)
+        assert opened(written, [place, "/other"]) == place
+        if not any(name in secret or "://" in secret for name in ("${", "=") for secret in secrets):
+            assert unmasked(written) == place
+
+
+def test_a_value_that_is_part_of_another_leaves_nothing_of_it() -> None:
+    with environment({"A": "secret", "B": "secret-and-more", "SECRETARY": "SECRET"}):
+        assert masked("x secret-and-more secret ${SECRETARY}") == "x ${B} ${A} ${SECRETARY}"
+    with environment({"TEAM": "abcdef", "B": "${TEAM}-hunter2"}):
+        assert masked("x ${TEAM}-hunter2 abcdef") == "x ${B} ${TEAM}"
+
+
+def test_keys_and_figures_are_not_masked() -> None:
+    with environment({"KEY": "accuracy", "N": "100000"}):
+        assert masked({"accuracy": 100000, "why": "accuracy"}) == {"accuracy": 100000, "why": "${KEY}"}
+
+
+def test_an_error_is_masked_before_it_is_cut() -> None:
+    secret = "first part\nsecond part of a secret"
+    with environment({"S": secret}):
+        assert first_line(ValueError(f"no: {secret}"), 12) == "no: ${S}"
+        assert first_line(ValueError("x" * 290 + secret), 300, named=False).endswith("x${S}")
+
+
+PASSWORDS = ["secret", "pa#ss", "pa/ss", "p@ss@w", "p?a=b", "pa:ss", "12/34", "a", "s%2Fb", "/x", "p@a/b", "k+y/z="]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("scheme", ["https", "postgresql", "mysql+pymysql", "s3a", "jdbc:postgresql", "amqp"])
+def test_an_address_shows_neither_user_nor_password(scheme: str, password: str) -> None:
+    place = f"{scheme}://ana:{password}@db.example:5432/x"
+    assert without_credentials(place) == f"{scheme}://db.example:5432/x"
+    assert without_credentials(f"cannot open '{place}', said ana") == (
+        f"cannot open '{scheme}://db.example:5432/x', said ana"
+    )
+    assert password in credentials(place)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://h/x?password=hun&y=1", "https://h/x?password=***&y=1"),
+        ("https://h/x?y=1&token=a#b", "https://h/x?y=1&token=***"),
+        ("https://acc.blob.example/c?sv=2&sig=ab%2Fc", "https://acc.blob.example/c?sv=2&sig=***"),
+        ("s3a://b/k?X-Amz-Credential=A/b&X-Amz-Signature=12", "s3a://b/k?X-Amz-Credential=***&X-Amz-Signature=***"),
+        ("https://h/x?api_key=1&API-KEY=2&apikey=3", "https://h/x?api_key=***&API-KEY=***&apikey=***"),
+        ("jdbc:sqlserver://h;user=u;password=p;x=1", "jdbc:sqlserver://h;user=u;password=***;x=1"),
+        ("jdbc:oracle:thin:scott/tiger@h:1", "jdbc:oracle:thin:@h:1"),
+        ("DefaultEndpointsProtocol=https;AccountKey=ab+/=;x=1", "DefaultEndpointsProtocol=https;AccountKey=***;x=1"),
+        ("{'Authorization': 'Bearer abc.def'}", "{'Authorization': 'Bearer ***'}"),
+        ("https://token-as-user@host/x", "https://host/x"),
+    ],
+)
+def test_keys_and_tokens_of_addresses_are_not_shown(given: str, shown: str) -> None:
+    assert without_credentials(given) == shown
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "sqlite:////srv/ml@flow.db",
+        "abfss://container@account.dfs.example/x",
+        "wasbs://c@a.blob.example",
+        "s3a://b/p@th",
+        "http://localhost:5000/a@b",
+        "hdfs://namenode:8020/user/a@b",
+        "/data/a@b:c",
+        "https://h:8080/x?max=1&name=token",
+        "file:///C:/a@b",
+        "http://[::1]:80/a@b",
+        "num_tokens=100000, ana@example.org",
+        "https://h/x?keyword=1",
+    ],
+)
+def test_an_address_without_credentials_stays_as_it_is(place: str) -> None:
+    assert without_credentials(place) == place
+
+
+def test_servers_are_asked_with_the_credentials_apart() -> None:
+    assert userinfo("https://ana:p%40ss@host:9091/a@b") == ("https://host:9091/a@b", "ana", "p@ss")
+    assert userinfo("https://ana:pa/ss@host") == ("https://host", "ana", "pa/ss")
+    assert userinfo("https://host/x") == ("https://host/x", "", "")
+
+
+GOOD = 'warehouse = "w"\n[[sources]]\nname = "yelp"\npath = "p"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
+
+
+@pytest.mark.parametrize("secret", [*AWKWARD, "x" * 200 + "end-of-secret", "ab"])
+def test_errors_of_the_pipeline_file_show_the_name_and_nothing_of_the_value(secret: str) -> None:
+    places = [
+        '[score]\nbackend = "${SECRET}"',
+        '[lineage]\nurl = "ftp ${SECRET}"',
+        '[metrics]\npushgateway = "${SECRET}"',
+        '[search]\narchitectures = ["${SECRET}", 1]',
+        '[lineage]\nurl = "http:/u:${SECRET}@h"',
+    ]
+    with environment({}):
+        for place in places:
+            with pytest.raises(ConfigError) as caught:
+                parse_pipeline(f"{GOOD}{place}\n", {"SECRET": secret})
+            said = str(caught.value)
+            assert "${SECRET}" in said or "received 1" in said or "'***" in said, said
+            for form in (secret, repr(secret)[1:-1], secret[:50] if len(secret) > 50 else secret):
+                assert len(form) < 6 or form == "${TOKEN}" or form not in said, said
+
+
+def test_a_password_that_stands_in_the_file_is_masked_alone_and_in_its_address() -> None:
+    with environment({}):
+        parse_pipeline(f'{GOOD}[mlflow]\ntracking_uri = "https://ana:my password@ml.example"\n', {})
+        assert masked("https://ana:my password@ml.example refused 'my password'") == "https://ml.example refused '***'"
+
+
+@given(st.text(alphabet="${}AB_1x\\", max_size=12) | st.text(st.characters(codec="utf-8"), max_size=20))
+def test_a_literal_is_the_text_itself(text: str) -> None:
+    quoted = json.dumps(literal(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+    with environment({}):
+        found = parse_pipeline(f"{GOOD}[score]\ntext = {quoted}\n", {"A": "alpha", "B": "beta"})
+    assert found.score.text == text
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("$${A}", "$alpha"),
+        ("$$", "$$"),
+        ("$A ${}", "$A ${}"),
+        ("${$}{A}", "${A}"),
+        ("${$}${A}", "$alpha"),
+        ("$${$}{A}", "$${A}"),
+    ],
+)
+def test_dollars_keep_their_meaning(written: str, meant: str) -> None:
+    with environment({}):
+        assert parse_pipeline(f'{GOOD}[score]\ntext = "{written}"\n', {"A": "alpha"}).score.text == meant
+
+
+def test_the_digest_of_a_file_says_nothing_of_its_secrets() -> None:
+    file = f'{GOOD}[lineage]\nurl = "https://u:${{P}}@${{HOST}}"\n[mlflow]\ntracking_uri = "https://h?token=%s"\n'
+    digests = set()
+    for secret, token in (("hunter2", "a"), ("12", "b"), ("correct horse", "cc")):
+        with environment({}):
+            digests.add(config_digest(parse_pipeline(file % token, {"P": secret, "HOST": f"host-{secret}"[:6]})))
+    with environment({}):
+        other = config_digest(parse_pipeline(file.replace('"p"', '"q"') % "a", {"P": "hunter2", "HOST": "host-h"}))
+    assert len(digests | {other}) == 2

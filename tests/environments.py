@@ -1,0 +1,25 @@
+"""What the process has been told to mask, for the time of a test."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from textclf.config import masking
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Within it these variables, and no others, have come into a pipeline file."""
+    stores = (masking._KNOWN, masking._FORMS)
+    before = [dict(store) for store in stores]
+    masking._PATTERN.clear()
+    for store in stores:
+        store.clear()
+    try:
+        for name, value in values.items():
+            masking.remember(name, value)
+        yield
+    finally:
+        masking._PATTERN.clear()
+        for store, kept in zip(stores, before, strict=True):
+            store.clear()
+            store.update(kept)

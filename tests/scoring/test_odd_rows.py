@@ -1,0 +1,182 @@
+"""Any mix of ids, sources, days and texts ends in results or rejects with exact counts, twice the same."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, StringType, TimestampType
+
+from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
+from tests.scoring.tables import REFUSED_IDS, Table, check, every_odd_value, tables
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline
+from textclf.errors import InputError
+from textclf.scoring.iso_days import strict_day, unchecked_day
+from textclf.scoring.source_names import ESCAPED, bad_source
+
+MakePipeline = Callable[[str], Pipeline]
+GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
+
+
+def test_every_odd_value_has_its_reason_where_workers_write_the_files(spark: SparkSession, tmp_path: Path) -> None:
+    reasons = check(spark, tmp_path, every_odd_value("bigint", "string"))
+    assert reasons.keys() == {
+        *("", "bad_date", "bad_source", "no_model", "null_id", "null_text", "oversized_text", "undecodable_bytes")
+    }
+
+
+def test_every_odd_value_and_type_of_ids_goes_through_the_jvm(spark: SparkSession, tmp_path: Path) -> None:
+    check(spark, tmp_path, every_odd_value("everything", "timestamp"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("id_type", ["date", "timestamp", "string collate UTF8_LCASE", "void", "variant"])
+def test_every_odd_value_goes_with_ids_of_each_kind(spark: SparkSession, tmp_path: Path, id_type: str) -> None:
+    check(spark, tmp_path, every_odd_value(id_type, "date"))
+
+
+@pytest.mark.long
+def test_copied_scores_change_no_reason(spark: SparkSession, tmp_path: Path) -> None:
+    check(spark, tmp_path, every_odd_value("string", "string", changed_only=True))
+
+
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(drawn=tables())
+def test_any_table_ends_in_results_and_rejects(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, drawn: Table
+) -> None:
+    check(spark, tmp_path_factory.mktemp("drawn"), drawn)
+
+
+@pytest.mark.parametrize("kind", REFUSED_IDS)
+def test_ids_that_no_delta_table_holds_are_refused_before_work_begins(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, kind: str
+) -> None:
+    frame = spark.range(2).select(F.col("id").alias("n")).select(F.expr(REFUSED_IDS[kind]).alias("id"), F.lit("good"))
+    frame.toDF("id", "text").createOrReplaceTempView("ids_to_refuse")
+    with pytest.raises(InputError) as error:
+        score(spark, make_pipeline(ONE_MODEL), "ids_to_refuse", day=DAY)
+    assert "The ids of the input have a type that a Delta table cannot hold." in str(error.value)
+    assert not (tmp_path / "warehouse/_staging").exists()
+
+
+@pytest.mark.parametrize(("kind", "how"), [("map(n, n)", "unique_ids"), ("parse_json(cast(n AS string))", "since")])
+def test_ids_that_cannot_be_compared_are_refused_where_they_must_be(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, kind: str, how: str
+) -> None:
+    path = str(tmp_path / "input")
+    frame = spark.range(2).select(F.col("id").alias("n")).select(F.expr(kind).alias("id"), F.lit("good").alias("text"))
+    frame.write.parquet(path)
+    pipeline = make_pipeline(ONE_MODEL + "[gate]\nunique_ids = true\n" * (how == "unique_ids"))
+    with pytest.raises(InputError, match=f"values cannot be compared(.|\n)*with {how}"):
+        score(spark, pipeline, path, day=DAY, since=0 if how == "since" else None)
+
+
+def test_the_characters_that_make_a_folders_name_longer_are_those_of_spark(spark: SparkSession) -> None:
+    escape: Any = spark._jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils  # type: ignore[union-attr]
+    assert [each for each in map(chr, range(1, 0x180)) if escape.escapePathName(each) != each] == sorted(ESCAPED)
+    names = [
+        each * count for each in ("a", "/", "é", "😀", "%é") for count in (1, 62, 63, 82, 83, 84, 124, 125, 248, 249)
+    ]
+    rows = spark.createDataFrame([(name,) for name in names], "source string")
+    found = {
+        row["source"]: row["bad"] for row in rows.select("source", bad_source(F.col("source")).alias("bad")).collect()
+    }
+    for name in names:
+        assert found[name] == (len(escape.getPartitionPathString("source", name).encode()) > 255), name
+
+
+def _plan(frame: DataFrame) -> str:
+    return str(frame._jdf.queryExecution().executedPlan())
+
+
+def test_days_of_dates_are_looked_for_in_the_files_alone(spark: SparkSession, tmp_path: Path) -> None:
+    spark.range(4).selectExpr("id", "date_add(date'2026-01-30', cast(id AS int)) AS ds").write.parquet(
+        str(tmp_path / "t")
+    )
+    rows = spark.read.parquet(str(tmp_path / "t"))
+    found = rows.where(unchecked_day(F.col("ds"), DateType()) == F.lit(DAY))
+    assert "PushedFilters: [IsNotNull(ds), EqualTo(ds,2026-01-31)]" in _plan(found)
+    assert found.count() == 1
+
+
+def test_the_day_of_a_timestamp_is_that_of_the_sessions_zone_and_the_day_of_a_text_its_first_ten_letters(
+    spark: SparkSession,
+) -> None:
+    one = spark.sql("SELECT timestamp'2026-01-05T23:30:00Z' AS at, '2026-01-05T23:30:00Z' AS text")
+    columns = [strict_day(F.col("at"), TimestampType()), strict_day(F.col("text"), StringType())]
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    assert zone == "UTC"
+    try:
+        spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+        found = [str(day) for day in one.select(*columns).collect()[0]]
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
+    assert found == ["2026-01-06", "2026-01-05"]
+
+
+def test_a_char_column_of_days_may_be_filled_up_with_blanks(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore
+) -> None:
+    spark.sql("CREATE TABLE padded_days (id bigint, text string, source string, ds char(12)) USING parquet")
+    try:
+        spark.sql("INSERT INTO padded_days VALUES (1, 'good', 'yelp', '2026-01-31'), (2, 'good', 'yelp', 'junk')")
+        run = score(spark, make_pipeline(ROUTED + GATE), "padded_days")
+    finally:
+        spark.sql("DROP TABLE padded_days")
+    assert (run.scored_rows, run.details["rejects"]) == (1, {"bad_date": 1})
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_run_with_too_many_sources_is_refused_before_files_are_written(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, packs: bool
+) -> None:
+    path = str(tmp_path / "users")
+    ids = spark.range(3000).selectExpr("id", "'good' AS text", "concat('user', id) AS source", f"date'{DAY}' AS ds")
+    ids.repartition(2).write.parquet(path)
+    pipeline = make_pipeline(ROUTED.replace("[score]", "[score]\nmax_sources = 20") + GATE)
+    with pytest.raises(InputError) as error:
+        score(spark, pipeline, path, changed_only=not packs)
+    assert "its column of sources is probably another one" in str(error.value)
+    assert "source = 'source' with" in str(error.value)
+    assert "'user1" in str(error.value)
+    assert "at most 20 sources (max_sources under [score])" in str(error.value)
+    assert not (tmp_path / "warehouse/results").exists()
+    assert not list((tmp_path / "warehouse").glob("_staging/*"))
+
+
+def test_sources_of_all_tasks_together_are_counted_too(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "shops")
+    rows = spark.range(0, 40, 1, 4).selectExpr(
+        "id", "'good' AS text", "concat('shop', id) AS source", f"date'{DAY}' AS ds"
+    )
+    rows.write.parquet(path)
+    spec = ROUTED + GATE
+    with pytest.raises(InputError, match="with 40 sources, such as 'shop0', 'shop1', 'shop10'"):
+        score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 39")), path)
+    run = score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 40")), path)
+    assert run.details["rejects"] == {"no_model": 40}
+    # One model for all rows: sources are slices, and counted as such.
+    with pytest.raises(InputError, match=r"with (40|41) sources"):
+        score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 39")), path, model="yelp")
+
+
+def test_days_of_the_first_and_last_year_are_days(
+    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
+) -> None:
+    pipeline = make_pipeline(ROUTED + GATE)
+    path = write([(1, "good", "yelp", "0005-03-01"), (2, "good", "yelp", "9999-12-31")],
+                 "id long, text string, source string, ds string")  # fmt: skip
+    for day, number in ((date(5, 3, 1), 1), (date(9999, 12, 31), 2)):
+        run = score(spark, pipeline, path, day=day)
+        assert (run.input_rows, run.scored_rows) == (1, 1)
+        assert values(table(spark, pipeline).where(f"id = {number}").selectExpr("cast(ds AS string)"), "ds") == [
+            (day.isoformat(),)
+        ]

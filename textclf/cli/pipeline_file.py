@@ -1,0 +1,204 @@
+"""A commented pipeline file for sources that were looked at.
+
+Names, labels and paths of unknown origin go into it: values through a TOML writer and without variables, comments
+through one function, so that nothing of them is a key, a section or the value of an environment variable.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from tomlkit.items import Item, Table
+
+from textclf.cli.output import cell
+from textclf.config.load import literal
+from textclf.errors import InputError
+from textclf.terminal import toml_text, visible
+
+if TYPE_CHECKING:
+    from textclf.cli.look import Look
+    from textclf.cli.tables import Scorable
+
+_LARGE = 1_000_000  # rows from which the split goes by digests, which need no count
+_UNEQUAL = 4  # times that the most frequent label may outnumber the rarest before rows are weighed
+
+
+@dataclass(frozen=True)
+class Named:
+    """A source as the pipeline file will have it."""
+
+    name: str
+    path: str
+    look: "Look"
+
+
+def pipeline_text(sources: Sequence[Named], left_out: Mapping[str, str], warehouse: str, score: str | None) -> str:
+    """The pipeline file, commented.
+
+    Args:
+        left_out: Files that are no source, with the reason.
+        score: The table to score, None for the corpus.
+
+    Raises:
+        InputError: The table to score cannot be used, or a name is no text.
+    """
+    made = tomlkit.document()
+    _comment(made, "Written by `textclf init` from a look at the data; README.md lists every key.")
+    _add(made, "warehouse", warehouse, "folder or URL of tables and models")
+    made.add(tomlkit.nl())
+    if left_out:
+        _comment(made, "Left out, because no labelled texts were found in them:")
+        for path, reason in left_out.items():
+            _comment(made, f"{path}: {reason}")
+        made.add(tomlkit.nl())
+    tables = tomlkit.aot()
+    for source in sources:
+        tables.append(_source(source))
+    made.add("sources", tables)
+    sections = {"text": _text(sources), "split": _split(sources), "train": _train(sources), "search": _search()}
+    for name, section in sections.items():
+        if section is not None:
+            made.add(name, section)
+    made.add("score", _corpus(warehouse) if score is None else _score(sources, score))
+    # One blank line between sections, whichever of the writer's and ours come together.
+    return re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(made)).rstrip("\n") + "\n"
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is text at all: that of a file may be any bytes, and JSON has halves of characters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _source(source: Named) -> Table:
+    look, made = source.look, tomlkit.table()
+    part = "" if look.whole else "the beginning: "
+    common = ", ".join(f"{cell(label)} {count:,}" for label, count in look.labels.most_common(5))
+    more = f" and {len(look.labels) - 5} more" if len(look.labels) > 5 else ""
+    _comment(made, f"{part}{len(look.texts):,} labelled texts; labels: {common}{more}")
+    if look.refused:
+        _comment(made, f"{look.refused:,} other records, which ingest_corpus will refuse with a reason")
+    for note in look.notes:
+        _comment(made, note)
+    for key, value in {"name": source.name, "path": source.path, **look.keys}.items():
+        _add(made, key, value)
+    if look.label_set is not None:
+        _add(made, "labels", list(look.label_set), "other labels are refused")
+    return _ended(made)
+
+
+def _words(sources: Sequence[Named]) -> list[int]:
+    return sorted(len(text.split()) for source in sources for text in source.look.texts)
+
+
+def _text(sources: Sequence[Named]) -> Table:
+    words = _words(sources)
+    most = words[int(0.99 * (len(words) - 1))]
+    length = min(max(-(-most // 10) * 10, 20), 400)
+    made = tomlkit.table()
+    _add(made, "num_words", 5000, "the most frequent words are kept")
+    _add(made, "max_length", length, f"99 of 100 texts have at most {most} words; the longest has {words[-1]}")
+    return _ended(made)
+
+
+def _split(sources: Sequence[Named]) -> Table:
+    made = tomlkit.table()
+    if any(not source.look.whole for source in sources) or len(_words(sources)) > _LARGE:
+        _add(made, "method", "hash", "needs no count of the rows")
+    _add(made, "test_size", 0.25)
+    _add(made, "seed", 1000)
+    return _ended(made)
+
+
+def _train(sources: Sequence[Named]) -> Table | None:
+    unequal = [
+        source.name for source in sources
+        if max(source.look.labels.values()) > _UNEQUAL * min(source.look.labels.values())
+    ]  # fmt: skip
+    if not unequal:
+        return None
+    made = tomlkit.table()
+    _add(made, "class_weights", "balanced", f"labels of very different frequency in {', '.join(unequal)}")
+    return _ended(made)
+
+
+def _search() -> Table:
+    made, space = tomlkit.table(), tomlkit.table()
+    _add(made, "architecture", "cnn", "logistic regression is always tried as well")
+    for key, value in {"strategy": "random", "candidates": 5, "folds": 4, "epochs": 10, "batch_size": 32}.items():
+        _add(made, key, value)
+    for name, values in {"num_filters": [32, 64, 128], "kernel_size": [3, 5], "embedding_dim": [50]}.items():
+        _add(space, name, values)
+    made.add("space", _ended(space))
+    return made
+
+
+def _corpus(warehouse: str) -> Table:
+    made = tomlkit.table()
+    _comment(made, "The table to score. Until there is one, the corpus itself: each row by the champion of its source.")
+    _add(made, "input", f"{warehouse}/corpus", "or: score_table --input TABLE")
+    for key, value in {"id": "position", "text": "text", "source": "source"}.items():
+        _add(made, key, value)
+    return made
+
+
+def _score(sources: Sequence[Named], table: str) -> Table:
+    from textclf.cli.tables import look_at_input
+
+    found: Scorable = look_at_input(Path(table), [source.name for source in sources])
+    made = tomlkit.table()
+    for key, value in {"input": table, "id": found.id, "text": found.text}.items():
+        _add(made, key, value)
+    if found.source is not None:
+        _add(made, "source", found.source, "each row is scored by the champion of its source")
+    else:
+        _add(made, "model", sources[0].name, "for all rows")
+    if found.date is not None:
+        _add(made, "date", found.date)
+    return made
+
+
+def _add(made: Any, key: str, value: Any, comment: str | None = None) -> None:
+    item = _item(value)
+    if comment is not None:
+        item.comment(visible(comment))
+    made.add(key, item)
+
+
+def _comment(made: Any, text: str) -> None:
+    """A comment of one line, whatever the text holds."""
+    made.add(tomlkit.comment(visible(text)))
+
+
+def _ended(made: Table) -> Table:
+    made.add(tomlkit.nl())
+    return made
+
+
+def _item(value: Any) -> Item:
+    """A value of the pipeline file: a literal string where a pattern would need every backslash twice."""
+    if isinstance(value, list):
+        array = tomlkit.array()
+        for each in value:
+            array.append(_item(each))
+        return array
+    if not isinstance(value, str):
+        return tomlkit.item(value)
+    if not is_text(value):
+        raise InputError(
+            "A name or label is not text, and no pipeline file can hold it.",
+            received=ascii(value),
+            expected="Unicode text; half of a surrogate pair is none",
+            fix="rename it, or leave its file out",
+        )
+    text = literal(value)
+    if "\\" in text and "'" not in text and text.isprintable():
+        return tomlkit.string(text, literal=True)
+    # Marks of direction and the like are TOML as they are, and would show the file in another order.
+    return tomlkit.value(toml_text(tomlkit.item(text).as_string()))
