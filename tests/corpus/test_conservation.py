@@ -165,7 +165,7 @@ def test_the_figures_of_a_batch_add_up() -> None:
 
 def test_keys_of_the_pipeline_file_say_the_rules() -> None:
     source = source_of(
-        Rules("csv", ("label", "text"), "cp1252", quoting=True, delimiter=";", escape="\\", labels=("0",))
+        Rules("csv", ("label", "text"), encoding="cp1252", quoting=True, delimiter=";", escape="\\", labels=("0",))
     )
 
     assert (source.columns, source.encoding, source.separator) == (["label", "text"], "cp1252", ";")

@@ -37,7 +37,7 @@ def _csv_difference(data: bytes, rules: Rules, reading: Reading) -> str | None:
         return f"csv finds {len(records)} records"
     for fields, record in zip(records, reading.records, strict=True):
         if len(fields) == len(columns):
-            outcome = checked(fields[columns.index("text")], fields[columns.index("label")], rules)
+            outcome = checked(fields[columns.index(rules.text)], fields[columns.index(rules.label)], rules)
             if outcome != record[1:4]:
                 return f"csv reads {outcome} in record {record.position}"
         elif record.reason not in ("blank_record", "missing_column", "extra_column"):
@@ -50,7 +50,7 @@ def _json_difference(data: bytes, rules: Rules, reading: Reading) -> str | None:
     for line, record in zip(lines, reading.records, strict=True):
         if record.reason is None:
             value = json.loads(without_return(line).decode(rules.encoding))
-            same = isinstance(value["label"], str) and value["label"].strip() == record.label
-            if value["text"] != record.text or (isinstance(value["label"], str) and not same):
+            same = isinstance(value[rules.label], str) and value[rules.label].strip() == record.label
+            if value[rules.text] != record.text or (isinstance(value[rules.label], str) and not same):
                 return f"json reads {value} in record {record.position}"
     return None

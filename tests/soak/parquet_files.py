@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.soak.reference_reader import Reading, Record, Rules, checked, number_label
-from tests.soak.sample_files import LABELS, SampleFile, hostile_text
+from tests.soak.sample_files import LABELS, NAMES, SampleFile, hostile_text
 
 _FLOATS = (0.0, -0.0, 1.0, 2.5, 1e20, 2.0**63, float("nan"), float("inf"), 1e-320, None)
 _VALUES: dict[str, tuple[pa.DataType, tuple[Any, ...]]] = {
@@ -30,11 +30,12 @@ def parquet_files(seed: int, number: int, files: int) -> list[SampleFile]:
     limit = rng.randint(8, 120) if rng.random() < 0.3 else Rules.max_record_bytes
     labels = rng.choice((None, None, ("0", "1", "true", "positive")))
     kind = rng.choice(list(_VALUES))
-    rules = Rules("parquet", labels=labels, max_record_bytes=limit)
-    return [SampleFile("parquet", number, rules, _content(rng, kind), None) for _ in range(files)]
+    text, label = rng.choice(NAMES)
+    rules = Rules("parquet", text=text, label=label, labels=labels, max_record_bytes=limit)
+    return [SampleFile("parquet", number, rules, _content(rng, kind, rules), None) for _ in range(files)]
 
 
-def _content(rng: random.Random, kind: str) -> bytes:
+def _content(rng: random.Random, kind: str, rules: Rules) -> bytes:
     count = rng.choice((1, 2, 5, 13, 40))
     texts = [None if rng.random() < 0.05 else hostile_text(rng).encode() for _ in range(count)]
     spoilt = [text + b"\xff" if text and rng.random() < 0.03 else text for text in texts]
@@ -42,8 +43,8 @@ def _content(rng: random.Random, kind: str) -> bytes:
     table = pa.table(
         {
             "rest": pa.array([7] * count, pa.timestamp("ns")),  # a type that nobody asked for
-            "label": pa.array([rng.choice(values) for _ in range(count)], type_),
-            "text": pa.array(spoilt, pa.binary()).view(pa.string()),
+            rules.label: pa.array([rng.choice(values) for _ in range(count)], type_),
+            rules.text: pa.array(spoilt, pa.binary()).view(pa.string()),
         }
     )
     file = BytesIO()
@@ -53,9 +54,9 @@ def _content(rng: random.Random, kind: str) -> bytes:
 
 def read_parquet(data: bytes, rules: Rules) -> Reading:
     """The records of a file in the order of its rows."""
-    table = pq.read_table(BytesIO(data), columns=["text", "label"])
-    texts = table["text"].combine_chunks().view(pa.binary()).to_pylist()
-    labels = table["label"].to_pylist()
+    table = pq.read_table(BytesIO(data)).select([rules.text, rules.label])  # columns= takes a dot for a path
+    texts = table[rules.text].combine_chunks().view(pa.binary()).to_pylist()
+    labels = table[rules.label].to_pylist()
     records = [
         Record(at, *_outcome(text, label, rules), 0, text or b"")
         for at, (text, label) in enumerate(zip(texts, labels, strict=True))

@@ -21,6 +21,8 @@ class Rules:
 
     format: str
     columns: tuple[str, ...] = ("text", "label")
+    text: str = "text"
+    label: str = "label"
     encoding: str = "utf-8"
     quoting: bool = False
     delimiter: str = "\t"
@@ -208,7 +210,7 @@ def _outcome(piece: _Piece, rules: Rules, columns: tuple[str, ...]) -> Outcome:
         fields = [field.decode(rules.encoding) for field in piece.fields]
         if len(fields) != len(columns):
             return None, None, "missing_column" if len(fields) < len(columns) else "extra_column"
-        return checked(fields[columns.index("text")], fields[columns.index("label")], rules)
+        return checked(fields[columns.index(rules.text)], fields[columns.index(rules.label)], rules)
     if rules.format == "text":
         found = re.fullmatch(rules.pattern, whole)
         return (None, None, "no_match") if found is None else checked(found["text"], found["label"], rules)
@@ -223,9 +225,9 @@ def _json_outcome(whole: str, rules: Rules) -> Outcome:
     if not isinstance(value, tuple):
         return None, None, "invalid_json"
     names = [name for name, _ in value]
-    if names.count("text") > 1 or names.count("label") > 1:  # readers differ on which one counts
+    if names.count(rules.text) > 1 or names.count(rules.label) > 1:  # readers differ on which one counts
         return None, None, "invalid_json"
-    text, label = dict(value).get("text"), dict(value).get("label")
+    text, label = dict(value).get(rules.text), dict(value).get(rules.label)
     if not isinstance(text, str | None) or isinstance(label, list | tuple):
         return None, None, "invalid_json"
     number = number_label(label)

@@ -13,7 +13,26 @@ from tests.soak.reference_reader import MARK, Rules
 Row = tuple[str, str]  # text, label
 Rows = tuple[Row, ...]
 Writer = Callable[[str, str], str]
-LABELS = ("0", "1", "positive", " padded\t", "", "ü", "\x85blank\u3000", 'a "quoted" one', "1.0", "with, comma", "\0")
+LABELS = (
+    "0",
+    "1",
+    "positive",
+    " padded\t",
+    "",
+    "ü",
+    "\x85blank\u3000",
+    'a "quoted" one',
+    "1.0",
+    "with, comma",
+    "\0",
+    "${env:HOME}",
+    "it's",
+    "\\",
+)
+NAMES = (  # of the columns for texts and labels: such as a SQL parser, a glob or Spark takes for something else
+    ("text", "label"), ("text", "label"), ("text", "label"), ("label", "text"), ("a.b", "`t`"), ("*", "it's"),
+    ("_metadata", "value"), ("$x", "ü 😀"),
+)  # fmt: skip
 PIECES = (
     '"', '""', "'", "\\", '\\"', "\\\\", "\\n", ",", ";", "\t", "|", "§", " ", "  ", "\r", "\r\n", "\n", "\n\n", "\n\"",
     "\0", "\ufeff", "\x85", "\u2028", "\x0b", "\x0c", "\x1c", "\xa0", "\u202e", "\u200b", "é", "ß", "İ", "漢", "😀",
@@ -125,8 +144,17 @@ def _encoding(rng: random.Random) -> str:
     return rng.choice(("utf-8", "utf-8", "latin-1", "cp1252"))
 
 
-def _columns(rng: random.Random) -> tuple[str, ...]:
-    return rng.choice((("text", "label"), ("label", "text"), ("id", "label", "text"), ("text", "rest", "label")))
+def _columns(rng: random.Random, text: str, label: str) -> tuple[str, ...]:
+    return rng.choice(((text, label), (label, text), ("id", label, text), (text, "rest", label)))
+
+
+def _names(rng: random.Random, encoding: str) -> tuple[str, str]:
+    """Names of the columns for texts and labels that the encoding has."""
+    return next(pair for pair in iter(lambda: rng.choice(NAMES), None) if all(_has(encoding, name) for name in pair))
+
+
+def _has(encoding: str, value: str) -> bool:
+    return value.encode(encoding, errors="ignore").decode(encoding) == value
 
 
 def _labels(rng: random.Random) -> tuple[str, ...] | None:
@@ -139,8 +167,10 @@ def _delimited_rules(
     separators = ("\t",) if kind == "tsv" else (",", ",", ";", "|", "§")
 
     def rules(rng: random.Random) -> Rules:
+        encoding = _encoding(rng)
+        text, label = _names(rng, encoding)
         return Rules(
-            kind, _columns(rng), _encoding(rng), quoting=quoting, delimiter=rng.choice(separators),
+            kind, _columns(rng, text, label), text, label, encoding, quoting=quoting, delimiter=rng.choice(separators),
             escape=rng.choice(escapes), header=rng.random() < 0.4, labels=_labels(rng),
         )  # fmt: skip
 
@@ -149,7 +179,7 @@ def _delimited_rules(
 
 def _delimited(rules: Rules, quote: Callable[[str], str]) -> Writer:
     def write(text: str, label: str) -> str:
-        values = {"text": text, "label": label}
+        values = {rules.text: text, rules.label: label}
         return rules.delimiter.join(quote(values.get(name, "7")) for name in rules.columns)
 
     return write
@@ -204,7 +234,7 @@ def _json_lines(rng: random.Random, rules: Rules) -> Writer:
     ascii_only, separators = rng.random() < 0.5, rng.choice(((",", ":"), (", ", ": ")))
 
     def write(text: str, label: str) -> str:
-        record = {"id": 7, "text": text, "label": label, "more": {"text": [None]}}
+        record = {"id": 7, rules.text: text, rules.label: label, "more": {rules.text: [None]}}
         return json.dumps(record, ensure_ascii=ascii_only, separators=separators)
 
     return write
@@ -214,7 +244,7 @@ def _json_numbers(rng: random.Random, rules: Rules) -> Writer:
     """JSON lines whose labels are any value."""
 
     def write(text: str, label: str) -> str:
-        return f'{{"label": {rng.choice(NUMBERS)}, "text": {json.dumps(text)}}}'
+        return f"{{{json.dumps(rules.label)}: {rng.choice(NUMBERS)}, {json.dumps(rules.text)}: {json.dumps(text)}}}"
 
     return write
 
@@ -253,7 +283,9 @@ class Kind:
 
 
 def _json_rules(rng: random.Random) -> Rules:
-    return Rules("jsonl", encoding=_encoding(rng), labels=_labels(rng))
+    encoding = _encoding(rng)
+    text, label = _names(rng, encoding)
+    return Rules("jsonl", text=text, label=label, encoding=encoding, labels=_labels(rng))
 
 
 def _pattern_rules(rng: random.Random) -> Rules:

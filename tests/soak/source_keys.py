@@ -8,6 +8,7 @@ from tests.soak.reference_reader import Rules
 def source_keys(rules: Rules) -> dict[str, Any]:
     """The keys of ``[[sources]]`` that say the rules."""
     keys: dict[str, Any] = {"format": rules.format, "max_record_bytes": rules.max_record_bytes}
+    keys |= {"text": rules.text, "label": rules.label}
     if rules.format != "parquet":
         keys["encoding"] = rules.encoding
     if rules.labels is not None:
