@@ -52,8 +52,8 @@ lock:  ## Compile requirements.lock from setup.py (needs uv)
 	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
 
-clean:  ## Remove what was built or written; the environment stays
-	@rm -rf build dist warehouse spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean:  ## Remove what was built; the environment stays, and so does warehouse/, where models and results are
+	@rm -rf build dist spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find textclf jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # setuptools goes in first: pyspark has no wheel, and building it in isolation would fetch an unpinned one.

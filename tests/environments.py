@@ -9,7 +9,7 @@ from textclf.config import masking
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Within it these variables, and no others, have come into a pipeline file."""
-    stores = (masking._KNOWN, masking._FORMS)
+    stores = (masking._KNOWN, masking._VALUES, masking._FORMS)
     before = [dict(store) for store in stores]
     masking._PATTERN.clear()
     for store in stores:

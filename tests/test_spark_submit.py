@@ -167,6 +167,8 @@ def test_a_cluster_gets_the_project_and_the_python_environment(master: str) -> N
 def test_in_cluster_mode_the_driver_uses_the_archive_too() -> None:
     command = printed("--master", "yarn", "--deploy-mode", "cluster", "ingest_corpus")
 
+    assert "spark.yarn.appMasterEnv.LC_ALL=C.UTF-8" in command
+
     assert "spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python" in command
     assert command[-1] == str(ROOT / "jobs" / "ingest_corpus.py")
     assert any(word.endswith("/bin/spark-submit") for word in command)
@@ -228,6 +230,30 @@ def test_a_zip_is_made_anew_when_sources_change(tmp_path: Path) -> None:
     assert again.stat().st_mtime_ns == made
     assert changed != first
     assert sorted(path.name for path in (tmp_path / "build").glob("*.zip")) == sorted([first.name, changed.name])
+
+
+def test_a_checkout_of_another_user_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    project = tmp_path / "project"
+    (project / "textclf").mkdir(parents=True)
+    (project / "textclf" / "__init__.py").write_text("A = 1\n")
+    (project / "build").write_text("a file here keeps root, too, from writing")
+
+    archive = project_zip(project)
+
+    assert archive.parent == tmp_path / "cache" / "textclf" / "build"
+    assert project_zip(project) == archive
+    assert sorted(path.name for path in project.iterdir()) == ["build", "textclf"]
+
+
+def test_what_the_owner_of_a_checkout_has_made_serves_others(tmp_path: Path) -> None:
+    (tmp_path / "textclf").mkdir()
+    (tmp_path / "textclf" / "__init__.py").write_text("A = 1\n")
+    made = project_zip(tmp_path)
+    (tmp_path / "build" / ".lock").unlink()
+    (tmp_path / "build" / ".lock").mkdir()  # cannot be opened by anybody
+
+    assert project_zip(tmp_path) == made
 
 
 def test_the_settings_given_are_those_of_the_session(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ QUERY = """\
 SELECT ds, source, scored, positive, mean_score, coalesce(rejected, 0) AS rejected
 FROM (SELECT ds, source, count(*) AS scored,
              round(avg(CAST(label = '1' AS INT)), 3) AS positive, round(avg(score), 3) AS mean_score
-      FROM delta.`{warehouse}/results` GROUP BY ds, source)
+      FROM {results} GROUP BY ds, source)
 LEFT JOIN (SELECT ds, source, count(*) AS rejected
-           FROM delta.`{warehouse}/results_rejects` GROUP BY ds, source) USING (ds, source)
+           FROM {rejects} GROUP BY ds, source) USING (ds, source)
 ORDER BY ds, source"""
 ELSEWHERE = r"""
 The same table without Spark:
@@ -110,10 +110,11 @@ def show_results(root: Path) -> None:
     from textclf.session import open_session
 
     os.environ.setdefault("LOG4J_CONFIGURATION_FILE", (root / "conf" / "log4j2.properties").as_uri())
-    query = QUERY.format(warehouse=root / "warehouse")
-    _say(f"\n{query}\n")
+    places = {"results": root / "warehouse/results", "rejects": root / "warehouse/results_rejects"}
+    _say("\n" + QUERY.format(**{name: f"delta.`{place}`" for name, place in places.items()}) + "\n")
     spark = open_session("textclf demo")
-    sys.stdout.write(spark.sql(query).toPandas().to_string(index=False) + "\n\n")
+    tables = {name: spark.read.format("delta").load(str(place)) for name, place in places.items()}
+    sys.stdout.write(spark.sql(QUERY, **tables).toPandas().to_string(index=False) + "\n\n")
     spark.stop()
     _say(ELSEWHERE.strip())
 

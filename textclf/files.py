@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -52,3 +53,31 @@ def read_checked(path: Path) -> bytes | None:
         return None
     content = data[_DIGEST:]
     return content if hashlib.sha256(content).digest() == data[:_DIGEST] else None
+
+
+def user_folder(name: str) -> Path | None:
+    """A folder of that name that this user alone can write to: in the user's cache, else among temporary files.
+
+    None where neither can be made.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    candidates = [Path(tempfile.gettempdir(), f"textclf-{os.geteuid()}", name)]
+    if os.path.isabs(caches):  # no HOME and a user that the system does not know: the ~ stays as it is
+        candidates.insert(0, Path(caches, "textclf", name))
+    return next((folder for folder in candidates if private_folder(folder)), None)
+
+
+def private_folder(folder: Path, *, trusted_parent: bool = False) -> bool:
+    """Make a folder that this user alone can write to; False where there is another or none can be made.
+
+    Args:
+        trusted_parent: Do not ask who else can write to the folder that it is in, and so put another in its place.
+    """
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        checked = [folder.lstat()] if trusted_parent else [folder.lstat(), folder.parent.lstat()]
+    except OSError:
+        return False
+    mine = all(each.st_uid == os.geteuid() and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in checked)
+    return mine and stat.S_ISDIR(checked[0].st_mode) and os.access(folder, os.W_OK | os.X_OK)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline, Source
 from textclf.config.identity import identity
-from textclf.corpus.ingest import fingerprints, ingest_corpus
+from textclf.corpus.ingest import Counts, fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
@@ -48,9 +48,18 @@ def ingest(
     record.rejected_rows = sum(count.rejected for count in counts.values())
     record.details = {
         "accepted_rows": sum(count.accepted for count in counts.values()),
-        "sources": {name: asdict(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
+        "sources": {name: _noted(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
     }
+    for name, count in counts.items():
+        if count.skipped:
+            say(f"source {name}: {count.skipped}", "warning", source=name)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
+
+
+def _noted(count: Counts) -> dict[str, Any]:
+    """A source's counts; files that were skipped only where there are some."""
+    noted = asdict(count)
+    return noted if count.skipped else {name: value for name, value in noted.items() if name != "skipped"}
 
 
 def vocabulary(

@@ -92,3 +92,26 @@ def test_a_machine_without_java_jars_or_gpu(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert java().verdict == "wrong"
     assert "apt-get install" in java().fix
+
+
+def test_files_are_counted_as_ingest_reads_them(
+    textclf: Run, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "data [1]"
+    for name in ("a.tsv", "_c.tsv", "2025/b.tsv", "k=1/c.tsv", ".git/config", "{x}/d.tsv", "a1.tsv"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("1\tx\n")
+
+    def found(path: str, keys: str = "") -> str:
+        return textclf("check", "--config", write_config(f"{SOURCE.format(path=path)}\n{keys}"))[1]
+
+    assert "5 files, 20 bytes, tsv; 1 file and 1 folder not read" in found(str(root))
+    assert ": .git/, _c.tsv" in found(str(root))
+    assert "3 files" in found(str(root), "recursive = false")
+    escaped = str(root).replace("[", "\\\\[").replace("]", "\\\\]")
+    assert "2 files" in found(f"{escaped}/a*.tsv")
+    assert "2 files" in found(f"{escaped}/{{a,2025/b}}.tsv")
+    assert "1 file," in found(f"{root}/{{x}}/d.tsv")
+    assert "does not begin with _ or ." in found(f"{root}/_c.tsv")
+    (root / "10:30.tsv").write_text("x")
+    assert "a file with a colon in its name" in found(str(root))

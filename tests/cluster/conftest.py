@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from textclf.session.jars import spark_home
-from textclf.session.java import ensure_java
+from textclf.session.java import java_home
 
 _WORKERS = 2
 _START = 120.0  # seconds that a busy machine may take
@@ -47,7 +47,7 @@ def _daemon(log: Path, name: str, *options: str, **variables: str) -> Iterator[N
         os.environ
         | variables
         | {
-            "JAVA_HOME": str(ensure_java()),
+            "JAVA_HOME": str(java_home()),
             "SPARK_HOME": str(spark_home()),
             "SPARK_LOCAL_IP": "127.0.0.1",
         }

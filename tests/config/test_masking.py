@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -28,7 +29,7 @@ AWKWARD = [
     "100000",
     "%2Fencoded%2F",
 ]
-FORMS = [
+FORMS: list[Callable[[str], str]] = [
     str,
     repr,
     ascii,

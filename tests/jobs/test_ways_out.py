@@ -63,7 +63,7 @@ def trace(argv: list[str]) -> int:
         password = job.pipeline.metrics.pushgateway
         raise ValueError(f"at {password} of {job.warehouse.root} with {[PASSWORD]}:\nsecond line {LITERAL}")
 
-    return run("ingest_corpus", parser("ingest_corpus", None), work, argv)
+    return run("ingest_corpus", parser("ingest_corpus", "a job that fails"), work, argv)
 
 
 def test_what_leaves_the_process_is_masked_and_names_are_read_back(
@@ -126,4 +126,4 @@ def test_what_leaves_the_process_is_masked_and_names_are_read_back(
         rows = Warehouse.of(pipeline).location("runs").read(spark).collect()
         ways["runs"] = json.dumps([row.asDict() for row in rows], default=str, ensure_ascii=False)
         ways["metrics"] = (place / f"{TEAM}.prom").read_text()
-    assert {name: found for name, said in ways.items() if (found := leaks(said, place))} == {}
+    assert {name: left for name, said in ways.items() if (left := leaks(said, place))} == {}

@@ -1,5 +1,7 @@
 """What tells that a source or a day has changed."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from datetime import date
@@ -7,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from tests.nightly.days import STEADY, write_day
-from textclf.config import Source
+from textclf.config import Pipeline, Source, parse_pipeline
+from textclf.config.identity import ALWAYS, identity, stored_json
 from textclf.corpus.ingest import fingerprints
 from textclf.errors import InputError
 from textclf.scoring.inputs import day_digests, open_input
@@ -45,6 +49,58 @@ def test_a_source_is_new_when_a_file_or_its_section_is(spark: SparkSession, tmp_
 
     with pytest.raises(InputError, match="Source s cannot be read"):
         fingerprints(spark, [source(tmp_path / "none")])
+
+
+OLD_KEYS = (
+    "name", "path", "format", "columns", "text", "label", "encoding", "quoting", "delimiter", "header", "labels",
+    "pattern", "max_record_bytes",
+)  # fmt: skip
+"""All keys of a source in the first release that stored fingerprints, in their order."""
+
+
+def old_fingerprint(spark: SparkSession, given: Source) -> str:
+    """As that release made it."""
+    listed = spark.read.format("binaryFile").load(given.path)
+    size, time = F.col("length").cast("string"), F.unix_micros(F.col("modificationTime")).cast("string")
+    files = F.sha2(F.concat_ws("\n", F.array_sort(F.collect_list(F.concat_ws("|", F.col("path"), size, time)))), 256)
+    content = listed.agg(files.alias("digest")).collect()[0]["digest"]
+    section = json.dumps({key: getattr(given, key) for key in OLD_KEYS}, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(f"{section}\n{content}".encode()).hexdigest()
+
+
+def test_the_fingerprints_of_earlier_releases_are_still_those_of_unchanged_sources(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Ü s"
+    for name in ("a.jsonl", "k=1/b.jsonl", "k=2/c.jsonl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text('{"text": "good", "label": "1"}\n')
+    plain, parted = folder / "a.jsonl", folder / "k=*"
+    for given in (source(plain), source(parted, labels=["é", "1"]), source(plain, max_record_bytes=9)):
+        assert fingerprints(spark, [given])["s"] == old_fingerprint(spark, given)
+    # Of this one a file beside the folders was left out; it is read now.
+    assert fingerprints(spark, [source(folder)])["s"] != old_fingerprint(spark, source(folder))
+    assert fingerprints(spark, [source(plain, recursive=False)])["s"] != old_fingerprint(spark, source(plain))
+    old = old_fingerprint(spark, source(plain))
+    plain.write_text('{"text": "bad", "label": "1"}\n')
+    assert fingerprints(spark, [source(plain)])["s"] != old
+
+
+def test_later_keys_with_their_defaults_are_in_no_digest() -> None:
+    """What is stored of a whole pipeline file has the keys that it had at first, and of later ones what is said."""
+    body = 'warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n'
+    stored = json.loads(stored_json(parse_pipeline(body)))
+    assert list(stored["sources"][0]) == list(OLD_KEYS)
+    for section in ("text", "split", "search", "train", "score", "gate"):
+        kind = type(getattr(parse_pipeline(body), section))
+        assert set(stored[section]) == set(ALWAYS[kind])
+    assert set(stored) == set(ALWAYS[Pipeline])
+    said = parse_pipeline(body + 'recursive = false\n[score]\npartition_types = "inferred"\n')
+    changed = json.loads(stored_json(said))
+    assert changed["sources"][0] == {**stored["sources"][0], "recursive": False}
+    assert changed["score"] == {**stored["score"], "partition_types": "inferred"}
+    assert identity(said.score)["partition_types"] == "inferred"
+    assert set(json.loads(stored_json(said, exclude={"sources", "gate"}))) == set(stored) - {"sources", "gate"}
 
 
 def test_a_delta_source_is_known_by_its_version(spark: SparkSession, tmp_path: Path) -> None:

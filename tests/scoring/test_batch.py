@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -96,6 +98,39 @@ def test_one_model_is_folded_once_and_mapped_by_all(tmp_path: Path, monkeypatch:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == written
     assert len(written) == 1
     assert np.array_equal(first.score(pa.array(["good"]))[0], second.score(pa.array(["good"]))[0])
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o775, 0o777])
+def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
+    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, elsewhere = tmp_path / "spark", tmp_path / "tmp"
+    root.mkdir()
+    root.chmod(mode)
+    elsewhere.mkdir()
+    monkeypatch.setattr(SparkFiles, "getRootDirectory", lambda: str(root))
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setattr(resident, "_scorers", {})
+
+    models(sample("a", kind="cnn")).by_key["a"].scorer()
+
+    assert len(list((root / "folded").glob("*.safetensors"))) == 1
+    assert (root / "folded").stat().st_mode & 0o777 == 0o700
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_without_a_folder_to_share_a_model_scores_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "shared_folder", lambda: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(resident, "_scorers", {})
+
+    artifact = sample("a", kind="cnn")
+    scores, _ = models(artifact).by_key["a"].scorer().score(pa.array(["good", "bad"]))
+
+    assert np.allclose(scores, make_scorer(artifact).score(pa.array(["good", "bad"]))[0], atol=1e-6)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("backend", ["compiled", "keras"])

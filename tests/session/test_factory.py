@@ -52,6 +52,29 @@ def test_without_anything_given_it_is_local_with_our_defaults() -> None:
     assert "delta-spark" in settings["spark.jars"]
 
 
+_NAMED = """
+import os, sys
+from pyspark.sql import functions as F
+from textclf.session import open_session
+spark = open_session("names", {"spark.master": "local[1]"})
+source = bytes.fromhex(sys.argv[2]).decode()
+table = spark.range(1).withColumn("source", F.lit(source))
+table.write.format("delta").partitionBy("source").save(sys.argv[1])
+spark.stop()
+"""
+
+
+def test_folders_are_named_in_utf8_in_the_c_locale(tmp_path: Path) -> None:
+    source = "café 東京 😀"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
+
+    # The name as hexadecimals: an argument in the C locale is another matter.
+    command = [sys.executable, "-c", _NAMED, str(tmp_path / "table"), source.encode().hex()]
+    subprocess.run(command, env=environ | {"LC_ALL": "C", "LANG": "C"}, capture_output=True, check=True)
+
+    assert f"source={source}".encode() in os.listdir(os.fsencode(tmp_path / "table"))
+
+
 def _worker_environment(_: int) -> dict[str, str | None]:
     return {
         name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS")

@@ -1,5 +1,6 @@
 """Delta's jars are kept in the environment."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from textclf.session.jars import JarsError, delta_jars, jar_folder, resolve_jars, spark_home
+from textclf.session import jars
+from textclf.session.jars import SHA256, JarsError, delta_jars, jar_folder, resolve_jars, spark_home
 
 
 def test_the_environment_holds_delta_and_nothing_that_spark_has() -> None:
@@ -49,3 +51,30 @@ def test_the_folder_can_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TEXTCLF_JARS", str(tmp_path))
 
     assert jar_folder() == tmp_path
+
+
+def test_the_jars_in_use_are_the_pinned_ones() -> None:
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in delta_jars()}
+
+    assert found.items() <= SHA256.items()
+
+
+@pytest.mark.parametrize("name", ["delta-storage-4.4.0.jar", "surprise-1.0.jar"])
+def test_a_fetched_jar_that_is_not_the_pinned_one_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta = next(jar for jar in delta_jars() if jar.name.startswith("delta-spark"))
+
+    def fetch(ivy: Path, coordinates: str) -> str:
+        (ivy / "jars").mkdir()
+        (ivy / "jars" / f"io.delta_{delta.name}").symlink_to(delta)
+        (ivy / "jars" / f"io.delta_{name}").write_bytes(b"another jar of this name")
+        return coordinates
+
+    monkeypatch.setenv("TEXTCLF_JARS", str(tmp_path / "jars"))
+    monkeypatch.setattr(jars, "_fetch", fetch)
+
+    with pytest.raises(JarsError, match="not the pinned one"):
+        resolve_jars()
+
+    assert not (tmp_path / "jars").exists()

@@ -56,7 +56,7 @@ def test_an_old_java_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_without_java_the_message_says_what_to_install(nothing_installed: None) -> None:
     with pytest.raises(java.JavaError) as caught:
-        java.ensure_java()
+        java.java_home()
 
     assert "No Java 17 or later" in str(caught.value)
     assert "apt-get install openjdk-17-jre-headless" in str(caught.value)
@@ -66,6 +66,27 @@ def test_provisioning_without_java_exits_with_1(nothing_installed: None, capsys:
     assert provision.main([]) == 1
 
     assert "No Java 17 or later" in capsys.readouterr().err
+
+
+@pytest.fixture
+def installs(nothing_installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package manager that notes what it is asked to install, and a sudo that lets everybody."""
+    noted, programs = tmp_path / "installed", tmp_path / "programs"
+    programs.mkdir()
+    for name, text in (("apt-get", f'echo "$@" >> {noted}'), ("sudo", 'shift; [ "$1" = true ] || "$@"')):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    return noted
+
+
+def test_set_up_alone_installs_java(installs: Path) -> None:
+    with pytest.raises(java.JavaError):
+        java.java_home()
+    assert not installs.exists()
+
+    assert provision.main([]) == 1
+    assert "openjdk-17-jre-headless" in installs.read_text()
 
 
 def test_the_home_in_use_is_printed(

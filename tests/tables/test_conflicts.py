@@ -5,11 +5,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
+from textclf.errors import InputError
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.publish import Slice, replace_slices
 from textclf.tables.schemas import RUNS, results_rejects
@@ -62,5 +62,5 @@ def test_no_table_is_made_among_files_of_others(spark: SparkSession, tmp_path: P
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "notes.txt").write_text("not a table", encoding="utf-8")
 
-    with pytest.raises(AnalysisException, match="not a Delta table"):
+    with pytest.raises(InputError, match="other files"):
         Location(path=str(tmp_path / "runs")).ensure(spark, RUNS)

@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
 from textclf.tables import Location, Warehouse, staged
+from textclf.tables.conditions import EVERYTHING
 from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
-from textclf.tables.publish import Slice, predicate
+from textclf.tables.publish import Slice, of_slices
 from textclf.tables.schemas import TableSpec, layout
 
 DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
@@ -25,7 +26,7 @@ def place(spark: SparkSession, tmp_path: Path) -> Location:
     """A published table with a row of each day and source."""
     made = Location(path=str(tmp_path / "published"))
     rows = [(0, day, source, 0.5, 1, "old") for day in (DAY, OTHER) for source in ODD]
-    made.replace(spark.createDataFrame(rows, COLUMNS), spec(spark), "true")
+    made.replace(spark.createDataFrame(rows, COLUMNS), spec(spark), EVERYTHING)
     return made
 
 
@@ -39,12 +40,12 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
     shape = TableSpec("scored", df.schema, **layout(LongType()))
-    with staged(spark, warehouse, run, "scored", lambda place: place.replace(df.repartition(2), shape, "true")):
+    with staged(spark, warehouse, run, "scored", lambda place: place.replace(df.repartition(2), shape, EVERYTHING)):
         table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
         assert table.files is not None
         assert table.rows.count() == len(rows)
         accepted = [file for file in table.files if not file.refused]
-        hand_over(spark, str(table.place), accepted, place, predicate([Slice(day, source) for source in ODD]))
+        hand_over(spark, str(table.place), accepted, place, of_slices([Slice(day, source) for source in ODD]))
 
 
 def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
@@ -66,9 +67,9 @@ def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: 
     assert list((tmp_path / "_staging").glob("*")) == []
 
     before = place.version(spark)
-    clear(spark, place, predicate([Slice(date(2020, 1, 1), "yelp")]))
+    clear(spark, place, of_slices([Slice(date(2020, 1, 1), "yelp")]))
     assert place.version(spark) == before  # nothing there, no commit
-    clear(spark, place, predicate([Slice(DAY, None)]))
+    clear(spark, place, of_slices([Slice(DAY, None)]))
     assert place.read(spark).where("ds = '2026-01-01' AND source IS NULL").count() == 0
 
 

@@ -1,6 +1,7 @@
 """One run at a time for each day of a table, whatever becomes of the run."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -119,7 +120,7 @@ def test_the_lock_of_a_killed_process_of_this_machine_is_free_at_once(spark: Spa
         pytest.skip("needs /proc: elsewhere the lease has to end")
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        code = "from textclf.tables.lock import _process; import sys; print(_process(int(sys.argv[1])))"
+        code = "from textclf.tables.lease import process_name; import sys; print(process_name(int(sys.argv[1])))"
         seen = subprocess.run(
             [sys.executable, "-c", code, str(process.pid)], capture_output=True, text=True, check=True
         )
@@ -136,3 +137,70 @@ def test_the_lock_of_a_killed_process_of_this_machine_is_free_at_once(spark: Spa
     finally:
         process.kill()
         process.wait()
+
+
+TORN = {
+    "no length": b"",
+    "cut": b'{"commitInfo": {"timestamp": 1, "userMeta',
+    "zeros": bytes(400),
+    "no text": b"\xff\xfe\x00",
+    "another table's": b'{"commitInfo": {"timestamp": 1, "operation": "WRITE"}}\n',
+    "a list": b'{"commitInfo": {"userMetadata": "[1]"}}\n',
+    "times without a zone": b'{"commitInfo": {"userMetadata": "{\\"expires\\": \\"2026-01-01\\"}"}}\n',
+}
+
+
+def test_a_commit_that_cannot_be_read_ends_one_lease_after_it_was_stored(spark: SparkSession, tmp_path: Path) -> None:
+    for at, (name, content) in enumerate(TORN.items()):
+        day = DAY + timedelta(days=at)
+        with run(spark, tmp_path, "before") as before:
+            before.take([day])
+        log = tmp_path / lock_name("results", day) / "_delta_log"
+        torn = log / f"{len(list(log.glob('*.json'))):020d}.json"
+        torn.write_bytes(content)
+        with run(spark, tmp_path, "early") as early, pytest.raises(LockError) as error:
+            early.take([day])
+        assert "run before of score_table" in str(error.value), name
+        old = time.time() - 61
+        os.utime(torn, (old, old))
+        with run(spark, tmp_path, "later") as later:
+            later.take([day])
+            later.check()
+            # Most likely its own commit: it is recorded unless it has a record.
+            assert [lease.run_id for lease, _ in later.abandoned] == ["before"], name
+            later.recorded()
+        number, lease = state(spark, tmp_path, day)
+        assert lease is not None
+        assert (number, lease.run_id, lease.held) == (4, "later", False), name
+
+
+def test_a_lock_without_a_commit_that_can_be_read_is_free_after_a_lease(spark: SparkSession, tmp_path: Path) -> None:
+    log = tmp_path / lock_name("results", DAY) / "_delta_log"
+    log.mkdir(parents=True)
+    torn = log / f"{0:020d}.json"
+    torn.touch()
+    with run(spark, tmp_path, "early") as early, pytest.raises(LockError, match="run unknown"):
+        early.take([DAY])
+    old = time.time() - 61
+    os.utime(torn, (old, old))
+    with run(spark, tmp_path, "later") as later:
+        later.take([DAY])
+        assert later.abandoned == []
+
+
+def test_a_lease_of_a_later_release_is_understood(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path, "now") as locks:
+        locks.take([DAY])
+        number, lease = state(spark, tmp_path)
+        assert lease is not None
+        kept = dataclasses.asdict(lease) | {"fence": 7, "region": {"name": "eu"}}
+        kept["orphans"] = [kept | {"run_id": "dead", "orphans": []}, {"of": "another age"}]
+        line = json.dumps({"commitInfo": {"userMetadata": json.dumps(kept)}})
+        log = tmp_path / lock_name("results", DAY) / "_delta_log"
+        (log / f"{number + 1:020d}.json").write_text(line + "\n")
+        with run(spark, tmp_path, "other") as other, pytest.raises(LockError, match="run now of score_table"):
+            other.take([DAY])
+        (log / f"{number + 2:020d}.json").write_text(line.replace(lease.expires, "2026-01-01T00:00:00+00:00") + "\n")
+        with run(spark, tmp_path, "later") as later:
+            later.take([DAY])
+            assert [lease.run_id for lease, _ in later.abandoned] == ["dead", "now"]

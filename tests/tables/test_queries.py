@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType
 
 from textclf.tables import Location, RunRecord, Warehouse
+from textclf.tables.conditions import EVERYTHING
 from textclf.tables.schemas import TableSpec, results, results_rejects
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         ("results_rejects", results_rejects(LongType()), refused),
     ]
     for name, each, rows in contents:
-        Location(path=f"{root}/{name}").replace(spark.createDataFrame(rows, each.schema), each, "true")
+        Location(path=f"{root}/{name}").replace(spark.createDataFrame(rows, each.schema), each, EVERYTHING)
     record = RunRecord("score_table")
     record.end("refused", "The audit refused the scored rows; nothing was published.")
     record.append(spark, Warehouse(str(root), None, f"{root}/models"))

@@ -113,7 +113,10 @@ def test_steps_of_a_source_are_found_again_whatever_its_name(name: str) -> None:
             ("search_models", {"sources": {name: figures}}),
         ):
             run = RunRecord(job, details=details)
-            found = dict(_sources(job, json.loads(run.row()["details"])))
+            row = run.row()["details"]
+            before = row.replace(f'"{name}": {{', '"${TEAM}": {')  # as the release before wrote it
+            assert dict(_sources(job, json.loads(before))).keys() == dict(_sources(job, json.loads(row))).keys()
+            found = dict(_sources(job, json.loads(row)))
             kept: Any = details if job == "train_model" else details["sources"]
             assert {source: found[source] for source in kept} == kept
 

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from textclf.training import compilations
+
 CODE = """
 import jax, jax.numpy as jnp
 from textclf.training.compilations import keep_compilations
@@ -57,3 +61,23 @@ def test_the_settings_of_jax_win(tmp_path: Path) -> None:
     assert files(named)
     assert run(XDG_CACHE_HOME=str(tmp_path), JAX_ENABLE_COMPILATION_CACHE="false")[0] == "None"
     assert not (tmp_path / "textclf").exists()
+
+
+def test_a_file_that_another_process_takes_away_meanwhile_stops_nothing(tmp_path: Path) -> None:
+    folder = Path(run(XDG_CACHE_HOME=str(tmp_path))[0])
+    (folder / "gone").symlink_to("nowhere")  # is listed and cannot be found, as a file that is deleted in between
+
+    found, _, err = run(XDG_CACHE_HOME=str(tmp_path))
+
+    assert (found, err) == (str(folder), "")
+
+
+def test_the_oldest_programs_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilations, "_LARGEST", 20)
+    for age, name in enumerate(["newest", "older", "oldest"]):
+        (tmp_path / name).write_bytes(bytes(10))
+        os.utime(tmp_path / name, (1_000_000 - age, 1_000_000 - age))
+
+    compilations._prune(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newest", "older"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from textclf.cli.output import write_json, write_lines
-from textclf.errors import ConfigError, TextclfError
+from textclf.errors import ConfigError, InputError, TextclfError
 
 if TYPE_CHECKING:
     from textclf.config import Pipeline, Source
@@ -173,27 +173,33 @@ def installed(module: str, extra: str | None, why: str) -> Check:
 
 
 def source_readable(source: "Source") -> Check:
-    """The files of a source, each opened."""
-    from glob import glob
+    """The files of a source that ingest reads, each opened, and how many it passes over."""
+    from textclf.tables.file_listing import list_local
 
     name = f"source {source.name}"
     if "://" in source.path:
         return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
-    paths = [Path(path) for path in sorted(glob(source.path))]
-    files = [
-        each for path in paths for each in ([path] if path.is_file() else sorted(path.rglob("*"))) if each.is_file()
-    ]
-    if not files:
-        fix = f"correct path of the source; it counts from {os.getcwd()}"
-        return Check(name, "wrong", f"no files at {source.path}", fix)
+    try:
+        listing = list_local(source.path, recursive=source.recursive)
+    except InputError as error:
+        found, _, fix = str(error).partition("\n  what to do: ")
+        return Check(name, "wrong", found, fix)
+    except OSError as error:
+        return Check(name, "wrong", f"{error.filename}: {error.strerror}", "correct the rights to it, or the path")
+    files = [Path(each.path) for each in listing.entries]
     for file in files:
         try:
             with file.open("rb") as opened:
                 opened.read(1)
         except OSError as error:
             return Check(name, "wrong", f"{file}: {error.strerror}", f"chmod +r {file}, or run as another user")
-    size = sum(file.stat().st_size for file in files)
-    return Check(name, "ok", f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}")
+    skipped = f"; {listing.skipped}" if listing.skipped and source.format != "delta" else ""
+    if not files:
+        fix = f"correct path of the source; it counts from {os.getcwd()}"
+        return Check(name, "wrong", f"no files at {source.path}{skipped}", fix)
+    size = sum(each.size for each in listing.entries)
+    counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}"
+    return Check(name, "ok", f"{counted}{skipped}")
 
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:

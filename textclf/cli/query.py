@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from textclf.cli.delta import delta_rows, open_delta
 from textclf.cli.output import write_json, write_lines, write_table
 from textclf.errors import InputError, UsageError
 from textclf.terminal import visible
@@ -91,10 +92,9 @@ def _is_table(place: str) -> bool:
 
 
 def _list(root: str, tables: list[str]) -> None:
-    deltalake, _ = _packages()
     rows = []
     for name in tables:
-        table = deltalake.DeltaTable(f"{root}/{name}")
+        table = open_delta(f"{root}/{name}")
         rows.append((name, str(table.version()), ", ".join(field.name for field in table.schema().fields)))
     for name, version, columns in rows:
         write_lines(f"{name} (version {version}): {visible(columns)}")
@@ -102,12 +102,12 @@ def _list(root: str, tables: list[str]) -> None:
 
 def _connect(root: str, tables: list[str], sql: str) -> Any:
     """A connection on which the tables that the query may mean are views; files are read when rows are."""
-    deltalake, duckdb = _packages()
+    _, duckdb = _packages()
     connection = duckdb.connect()
     words = set(re.findall(r"\w+", sql.lower()))
     for name in tables:
         if name in words:
-            connection.register(name, deltalake.DeltaTable(f"{root}/{name}").to_pyarrow_dataset())
+            connection.register(name, delta_rows(f"{root}/{name}"))
     return connection
 
 

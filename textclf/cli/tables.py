@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from textclf.cli.columns import Column, choose_id, choose_text, label_candidates
+from textclf.cli.delta import delta_rows
 from textclf.cli.look import Look, NotLabelledError, choose, make
-from textclf.errors import InputError, UsageError
+from textclf.errors import InputError
 
 _ROWS = 50_000
 
@@ -88,7 +89,7 @@ def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
     from textclf.config import first_line
 
     try:
-        table = _delta(path) if form == "delta" else dataset.dataset(path, format="parquet", partitioning="hive")
+        table = delta_rows(path) if form == "delta" else dataset.dataset(path, format="parquet", partitioning="hive")
         rows, head = table.count_rows(), table.head(_ROWS)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -101,17 +102,6 @@ def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
             values = head[field.name].to_pylist()
             found.append((Column(field.name, [None if value is None else _text(value) for value in values]), kind))
     return found, rows
-
-
-def _delta(path: Path) -> Any:
-    try:
-        import deltalake
-    except ImportError as error:
-        raise UsageError(
-            "A package is missing that a look at Delta tables needs.", received=str(error), expected="deltalake",
-            fix="pip install 'textclf[query]'",
-        ) from error  # fmt: skip
-    return deltalake.DeltaTable(path).to_pyarrow_dataset()
 
 
 def _kind(kind: Any) -> str | None:

@@ -5,17 +5,35 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textclf.config.model import Distribution, SearchPlan, Split, Text, Train
+from textclf.config.model import Distribution, Gate, Pipeline, Score, Search, SearchPlan, Source, Split, Text, Train
 
+_PLAN = (
+    "strategy", "candidates", "folds", "epochs", "batch_size", "architecture", "architectures", "space", "spaces",
+    "reduction", "nested", "one_standard_error", "beat_baseline",
+)  # fmt: skip
 ALWAYS: Mapping[type[BaseModel], Collection[str]] = {
+    Pipeline: (
+        "warehouse", "schema_name", "models", "sources", "text", "split", "search", "train", "score", "gate", "lock",
+        "upkeep", "report", "nightly", "logs", "metrics", "lineage", "mlflow",
+    ),
+    Source: (
+        "name", "path", "format", "columns", "text", "label", "encoding", "quoting", "delimiter", "header", "labels",
+        "pattern", "max_record_bytes",
+    ),
     Text: ("num_words", "max_length"),
     Split: ("method", "test_size", "seed"),
     Train: (
         "keras_backend", "learning_rate", "schedule", "validation_size", "patience", "class_weights", "logs",
     ),
-    SearchPlan: (
-        "strategy", "candidates", "folds", "epochs", "batch_size", "architecture", "architectures", "space", "spaces",
-        "reduction", "nested", "one_standard_error", "beat_baseline",
+    SearchPlan: _PLAN,
+    Search: (*_PLAN, "sources"),
+    Score: (
+        "input", "id", "text", "source", "date", "model", "challenger", "backend", "all_scores", "evidence",
+        "max_table_mb", "half", "gpu", "max_text_bytes", "changed_only", "copy_days", "since",
+    ),
+    Gate: (
+        "max_rejects", "max_unknown", "max_psi", "max_ks", "max_psi_test", "max_ks_test", "significance", "min_rows",
+        "history", "unique_ids",
     ),
     Distribution: ("low", "high", "log"),
 }  # fmt: skip
@@ -49,3 +67,34 @@ def identity(value: Any, always: Collection[str] | None = None) -> Any:
     if isinstance(value, Mapping):
         return {key: identity(each) for key, each in value.items()}
     return [identity(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def stored_json(section: BaseModel, exclude: Collection[str] = ()) -> str:
+    """``identity`` as pydantic writes it, for digests that were made of that text; sections without a list stay whole.
+
+    Args:
+        exclude: Keys of the section that a digest does not cover.
+    """
+    return section.model_dump_json(exclude={**_unsaid(section), **dict.fromkeys(exclude, True)})
+
+
+def _unsaid(section: BaseModel) -> dict[str, Any]:
+    """Later keys that have their defaults, as pydantic is told what to leave out."""
+    found: dict[str, Any] = {}
+    fields = type(section).model_fields
+    first = ALWAYS.get(type(section), fields)
+    for name, about in fields.items():
+        value = getattr(section, name)
+        if name not in first and value == about.get_default(call_default_factory=True):
+            found[name] = True
+            continue
+        inside: dict[Any, Any] = _unsaid(value) if isinstance(value, BaseModel) else _of_each(value)
+        if inside:
+            found[name] = inside
+    return found
+
+
+def _of_each(value: Any) -> dict[int, Any]:
+    """``_unsaid`` of the sections in a list, by their place in it."""
+    sections = value if isinstance(value, list) and all(isinstance(each, BaseModel) for each in value) else []
+    return {at: inside for at, each in enumerate(sections) if (inside := _unsaid(each))}

@@ -15,13 +15,15 @@ from textclf.config.credentials import HIDDEN, credentials, without_credentials
 
 _SHORTEST = 6  # characters: a shorter value would be found in every other word; inside of an address it is hidden too
 _KNOWN: dict[str, str] = {}  # of the process, because errors of any part may hold a value
+_VALUES: dict[str, str] = {}  # by ``${NAME}``: two variables may have the same
 _FORMS: dict[str, str] = {}  # the same and what they look like inside of JSON, a URL, HTML or Python's repr
-_PATTERN: list[re.Pattern[str]] = []  # made anew where a value has come
+_PATTERN: dict[str, re.Pattern[str]] = {}  # of all forms; made anew where a value has come, from any thread
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 def remember(name: str, value: str) -> None:
     """Mask the value of this environment variable from now on."""
+    _VALUES[f"${{{name}}}"] = value
     _add(value, f"${{{name}}}")
 
 
@@ -58,8 +60,7 @@ def first_line(error: BaseException, longest: int = 300, *, named: bool = False)
 
 def unmasked(text: str) -> str:
     """A place that ``masked`` gave, as it was: it can be opened again with the same pipeline file."""
-    values = {name: value for value, name in _KNOWN.items() if name != HIDDEN}
-    return _PLACEHOLDER.sub(lambda found: values.get(found[0], found[0]), text)
+    return _PLACEHOLDER.sub(lambda found: _VALUES.get(found[0], found[0]), text)
 
 
 def written_forms(place: str) -> list[str]:
@@ -88,12 +89,13 @@ def _add(value: str, name: str) -> None:
 def _replaced(text: str) -> str:
     if not _FORMS:
         return text
-    if not _PATTERN:
+    pattern = _PATTERN.get("all")
+    if pattern is None:
         # The longest goes first, because one value may be part of another. Names that are there already stay, also
         # where a value is part of one, and nothing that has been put in is looked at again.
-        every = sorted({*_FORMS, *_KNOWN.values()}, key=len, reverse=True)
-        _PATTERN.append(re.compile("|".join(map(re.escape, every))))
-    return _PATTERN[0].sub(lambda found: _FORMS.get(found[0], found[0]), text)
+        every = sorted({*tuple(_FORMS), *tuple(_KNOWN.values())}, key=len, reverse=True)
+        pattern = _PATTERN["all"] = re.compile("|".join(map(re.escape, every)))
+    return pattern.sub(lambda found: _FORMS.get(found[0], found[0]), text)
 
 
 _WRITERS: tuple[Callable[[str], str], ...] = (

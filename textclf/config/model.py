@@ -14,6 +14,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99
 
 SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
 DELIMITED = ("tsv", "csv")
+PartitionTypes = Literal["text", "inferred"]
 
 
 class Source(Section):
@@ -21,6 +22,10 @@ class Source(Section):
 
     ``columns`` gives the order of fields in tsv and csv without a header; names other than those of the
     text and label columns are skipped. Formats with named fields use ``text`` and ``label``.
+
+    ``recursive`` reads folders within the source's, too, beside those that are partitions (``label=pos``).
+    ``partition_types`` says what the values in the names of partitions are: ``text`` as it is written there, or
+    ``inferred``, of the type that Spark infers (``001`` is 1), as it was before there was this key.
     """
 
     name: Name
@@ -37,6 +42,8 @@ class Source(Section):
     labels: Annotated[list[str], Field(min_length=1)] | None = None
     pattern: str | None = None
     max_record_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 1 << 20
+    recursive: bool = True
+    partition_types: PartitionTypes | None = None
 
     @field_validator("encoding")
     @classmethod
@@ -78,6 +85,10 @@ class Source(Section):
             or any(key is not None for key in (self.quoting, self.delimiter, self.escape))
         ):
             raise ValueError(f"columns, header, quoting, delimiter and escape are for {' and '.join(DELIMITED)}")
+        if self.partition_types is not None and self.format != "parquet":
+            raise ValueError(f"partition_types is for format 'parquet', received it with format '{self.format}'")
+        if self.format == "delta" and not self.recursive:
+            raise ValueError("recursive is for files; a Delta table knows its own")
         return self
 
     def _check_pattern(self) -> None:
@@ -256,6 +267,7 @@ class Score(Section):
     ``changed_only`` copies the scores of texts that the ``copy_days`` newest published days hold, scored the same way.
     ``since``, a version of the input, which is a Delta table with a change data feed, scores what changed after it;
     ``last`` is the version that the newest run before has read.
+    ``recursive`` and ``partition_types`` are for Parquet files, as those of sources.
     """
 
     input: str | None = None
@@ -276,6 +288,8 @@ class Score(Section):
     changed_only: bool = False
     copy_days: Annotated[int, Field(ge=1, le=400)] = 1
     since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None
+    recursive: bool = True
+    partition_types: PartitionTypes | None = None
 
 
 class Gate(Section):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,9 +26,10 @@ from textclf.corpus.quotes import Borders, Entry, QuoteScan, Quoting, Reading, S
 from textclf.corpus.reasons import Reason
 from textclf.corpus.records import kept_bytes
 from textclf.corpus.signatures import RETURNS, refusal, refuse
+from textclf.tables.file_columns import file_of, read_lines
+from textclf.tables.file_listing import Listing, has_signs, path_part
 from textclf.tables.warehouse import absolute
 
-_GLOB = "*?[{"
 COLUMNAR = ("parquet", "delta")
 
 
@@ -125,9 +126,10 @@ def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
     ``row`` rises by one from record to record of a block: where files are cut the same way, as they are while
     nothing writes to them, it is the same in each query.
     """
+    file = file_of(rows)
     return rows.select(
-        F.col("_metadata.file_path").alias("path"),
-        F.col("_metadata.file_block_start").alias("start"),
+        file["file_path"].alias("path"),
+        file["file_block_start"].alias("start"),
         F.monotonically_increasing_id().alias("row"),
         *(column.alias(name) for name, column in columns.items()),
     )
@@ -144,14 +146,14 @@ def raw_value(source: Source) -> Column:
     return F.when(F.octet_length("value") > kept, F.substring(raw, 1, kept)).otherwise(raw)
 
 
-def plan_lines(spark: SparkSession, source: Source) -> tuple[DataFrame, BlockPlan]:
+def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[DataFrame, BlockPlan]:
     """A source's lines, with their place, value and, without quoting, ``plain_lines``; and their blocks.
 
     Raises:
         InputError: A file holds no lines of the source's format, a header lacks the text or label column, or the
             files' headers differ.
     """
-    lines = spark.read.text(absolute(source.path), lineSep="\n")  # only the line feed ends a line
+    lines = read_lines(spark, listing)
     value = raw_value(source)
     if source.quoted:
         rows = with_place(lines, value=value)
@@ -220,7 +222,7 @@ def _heads(source: Source, found: Iterable[Found]) -> dict[str, bytes]:
 
 
 def _root(source: Source) -> str:
-    return urlparse(absolute(source.path)).path if "://" in source.path else absolute(source.path)
+    return path_part(absolute(source.path))
 
 
 def _number_all(found: Iterable[Found], source: Source) -> tuple[Block, ...]:
@@ -233,13 +235,17 @@ def _number_all(found: Iterable[Found], source: Source) -> tuple[Block, ...]:
 
 
 def file_name(path: str, root: str) -> str:
-    """A file's name within its source: what follows the source's folder, or the plain name of a single file."""
-    plain = unquote(urlparse(path).path)
+    """A file's name within its source: what follows the source's folder, or the plain name of a single file.
+
+    Args:
+        path: As Spark gives it, percent-encoded.
+        root: The source's path without scheme and host; where there is no such file or folder, a pattern.
+    """
+    plain = path_part(unquote(path))
     base = root.rstrip("/")
-    for at, part in enumerate(parts := base.split("/")):
-        if any(sign in part for sign in _GLOB):
-            base = "/".join(parts[:at])
-            break
+    if not plain.startswith(f"{base}/") and plain != base:
+        parts = base.split("/")
+        base = "/".join(parts[: next((at for at, part in enumerate(parts) if has_signs(part)), len(parts))])
     return plain[len(base) + 1 :] if plain.startswith(base + "/") else os.path.basename(plain)
 
 

@@ -1,6 +1,7 @@
 """The fields of one quoted record, by RFC 4180 and nothing looser."""
 
 import csv
+import re
 from collections.abc import Callable
 
 Split = Callable[[str], list[str] | None]
@@ -20,24 +21,28 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
         True
     """
 
+    apart = re.escape(separator)
+    field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{apart}\r]*+)'
+    well_formed = re.compile(f"{field}(?:{apart}{field})*+").fullmatch
+
     def split(record: str) -> list[str] | None:
         if '"' not in record:
             return None if "\r" in record else record.split(separator)
         if record.endswith("\r"):
             return None
         if escape is not None and escape in record:
-            return _split(record, separator, escape)
+            return _split_escaped(record, separator, escape)
         try:
             fields = next(csv.reader((record,), delimiter=separator, strict=True))
         except csv.Error:
             return None
         # Where a value holds a quote, it may be one that the csv module takes in a field without quotes.
-        return _split(record, separator, None) if any('"' in field for field in fields) else fields
+        return None if '"' in "".join(fields) and well_formed(record) is None else fields
 
     return split
 
 
-def _split(record: str, separator: str, escape: str | None) -> list[str] | None:
+def _split_escaped(record: str, separator: str, escape: str) -> list[str] | None:
     fields: list[str] = []
     at, end = 0, len(record)
     while True:
@@ -59,13 +64,13 @@ def _split(record: str, separator: str, escape: str | None) -> list[str] | None:
         at += len(separator)
 
 
-def _quoted(record: str, at: int, escape: str | None) -> tuple[str, int]:
+def _quoted(record: str, at: int, escape: str) -> tuple[str, int]:
     """The value of a quoted field that goes on at ``at``, and what follows its closing quote; below 0 without one."""
     parts: list[str] = []
     while True:
         closing = record.find('"', at)
-        escaped = -1 if escape is None else record.find(escape, at, closing if closing >= 0 else len(record))
-        if escape is not None and escaped >= 0:
+        escaped = record.find(escape, at, closing if closing >= 0 else len(record))
+        if escaped >= 0:
             # Before anything else the escape character stands for itself.
             meant = record[escaped + 1 : escaped + 2] in ('"', escape, "\n")
             parts.append(record[at:escaped] if meant else record[at : escaped + 1])

@@ -1,10 +1,10 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import NamedTuple, TypeVar
 
@@ -13,18 +13,24 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
+from textclf.config.identity import stored_json
 from textclf.corpus.blocks import COLUMNAR, BlockPlan, plan_lines, plan_rows, with_place
+from textclf.corpus.number_labels import FRACTIONAL, whole_column
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.plain import plain_columns
 from textclf.corpus.signatures import refuse
 from textclf.described import carried, described
 from textclf.errors import InputError
 from textclf.tables import Location, Warehouse
-from textclf.tables.digests import files_digest
+from textclf.tables.append_only import check_replaceable
+from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
+from textclf.tables.file_columns import open_parquet, quoted
+from textclf.tables.file_listing import Listing, Skipped, list_files
+from textclf.tables.folder_names import check_labels, old_values
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
-from textclf.tables.warehouse import absolute, of_sources
+from textclf.tables.warehouse import absolute
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
@@ -44,6 +50,7 @@ class Counts:
     lines: int | None = None
     header_lines: int | None = None
     reject_lines: int | None = None
+    skipped: Skipped = field(default_factory=Skipped)
 
 
 class Tally(NamedTuple):
@@ -56,11 +63,19 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """What a first look at a source found: its rows, with ``with_place``, and where its records are."""
+    """What a first look at a source found: its rows, with ``with_place``, and where its records are.
+
+    Attributes:
+        numbers: Whether labels are numbers that need not be whole.
+        renamed: Labels from folders' names that were read otherwise before; see ``old_values``.
+    """
 
     source: Source
     rows: DataFrame
     plan: BlockPlan
+    skipped: Skipped = field(default_factory=Skipped)
+    numbers: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_plain(self) -> bool:
@@ -89,7 +104,9 @@ def ingest_corpus(
     Raises:
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
+    check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
     looks = _each(spark, lambda source: _looked(look_at(spark, source), told), sources)
+    _check_labels(spark, warehouse, looks)
     odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
     with ExitStack() as stack:
@@ -110,17 +127,19 @@ def ingest_corpus(
 def fingerprints(spark: SparkSession, sources: Sequence[Source]) -> dict[str, str]:
     """By name, a digest of the source's section of the pipeline file and of what its files are now.
 
-    Files are told by path, size and time, a Delta table by its version; nothing is read.
+    Files are told by path, size and time, a Delta table by its version; nothing is read. Records of earlier releases
+    hold the same digests, where neither has changed; see ``config.identity``.
 
     Raises:
         InputError: A source cannot be found.
     """
 
     def fingerprint(source: Source) -> str:
-        place = absolute(source.path)
-        delta = source.format == "delta"
-        content = str(Location(path=place).version(spark)) if delta else files_digest(spark, [place])
-        return hashlib.sha256(f"{source.model_dump_json()}\n{content}".encode()).hexdigest()
+        if source.format == "delta":
+            content = str(Location(path=absolute(source.path)).version(spark))
+        else:
+            content = files_of(spark, source).digest()
+        return hashlib.sha256(f"{stored_json(source)}\n{content}".encode()).hexdigest()
 
     return {source.name: found for source, found in zip(sources, _each(spark, fingerprint, sources), strict=True)}
 
@@ -171,11 +190,13 @@ def look_at(spark: SparkSession, source: Source) -> Look:
     Raises:
         InputError: It cannot be used, or holds no record.
     """
-    if source.format in COLUMNAR:
-        rows = _read_columns(spark, source)
-        look = Look(source, rows, plan_rows(rows, source))
+    listing = None if source.format == "delta" else files_of(spark, source)
+    skipped = listing.skipped if listing else Skipped()
+    if listing is None or source.format == "parquet":
+        rows, numbers, renamed = _read_columns(spark, source, listing)
+        look = Look(source, rows, plan_rows(rows, source), skipped, numbers, renamed)
     else:
-        look = Look(source, *plan_lines(spark, source))
+        look = Look(source, *plan_lines(spark, source, listing), skipped)
     if look.plan.records == 0:
         raise InputError(
             f"Source {source.name} holds no record.",
@@ -184,6 +205,15 @@ def look_at(spark: SparkSession, source: Source) -> Look:
             fix="check the path; to remove a source, delete its rows from corpus and corpus_rejects",
         )
     return look
+
+
+def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look]) -> None:
+    """Refuse labels from folders' names that the corpus has in another form."""
+    corpus = warehouse.location(CORPUS.name)
+    for look in looks:
+        if look.renamed and corpus.exists(spark):
+            name = look.source.name
+            check_labels(look.renamed, corpus.read(spark).where(F.col("source") == name), name)
 
 
 def _looked(look: Look, told: Callable[[str], None]) -> Look:
@@ -207,9 +237,8 @@ def _stage_odd(look: Look, place: Location) -> None:
         return
     rest = _numbered(look).where("NOT good")
     if source.format in COLUMNAR:
-        place.append(
-            rest.select("block", "position", "value", "label").mapInArrow(column_parser(source, plan), STAGED.schema)
-        )
+        parse = column_parser(source, plan, numbers=look.numbers)
+        place.append(rest.select("block", "position", "value", "label").mapInArrow(parse, STAGED.schema))
     else:
         place.append(rest.select("block", "position", "value").mapInArrow(line_parser(source, plan), STAGED.schema))
 
@@ -251,23 +280,53 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
     place.append(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
 
 
-def _read_columns(spark: SparkSession, source: Source) -> DataFrame:
-    table = spark.read.format(source.format).load(absolute(source.path))
-    _check_columns(table, source)
-    text, label = F.col(source.text), F.col(source.label).cast("string")
+def files_of(spark: SparkSession, source: Source) -> Listing:
+    """The files of a source that is not a Delta table; raises as ``list_files``."""
+    return list_files(spark, source.path, f"Source {source.name}", recursive=source.recursive)
+
+
+def _read_columns(
+    spark: SparkSession, source: Source, listing: Listing | None
+) -> tuple[DataFrame, bool, dict[str, str]]:
+    """Text and label of a columnar source, with their place; ``numbers`` and ``renamed`` of its look.
+
+    Args:
+        listing: Its files; None of a Delta table.
+    """
+    if listing is None:
+        table = spark.read.format("delta").load(absolute(source.path))
+        columns, renamed = tuple(table.columns), {}
+    else:
+        wanted, types = (source.text, source.label), source.partition_types or "text"
+        opened = open_parquet(spark, listing, wanted, f"Source {source.name}", types)
+        table, columns = opened.rows, opened.columns
+        doubtful = source.label in opened.keys and source.partition_types is None
+        renamed = old_values(spark, listing, source.label) if doubtful else {}
+    _check_columns(table, columns, source)
+    text, label = F.col(quoted(source.text)), F.col(quoted(source.label))
+    kind = table.schema[source.label].dataType
+    numbers = isinstance(kind, FRACTIONAL)
+    label, whole = whole_column(label, kind) if numbers else (label.cast("string"), F.lit(True))
+    plain = plain_columns(source, text, label)
     # Bytes for Python: a string column may hold anything, and a worker must not fail on it.
-    return with_place(table, value=text.cast("binary"), **plain_columns(source, text, label))
+    placed = with_place(table, value=text.cast("binary"), **plain | {"good": plain["good"] & whole})
+    return placed, numbers, renamed
 
 
-def _check_columns(table: DataFrame, source: Source) -> None:
-    for key, allowed in (("text", StringType), ("label", (StringType, IntegralType, BooleanType))):
+def _check_columns(table: DataFrame, columns: Sequence[str], source: Source) -> None:
+    """Refuse a text or label column that is not there, or of a type that is none of theirs.
+
+    Args:
+        columns: Names of all columns, beside those of ``table``.
+    """
+    for key, allowed in (("text", StringType), ("label", (StringType, IntegralType, BooleanType, *FRACTIONAL))):
         column = getattr(source, key)
         kind = next((field.dataType for field in table.schema if field.name == column), None)
         if not isinstance(kind, allowed):
             raise InputError(
                 f"Source {source.name} has no usable {key} column.",
-                received=f"{column}: {kind.simpleString()}" if kind else f"columns {', '.join(table.columns)}",
-                expected=f"a column {column} of strings" + (", integers or booleans" if key == "label" else ""),
+                received=f"{column}: {kind.simpleString()}" if kind else f"columns {', '.join(columns)}",
+                expected=f"a column {column} of strings" + (", numbers or booleans" if key == "label" else ""),
                 fix=f'name it in the pipeline file: {key} = "..."',
             )
 
@@ -290,12 +349,12 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
     if accepted + rejected != plan.records:
         raise _changed([look], accepted + rejected, plan.records)
     if look.source.format in COLUMNAR:
-        return Counts(plan.records, accepted, rejected, refused)
+        return Counts(plan.records, accepted, rejected, refused, skipped=look.skipped)
     held = plan.headers + plan.plain + sum(each.lines or 0 for each in tallies)
     if held != plan.lines:
         raise _changed([look], held, plan.lines, "lines")
     reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
-    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines)
+    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines, look.skipped)
 
 
 def publish(
@@ -327,7 +386,7 @@ def publish(
         accepted = warehouse.location(CORPUS.name)
         version = accepted.version_of(spark, commit)
         # The first version of a table has none before it: nothing was there.
-        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names))
+        before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise _changed(looks, written, expected)
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
@@ -338,7 +397,7 @@ def publish(
 
 def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
     """Whether a table of rejects can stay: it holds none of these sources, and has the columns of this release."""
-    return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names)).isEmpty()
+    return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names).column).isEmpty()
 
 
 def _changed(looks: Sequence[Look], received: int, expected: int, unit: str = "records") -> InputError:

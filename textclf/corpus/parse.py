@@ -7,7 +7,8 @@ import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.blocks import COLUMNAR, Block, BlockPlan, runs
+from textclf.corpus.blocks import Block, BlockPlan, runs
+from textclf.corpus.number_labels import whole_label
 from textclf.corpus.quotes import Piece, QuotedReader, Quoting
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.corpus.signatures import refusal
@@ -100,14 +101,19 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
             rows: list[Row] = []
             for values in batch.to_pylist():
                 raw = b"\n".join(values["fragments"])
-                rows.append(_finished(source, values["file"], values["position"], raw, parse_record(raw)))
+                lines = raw.count(b"\n") + 1
+                rows.append(_finished(source, values["file"], values["position"], raw, parse_record(raw), lines))
             yield _batch(rows)
 
     return parse
 
 
-def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``."""
+def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``.
+
+    Args:
+        numbers: Labels are numbers, as Spark writes them, that need not be whole.
+    """
     files = {block.id: block.file for block in plan.blocks}
     allowed, limit = allowed_labels(source), source.max_record_bytes
 
@@ -115,8 +121,11 @@ def column_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
         for batch in batches:
             rows: list[Row] = []
             for block, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                parsed = _checked(raw, label, allowed, limit)
-                rows.append(_finished(source, files[block], position, raw or b"", parsed))
+                whole = whole_label(label) if numbers and label is not None else label
+                parsed = _checked(raw, whole, allowed, limit)
+                if whole is None and label is not None and parsed.reason == Reason.MISSING_LABEL:
+                    parsed, raw = Parsed(None, None, Reason.FRACTIONAL_LABEL), label.encode()
+                rows.append(_finished(source, files[block], position, raw or b"", parsed, None))
             yield _batch(rows)
 
     return parse
@@ -138,28 +147,23 @@ def _row(source: Source, block: Block, piece: Piece, parse: Callable[[bytes], Pa
     if partial:
         return source.name, block.file, position, None, None, None, None, None, raw, block.start
     parsed = parse(raw) if reason is None else Parsed(None, None, reason)
-    return _finished(source, block.file, position, raw, parsed)
+    return _finished(source, block.file, position, raw, parsed, raw.count(b"\n") + 1)
 
 
-def _finished(source: Source, file: str, position: int, raw: bytes, parsed: Parsed) -> Row:
-    text, label, reason = stored(parsed)
-    kept = None if reason is None else raw_text(raw, source.encoding)
-    lines = None if source.format in COLUMNAR else raw.count(b"\n") + 1
-    return source.name, file, position, text, label, reason, kept, lines, None, None
+def _finished(source: Source, file: str, position: int, raw: bytes, parsed: Parsed, lines: int | None = 1) -> Row:
+    text, label, reason = parsed
+    if reason is None:
+        if storable(text) and storable(label):
+            return source.name, file, position, text, label, None, None, lines, None, None
+        reason = Reason.UNDECODABLE_BYTES
+    return source.name, file, position, None, None, reason, raw_text(raw, source.encoding), lines, None, None
 
 
-def stored(parsed: Parsed) -> Parsed:
-    """What becomes of a record: one with half a surrogate pair, as JSON escapes can hold, no table can hold."""
-    if parsed.reason is None and not _storable(parsed.text, parsed.label):
-        return Parsed(None, None, Reason.UNDECODABLE_BYTES)
-    return parsed
-
-
-def _storable(*values: str | None) -> bool:
+def storable(value: str | None) -> bool:
+    """False where a text holds half a surrogate pair, as JSON escapes can: no table can hold that."""
     try:
-        for value in values:
-            if value is not None and not value.isascii():
-                value.encode("utf-8")
+        if value is not None and not value.isascii():
+            value.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -19,7 +19,7 @@ stays inside never opens a record when it is read from outside. Two things follo
   changes nothing: the block is read from outside.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
     """
     separator, escape, _ = quoting
     width, end = len(separator), len(line)
-    returns = 0 <= line.find(b"\r") < end - 1
+    returns = b"\r" in line and line.find(b"\r") < end - 1
     at = 0
     while True:
         if not inside:  # at a field's beginning
@@ -78,7 +78,12 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
             if quote > at and not line.endswith(separator, at, quote):
                 return Outcome.MALFORMED
             at = quote + 1
-        closing = _closing(line, at, escape)
+        if escape is None:
+            closing = line.find(_QUOTE, at)
+            while closing >= 0 and line.startswith(_QUOTE, closing + 1):
+                closing = line.find(_QUOTE, closing + 2)
+        else:
+            closing = _closing(line, at, escape)
         if closing < 0:
             return Outcome.OPEN
         at, inside = closing + 1, False
@@ -89,18 +94,24 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
         at += width
 
 
-def _closing(line: bytes, at: int, escape: bytes | None) -> int:
+def opens(line: bytes, quoting: Quoting) -> bool:
+    """Whether a line that is read from outside leaves a record open."""
+    # Each quote toggles, but for those that are escaped: mostly counting them will do.
+    maybe = line.count(_QUOTE) % 2 == 1 or (quoting.escape is not None and quoting.escape in line)
+    return maybe and len(line) <= quoting.limit and outcome(line, quoting, inside=False) is Outcome.OPEN
+
+
+def _closing(line: bytes, at: int, escape: bytes) -> int:
     """Where the quote is that closes a field which goes on at ``at``; below 0 where none does."""
     while True:
         closing = line.find(_QUOTE, at)
-        if escape is not None:
-            escaped = line.find(escape, at, closing if closing >= 0 else len(line))
-            if escaped >= 0:
-                at = escaped + (2 if line[escaped + 1 : escaped + 2] in (_QUOTE, escape) else 1)
-                continue
-        if closing < 0 or line[closing + 1 : closing + 2] != _QUOTE:
+        escaped = line.find(escape, at, closing if closing >= 0 else len(line))
+        if escaped >= 0:
+            at = escaped + (2 if line[escaped + 1 : escaped + 2] in (_QUOTE, escape) else 1)
+        elif closing < 0 or line[closing + 1 : closing + 2] != _QUOTE:
             return closing
-        at = closing + 2
+        else:
+            at = closing + 2
 
 
 class Reading(NamedTuple):
@@ -174,7 +185,7 @@ class _Outside:
                 return
             self._give_up()
         self.begun += 1
-        if len(line) <= self._quoting.limit and outcome(line, self._quoting, inside=False) is Outcome.OPEN:
+        if opens(line, self._quoting):
             self.open = len(line) + 1
 
     def _give_up(self) -> None:
@@ -315,57 +326,58 @@ class QuotedReader:
         self._held: list[bytes] = []  # lines of the record that is open
         self._size = 0
 
-    def records(self, lines: Iterable[bytes]) -> Iterator[Piece]:
+    def records(self, lines: Iterable[bytes]) -> list[Piece]:
         """The records that end in the block's next lines."""
+        found: list[Piece] = []
         for line in lines:
             if self._comes_in or self._held:
-                yield from self._continued(line)
+                self._continue(line, found)
+            elif _QUOTE in line and opens(line, self._quoting):
+                self._held, self._size = [line], len(line)
             else:
-                yield from self._begun(line)
+                if self._next >= 0:  # as in _number, which is called for every record else
+                    found.append(Piece(self._next, line))
+                self._next += 1
+        return found
 
-    def rest(self) -> Iterator[Piece]:
+    def rest(self) -> list[Piece]:
         """The record that the block's end cuts off, and what becomes of it."""
+        found: list[Piece] = []
         if self._comes_in:
-            yield Piece(self._next - 1, b"\n".join(self._held), partial=True)
+            found.append(Piece(self._next - 1, b"\n".join(self._held), partial=True))
         elif self._held and self._borders.fails is None:
-            yield Piece(self._next, b"\n".join(self._held), partial=True)
+            found.append(Piece(self._next, b"\n".join(self._held), partial=True))
         elif self._held:
-            yield from self._given_up(self._borders.fails or Reason.UNCLOSED_QUOTE)
+            self._give_up(self._borders.fails, found)
+        return found
 
-    def _begun(self, line: bytes) -> Iterator[Piece]:
-        quoted = _QUOTE in line and len(line) <= self._quoting.limit
-        if quoted and outcome(line, self._quoting, inside=False) is Outcome.OPEN:
-            self._held, self._size = [line], len(line)
-        else:
-            yield from self._numbered(line)
-
-    def _continued(self, line: bytes) -> Iterator[Piece]:
+    def _continue(self, line: bytes, found: list[Piece]) -> None:
         self._size += len(line) + 1
         if not self._comes_in and self._size > self._quoting.limit:
-            yield from self._given_up(Reason.UNCLOSED_QUOTE)
-            yield from self._begun(line)
+            self._give_up(Reason.UNCLOSED_QUOTE, found)
+            found += self.records([line])
             return
-        found = outcome(line, self._quoting, inside=True) if _QUOTE in line else Outcome.OPEN
-        if found is Outcome.MALFORMED:
-            yield from self._given_up(Reason.MALFORMED_CSV)
-            yield from self._begun(line)
+        then = outcome(line, self._quoting, inside=True) if _QUOTE in line else Outcome.OPEN
+        if then is Outcome.MALFORMED:
+            self._give_up(Reason.MALFORMED_CSV, found)
+            found += self.records([line])
             return
         self._held.append(line)
-        if found is Outcome.ENDS:
+        if then is Outcome.ENDS:
             raw, self._held = b"\n".join(self._held), []
             if self._comes_in:
                 self._comes_in = False
-                yield Piece(self._next - 1, raw, partial=True)
+                found.append(Piece(self._next - 1, raw, partial=True))
             else:
-                yield from self._numbered(raw)
+                self._number(raw, found)
 
-    def _given_up(self, reason: Reason) -> Iterator[Piece]:
-        held, self._held = self._held, []
-        yield from self._numbered(held[0], reason)
-        for line in held[1:]:
-            yield from self._numbered(line)
+    def _give_up(self, reason: Reason | None, found: list[Piece]) -> None:
+        (first, *others), self._held = self._held, []
+        self._number(first, found, reason)
+        for line in others:
+            self._number(line, found)
 
-    def _numbered(self, raw: bytes, reason: Reason | None = None) -> Iterator[Piece]:
+    def _number(self, raw: bytes, found: list[Piece], reason: Reason | None = None) -> None:
         if self._next >= 0:  # not the header
-            yield Piece(self._next, raw, reason)
+            found.append(Piece(self._next, raw, reason))
         self._next += 1

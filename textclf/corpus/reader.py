@@ -6,9 +6,9 @@ from typing import NamedTuple
 from textclf.config import Source
 from textclf.corpus.blocks import Found, number_blocks
 from textclf.corpus.headers import header_columns
-from textclf.corpus.parse import stored
+from textclf.corpus.parse import storable
 from textclf.corpus.quotes import Piece, QuotedReader, QuoteScan, Quoting
-from textclf.corpus.records import Parsed, kept_bytes, parser
+from textclf.corpus.records import Parsed, Reason, kept_bytes, parser
 from textclf.corpus.signatures import refusal, refuse
 
 _MARK = b"\xef\xbb\xbf"  # Hadoop's reader skips it, too
@@ -54,7 +54,9 @@ def read_records(source: Source, data: bytes, cuts: Sequence[int] = (), *, file:
     at = int(source.header)
     plain = (Piece(number, line) for number, line in enumerate(lines[at:]))
     for piece in _pieces(source, lines, cuts) if source.quoted else plain:
-        parsed = stored(parse(piece.raw) if piece.reason is None else Parsed(None, None, piece.reason))
+        parsed = parse(piece.raw) if piece.reason is None else Parsed(None, None, piece.reason)
+        if not (storable(parsed.text) and storable(parsed.label)):
+            parsed = Parsed(None, None, Reason.UNDECODABLE_BYTES)
         count = piece.raw.count(b"\n") + 1
         yield Record(at, count, piece.position, parsed, piece.raw)
         at += count
@@ -81,7 +83,7 @@ def _pieces(source: Source, lines: list[bytes], cuts: Sequence[int]) -> Iterator
     fragments: list[Piece] = []
     for block, part in zip(number_blocks("", found, source), parts, strict=True):
         reader = QuotedReader(quoting, block.borders)
-        for piece in (*reader.records(part), *reader.rest()):
+        for piece in reader.records(part) + reader.rest():
             if fragments and not (piece.partial and piece.position == fragments[0].position):
                 yield _joined(fragments)
                 fragments = []

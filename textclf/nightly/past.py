@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from textclf.config import unmasked
 from textclf.tables import Warehouse
 from textclf.tables.schemas import RUNS
 
@@ -83,7 +84,7 @@ def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
     for source, figures in kept.items():
         # A search keeps sources without a winner, too; the record's own entries are not of a source.
         if isinstance(figures, dict) and (job not in MODELS or "version" in figures):
-            yield source, figures
+            yield unmasked(source), figures  # no source has a name like ``${NAME}``: the release before masked them
 
 
 def _medians(steps: list[Any]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
+from textclf.tables.masked_fields import masked_record
 from textclf.tables.warehouse import absolute
 
 _EARLIER = 8  # runs of the same job beside the one that the report is about
@@ -93,8 +94,8 @@ def load_run(
     published = _published(spark, warehouse, run)
     there, now, before = distributions(published, run)
     return RunData(
-        run,
-        earlier,
+        masked_record(run),
+        [masked_record(each) for each in earlier],
         there,
         now,
         before,
@@ -203,7 +204,7 @@ def _examples(
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
     # Where an id occurs more than once nobody can tell which of its texts was scored how: one is shown.
-    texts = read.select(F.col(f"`{score.id}`").alias("id"), F.col(f"`{score.text}`").alias("text"))
+    texts = read.select(table.column(score.id, "id").alias("id"), table.column(score.text, "text").alias("text"))
     found = texts.join(F.broadcast(wanted), "id").groupBy("id").agg(F.min("text").alias("text")).collect()
     by_id = {row["id"]: row["text"] for row in found}
     return [

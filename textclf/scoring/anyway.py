@@ -10,6 +10,7 @@ from textclf.errors import InputError
 from textclf.scoring.plan import targets_of
 from textclf.scoring.stage import STAGED
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.append_only import check_replaceable
 from textclf.tables.audit import Figures
 from textclf.tables.columns import check_columns, published_columns
 from textclf.tables.history import publications, record_killed
@@ -69,6 +70,7 @@ def publish_anyway(
         for target in (targets.accepted, targets.refused):
             check_columns(target.place, published_columns(spark, target.place), target.spec)
             run.tables[target.spec.name] = str(target.place)
+        check_replaceable(spark, targets.accepted.place, targets.refused.place)
         _note(run, record, refused, reason)
         locks.check()
         targets.publish(stored, refused, slices)

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from textclf import stopping
 from textclf.config import Pipeline
+from textclf.config.identity import stored_json
 from textclf.described import carried, described, together
 from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
@@ -25,6 +26,11 @@ from textclf.tables.history import newest_of_days, publications
 _SHOWN = 10  # days that a message names
 _ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
 """Sections of the pipeline file that no row depends on."""
+_FIRST_OPTIONS = {
+    "input", "output", "model", "day", "backend", "limit", "all_scores", "evidence", "challengers", "changed_only",
+    "since",
+}  # fmt: skip
+"""Options that stand in every fingerprint: nothing is ever added here, see ``config.identity``."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,10 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
         found = found and dict.fromkeys(days, found.get(first, ""))
     if found is None:
         return {}
-    settings = pipeline.model_dump_json(exclude=_ABOUT_RUNS)
+    settings = stored_json(pipeline, exclude=_ABOUT_RUNS)
     of_rows = asdict(replace(options, input=None, output=None, day=None))
+    # As of settings: an option of a later release that nobody gave leaves the digest as it was.
+    of_rows = {name: value for name, value in of_rows.items() if name in _FIRST_OPTIONS or value}
     same = [str(table.place), sorted(plan.routes.digests.items()), settings, of_rows]
     marks = {}
     for day in days:

@@ -1,6 +1,7 @@
 """The table to score: found, pinned to a version, cut down to the columns that matter."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -8,12 +9,16 @@ from delta import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StringType
+from pyspark.sql.types import DataType, StringType, StructType
 
+from textclf.config import Score
 from textclf.errors import InputError
 from textclf.scoring.iso_days import lit_day, means_a_day, strict_day, unchecked_day
 from textclf.tables.digests import digest_of, named
 from textclf.tables.failures import READ_FAILURES, unreadable
+from textclf.tables.file_columns import file_of, open_parquet, quoted
+from textclf.tables.file_listing import Listing, Skipped, list_files
+from textclf.tables.folder_names import check_sources, published_ids
 from textclf.tables.warehouse import Location, absolute
 
 CHAR = "__CHAR_VARCHAR_TYPE_STRING"
@@ -27,11 +32,22 @@ class InputTable:
     Attributes:
         place: Where it is.
         version: The Delta commit that ``rows`` reads, None for other formats.
+        columns: Names of all columns, those among them that ``rows`` lacks, as nobody asked for them.
+        keys: Columns that only the names of folders give values to.
+        listing: The files; None of tables that are more than files.
     """
 
     rows: DataFrame
     place: Location
     version: int | None
+    columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    listing: Listing | None = field(default=None, repr=False)
+
+    @property
+    def skipped(self) -> Skipped:
+        """Files that are not read because of their names."""
+        return self.listing.skipped if self.listing else Skipped()
 
     def column(self, name: str, role: str) -> Column:
         """The top-level column of that name.
@@ -43,14 +59,25 @@ class InputTable:
             raise InputError(
                 f"The input has no {role} column of that name.",
                 received=f"{role} = {name!r}",
-                expected=f"one of: {', '.join(self.rows.columns)}",
+                expected=f"one of: {', '.join(self.columns or self.rows.columns)}",
                 fix=f"set {role} under [score] in the pipeline file",
             )
-        return F.col("`{}`".format(name.replace("`", "``")))
+        return F.col(quoted(name))
 
     def type_of(self, name: str) -> DataType:
         """Type of a column."""
         return self.rows.schema[name].dataType
+
+    def id_type(self, spark: SparkSession, score: Score, there: StructType | None) -> DataType:
+        """Type of the column of ids, for a table with the columns ``there``; raises as ``published_ids``."""
+        if self.listing is None or score.id not in self.keys or score.partition_types is not None:
+            return self.type_of(score.id)
+        return published_ids(spark, self.listing, score.id, there)
+
+    def check_sources(self, spark: SparkSession, score: Score, published: Collection[Location]) -> None:
+        """Refuse sources that are published under other names; raises as ``folder_names.check_sources``."""
+        if self.listing is not None and score.source in self.keys and score.partition_types is None:
+            check_sources(spark, self.listing, score.source, published)
 
     def text(self, name: str) -> Column:
         """The column of texts.
@@ -84,13 +111,18 @@ class InputTable:
         return column, kind
 
 
-def open_input(spark: SparkSession, given: str) -> InputTable:
+def open_input(spark: SparkSession, given: str, score: Score | None = None) -> InputTable:
     """The Parquet or Delta table at a path or URL, or of that name in the catalog.
+
+    Args:
+        score: What the pipeline file says of the table. Of files only the columns that it names are looked at; without
+            it, all.
 
     Raises:
         InputError: There is no such table, or it is of another format.
     """
-    is_name = "/" not in given and not Path(given).exists()
+    # Spark parses a name, and a session that is given to us may expand variables in it.
+    is_name = "/" not in given and "${" not in given and not Path(given).exists()
     if is_name and _in_catalog(spark, given):
         place = Location(name=given)
         return InputTable(place.read(spark), place, _catalog_version(spark, given))
@@ -100,7 +132,7 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
         rows = spark.read.format("delta").option("versionAsOf", version).load(place.path)
         return InputTable(rows, place, version)
     try:
-        return InputTable(spark.read.parquet(str(place)), place, None)
+        return _open_files(spark, place, score)
     except READ_FAILURES as error:
         received = unreadable(error)
         if received is None:
@@ -111,6 +143,19 @@ def open_input(spark: SparkSession, given: str) -> InputTable:
             expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
             fix="check --input, or input under [score] in the pipeline file",
         ) from error
+
+
+def _open_files(spark: SparkSession, place: Location, score: Score | None) -> InputTable:
+    what, types = "The input", (score.partition_types if score else None) or "text"
+    listing = list_files(spark, str(place), what, recursive=score is None or score.recursive)
+    opened = open_parquet(spark, listing, _wanted(score), what, types)
+    return InputTable(opened.rows, place, None, opened.columns, opened.keys, listing)
+
+
+def _wanted(score: Score | None) -> Collection[str] | None:
+    if score is None:
+        return None
+    return {name for name in (score.id, score.text, score.source, score.date) if name is not None}
 
 
 def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict[date, str] | None:
@@ -125,8 +170,9 @@ def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict
     Returns:
         None where rows do not come from files alone.
     """
-    file = named("_metadata.file_path", "_metadata.file_size", "_metadata.file_modification_time")
     try:
+        known = file_of(table.rows)
+        file = named(known["file_path"], known["file_size"], known["file_modification_time"])
         files = table.rows.where(day.between(lit_day(first), lit_day(last))).select(
             day.alias("day"), file.alias("file")
         )

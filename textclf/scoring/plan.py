@@ -1,7 +1,7 @@
 """What a scoring pass reads, scores with and writes to, found before anything is scored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from pyspark import Accumulator
@@ -11,6 +11,7 @@ from pyspark.sql.types import DataType
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
+from textclf.logs import say
 from textclf.scoring.backends import Challenge, Choice, choose
 from textclf.scoring.challengers import asked_challengers, with_challengers
 from textclf.scoring.fallback import Fallbacks, listen
@@ -21,6 +22,7 @@ from textclf.scoring.since import Since
 from textclf.scoring.source_names import most_sources
 from textclf.session.gpu import await_executors, check_gpus, has_gpus
 from textclf.tables import Location, RunRecord, Warehouse
+from textclf.tables.append_only import check_replaceable
 from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
 from textclf.tables.publish import Target, Targets
 from textclf.tables.schemas import DIGEST, results, results_rejects
@@ -83,6 +85,8 @@ class Plan:
     def note(self, run: RunRecord) -> None:
         """Note in a run what made its rows."""
         run.input, run.input_version = str(self.table.place), self.table.version
+        if self.table.skipped:
+            run.details["skipped"] = asdict(self.table.skipped)
         run.models = self.routes.digests
         run.details["corpora"] = {each.reference: each.manifest.corpus_digest for each in self.routes.used}
         choices = {
@@ -130,11 +134,13 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     there = published_columns(spark, output)
     # A table that has digests keeps getting them, so that a later run can ask for them.
     digests = changed_only(pipeline, options) or has_digests(there)
-    ids = id_type(there, stored_type(given))
+    ids = id_type(there, stored_type(table.id_type(spark, pipeline.score, there)))
     targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
+    table.check_sources(spark, pipeline.score, [target.place for target in (targets.accepted, targets.refused)])
     check_columns(output, there, targets.accepted.spec)
     refused = targets.refused
     check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
+    check_replaceable(spark, output, refused.place)
     most = most_sources(pipeline.score, len(routes.artifacts))
     return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most)
 
@@ -173,7 +179,10 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
             expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
             fix="give --input, or set input under [score] in the pipeline file",
         )
-    return open_input(spark, given)
+    table = open_input(spark, given, pipeline.score)
+    if table.skipped:
+        say(f"{given}: {table.skipped}", "warning")
+    return table
 
 
 def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, challenged: bool, digests: bool) -> Targets:

@@ -12,6 +12,7 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from textclf.artifact import Artifact, Golden
+from textclf.files import private_folder
 from textclf.scoring.backends import BACKENDS, Backend, Challenge, Choice
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.fallback import tell
@@ -22,7 +23,7 @@ from textclf.scoring.scorer import Scorer
 from textclf.session.gpu import task_gpu
 from textclf.text.arrow import gathered
 from textclf.text.casing import tables_path
-from textclf.text.jit import bring_code, kept_code, numba_runs, private_folder
+from textclf.text.jit import bring_code, kept_code, numba_runs
 
 _KERNELS = ("textclf.text.kernels", "textclf.scoring.kernels")
 _ROWS_A_CALL = 64  # of each of many models: to call one takes as long as to score about as many texts
@@ -69,17 +70,26 @@ class Resident:
         return scorer
 
     def _compiled(self) -> Scorer:
-        path = shared_folder() / f"{self.digest}{'-half' if self.choice.half else ''}.safetensors"
+        shared = shared_folder()
+        if shared is not None:
+            folded = self._folded(shared)
+        else:
+            # The mapped file lives on without its name: nothing stays behind.
+            with tempfile.TemporaryDirectory(prefix="textclf-folded-") as alone:
+                folded = self._folded(Path(alone))
+        scorer = CompiledScorer(folded)
+        golden = Golden(folded.about.golden_texts, folded.about.golden_scores)
+        check_golden(scorer, golden, self.reference, self.tolerance)
+        return scorer
+
+    def _folded(self, folder: Path) -> Folded:
+        path = folder / f"{self.digest}{'-half' if self.choice.half else ''}.safetensors"
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the host folds, the others wait and map its file
             if not path.exists():
                 fold(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(path)
                 self.held.__dict__.pop("_value", None)  # what was folded is in the file; the artifact may go
-        folded = Folded.load(path)
-        scorer = CompiledScorer(folded)
-        golden = Golden(folded.about.golden_texts, folded.about.golden_scores)
-        check_golden(scorer, golden, self.reference, self.tolerance)
-        return scorer
+        return Folded.load(path)
 
 
 @dataclass(frozen=True)
@@ -178,13 +188,12 @@ def _state_precision(artifact: Artifact, choice: Choice) -> None:
         say(f"{artifact.reference}: half precision changes the golden scores by {size}")
 
 
-def shared_folder() -> Path:
-    """Folder of this executor's files, which its workers share and Spark removes; a temporary one outside Spark."""
+def shared_folder() -> Path | None:
+    """Folder of this executor's files, which its workers share and Spark removes; None where there is none."""
     try:
         root = Path(SparkFiles.getRootDirectory())
     except (AttributeError, AssertionError):
-        root = Path(tempfile.gettempdir(), "textclf")
+        return None  # outside of Spark
     folder = root / "folded"
-    if not private_folder(folder):
-        folder = Path(tempfile.mkdtemp(prefix="textclf-folded-"))
-    return folder
+    # Who can write to Spark's own folder (a group's, with umask 002) can replace the code that it runs.
+    return folder if private_folder(folder, trusted_parent=True) else None

@@ -34,6 +34,7 @@ from textclf.scoring.rows import input_rows, scored_rows
 from textclf.scoring.source_names import check_sources
 from textclf.tables import Location
 from textclf.tables.audit import BINS, Figures, audit, collected
+from textclf.tables.conditions import EVERYTHING
 from textclf.tables.handover import StagedTable, write_log
 from textclf.tables.history import Publication
 from textclf.tables.packed import PackedFile, parquet_codec, store_packed
@@ -79,7 +80,7 @@ class Pass:
             scored = scored.withColumn("run_id", F.lit(self.run_id))
             shape = layout(self.plan.targets.id_type)
             # One commit that creates the table and fills it: an empty one before it would be a second of its own.
-            place.replace(scored, TableSpec(STAGED, scored.schema, **shape), "true")
+            place.replace(scored, TableSpec(STAGED, scored.schema, **shape), EVERYTHING)
 
     def audit(self, stored: StagedTable) -> list[Figures]:
         """The figures of each slice: from the pass itself, or from the rows where that did not count them."""

@@ -1,19 +1,27 @@
 """The one place that opens Spark."""
 
+import locale
 import logging
 import os
 import shlex
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from textclf.errors import TextclfError
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import ensure_java
+from textclf.session.java import java_home
 from textclf.session.lineage import Collector, add_address, add_lineage
 from textclf.session.options import parse
+
+
+class LocaleError(TextclfError):
+    """Java cannot name files as this project names them."""
+
 
 # One thread for each numeric library in a worker: Spark already runs one worker a core.
 _ONE_THREAD = dict.fromkeys(
@@ -30,10 +38,13 @@ _ONE_THREAD = dict.fromkeys(
 )
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN changes the last digits of scores
 _GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # workers share a GPU
-WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING).items()}
+# Java names files in the locale's encoding: in the C locale every letter beyond ASCII would become a question mark.
+UTF8 = {"LC_ALL": "C.UTF-8"}
+WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING | UTF8).items()}
 
 DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
+    "spark.sql.variable.substitute": "false",  # text that Spark parses is never expanded
     "spark.sql.adaptive.enabled": "true",
     # Bounds a worker's memory with long texts; short ones come in batches that make the most of a call.
     "spark.sql.execution.arrow.maxBytesPerBatch": str(8 << 20),
@@ -78,15 +89,18 @@ def open_session(
     Raises:
         JavaError: No Java that Spark can run on.
         JarsError: The jar for lineage cannot be had.
+        LocaleError: Java runs already and cannot name files in UTF-8.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
-    os.environ.setdefault("JAVA_HOME", str(ensure_java()))
+    os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name, value in _QUIET.items():  # training on the driver gives the digits that executors give
         os.environ.setdefault(name, value)
+    if locale.nl_langinfo(locale.CODESET).upper() != "UTF-8":
+        os.environ |= UTF8
     conf = _given()
     conf.setIfMissing("spark.app.name", app_name)
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
@@ -107,11 +121,26 @@ def open_session(
         SparkContext._ensure_initialized(conf=conf)
         add_address(conf, lineage)
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    _check_locale(spark)
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
     # PySpark would write each error as a line of JSON, unmasked, before whoever caught it says what it means.
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return spark
+
+
+def _check_locale(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
+    if encoding.upper() != "UTF-8":
+        spark.stop()
+        raise LocaleError(
+            "Java cannot name files in UTF-8 here: sources with letters beyond ASCII would be lost.",
+            received=f"a driver's Java that was started with the encoding {encoding}",
+            expected="UTF-8",
+            fix="export LC_ALL=C.UTF-8 before spark-submit; on a cluster for the driver, too "
+            "(spark.yarn.appMasterEnv.LC_ALL, spark.kubernetes.driverEnv.LC_ALL)",
+        )
 
 
 def _given() -> SparkConf:

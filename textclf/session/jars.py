@@ -1,5 +1,6 @@
 """Delta's jars: resolved once into the environment, then found there without a network."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -17,9 +18,26 @@ DELTA_CONF = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 
+# Of each jar that set-up may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's own
+# checksums come from the place that the jar comes from.
+SHA256 = {
+    "commons-logging-1.3.0.jar": "66d3c980470b99b0c511dad3dfc0ae7b265ec1fb144e96bc0253a8a175fd34d9",
+    "delta-kernel-api-4.4.0.jar": "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
+    "delta-kernel-defaults-4.4.0.jar": "225c975199e4718b38ee5b7e6da7f19e9585024262b2cec2656b32151a856b0b",
+    "delta-kernel-unitycatalog-4.4.0.jar": "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
+    "delta-spark_4.2_2.13-4.4.0.jar": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    "delta-storage-4.4.0.jar": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+    "jackson-datatype-jdk8-2.13.5.jar": "e58761751fea8a00dc626aae1c5f1be38c5cfd487aeb333d933a4ab5f5a73c55",
+    "javax.annotation-api-1.3.2.jar": "e04ba5195bcd555dc95650f7cc614d151e4bcd52d29a10b8aa2197f3ab89ab9b",
+    "openlineage-spark_2.13-1.53.0.jar": "5d84b0ae7e72909b5aae7ed87df878bf06b28d9ac3005765c3529d0a66dbae6f",
+    "shims-0.9.25.jar": "0b82ed6cb1caf0706304b42358d568eb6faf190eadea7f2b2d365cb63156b40d",
+    "unitycatalog-client-0.6.0.jar": "48257499a86b801a3e2372cec55ac226ca1c1c7eabe5c118e7302f29a1fdbc19",
+    "unitycatalog-hadoop-0.6.0.jar": "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
+}
+
 
 class JarsError(TextclfError):
-    """Delta's jars are missing and cannot be had."""
+    """Delta's jars are missing, cannot be had or are not the ones that are pinned."""
 
 
 def jar_folder() -> Path:
@@ -61,7 +79,7 @@ def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list
         problem, fix: What the error says where they cannot be fetched.
 
     Raises:
-        JarsError: They are not there and cannot be fetched.
+        JarsError: They are not there and cannot be fetched, or one that was fetched is not the pinned one.
     """
     if not any(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
@@ -95,14 +113,30 @@ SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop(
 
 
 def _keep(fetched: Path, folder: Path) -> None:
+    present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+    # Ivy names a file organisation_artifact-version.jar.
+    named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
+    # Spark's own release of a library is the one it is tested with.
+    kept = {name: jar for name, jar in named.items() if _artifact(name) not in present}
+    for name, jar in kept.items():
+        _check(name, jar)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Filled aside and renamed: a set-up that is cut off leaves no half-filled folder.
     aside = Path(tempfile.mkdtemp(dir=folder.parent))
     aside.chmod(0o755)
-    present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
-    for jar in fetched.glob("*.jar"):
-        # Ivy names a file organisation_artifact-version.jar.
-        name = jar.name.partition("_")[2]
-        if _artifact(name) not in present:  # Spark's own release of a library is the one it is tested with
-            shutil.copy(jar, aside / name)
+    for name, jar in kept.items():
+        shutil.copy(jar, aside / name)
     aside.rename(folder)  # over an empty one, too
+
+
+def _check(name: str, jar: Path) -> None:
+    with jar.open("rb") as file:
+        received = hashlib.file_digest(file, "sha256").hexdigest()
+    if SHA256.get(name) != received:
+        raise JarsError(
+            f"The fetched {name} is not the pinned one; no jar was kept.",
+            received=f"SHA-256 {received}",
+            expected=f"SHA-256 {SHA256[name]}" if name in SHA256 else f"one of: {', '.join(SHA256)}",
+            fix="look at what ~/.m2 or the repository in use holds under that name; to use jars of your own, put them "
+            "into a folder and set TEXTCLF_JARS to it",
+        )

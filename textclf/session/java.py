@@ -49,27 +49,25 @@ def java_version(home: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def ensure_java() -> Path:
-    """The home of a usable Java, installed first where there is none.
+def java_home() -> Path:
+    """The home of a usable Java; nothing is installed.
 
     Raises:
-        JavaError: None was found and none could be installed.
+        JavaError: None was found.
     """
     home = find_java()
     if home is None:
-        _install()
-        home = find_java()
-    if home is None:
         raise JavaError(
-            f"No Java {MINIMUM} or later was found and none could be installed.",
+            f"No Java {MINIMUM} or later was found.",
             received=f"JAVA_HOME={os.environ.get('JAVA_HOME', '')!r}, PATH without a usable java",
             expected=f"Java {MINIMUM} or later",
-            fix="install it, for example: sudo apt-get install openjdk-17-jre-headless, or set JAVA_HOME",
+            fix="install it: make setup, or for example sudo apt-get install openjdk-17-jre-headless; or set JAVA_HOME",
         )
     return home
 
 
-def _install() -> None:
+def install_java() -> None:
+    """Install a Java with the system's package manager, where it may; for set-up alone, which is asked to install."""
     manager = next((name for name in _INSTALLERS if shutil.which(name)), None)
     if manager is None:
         return

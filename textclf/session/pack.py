@@ -5,13 +5,16 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from textclf.errors import TextclfError
+from textclf.files import user_folder
 
+_LOCK = ".lock"
 ENVIRONMENT = "environment"  # the folder that executors find the archive unpacked in
 # Executors bring a Spark of their own; an editable install points at folders that only this machine has.
 _LEFT_OUT = (
@@ -23,7 +26,7 @@ _LEFT_OUT = (
 
 
 def project_zip(root: Path) -> Path:
-    """The ``textclf`` package as a zip in ``build/``, made where its sources have no zip yet.
+    """The ``textclf`` package as a zip, made where its sources have no zip yet.
 
     The name holds a digest of the sources, so that a running job keeps the zip it was started with.
     """
@@ -33,7 +36,7 @@ def project_zip(root: Path) -> Path:
     digest = hashlib.sha256()
     for name, content in sources.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    target = root / "build" / f"textclf-{digest.hexdigest()[:16]}.zip"
+    target = _made(root, f"textclf-{digest.hexdigest()[:16]}.zip")
     with _made_once(target) as aside:
         if aside is not None:
             with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -47,7 +50,7 @@ def environment_archive(root: Path) -> Path:
     lock = root / "requirements.lock"
     digest = hashlib.sha256(lock.read_bytes() if lock.exists() else b"")
     digest.update(f"{sys.prefix} {sys.version}".encode())
-    return root / "build" / f"{ENVIRONMENT}-{digest.hexdigest()[:16]}.tar.gz"
+    return _made(root, f"{ENVIRONMENT}-{digest.hexdigest()[:16]}.tar.gz")
 
 
 def pack_environment(target: Path) -> None:
@@ -76,6 +79,34 @@ def pack_environment(target: Path) -> None:
             )
 
 
+def _made(root: Path, name: str) -> Path:
+    """Where a made file of the project is, or goes: in its ``build/``, else in a folder of the user's own.
+
+    A service may run from a checkout that belongs to another user, and read what that one has made.
+
+    Raises:
+        TextclfError: There is no folder to write to.
+    """
+    build = root / "build"
+    if (build / name).exists():
+        return build / name
+    try:
+        build.mkdir(parents=True, exist_ok=True)
+        (build / _LOCK).open("a").close()
+    except OSError as error:
+        folder = user_folder("build")
+        if folder is None:
+            raise TextclfError(
+                "There is no place for the files that executors need.",
+                received=error,
+                expected=f"a folder that user {os.geteuid()} can write to: {build}, $XDG_CACHE_HOME/textclf, "
+                f"~/.cache/textclf or {tempfile.gettempdir()}/textclf-{os.geteuid()}",
+                fix="make one of them writable, or set XDG_CACHE_HOME",
+            ) from error
+        return folder / name
+    return build / name
+
+
 def _packed(path: Path) -> bool:
     return path.is_file() and (path.suffix in (".py", ".html") or path.name == "py.typed")
 
@@ -83,8 +114,10 @@ def _packed(path: Path) -> bool:
 @contextmanager
 def _made_once(target: Path) -> Iterator[Path | None]:
     """A path to fill aside, renamed to ``target`` afterwards; None where ``target`` is there already."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / ".lock").open("w") as lock:
+    if target.exists():
+        yield None
+        return
+    with (target.parent / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two jobs submitted at once make one archive
         if target.exists():
             yield None

@@ -1,4 +1,4 @@
-"""Finish an environment: ``python -m textclf.session.provision`` finds Java and fetches Delta's jars.
+"""Finish an environment: ``python -m textclf.session.provision`` finds or installs Java and fetches Delta's jars.
 
 With ``--java-home`` it prints the home of the Java that jobs run on and changes nothing.
 """
@@ -8,7 +8,7 @@ import sys
 
 from textclf.errors import TextclfError
 from textclf.session.jars import jar_folder, resolve_jars
-from textclf.session.java import ensure_java, find_java
+from textclf.session.java import find_java, install_java, java_home
 
 
 def main(argv: list[str]) -> int:
@@ -17,7 +17,9 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(f"{find_java() or ''}\n")
         return 0
     try:
-        os.environ["JAVA_HOME"] = str(ensure_java())
+        if find_java() is None:
+            install_java()
+        os.environ["JAVA_HOME"] = str(java_home())
         jars = resolve_jars()
     except TextclfError as error:
         sys.stderr.write(f"{error}\n")

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from textclf.errors import TextclfError, UsageError
 from textclf.session.jars import DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import ensure_java
+from textclf.session.java import java_home
 from textclf.session.options import SETTINGS, Submission, parse
 from textclf.session.pack import ENVIRONMENT, environment_archive, pack_environment, project_zip
 
@@ -78,7 +78,7 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> 
         options += ["--master", master]
     options += _extended(settings, "--py-files", project_zip(root).as_uri())
     options += _delta(settings)
-    variables = {"SPARK_HOME": str(spark_home()), "JAVA_HOME": str(ensure_java())}
+    variables = {"SPARK_HOME": str(spark_home()), "JAVA_HOME": str(java_home())}
     python = settings.get("spark.pyspark.python") or environ.get("PYSPARK_PYTHON")
     if master.startswith("local"):
         python = python or sys.executable
@@ -115,10 +115,13 @@ def _driver_here(
 def _driver_there(
     options: list[str], job: list[str], variables: dict[str, str], settings: Mapping[str, str]
 ) -> Command:
+    # Of a driver elsewhere, whose locale may be any: see ``factory.UTF8``.
+    added = {"spark.yarn.appMasterEnv.LC_ALL": "C.UTF-8", "spark.kubernetes.driverEnv.LC_ALL": "C.UTF-8"}
     python = variables.get("PYSPARK_PYTHON")
     if python is not None:
-        for name in ("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"):
-            options += [] if name in settings else ["--conf", f"{name}={python}"]
+        added |= dict.fromkeys(("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"), python)
+    for name, value in added.items():
+        options += [] if name in settings else ["--conf", f"{name}={value}"]
     return Command([_spark_submit(), *options, *job], variables)
 
 
@@ -154,7 +157,7 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
     try:
         submission = parse(words, environ)
         if submission.needs_no_job:
-            command = Command([_spark_submit(), *words], {"JAVA_HOME": str(ensure_java())})
+            command = Command([_spark_submit(), *words], {"JAVA_HOME": str(java_home())})
         else:
             command = complete(submission, root, environ)
         if environ.get("TEXTCLF_PRINT_COMMAND"):

@@ -16,6 +16,7 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from textclf.tables.conditions import NOTHING, Condition
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.transactions import listed, log_of, none, sequence
@@ -165,13 +166,12 @@ def look_ahead(spark: SparkSession, place: Location) -> None:
     """
     if place.path is not None and place.exists(spark):
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
-        _files(spark, transaction, "false")
+        _files(spark, transaction, NOTHING)
 
 
-def _files(spark: SparkSession, transaction: Any, predicate: str) -> list[Any]:
-    """The table's files that meet a predicate; what a transaction has looked at tells Delta who is in its way."""
-    condition = spark._jsparkSession.sessionState().sqlParser().parseExpression(predicate)
-    return list(listed(transaction.filterFiles(sequence(spark, [condition]), False)))
+def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[Any]:
+    """The table's files that meet a condition; what a transaction has looked at tells Delta who is in its way."""
+    return list(listed(transaction.filterFiles(sequence(spark, [condition.expression(spark)]), False)))
 
 
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
@@ -180,15 +180,17 @@ def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> 
     return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
 
 
-def hand_over(spark: SparkSession, folder: str, files: Collection[StagedFile], place: Location, predicate: str) -> None:
-    """Replace what meets ``predicate``, on partition columns alone, by files staged in a folder, in one commit."""
+def hand_over(
+    spark: SparkSession, folder: str, files: Collection[StagedFile], place: Location, condition: Condition
+) -> None:
+    """Replace what meets ``condition``, on partition columns alone, by files staged in a folder, in one commit."""
     _move(spark, folder, place, files)
-    retried(lambda: _commit(spark, place, files, predicate))
+    retried(lambda: _commit(spark, place, files, condition))
 
 
-def clear(spark: SparkSession, place: Location, predicate: str) -> None:
-    """Remove what meets ``predicate``, on partition columns alone; where nothing does there is no commit."""
-    retried(lambda: _commit(spark, place, (), predicate))
+def clear(spark: SparkSession, place: Location, condition: Condition) -> None:
+    """Remove what meets ``condition``, on partition columns alone; where nothing does there is no commit."""
+    retried(lambda: _commit(spark, place, (), condition))
 
 
 def _move(spark: SparkSession, staged: str, place: Location, files: Collection[StagedFile]) -> None:
@@ -207,11 +209,11 @@ def _move(spark: SparkSession, staged: str, place: Location, files: Collection[S
         list(pool.map(move, files))
 
 
-def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], predicate: str) -> None:
+def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], condition: Condition) -> None:
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
     transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
-    actions = [each.remove() for each in _files(spark, transaction, predicate)]
+    actions = [each.remove() for each in _files(spark, transaction, condition)]
     actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
     if not actions:
         return
@@ -219,5 +221,6 @@ def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile],
     mode, columns = jvm.org.apache.spark.sql.SaveMode.Overwrite, transaction.metadata().partitionColumns()
     # The fields of a write that is no dynamic overwrite, changes no schema and replaces by this predicate alone.
     rest = [none(spark)] * 5
-    operation = delta.DeltaOperations.Write(mode, some(columns), some(predicate), some(uuid4().hex), *rest)
+    told = some(condition.text)  # in the table's history; nothing reads it back
+    operation = delta.DeltaOperations.Write(mode, some(columns), told, some(uuid4().hex), *rest)
     transaction.commit(sequence(spark, actions), operation)

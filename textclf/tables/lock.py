@@ -5,6 +5,9 @@ number, on every file system and object store that Delta itself is safe on. The 
 ends; who is killed does not, and the next run takes over by committing the number after the dead one's. A holder that
 was held up longer than its lease finds its number taken, and stops before it publishes. Clocks of different machines
 must agree within the lease.
+
+A commit that cannot be read, as a power loss leaves one of no length, is taken for the last sign of life of whoever
+wrote it: the lock is free one lease after the file was stored. Fields of a later release are left out.
 """
 
 import dataclasses
@@ -18,7 +21,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from types import EllipsisType
 from typing import Any
 from uuid import uuid4
@@ -28,6 +30,8 @@ from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
 from textclf.logs import say
+from textclf.tables.lease import Lease as Lease
+from textclf.tables.lease import parsed, process_name
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 UNDATED = "undated"
@@ -42,40 +46,6 @@ _SEARCHES = 64  # locks for the searches of all sources: each is a commit every 
 _ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
 
 
-@dataclass(frozen=True)
-class Lease:
-    """What the newest commit of a lock says.
-
-    Attributes:
-        output: The table.
-        process: Machine, process and its start, None where another machine cannot tell them apart.
-        since, renewed, expires: UTC, in ISO form.
-        held: False in the commit that gives the lock back.
-        orphans: Leases of dead runs, as ``asdict`` gives them, that nobody has recorded yet. Who takes over may be
-            killed before it writes their records; then its successor finds them here.
-    """
-
-    run_id: str
-    job: str
-    output: str
-    host: str
-    pid: int
-    process: str | None
-    since: str
-    renewed: str
-    expires: str
-    held: bool = True
-    orphans: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def free(self) -> bool:
-        """Whether another run may take the lock: given back, run out, or of a process of this machine that is gone."""
-        if not self.held or datetime.now(UTC) >= datetime.fromisoformat(self.expires):
-            return True
-        machine, _, _ = (self.process or "").rpartition(" ")
-        return bool(machine) and machine == _machine() and self.process != _process(self.pid)
-
-
 class LockLog:
     """The Delta log of one lock."""
 
@@ -83,18 +53,43 @@ class LockLog:
         jvm: Any = spark._jvm
         self._jvm, self._folder = jvm, f"{path}/_delta_log"
         self._conf = spark._jsparkSession.sessionState().newHadoopConf()
-        self._store = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path).store()
+        # Not by way of a DeltaLog, which reads all commits and gives up at one that is damaged.
+        stores = getattr(getattr(jvm.org.apache.spark.sql.delta.storage, "LogStore$"), "MODULE$")
+        self._store = stores.createLogStore(spark._jsparkSession)
         self._scala = jvm.scala.jdk.javaapi.CollectionConverters
 
     def newest(self) -> tuple[int, Lease | None]:
-        """Number and content of the newest commit; -1 where there is none yet."""
-        numbers = self._numbers()
-        if not numbers:
+        """Number and content of the newest commit; -1 where there is none yet.
+
+        Content that cannot be read is made up from the commits before and from the file's time, as ``Lease`` says.
+        """
+        found = self._commits()
+        if not found:
             return -1, None
-        lines = self._store.readAsIterator(self._file(max(numbers)), self._conf)
-        first = json.loads(lines.next())
-        lines.close()
-        return max(numbers), Lease(**json.loads(first["commitInfo"]["userMetadata"]))
+        newest = max(found)
+        if (lease := self._read(newest)) is not None:
+            return newest, lease
+        earlier = map(self._read_if_there, sorted(found.keys() - {newest}, reverse=True))
+        return newest, Lease.unreadable(found[newest], next(filter(None, earlier), None))
+
+    def _read(self, number: int) -> Lease | None:
+        """What a commit says; None where that cannot be read."""
+        lines = self._store.readAsIterator(self._file(number), self._conf)
+        try:
+            first = json.loads(lines.next()) if lines.hasNext() else {}
+            return parsed(json.loads(first["commitInfo"]["userMetadata"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        finally:
+            lines.close()
+
+    def _read_if_there(self, number: int) -> Lease | None:
+        try:
+            return self._read(number)
+        except Py4JJavaError as error:
+            if _kind(error) != "FileNotFoundException":
+                raise
+            return None  # upkeep removes old commits
 
     def commit(self, number: int, lease: Lease) -> bool:
         """Write that commit; False where another writer already has."""
@@ -111,20 +106,25 @@ class LockLog:
             return False
         return True
 
-    def _numbers(self) -> list[int]:
+    def _commits(self) -> dict[int, datetime]:
+        """Number of each commit, and when it was stored."""
         try:
             listed = self._scala.asJava(self._store.listFrom(self._file(0), self._conf))
-            names = [listed.next().getPath().getName() for _ in iter(listed.hasNext, False)]
+            files = [listed.next() for _ in iter(listed.hasNext, False)]
         except Py4JJavaError as error:
             if _kind(error) != "FileNotFoundException":
                 raise
-            return []
-        return [int(match[1]) for match in map(_COMMIT.match, names) if match]
+            return {}
+        found = {}
+        for each in files:
+            if match := _COMMIT.match(each.getPath().getName()):
+                found[int(match[1])] = datetime.fromtimestamp(each.getModificationTime() / 1000, UTC)
+        return found
 
     def trim(self, newest: int) -> int:
         """Remove the commits before ``newest``, which says all that is needed; their number."""
         count = 0
-        for number in self._numbers():
+        for number in self._commits():
             if number < newest:
                 path = self._file(number)
                 count += bool(path.getFileSystem(self._conf).delete(path, False))
@@ -178,7 +178,8 @@ class Locks:
     def abandoned(self) -> list[tuple[Lease, Held]]:
         """Leases of dead runs that nobody has recorded, with what they were on."""
         with self._guard:
-            return [(Lease(**lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
+            found = [(parsed(lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
+        return [(lease, day) for lease, day in found if lease is not None]
 
     def recorded(self) -> None:
         """Forget the dead runs: they have records now."""
@@ -229,7 +230,7 @@ class Locks:
             self.output,
             host,
             pid,
-            _process(pid),
+            process_name(pid),
             self._since,
             now.isoformat(),
             ends,
@@ -307,7 +308,8 @@ def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
     """Dead runs that whoever takes over after this lease has to record."""
     if lease is None:
         return []
-    return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if lease.held else [])
+    died = lease.held and lease.run_id  # without one there is no run to record
+    return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if died else [])
 
 
 def _occupied(day: Held) -> str:
@@ -319,7 +321,8 @@ def _occupied(day: Held) -> str:
 def _held(lease: Lease, output: str, day: Held) -> LockError:
     return LockError(
         _occupied(day),
-        received=f"run {lease.run_id} of {lease.job}, process {lease.pid} on {lease.host}, since {lease.since}, "
+        received=f"run {lease.run_id or 'unknown'} of {lease.job}, process {lease.pid} on {lease.host}, "
+        f"since {lease.since}, "
         f"last sign of life {lease.renewed}",
         expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",
         fix=f"wait until it ends; if it was killed, its lock is free from {lease.expires} on",
@@ -344,22 +347,3 @@ def _kind(error: Py4JError) -> str:
     if isinstance(error, Py4JJavaError):
         return str(error.java_exception.getClass().getSimpleName())
     return type(error).__name__
-
-
-def _machine() -> str | None:
-    """A name of this boot of this machine and its numbering of processes; None where the system tells neither."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return None
-
-
-def _process(pid: int) -> str | None:
-    """A name of a process that no later one with its number has; None where it is gone or the system cannot tell."""
-    machine = _machine()
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    except OSError:
-        return None
-    # A killed process that its parent has not yet asked about is as dead as one that is gone.
-    return None if machine is None or state in "ZX" else f"{machine} {fields[18]}"

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.packing import MAGIC, arrow_codec
 from textclf.tables.handover import StagedFile, as_uri
@@ -99,11 +99,14 @@ def read_packed(
     if not files:
         missing = {name: F.lit(None).cast("string") for name in columns}
         return spark.createDataFrame([], schema).withColumns(missing)
-    rows = spark.read.schema(schema).parquet(*(f"{folder}/{file.name}" for file in files))
+    # The folder's name is no pattern, whatever brackets it holds.
+    reader = spark.read.schema(schema).option("__globPaths__", "false")
+    rows = reader.parquet(*(f"{folder}/{file.name}" for file in files))
     if not columns:
         return rows
     known = [(file.name, *(file.values.get(name) for name in columns)) for file in files]
-    by_name = spark.createDataFrame(known, ", ".join(f"{name} string" for name in ("stored", *columns)))
+    texts = StructType([StructField(name, StringType()) for name in ("stored", *columns)])
+    by_name = spark.createDataFrame(known, texts)
     named = rows.withColumn("stored", F.col("_metadata.file_name"))
     return named.join(F.broadcast(by_name), "stored").drop("stored")
 

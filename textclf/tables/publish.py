@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
+from textclf.tables.conditions import Condition
 from textclf.tables.handover import StagedTable, can_take, clear, hand_over, look_ahead, too_many
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
@@ -56,7 +57,8 @@ class Targets:
         replaces both. A conflict with another writer changes nothing and is tried again.
         """
         stamped = stored.withColumn("run_id", F.lit(run_id))
-        for target, condition in ((self.refused, "reason IS NOT NULL"), (self.accepted, "reason IS NULL")):
+        reason = F.col("reason")
+        for target, condition in ((self.refused, reason.isNotNull()), (self.accepted, reason.isNull())):
             replace_slices(target.place, stamped.where(condition), target.spec, slices)
 
     def take_over(self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int) -> None:
@@ -72,9 +74,9 @@ class Targets:
             files = [file for file in staged.files if file.refused == refused]
             takes = can_take(staged.spark, target.place, target.spec)
             if takes and not files:
-                clear(staged.spark, target.place, predicate(slices))  # mostly there is nothing to remove, and no commit
+                clear(staged.spark, target.place, of_slices(slices))  # mostly there is nothing to remove, and no commit
             elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
-                hand_over(staged.spark, str(staged.place), files, target.place, predicate(slices))
+                hand_over(staged.spark, str(staged.place), files, target.place, of_slices(slices))
             else:
                 replace_slices(target.place, staged.rows_in(files), target.spec, slices)
 
@@ -88,29 +90,24 @@ def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Coll
         return
     # Adaptive execution splits large slices and joins small ones, to spark.sql.adaptive.advisoryPartitionSizeInBytes.
     gathered = df.hint("rebalance", *spec.partition_by)
-    retried(lambda: place.replace(gathered, spec, predicate(slices)))
+    retried(lambda: place.replace(gathered, spec, of_slices(slices)))
 
 
-def predicate(slices: Collection[Slice]) -> str:
-    r"""The SQL condition that holds for the rows of ``slices`` alone.
+def of_slices(slices: Collection[Slice]) -> Condition:
+    """The condition that holds for the rows of ``slices`` alone: days that have the same sources are one alternative.
 
     Example:
-        >>> print(predicate([Slice(date(2026, 1, 31), "joe's"), Slice(None, None)]))
-        (ds = DATE '2026-01-31' AND (source IN ('joe\'s'))) OR (ds IS NULL AND (source IS NULL))
+        >>> of_slices([Slice(date(2026, 1, 31), "joe's"), Slice(None, None)]).alternatives
+        ({'ds': [datetime.date(2026, 1, 31)], 'source': ["joe's"]}, {'ds': [None], 'source': [None]})
     """
-    by_day: dict[date | None, list[str | None]] = {}
+    by_day: dict[date | None, set[str | None]] = {}
     for each in slices:
-        by_day.setdefault(each.ds, []).append(each.source)
-    days = []
+        by_day.setdefault(each.ds, set()).add(each.source)
+    days: dict[frozenset[str | None], list[date | None]] = {}
     for day, sources in by_day.items():
-        named = sorted(source for source in sources if source is not None)
-        parts = [f"source IN ({', '.join(map(_quoted, named))})"] if named else []
-        parts += ["source IS NULL"] if None in sources else []
-        condition = "ds IS NULL" if day is None else f"ds = DATE '{day.isoformat()}'"
-        days.append(f"({condition} AND ({' OR '.join(parts)}))")
-    return " OR ".join(days)
+        days.setdefault(frozenset(sources), []).append(day)
+    return Condition(tuple({"ds": found, "source": _in_order(sources)} for sources, found in days.items()))
 
 
-def _quoted(value: str) -> str:
-    """A SQL literal of any text: sources come from data and may hold quotes."""
-    return "'{}'".format(value.replace("\\", "\\\\").replace("'", "\\'"))
+def _in_order(sources: Collection[str | None]) -> list[str | None]:
+    return sorted(sources, key=lambda source: (source is None, source or ""))

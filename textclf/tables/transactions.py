@@ -32,3 +32,10 @@ def listed(found: Any) -> Iterator[Any]:
     each = found.iterator()
     while each.hasNext():
         yield each.next()
+
+
+def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
+    """The file system and path of a location, of Hadoop: a warehouse may be on any that it knows."""
+    jvm: Any = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(location)
+    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path

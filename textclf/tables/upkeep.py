@@ -78,7 +78,7 @@ def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease
     count = 0
     for name, log in _locks(spark, warehouse):
         found = log.newest()[1]
-        if found is None or not found.free or not (found.held or found.orphans):
+        if found is None or not found.free or not (found.held or found.orphans) or not found.run_id:
             continue
         named = warehouse.schema is not None and "/" not in found.output
         place = Location(name=found.output) if named else Location(path=found.output)

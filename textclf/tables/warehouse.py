@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from delta import DeltaTable
@@ -16,22 +15,18 @@ from pyspark.sql import functions as F
 
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
+from textclf.tables.conditions import Condition, of_sources
+from textclf.tables.creation import create
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
+from textclf.tables.transactions import hadoop_path as hadoop_path  # where most look for it
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a file of this machine
 
 
 def absolute(location: str) -> str:
     """A path counted from the current directory; URLs stay as they are."""
     return location if _URL.match(location) else os.path.abspath(location)
-
-
-def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
-    """The file system and path of a location, of Hadoop: a warehouse may be on any that it knows."""
-    jvm: Any = spark._jvm
-    path = jvm.org.apache.hadoop.fs.Path(location)
-    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
 @dataclass(frozen=True)
@@ -42,9 +37,17 @@ class Location:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        # Delta's builder of tables puts a path between backticks as it is: one in it would end the name there.
+        # Delta's OPTIMIZE puts a path between backticks as it is: one in it would end the name there.
         if "`" in (self.path or ""):
             raise UsageError("A table's path holds a backtick.", received=self.path, expected="a path without one")
+        # Spark parses a table's name, and a session that is given to us may expand variables in all that it parses.
+        if "${" in (self.name or ""):
+            raise UsageError(
+                "A table's name in the catalog holds a variable.",
+                received=self.name,
+                expected="a name without ${",
+                fix="write the name itself; in the pipeline file ${NAME} stands for an environment variable",
+            )
 
     def __str__(self) -> str:
         return self.path or self.name or ""
@@ -88,33 +91,24 @@ class Location:
         """
         if self.exists(spark):
             return False
+        if (path := self.path) is not None:
+            retried(lambda: create(spark, path, spec))
+            return True
         builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
         for key, value in spec.properties.items():
             builder = builder.property(key, value)
-        builder = builder.location(self.path) if self.path is not None else builder.tableName(self.name or "")
         try:
-            retried(builder.execute)
+            retried(builder.tableName(self.name or "").execute)
         except AnalysisException:
-            if not self.exists(spark) and not self._begun(spark):
+            if not self.exists(spark):
                 raise
-            # Another driver is about to commit, or was killed before. The builder refuses such a folder for good;
-            # a write does not, and leaves a table alone that has come to be.
-            empty = spark.createDataFrame([], spec.schema).write.mode("ignore")
-            retried(lambda: self._commit(empty.partitionBy(*spec.partition_by).options(**spec.properties)))
         return True
-
-    def _begun(self, spark: SparkSession) -> bool:
-        """Whether the table's folder holds nothing but Delta's log."""
-        if self.path is None:
-            return False
-        files, path = hadoop_path(spark, self.path)
-        return files.exists(path) and [each.getPath().getName() for each in files.listStatus(path)] == ["_delta_log"]
 
     def append(self, df: DataFrame) -> str:
         """Add ``df`` to a table that exists, in one commit; the commit's name."""
         return self._commit(df.write.mode("append"))
 
-    def replace(self, df: DataFrame, spec: TableSpec, where: str) -> str:
+    def replace(self, df: DataFrame, spec: TableSpec, where: Condition) -> str:
         """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
 
         Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
@@ -122,7 +116,8 @@ class Location:
         """
         writer = df.select(*spec.columns).write
         if self.exists(df.sparkSession):
-            return self._commit(writer.mode("overwrite").option("replaceWhere", where).option("mergeSchema", "true"))
+            writer = writer.mode("overwrite").option("replaceWhere", where.text)
+            return self._commit(writer.option("mergeSchema", "true"))
         return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
 
     def _commit(self, writer: DataFrameWriter) -> str:
@@ -198,10 +193,5 @@ class Warehouse:
         spark = df.sparkSession
         with staging_folder(spark, self, new_run_id(datetime.now(UTC)), spec.name) as folder:
             df.write.parquet(folder)
-            return place.replace(spark.read.schema(df.schema).parquet(folder), spec, condition)
-
-
-def of_sources(sources: Sequence[str]) -> str:
-    """The SQL condition that holds for the rows of these sources alone."""
-    # Source names hold no quote: the pipeline file admits only letters, digits, _ and -.
-    return "source IN ({})".format(", ".join(f"'{source}'" for source in sources))
+            rows = spark.read.schema(df.schema).option("__globPaths__", "false").parquet(folder)
+            return place.replace(rows, spec, condition)

@@ -14,12 +14,13 @@ from textclf.config import Pipeline, Source
 from textclf.described import carried
 from textclf.errors import InputError
 from textclf.tables import Warehouse
+from textclf.tables.append_only import check_replaceable
+from textclf.tables.conditions import of_sources
 from textclf.tables.handover import can_take, hand_over
 from textclf.tables.packed import PackedFile, parquet_codec, read_packed, store_packed
 from textclf.tables.runs import new_run_id
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.tables.staging import staging_folder
-from textclf.tables.warehouse import of_sources
 from textclf.text.counting import COUNTED, PACKED, rows_seen, token_packer
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.vocabulary import Vocabulary
@@ -58,6 +59,7 @@ def build_vocabulary(
         InputError: No corpus, none of a source, or too few rows of it to split. No table changed.
     """
     names = [source.name for source in sources]
+    check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
     corpus = corpus_of(spark, warehouse, names)
     splits = plan_splits(corpus, pipeline.split, names)
     rows = None if told is None else rows_seen(spark.sparkContext, splits, told)

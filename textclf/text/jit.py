@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import os
-import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textclf.files import PRIVATE, replace_file
+from textclf.files import PRIVATE, private_folder, replace_file, user_folder
 
 OFF = "TEXTCLF_NUMBA"
 """Environment variable; ``off`` takes numpy where numba would do."""
@@ -133,26 +132,8 @@ def cache_folder() -> Path:
     """
     release = python_release()
     given = os.environ.get("NUMBA_CACHE_DIR")
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    candidates = [Path(given, f"textclf-{release}")] if given else []
-    candidates.append(Path(caches, "textclf", f"numba-{release}"))
-    candidates.append(Path(tempfile.gettempdir(), f"textclf-{os.getuid()}", f"numba-{release}"))
-    for folder in candidates:
-        if private_folder(folder):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="textclf-numba-"))  # of this process alone: it compiles for itself
-
-
-def private_folder(folder: Path) -> bool:
-    """Make a folder that this user alone can write to; False where there is another or none can be made."""
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        parent = folder.parent.lstat()
-    except OSError:
-        return False
-    mine = all(
-        each.st_uid == os.getuid() and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in (found, parent)
-    )
-    return mine and stat.S_ISDIR(found.st_mode) and os.access(folder, os.W_OK | os.X_OK)
+    own = Path(given, f"textclf-{release}") if given else None
+    if own is not None and private_folder(own):
+        return own
+    # Where there is none, one of this process alone: it compiles for itself.
+    return user_folder(f"numba-{release}") or Path(tempfile.mkdtemp(prefix="textclf-numba-"))

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textclf.text.jit import private_folder
+from textclf.files import private_folder
 
 _LARGEST = 512 << 20  # bytes of all that is kept: of a network .1 MB of programs, .5 MB of tensors to begin with
 
@@ -74,9 +74,15 @@ def processor() -> str:
 
 def _prune(folder: Path) -> None:
     """Delete the oldest programs until the rest is small enough; other processes may be doing the same."""
-    found = sorted(((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.iterdir()), reverse=True)
+    found = []
+    for entry in folder.iterdir():
+        try:
+            state = entry.stat()
+        except FileNotFoundError:  # another process has deleted it since, or given it its last name
+            continue
+        found.append((state.st_mtime, state.st_size, entry))
     total = 0
-    for _, size, entry in found:
+    for _, size, entry in sorted(found, reverse=True):
         total += size
         if total > _LARGEST:
             entry.unlink(missing_ok=True)
