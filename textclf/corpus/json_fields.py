@@ -26,11 +26,14 @@ class _Digits(str):
     """A JSON number with a fraction or an exponent, as it stands in the file."""
 
 
-# NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
 _DECODERS = [
-    json.JSONDecoder(),
-    json.JSONDecoder(object_pairs_hook=_Object),
-    json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
+    json.JSONDecoder(parse_constant=_no_constant),
+    json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_Object),
+    json.JSONDecoder(parse_constant=_no_constant, parse_float=_Digits),
 ]
 
 
