@@ -91,7 +91,7 @@ def pipeline_of(sources: list[PlacedSource], warehouse: Path) -> Pipeline:
     parts = [f'warehouse = "{warehouse}"']
     for source in sources:
         keys = {"name": source.name, "path": str(source.path)} | source_keys(source.rules)
-        parts += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+        parts += ["[[sources]]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())]
     return parse_pipeline("\n".join(parts))
 
 
