@@ -1,0 +1,161 @@
+"""Strings that mean something to a parser, a shell, a file system or a terminal, in every place that takes a string.
+
+A string in a place gives the rows that a plain name gives there, or the reject that is stated for it.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from tests.artifact.samples import sample
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline, parse_pipeline
+from textclf.errors import GateError
+from textclf.scoring.anyway import publish_anyway
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.tables import RunRecord, Warehouse
+
+STRINGS = (
+    "plain", "${env:HOME}", "${nosuch}", "${spark.master}", "$", "it's", 'say "so"', "back\\", "\\'", "`tick`", "a\nb",
+    "\u202eright to left\u2066", "😀", "ü" * 40, "%2F", "a/b", "a=b", "..", " ", "NULL", "1", "001", "2026-01-31",
+    "__HIVE_DEFAULT_PARTITION__", "x" * 300, "😀" * 90, "nul\0nul", "", "' OR '1'='1", "--", "/*", ";", "*", "\x1b[31m",
+    "{a,b}", "[x]", "~", "\r", "\t", "a\u2028b", "\x7f", ":", "-", "#", "?",
+)  # fmt: skip
+DAY = date(2026, 1, 31)
+_PIECES = (
+    "$", "{", "}", "${", "env:", "'", '"', "\\", "`", "\n", "\t", "%", "/", "=", "😀", "ü", "\u202e", ".", " ", "a",
+    "B", "0", "--", ";", "*", "[", "]", ":", "#", "?", "\x01", "\x7f", "\x85", "x" * 120,
+)  # fmt: skip
+_ESCAPED = {*map(chr, range(1, 32)), *"\"#%'*/:=?\\\x7f{[]^"}
+_TEXTS = ("good food", "bad", None, "the food was good again")
+GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\nmin_rows = 1000000\n"
+
+
+def drawn_strings(seed: int, number: int, count: int) -> list[str]:
+    """Strings of a few pieces."""
+    rng = random.Random(f"{seed}/strings/{number}")
+    return ["".join(rng.choices(_PIECES, k=rng.randint(1, 6))) for _ in range(count)]
+
+
+def kept_source(value: str) -> tuple[str | None, bool]:
+    """The source that the rows of a value are published under, and whether they are rejects (``bad_source``)."""
+    folder = "source=" + "".join(f"%{ord(sign):02X}" if sign in _ESCAPED else sign for sign in value)
+    bad = "\0" in value or len(folder.encode()) > 255 or value == "__HIVE_DEFAULT_PARTITION__"  # a null's folder
+    return (None if bad or not value else value), bad
+
+
+class StringWorld:
+    """A warehouse, a model with labels as given, and a table with a few rows of each string."""
+
+    def __init__(self, spark: SparkSession, folder: Path, strings: Sequence[str], columns: Sequence[str] = ()) -> None:
+        """``columns``: names of the input's columns for ids, texts, sources and days."""
+        self.spark, self.folder = spark, folder
+        self.strings = list(dict.fromkeys(["plain", *strings]))
+        self.columns = list(columns) or ["id", "text", "source", "ds"]
+        self.labels = [value for value in self.strings if value.strip() == value and value and "\0" not in value][:2]
+        self.warehouse = folder / "warehouse"
+        self._runs = 0
+        store = ModelStore(str(self.warehouse / "models"))
+        store.promote("m", store.save(sample("m", labels=self.labels)).manifest.version)
+
+    def pipeline(self, gate: str = GATE) -> Pipeline:
+        """The pipeline file; the columns are keys of Python, as no name of theirs may be a variable of the file."""
+        body = '[[sources]]\nname = "m"\npath = "none"\nformat = "jsonl"\n'
+        made = parse_pipeline(f'warehouse = "{self.warehouse}"\n{body}{gate}')
+        names = dict(zip(("id", "text", "source", "date"), self.columns, strict=True))
+        return replace_score(made, **names)
+
+    def rows(self, strings: Sequence[str], texts: Sequence[str | None] = _TEXTS) -> list[tuple[Any, ...]]:
+        """Rows of the input: some of each string, whose ids hold it too."""
+        return [(f"{at} {value}", text, value, DAY) for value in strings for at, text in enumerate(texts)]
+
+    def score(self, rows: Sequence[tuple[Any, ...]], gate: str = GATE, **options: Any) -> RunRecord:
+        """Score rows, as the job does, and keep the record as the job does."""
+        self._runs += 1
+        path = self.folder / f"input{self._runs}"
+        path.mkdir()
+        types = [pa.string(), pa.string(), pa.string(), pa.date32()]
+        arrays = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
+        pq.write_table(pa.table(arrays, names=self.columns), path / "part.parquet")
+        pipeline, run = self.pipeline(gate), RunRecord("score_table")
+        warehouse = Warehouse.of(pipeline)
+        try:
+            asked = ScoreOptions(input=str(path), model="m", **options)
+            score_table(self.spark, warehouse, pipeline, run, asked)
+        except GateError as error:
+            run.end("refused", error=str(error))
+        else:
+            run.end("succeeded")
+        run.append(self.spark, warehouse)
+        return run
+
+    def publish_anyway(self, refused: RunRecord) -> None:
+        """Publish what the gate refused."""
+        pipeline, run = self.pipeline(), RunRecord("score_table")
+        warehouse = Warehouse.of(pipeline)
+        publish_anyway(self.spark, warehouse, pipeline, run, refused=refused.run_id, reason="why not")
+        run.end("succeeded")
+        run.append(self.spark, warehouse)
+
+    def differences(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """How the tables differ from what these rows, published last, must give."""
+        wanted: Counter[tuple[Any, ...]] = Counter()
+        place = Warehouse.of(self.pipeline()).location
+        found: Counter[tuple[Any, ...]] = Counter()
+        scores = {}
+        for row in place("results").read(self.spark).collect():
+            found[row["id"], row["source"], row["ds"], None] += 1
+            scores[row["id"], row["source"]] = (row["label"], round(row["score"], 6))
+        for row in place("results_rejects").read(self.spark).collect():
+            found[row["id"], row["source"], row["ds"], row["reason"]] += 1
+        plain = {text: scores.get((f"{at} plain", "plain")) for at, text in enumerate(_TEXTS)}
+        differ = []
+        for id_, text, value, day in rows:
+            source, bad = kept_source(value)
+            reason = "bad_source" if bad else "null_text" if text is None else None
+            wanted[id_, source, day, reason] += 1
+            if reason is None and scores.get((id_, source)) != plain.get(text):
+                differ.append(
+                    f"{value!r}: {text!r} has {scores.get((id_, source))}, of a plain source {plain.get(text)}"
+                )
+        differ += [f"missing or altered: {key!r} x {count}" for key, count in (wanted - found).items()]
+        return differ + [f"not of the input: {key!r} x {count}" for key, count in (found - wanted).items()]
+
+
+def replace_score(pipeline: Pipeline, **keys: str) -> Pipeline:
+    """The pipeline with other columns to score."""
+    return pipeline.model_copy(update={"score": pipeline.score.model_copy(update=keys)})
+
+
+def through_all_runs(world: StringWorld) -> list[str]:
+    """A first run, one of changed texts alone in a session with ``escapedStringLiterals``, one published by hand."""
+    rows = world.rows(world.strings)
+    differ: list[str] = []
+
+    def step(name: str, wanted: Sequence[tuple[Any, ...]]) -> None:
+        differ.extend(f"{name}: {each}" for each in world.differences(wanted))
+
+    world.score(rows)
+    step("first run", rows)
+    world.spark.conf.set("spark.sql.parser.escapedStringLiterals", "true")
+    try:
+        world.score(rows, changed_only=True)
+        step("changed_only, with escapedStringLiterals", rows)
+    finally:
+        world.spark.conf.unset("spark.sql.parser.escapedStringLiterals")
+    strict = "[gate]\nmin_rows = 1\nmax_rejects = 0.0\nmax_unknown = 0.0\n"
+    fewer = [row for row in rows if not row[0].startswith("3 ")]
+    refused = world.score(fewer, strict)
+    if refused.status != "refused":
+        return [*differ, "the gate let rejects pass"]
+    step("refused", rows)
+    world.publish_anyway(refused)
+    step("publish anyway", fewer)
+    return differ
