@@ -263,7 +263,12 @@ def test_what_spark_writes_as_csv_is_read_back(
         [(text, str(number)) for number, text in enumerate(texts)], "text string, label string"
     )
     # Blanks around values Spark's writer would take away.
-    for name, options in {"spark": {}, "all": {"quoteAll": True}, "rfc": {"escape": '"', "header": True}}.items():
+    written_as: dict[str, dict[str, Any]] = {
+        "spark": {},
+        "all": {"quoteAll": True},
+        "rfc": {"escape": '"', "header": True},
+    }
+    for name, options in written_as.items():
         writer = frame.coalesce(1).write.option("ignoreLeadingWhiteSpace", False)
         writer.option("ignoreTrailingWhiteSpace", False).options(**options).csv(str(tmp_path / name))
     escape = CSV + "\nescape = '\\'"
