@@ -263,10 +263,14 @@ def test_what_spark_writes_as_csv_is_read_back(
         [(text, str(number)) for number, text in enumerate(texts)], "text string, label string"
     )
     # Blanks around values Spark's writer would take away.
-    blanks = {"ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}
-    frame.coalesce(1).write.csv(str(tmp_path / "spark"), **blanks)
-    frame.coalesce(1).write.csv(str(tmp_path / "all"), quoteAll=True, **blanks)
-    frame.coalesce(1).write.csv(str(tmp_path / "rfc"), escape='"', header=True, **blanks)
+    written_as: dict[str, dict[str, Any]] = {
+        "spark": {},
+        "all": {"quoteAll": True},
+        "rfc": {"escape": '"', "header": True},
+    }
+    for name, options in written_as.items():
+        writer = frame.coalesce(1).write.option("ignoreLeadingWhiteSpace", False)
+        writer.option("ignoreTrailingWhiteSpace", False).options(**options).csv(str(tmp_path / name))
     escape = CSV + "\nescape = '\\'"
     kinds = {"spark": escape, "all": escape, "rfc": 'format = "csv"\nheader = true'}
     pipeline = make_pipeline(sections({name: (tmp_path / name, keys) for name, keys in kinds.items()}))
