@@ -109,7 +109,7 @@ def test_a_difference_is_found() -> None:
 
 
 def test_files_through_the_job_are_the_rows_of_the_reference(spark: SparkSession, tmp_path: Path) -> None:
-    figures, differ = through_the_job(spark, tmp_path / "batch", SEED, batch=0)
+    figures, differ = through_the_job(spark, tmp_path / "batch", SEED, batch=0, number=len(KINDS) + 1)
 
     assert differ == []
     assert figures["files"] > 20
