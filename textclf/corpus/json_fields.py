@@ -24,14 +24,11 @@ class _Digits(str):
     """A JSON number with a fraction or an exponent, as it stands in the file."""
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
+# NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
 _DECODERS = [
-    json.JSONDecoder(parse_constant=_no_constant),
-    json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_Object),
-    json.JSONDecoder(parse_constant=_no_constant, parse_float=_Digits),
+    json.JSONDecoder(),
+    json.JSONDecoder(object_pairs_hook=_Object),
+    json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
 ]
 
 
