@@ -31,6 +31,9 @@ DETAILS: tuple[Path, ...] = (
     ("registered_model", "registry"),
     ("registered_model", "uri"),
     ("sources", ANY, "problem"),  # why a search has no winner
+    ("sources", ANY, "skipped", "names", EACH),
+    ("skipped", "names", EACH),
+    ("unreadable_rows", "first_error"),
     ("steps", EACH, "why"),
     ("steps", EACH, "error"),
     ("plan", EACH),
