@@ -7,7 +7,7 @@ from collections.abc import Callable
 from unicodedata import bidirectional, category
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf.cli.output import cell, write_json, write_lines, write_table
@@ -96,6 +96,7 @@ def test_texts_in_any_writing_are_shown_as_they_are(text: str) -> None:
     assert visible(text) == text == cell(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_json_is_still_json_whatever_the_encoding(text: str) -> None:
     value = {"a": [text], text: 1}
@@ -107,6 +108,7 @@ def test_json_is_still_json_whatever_the_encoding(text: str) -> None:
             assert written.isascii()
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_is_shown_on_one_line(text: str) -> None:
     assert visible(text).isprintable() or acted_on(visible(text)) == []

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from textclf.artifact import Artifact, ModelStore
+from textclf.artifact.finite import check_scores
 from textclf.errors import ArtifactError, DataError
 from textclf.text.arrow import string_array
 
@@ -167,9 +168,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         Raises:
             NotFittedError: ``fit`` or ``load`` comes first.
             DataError: A text that is none.
+            ArtifactError: The model's weights overflow for a text.
         """
         check_is_fitted(self, "artifact_")
         scores: npt.NDArray[np.float64] = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
+        check_scores(scores, self.artifact_)
         return scores
 
     def predict(self, X: Iterable[str]) -> npt.NDArray[Any]:  # noqa: N803

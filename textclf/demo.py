@@ -113,7 +113,7 @@ def show_results(root: Path) -> None:
     places = {"results": root / "warehouse/results", "rejects": root / "warehouse/results_rejects"}
     _say("\n" + QUERY.format(**{name: f"delta.`{place}`" for name, place in places.items()}) + "\n")
     spark = open_session("textclf demo")
-    tables = {name: spark.read.format("delta").load(str(place)) for name, place in places.items()}
+    tables: dict[str, Any] = {name: spark.read.format("delta").load(str(place)) for name, place in places.items()}
     sys.stdout.write(spark.sql(QUERY, **tables).toPandas().to_string(index=False) + "\n\n")
     spark.stop()
     _say(ELSEWHERE.strip())

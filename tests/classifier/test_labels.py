@@ -85,7 +85,6 @@ def test_any_labels_come_back_as_they_were_or_are_refused(
         ["so\nso", "\u202e" + "x" * 300],
         ["1", "1.0"],
     ],
-    ids=repr,
 )
 def test_labels_that_are_kept(labels: Any, tmp_path: Path) -> None:
     wanted = labels if isinstance(labels, list) else np.asarray(labels).tolist()
@@ -120,7 +119,6 @@ def test_labels_that_are_kept(labels: Any, tmp_path: Path) -> None:
         ([[1], [2, 3]], "inhomogeneous shape"),
         (5, "int: "),
     ],
-    ids=repr,
 )
 def test_labels_that_are_refused(labels: Any, words: str) -> None:
     with pytest.raises(ValueError, match="These labels cannot be learned") as caught:

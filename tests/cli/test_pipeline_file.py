@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
@@ -51,6 +51,7 @@ def named(path: str, keys: dict[str, Any], labels: list[str], notes: tuple[str, 
     return Named("reviews", path, Look(keys, texts, Counter(dict.fromkeys(labels, 2)), 0, True, notes))
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS, st.lists(TEXTS, min_size=2, max_size=4, unique_by=str.strip), TEXTS, TEXTS)
 def test_what_is_written_is_what_was_found(
     path: str, column: str, labels: list[str], note: str, warehouse: str

@@ -10,7 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline
-from textclf.corpus.ingest import Counts, ingest_corpus, look_at, publish
+from textclf.corpus.first_look import look_at
+from textclf.corpus.ingest import Counts, ingest_corpus, publish
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 

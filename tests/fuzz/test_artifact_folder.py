@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -22,10 +23,12 @@ from textclf import Classifier
 from textclf.artifact import Artifact, Golden, ModelStore
 from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.manifest import FILES, MANIFEST, FileEntry
+from textclf.cli.predict import answers
 from textclf.errors import ArtifactError, InputError
 from textclf.scoring.backends import choose
 from textclf.scoring.golden import TOLERANCE
 from textclf.scoring.scorer import make_scorer
+from textclf.search.pyfunc import TextClassifier
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = st.recursive(
@@ -142,6 +145,25 @@ def test_finite_weights_that_overflow_are_refused_before_anything_is_scored(kind
     unsound = Golden(["good good"], [[float("nan")] * 3])
     with pytest.raises(ArtifactError, match=r"golden\.json"):
         Artifact.pack(made.manifest, weights, made.vocabulary, unsound)
+
+
+def test_a_text_that_overflows_has_no_label() -> None:
+    """Golden texts know nothing of it; the first label would be the largest of NaNs."""
+    labels = ("a", "b", "c")
+    made = sample(labels=labels)
+    weights = {name: np.zeros_like(tensor) for name, tensor in made.weights.items()}
+    weights["output.kernel"][1:3] = np.array([[1.7e308], [-1.7e308]])  # bad, food: infinity less infinity
+    golden = Golden(["", "the good"], [[1 / len(labels)] * len(labels)] * 2)
+    artifact = Artifact.pack(made.manifest, weights, made.vocabulary, golden)
+
+    with np.errstate(all="ignore"):
+        answered = TextClassifier(artifact).predict(pd.DataFrame({"text": ["bad bad food food", "good"]}))
+        assert answered["score"].tolist() == [None, pytest.approx(1 / len(labels))]
+        assert answered["label"].tolist() == [None, "a"]
+        with pytest.raises(ArtifactError, match="has no answer for 1 of 2 texts"):
+            list(
+                answers(artifact, choose(artifact, "auto").scorer(artifact), ["", "bad bad food food"], evidence=False)
+            )
 
 
 def test_a_link_in_a_folder_of_another_tool_is_refused(tmp_path: Path) -> None:

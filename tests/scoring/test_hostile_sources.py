@@ -62,7 +62,7 @@ def test_every_source_is_a_slice_of_its_own_on_every_rerun(
     assert len(expected) == 2 * len(EACH)
 
     path = write(rows_of(EACH), SCHEMA, kind="parquet", name="hostile")
-    for way in (pipeline, pipeline, copying, copying):  # files of workers, and rows through the JVM
+    for way in (pipeline, pipeline, copying):  # files of workers, and rows through the JVM
         run = score(path, way)
         assert (run.input_rows, run.scored_rows, run.rejected_rows) == tuple(n * len(EACH) for n in (3, 2, 1))
         assert values(table(spark, pipeline), *COLUMNS) == expected

@@ -1,5 +1,6 @@
 """Sources that are too small or too strange to learn from end with a reason; the others of the search have winners."""
 
+import json
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -14,12 +15,14 @@ from tests.training.corpora import invented, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
+from textclf.report.figures import confusion_figure, save
 from textclf.search.search import Report, search_models
 from textclf.search.summary import details, problems
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS
 from textclf.text.build import build_vocabulary
 from textclf.training.data import corpus_digests
+from textclf.training.evaluation import Evaluation
 from textclf.training.train import train_model
 
 EMOJI = [("😀 😍", "pos"), ("😡", "neg")] * 6
@@ -126,6 +129,18 @@ def test_the_other_sources_have_winners(searched: tuple[Pipeline, Warehouse, Rep
     store = ModelStore(warehouse.models)
     assert store.load("good").manifest.labels == sorted(["x", ODD])
     assert store.load("unbeaten").manifest.labels == ["neg", "pos"]
+
+
+def test_an_odd_label_is_the_same_in_manifest_measures_and_pictures(
+    searched: tuple[Pipeline, Warehouse, Report, str], tmp_path: Path
+) -> None:
+    _, warehouse, _, _ = searched
+
+    manifest = ModelStore(warehouse.models).load("good").manifest
+    measured = Evaluation.from_json(json.dumps(manifest.metrics))
+    assert measured.names == tuple(manifest.labels) == tuple(sorted(["x", ODD]))
+    save(confusion_figure(measured), tmp_path / "confusion")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg"}
 
 
 def test_a_winner_without_a_baseline_says_so(searched: tuple[Pipeline, Warehouse, Report, str]) -> None:

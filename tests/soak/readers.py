@@ -15,14 +15,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from textclf.corpus.reader import read_records
-
 from tests.soak.library_readers import library_difference
 from tests.soak.reference_reader import Reading, Rules, checked, may_be_refused, read
 from tests.soak.sample_files import KINDS, SampleFile, sample_file
 from tests.soak.soak_state import FOLDER, SoakState, soak
 from tests.soak.source_keys import source_keys
 from textclf.config import Source
+from textclf.corpus.reader import read_records
 from textclf.errors import InputError
 
 FILES = 200  # of a batch

@@ -219,7 +219,7 @@ def _outcome(piece: _Piece, rules: Rules, columns: tuple[str, ...]) -> Outcome:
 
 def _json_outcome(whole: str, rules: Rules) -> Outcome:
     try:
-        value = json.loads(whole, parse_float=_number, parse_constant=_no_constant, object_pairs_hook=tuple)
+        value = json.loads(whole, parse_float=_number, object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         return None, None, "invalid_json"
     if not isinstance(value, tuple):
@@ -234,10 +234,6 @@ def _json_outcome(whole: str, rules: Rules) -> Outcome:
     return (None, None, "fractional_label") if number is None and label is not None else checked(text, number, rules)
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")  # though Python writes it
-
-
 def _number(written: str) -> Decimal | float:
     try:
         return Decimal(written)
@@ -249,7 +245,7 @@ def number_label(label: Any) -> str | None:
     """A label as text: integers, whole fractions and booleans have one; None for other numbers."""
     if isinstance(label, bool):
         return "true" if label else "false"
-    if isinstance(label, float):  # beyond all numbers
+    if isinstance(label, float):  # Infinity or NaN, which JSON lacks and Python takes
         return None
     if isinstance(label, Decimal):
         if label and label.adjusted() > 308:  # beyond what JSON's usual numbers hold: as infinite as 1e999

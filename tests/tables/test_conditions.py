@@ -18,7 +18,7 @@ from textclf.tables.publish import Slice, of_slices, replace_slices
 from textclf.tables.schemas import TableSpec
 from textclf.tables.transactions import log_of, none
 
-DAY, OTHER = date(2026, 1, 1), date(9999, 12, 31)
+DAY, OTHER = date(1, 1, 1), date(9999, 12, 31)
 COLUMNS = "id long, ds date, source string, run_id string"
 EACH = (*SOURCES, None)
 SETTINGS = (

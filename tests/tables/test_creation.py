@@ -52,3 +52,17 @@ def test_an_append_only_table_is_refused_before_anything_is_written(spark: Spark
         check_replaceable(spark, other, place)
     assert f"{APPEND_ONLY} = true on {place}\n" in str(error.value)
     assert "SET TBLPROPERTIES" in str(error.value)
+
+
+def test_an_append_only_table_of_the_catalog_is_refused(spark: SparkSession) -> None:
+    spark.sql("CREATE DATABASE IF NOT EXISTS appended")
+    try:
+        place = Location(name="appended.vocabulary")
+        check_replaceable(spark, place)
+        assert place.ensure(spark, VOCABULARY)
+        check_replaceable(spark, place)
+        spark.sql(f"ALTER TABLE {place} SET TBLPROPERTIES ({APPEND_ONLY} = true)")
+        with pytest.raises(InputError, match="is append-only"):
+            check_replaceable(spark, place)
+    finally:
+        spark.sql("DROP DATABASE appended CASCADE")

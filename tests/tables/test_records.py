@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import Row, SparkSession
 
@@ -68,6 +68,7 @@ def scored(secrets: list[str], names: list[str], place: str) -> RunRecord:
     return run
 
 
+@settings(deadline=None)
 @given(SECRETS, st.lists(st.sampled_from(NASTY) | st.text(min_size=1, max_size=8), max_size=3))
 def test_what_is_read_back_is_what_was_written(secrets: list[str], other: list[str]) -> None:
     place = "/lake/" + "/".join(secrets)
@@ -102,6 +103,7 @@ def test_what_is_read_back_is_what_was_written(secrets: list[str], other: list[s
     assert not [secret for secret in hidden if secret in spared and "\0" not in secret]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NASTY) | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{5,20}", fullmatch=True))
 def test_steps_of_a_source_are_found_again_whatever_its_name(name: str) -> None:
     figures = {"version": "100000", "digest": name, "settings": name, "fingerprint": name, "night": "2026-01-31"}

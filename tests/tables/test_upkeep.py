@@ -1,6 +1,8 @@
 """Upkeep changes no row, and removes nothing that somebody may still need."""
 
 import json
+import os
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -63,6 +65,21 @@ def test_free_locks_keep_only_their_newest_commit(spark: SparkSession, tmp_path:
     assert number == 3
     assert lease is not None
     assert lease.free
+
+
+def test_a_lock_that_cannot_be_read_stops_no_upkeep(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    log = Path(warehouse.locks(spark), lock_name("results", date(2026, 1, 31)), "_delta_log")
+    log.mkdir(parents=True)
+    for number in range(2):
+        (log / f"{number:020d}.json").touch()
+    old = time.time() - 3600
+    for held, trimmed in ((True, 0), (False, 1)):
+        assert record_dead(spark, warehouse, RunRecord("maintain_tables"), 60) == 0
+        assert clear_staging(spark, warehouse, Upkeep()) == []
+        assert trim_locks(spark, warehouse) == trimmed
+        if held:
+            os.utime(log / f"{1:020d}.json", (old, old))
 
 
 def test_a_run_that_died_is_recorded_though_its_day_never_runs_again(spark: SparkSession, tmp_path: Path) -> None:

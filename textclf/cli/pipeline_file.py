@@ -189,7 +189,8 @@ def _item(value: Any) -> Item:
             array.append(_item(each))
         return array
     if not isinstance(value, str):
-        return tomlkit.item(value)
+        plain: Item = tomlkit.item(value)
+        return plain
     if not is_text(value):
         raise InputError(
             "A name or label is not text, and no pipeline file can hold it.",
@@ -201,4 +202,5 @@ def _item(value: Any) -> Item:
     if "\\" in text and "'" not in text and text.isprintable():
         return tomlkit.string(text, literal=True)
     # Marks of direction and the like are TOML as they are, and would show the file in another order.
-    return tomlkit.value(toml_text(tomlkit.item(text).as_string()))
+    made: Item = tomlkit.value(toml_text(tomlkit.item(text).as_string()))
+    return made

@@ -82,11 +82,17 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
 def answers(
     artifact: "Artifact", scorer: "Scorer", texts: Sequence[str], *, evidence: bool
 ) -> Iterator[dict[str, Any]]:
-    """A dictionary for each text: text, label, score, scores, known_tokens, evidence, model."""
+    """A dictionary for each text: text, label, score, scores, known_tokens, evidence, model.
+
+    Raises:
+        ArtifactError: The model's weights overflow for a text.
+    """
+    from textclf.artifact.finite import check_scores
     from textclf.text.arrow import string_array
 
     column, labels = string_array(texts), artifact.manifest.labels
     scores, known = scorer.score(column)
+    check_scores(scores, artifact)
     chosen = scores.argmax(axis=1)
     found: list[str | None] = [None] * len(texts)
     if evidence:

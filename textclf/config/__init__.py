@@ -13,7 +13,6 @@ from textclf.config.model import (
     Score,
     Search,
     SearchPlan,
-    Source,
     Space,
     Split,
     Text,
@@ -22,6 +21,7 @@ from textclf.config.model import (
 )
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 from textclf.config.section import BatchSizes
+from textclf.config.source import Source
 
 __all__ = [
     "BatchSizes",

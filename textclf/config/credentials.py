@@ -99,8 +99,11 @@ def _divided(scheme: str, rest: str, *, most: bool = True) -> tuple[str, str]:
     user, at, _ = authority.rpartition("@")
     if at and ":" not in user and scheme.lower() in _CONTAINERS:
         return "", rest
-    if at and (":" not in user or not most):
+    if at and not most:
         return user, rest[len(user) + 1 :]
+    if at and ":" not in user:  # a token, or the begin of an address of mail that is the user's name
+        other, left = _divided(scheme, rest[len(user) + 1 :])
+        return f"{user}@{other}".rstrip("@"), left
     if at or (scheme.lower() not in _PORTS_ALONE and _is_password(authority)):
         user, at, left = rest.rpartition("@")
         return (user, left) if at else ("", rest)
@@ -113,6 +116,6 @@ def _is_password(authority: str) -> bool:
     ``ana:12/ab@host`` and ``ana:8080/a@b`` are alike: a name without a dot is taken for a user.
     """
     name, colon, port = authority.partition(":")
-    if not colon or not name or name.startswith("["):
+    if not colon or name.startswith("["):
         return False
-    return not ((port.isdigit() or not port) and ("." in name or name == "localhost"))
+    return not name or not ((port.isdigit() or not port) and ("." in name or name == "localhost"))

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textclf.config.model import Distribution, Gate, Pipeline, Score, Search, SearchPlan, Source, Split, Text, Train
+from textclf.config.model import Distribution, Gate, Pipeline, Score, Search, SearchPlan, Split, Text, Train
+from textclf.config.source import Source
 
 _PLAN = (
     "strategy", "candidates", "folds", "epochs", "batch_size", "architecture", "architectures", "space", "spaces",

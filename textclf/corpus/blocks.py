@@ -166,7 +166,8 @@ def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[D
         columns = header_columns(
             source, _heads(source, _scan(with_place(lines, value=value).where("start = 0"), source))
         )
-    rows = with_place(lines, value=value, **plain_lines(source, columns, F.col("value")))
+    line = F.col("value")
+    rows = with_place(lines, value=value, line=line, **plain_lines(source, columns, line))
     return rows, plan_rows(rows, source, columns)
 
 
@@ -177,7 +178,7 @@ def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None =
         counts["header"] = F.min_by("good", "row")
     lines = source.format not in COLUMNAR
     if lines:  # evaluated for first rows alone
-        counts["returns"] = F.min_by(F.col("value").cast("string").rlike(r"\r(?!\z)"), "row")
+        counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
     found, returns = [], []
     for row in counted.collect():

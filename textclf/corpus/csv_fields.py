@@ -25,6 +25,8 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{apart}\r]*+)'
     well_formed = re.compile(f"{field}(?:{apart}{field})*+").fullmatch
 
+    dialect = csv.reader((), delimiter=separator, strict=True).dialect  # made once: that takes as long as a record
+
     def split(record: str) -> list[str] | None:
         if '"' not in record:
             return None if "\r" in record else record.split(separator)
@@ -33,7 +35,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
         if escape is not None and escape in record:
             return _split_escaped(record, separator, escape)
         try:
-            fields = next(csv.reader((record,), delimiter=separator, strict=True))
+            fields = next(csv.reader((record,), dialect))
         except csv.Error:
             return None
         # Where a value holds a quote, it may be one that the csv module takes in a field without quotes.

@@ -1,7 +1,7 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,14 +10,12 @@ from typing import NamedTuple, TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
 from textclf.config.identity import stored_json
-from textclf.corpus.blocks import COLUMNAR, BlockPlan, plan_lines, plan_rows, with_place
-from textclf.corpus.number_labels import FRACTIONAL, whole_column
+from textclf.corpus.blocks import COLUMNAR, BlockPlan
+from textclf.corpus.first_look import Look, files_of, look_at
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
-from textclf.corpus.plain import plain_columns
 from textclf.corpus.signatures import refuse
 from textclf.described import carried, described
 from textclf.errors import InputError
@@ -25,9 +23,8 @@ from textclf.tables import Location, Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
-from textclf.tables.file_columns import open_parquet, quoted
-from textclf.tables.file_listing import Listing, Skipped, list_files
-from textclf.tables.folder_names import check_labels, old_values
+from textclf.tables.file_listing import Skipped
+from textclf.tables.folder_names import check_labels
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute
@@ -59,28 +56,6 @@ class Tally(NamedTuple):
     reason: str | None
     records: int
     lines: int | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a first look at a source found: its rows, with ``with_place``, and where its records are.
-
-    Attributes:
-        numbers: Whether labels are numbers that need not be whole.
-        renamed: Labels from folders' names that were read otherwise before; see ``old_values``.
-    """
-
-    source: Source
-    rows: DataFrame
-    plan: BlockPlan
-    skipped: Skipped = field(default_factory=Skipped)
-    numbers: bool = False
-    renamed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def all_plain(self) -> bool:
-        """Whether no record needs a look in Python."""
-        return self.plan.plain == self.plan.records
 
 
 def ingest_corpus(
@@ -115,6 +90,10 @@ def ingest_corpus(
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
             _each(spark, lambda source: _stage(odd[source.name], place, told), [look.source for look in odd.values()])
+            # Not side by side: each reads the table that all write to, which Delta would refuse.
+            for look in odd.values():
+                if any(block.inside for block in look.plan.blocks):
+                    _stage_fragments(look.source, look.plan, place, spark)
             staged = place.read(spark).where("fragment IS NULL")
             for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
                 tallies[row["source"]].append(Tally(*row[1:]))
@@ -184,29 +163,6 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
         ) from error
 
 
-def look_at(spark: SparkSession, source: Source) -> Look:
-    """Count and number a source's records.
-
-    Raises:
-        InputError: It cannot be used, or holds no record.
-    """
-    listing = None if source.format == "delta" else files_of(spark, source)
-    skipped = listing.skipped if listing else Skipped()
-    if listing is None or source.format == "parquet":
-        rows, numbers, renamed = _read_columns(spark, source, listing)
-        look = Look(source, rows, plan_rows(rows, source), skipped, numbers, renamed)
-    else:
-        look = Look(source, *plan_lines(spark, source, listing), skipped)
-    if look.plan.records == 0:
-        raise InputError(
-            f"Source {source.name} holds no record.",
-            received=f"nothing but empty files at {source.path}",
-            expected="at least one record",
-            fix="check the path; to remove a source, delete its rows from corpus and corpus_rejects",
-        )
-    return look
-
-
 def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look]) -> None:
     """Refuse labels from folders' names that the corpus has in another form."""
     corpus = warehouse.location(CORPUS.name)
@@ -233,7 +189,6 @@ def _stage_odd(look: Look, place: Location) -> None:
     if source.quoted:
         lines = _in_blocks(look).select("block", "value")
         place.append(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
-        _stage_fragments(source, plan, place, lines.sparkSession)
         return
     rest = _numbered(look).where("NOT good")
     if source.format in COLUMNAR:
@@ -273,62 +228,9 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
     """Put the records together that cross from block to block."""
     ours = (F.col("source") == source.name) & F.col("fragment").isNotNull()
     fragments = place.read(spark).where(ours)
-    if fragments.isEmpty():
-        return
     ordered = F.array_sort(F.collect_list(F.struct("start", "fragment")))
     records = fragments.groupBy("file", "position").agg(ordered["fragment"].alias("fragments"))
     place.append(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
-
-
-def files_of(spark: SparkSession, source: Source) -> Listing:
-    """The files of a source that is not a Delta table; raises as ``list_files``."""
-    return list_files(spark, source.path, f"Source {source.name}", recursive=source.recursive)
-
-
-def _read_columns(
-    spark: SparkSession, source: Source, listing: Listing | None
-) -> tuple[DataFrame, bool, dict[str, str]]:
-    """Text and label of a columnar source, with their place; ``numbers`` and ``renamed`` of its look.
-
-    Args:
-        listing: Its files; None of a Delta table.
-    """
-    if listing is None:
-        table = spark.read.format("delta").load(absolute(source.path))
-        columns, renamed = tuple(table.columns), {}
-    else:
-        wanted, types = (source.text, source.label), source.partition_types or "text"
-        opened = open_parquet(spark, listing, wanted, f"Source {source.name}", types)
-        table, columns = opened.rows, opened.columns
-        doubtful = source.label in opened.keys and source.partition_types is None
-        renamed = old_values(spark, listing, source.label) if doubtful else {}
-    _check_columns(table, columns, source)
-    text, label = F.col(quoted(source.text)), F.col(quoted(source.label))
-    kind = table.schema[source.label].dataType
-    numbers = isinstance(kind, FRACTIONAL)
-    label, whole = whole_column(label, kind) if numbers else (label.cast("string"), F.lit(True))
-    plain = plain_columns(source, text, label)
-    # Bytes for Python: a string column may hold anything, and a worker must not fail on it.
-    placed = with_place(table, value=text.cast("binary"), **plain | {"good": plain["good"] & whole})
-    return placed, numbers, renamed
-
-
-def _check_columns(table: DataFrame, columns: Sequence[str], source: Source) -> None:
-    """Refuse a text or label column that is not there, or of a type that is none of theirs.
-
-    Args:
-        columns: Names of all columns, beside those of ``table``.
-    """
-    for key, allowed in (("text", StringType), ("label", (StringType, IntegralType, BooleanType, *FRACTIONAL))):
-        column = getattr(source, key)
-        kind = next((field.dataType for field in table.schema if field.name == column), None)
-        if not isinstance(kind, allowed):
-            raise InputError(
-                f"Source {source.name} has no usable {key} column.",
-                received=f"{column}: {kind.simpleString()}" if kind else f"columns {', '.join(columns)}",
-                expected=f"a column {column} of strings" + (", numbers or booleans" if key == "label" else ""),
-                fix=f'name it in the pipeline file: {key} = "..."',
-            )
 
 
 def _check_files(staged: DataFrame, sources: Sequence[Source], tallies: dict[str, list[Tally]]) -> None:
@@ -354,7 +256,16 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
     if held != plan.lines:
         raise _changed([look], held, plan.lines, "lines")
     reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
-    return Counts(plan.records, accepted, rejected, refused, plan.lines, plan.headers, reject_lines, look.skipped)
+    return Counts(
+        plan.records,
+        accepted,
+        rejected,
+        refused,
+        lines=plan.lines,
+        header_lines=plan.headers,
+        reject_lines=reject_lines,
+        skipped=look.skipped,
+    )
 
 
 def publish(

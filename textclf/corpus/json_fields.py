@@ -4,12 +4,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
+from textclf.corpus.number_labels import number_label
 from textclf.corpus.reasons import Reason
-
-_LARGEST_EXPONENT = 308  # that of doubles: a label has no more digits, and no exponent fills the memory
 
 Picked = tuple[str | None, str | None] | Reason
 
@@ -26,14 +24,11 @@ class _Digits(str):
     """A JSON number with a fraction or an exponent, as it stands in the file."""
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
+# NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
 _DECODERS = [
-    json.JSONDecoder(parse_constant=_no_constant),
-    json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_Object),
-    json.JSONDecoder(parse_constant=_no_constant, parse_float=_Digits),
+    json.JSONDecoder(),
+    json.JSONDecoder(object_pairs_hook=_Object),
+    json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
 ]
 
 
@@ -76,22 +71,3 @@ def _label(given: Any) -> str | Reason | None:
     if isinstance(given, int):
         return str(given)
     return given if isinstance(given, str | None) else Reason.INVALID_JSON
-
-
-def number_label(digits: str) -> str | None:
-    """The label that a number is: the integer's digits where it is whole, None for any other.
-
-    Args:
-        digits: The number as text, such as ``1.0`` or ``1e20``.
-
-    Example:
-        >>> number_label("1.0"), number_label("1e20"), number_label("1.5")
-        ('1', '100000000000000000000', None)
-    """
-    try:
-        number = Decimal(digits)
-    except ArithmeticError:
-        return None
-    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT or number != number.to_integral_value():
-        return None
-    return str(int(number))

@@ -1,6 +1,6 @@
 """Labels that are numbers: whole ones are the integer's text, in every format; others are no labels."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -8,31 +8,31 @@ from pyspark.sql.types import DataType, DecimalType, DoubleType, FloatType
 
 FRACTIONAL = (FloatType, DoubleType, DecimalType)
 """Types of columns whose values need not be whole."""
+_LARGEST_EXPONENT = 308  # that of doubles: a label has no more digits, and no exponent fills the memory
 _EXACT = 1 << 53  # doubles up to here have each integer; Java and Python write larger ones differently
 
 
-def whole_text(number: float | Decimal) -> str | None:
-    """The text of the integer that a number is: 1.0 is ``1``, -0.0 is ``0``; None for fractions, NaN and infinity.
+def number_label(digits: str) -> str | None:
+    """The label that a number is: the integer's digits where it is whole, None for any other.
 
-    >>> whole_text(1e20), whole_text(0.5)
-    ('100000000000000000000', None)
+    Args:
+        digits: The number as text, such as ``1.0`` or ``1e20``.
+
+    Example:
+        >>> number_label("1.0"), number_label("1e20"), number_label("1.5")
+        ('1', '100000000000000000000', None)
     """
     try:
-        integer = int(number)
-    except (ValueError, OverflowError, InvalidOperation):
+        number = Decimal(digits)
+    except ArithmeticError:
         return None
-    return str(integer) if integer == number else None
-
-
-def whole_label(written: str) -> str | None:
-    """``whole_text`` of a number as Spark writes it."""
-    if not written.strip("+-0123456789."):  # a decimal has more digits than a float holds
-        return whole_text(Decimal(written))
-    return whole_text(float(written))
+    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT or number != number.to_integral_value():
+        return None
+    return str(int(number))
 
 
 def whole_column(label: Column, kind: DataType) -> tuple[Column, Column]:
-    """A column of numbers as labels, and whether each is one beyond doubt; others are left for ``whole_label``.
+    """A column of numbers as labels, and whether each is one beyond doubt; others are left for ``number_label``.
 
     Args:
         kind: The column's type, one of ``FRACTIONAL``.

@@ -38,6 +38,9 @@ class Outcome(IntEnum):
     MALFORMED = 2
 
 
+_ENDS, _OPEN, _MALFORMED = Outcome  # names of a module are found sooner than those of an enumeration
+
+
 class Quoting(NamedTuple):
     """How a quoted source is written, in bytes of its encoding."""
 
@@ -72,11 +75,11 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
         if not inside:  # at a field's beginning
             quote = line.find(_QUOTE, at)
             if returns and 0 <= line.find(b"\r", at, quote if quote >= 0 else end) < end - 1:
-                return Outcome.MALFORMED
+                return _MALFORMED
             if quote < 0:
-                return Outcome.ENDS
+                return _ENDS
             if quote > at and not line.endswith(separator, at, quote):
-                return Outcome.MALFORMED
+                return _MALFORMED
             at = quote + 1
         if escape is None:
             closing = line.find(_QUOTE, at)
@@ -85,12 +88,12 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
         else:
             closing = _closing(line, at, escape)
         if closing < 0:
-            return Outcome.OPEN
+            return _OPEN
         at, inside = closing + 1, False
         if at == end or (at == end - 1 and line.endswith(b"\r")):
-            return Outcome.ENDS
+            return _ENDS
         if not line.startswith(separator, at):
-            return Outcome.MALFORMED
+            return _MALFORMED
         at += width
 
 
@@ -98,7 +101,7 @@ def opens(line: bytes, quoting: Quoting) -> bool:
     """Whether a line that is read from outside leaves a record open."""
     # Each quote toggles, but for those that are escaped: mostly counting them will do.
     maybe = line.count(_QUOTE) % 2 == 1 or (quoting.escape is not None and quoting.escape in line)
-    return maybe and len(line) <= quoting.limit and outcome(line, quoting, inside=False) is Outcome.OPEN
+    return maybe and len(line) <= quoting.limit and outcome(line, quoting, inside=False) is _OPEN
 
 
 def _closing(line: bytes, at: int, escape: bytes) -> int:
@@ -136,6 +139,9 @@ class Entry(IntEnum):
     FAILS = 2
 
 
+_STAYS, _CLOSES, _FAILS = Entry
+
+
 class Scanned(NamedTuple):
     """What the scan of a block found.
 
@@ -148,7 +154,7 @@ class Scanned(NamedTuple):
     """
 
     outside: Reading = Reading()
-    entry: Entry = Entry.STAYS
+    entry: Entry = _STAYS
     entered: int = 0
     rest: Reading = Reading()
 
@@ -176,11 +182,11 @@ class _Outside:
         """A line with a quote."""
         if self.open:
             size = self.open + len(line) + 1
-            found = outcome(line, self._quoting, inside=True) if size - 1 <= self._quoting.limit else Outcome.MALFORMED
-            if found is Outcome.OPEN:
+            found = outcome(line, self._quoting, inside=True) if size - 1 <= self._quoting.limit else _MALFORMED
+            if found is _OPEN:
                 self.open, self._since = size, self._since + 1
                 return
-            if found is Outcome.ENDS:
+            if found is _ENDS:
                 self.open = self._since = 0
                 return
             self._give_up()
@@ -203,7 +209,7 @@ class QuoteScan:
         self._quoting = quoting
         self._outside = _Outside(quoting)
         self._rest = _Outside(quoting)
-        self._entry, self._entered = Entry.STAYS, 0
+        self._entry, self._entered = _STAYS, 0
         self._ahead: int | None = None  # records that `_outside` has more, once both read the same
 
     def plain(self, lines: int, size: int) -> None:
@@ -214,11 +220,11 @@ class QuoteScan:
             size: Bytes of the lines, with their line feeds.
         """
         self._outside.plain(lines, size)
-        if self._entry is Entry.CLOSES and self._ahead is None:
+        if self._entry is _CLOSES and self._ahead is None:
             self._rest.plain(lines, size)
             self._join()
-        elif self._entry is Entry.STAYS:
-            self._enter(size, Outcome.OPEN)
+        elif self._entry is _STAYS:
+            self._enter(size, _OPEN)
 
     def add(self, lines: Iterable[bytes]) -> None:
         """Continue with the block's next lines."""
@@ -237,25 +243,25 @@ class QuoteScan:
 
     def _line(self, line: bytes) -> None:
         self._outside.line(line)
-        if self._entry is Entry.CLOSES and self._ahead is None:
+        if self._entry is _CLOSES and self._ahead is None:
             self._rest.line(line)
             self._join()
-        elif self._entry is Entry.STAYS:
+        elif self._entry is _STAYS:
             self._enter(len(line) + 1, outcome(line, self._quoting, inside=True))
 
     def _enter(self, size: int, found: Outcome) -> None:
         """What lines of so many bytes do to a record that came in and is still open."""
         self._entered += size
         if self._entered - 1 > self._quoting.limit:
-            self._entry = Entry.FAILS  # whenever it began, it is too long by now
-        elif found is not Outcome.OPEN:
-            self._entry = Entry.CLOSES if found is Outcome.ENDS else Entry.FAILS
+            self._entry = _FAILS  # whenever it began, it is too long by now
+        elif found is not _OPEN:
+            self._entry = _CLOSES if found is _ENDS else _FAILS
             self._entered -= 1
             self._join()
 
     def _join(self) -> None:
         """From where no record is open in either reading, both read the same."""
-        if self._entry is Entry.CLOSES and not self._outside.open and not self._rest.open:
+        if self._entry is _CLOSES and not self._outside.open and not self._rest.open:
             self._ahead = self._outside.begun - self._rest.begun
 
     def found(self) -> Scanned:
@@ -275,10 +281,10 @@ def fate(following: Iterable[Scanned], size: int, limit: int) -> Reason | None:
         limit: The source's ``max_record_bytes``.
     """
     for block in following:
-        if block.entry is not Entry.STAYS:
+        if block.entry is not _STAYS:
             if size + block.entered > limit:
                 break
-            return None if block.entry is Entry.CLOSES else Reason.MALFORMED_CSV
+            return None if block.entry is _CLOSES else Reason.MALFORMED_CSV
         size += block.entered
         if size - 1 > limit:
             break
@@ -357,13 +363,13 @@ class QuotedReader:
             self._give_up(Reason.UNCLOSED_QUOTE, found)
             found += self.records([line])
             return
-        then = outcome(line, self._quoting, inside=True) if _QUOTE in line else Outcome.OPEN
-        if then is Outcome.MALFORMED:
+        then = outcome(line, self._quoting, inside=True) if _QUOTE in line else _OPEN
+        if then is _MALFORMED:
             self._give_up(Reason.MALFORMED_CSV, found)
             found += self.records([line])
             return
         self._held.append(line)
-        if then is Outcome.ENDS:
+        if then is _ENDS:
             raw, self._held = b"\n".join(self._held), []
             if self._comes_in:
                 self._comes_in = False

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 import textclf
 from textclf.artifact import Artifact
+from textclf.artifact.finite import finite_rows
 from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.registry import DIGEST_TAG, import_mlflow
 
@@ -48,10 +49,10 @@ class TextClassifier:
         )
 
     def predict(self, model_input: Any, params: Any = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
-        """Label and its probability of each text, in a frame of two columns; None in both for a text that is null.
+        """Label and its probability of each text, in a frame of two columns.
 
-        None, not NaN: servers write what is here as JSON, which has no NaN. (``mlflow.pyfunc.spark_udf`` makes the
-        label ``None`` a text of that name; its score is null.)
+        Both are None for a text that is null, or that the weights overflow for: servers write what is here as JSON,
+        which has no NaN. (``mlflow.pyfunc.spark_udf`` makes the label None a text of that name; its score is null.)
 
         Args:
             model_input: A frame with a column ``text``, shape (n,).
@@ -64,9 +65,10 @@ class TextClassifier:
         scores, _ = self._scorer.score(texts.fill_null(""))
         best = scores.argmax(axis=1)
         found = pd.DataFrame({LABEL: self._labels[best], SCORE: scores[np.arange(len(best)), best]})
-        if texts.null_count:
+        silent = texts.is_null().to_numpy(zero_copy_only=False) | ~finite_rows(scores)
+        if silent.any():
             found = found.astype(object)
-            found[texts.is_null().to_numpy(zero_copy_only=False)] = None
+            found[silent] = None
         return found
 
 

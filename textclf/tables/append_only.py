@@ -5,7 +5,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from textclf.errors import InputError
-from textclf.tables.transactions import log_of, none
+from textclf.tables.transactions import log_of
 from textclf.tables.warehouse import Location
 
 APPEND_ONLY = "delta.appendOnly"
@@ -17,7 +17,7 @@ def check_replaceable(spark: SparkSession, *places: Location) -> None:
     Raises:
         InputError: A table is append-only.
     """
-    found = [str(place) for place in places if place.exists(spark) and _append_only(spark, place)]
+    found = [str(place) for place in places if _append_only(spark, place)]
     if found:
         raise InputError(
             "A table is append-only, and a rerun replaces the rows that it wrote before.",
@@ -28,6 +28,10 @@ def check_replaceable(spark: SparkSession, *places: Location) -> None:
 
 
 def _append_only(spark: SparkSession, place: Location) -> bool:
+    if place.path is None and not place.exists(spark):
+        return False
     log: Any = log_of(spark, place.path) if place.path is not None else place.delta(spark)._jdt.deltaLog()
-    value = log.update(False, none(spark), none(spark)).metadata().configuration().get(APPEND_ONLY)
-    return bool(value.isDefined() and str(value.get()).lower() == "true")
+    # As Delta has read the table last: another look would list the log again, for a setting that rarely changes.
+    snapshot = log.unsafeVolatileSnapshot()
+    value = snapshot.metadata().configuration().get(APPEND_ONLY)
+    return bool(snapshot.version() >= 0 and value.isDefined() and str(value.get()).lower() == "true")

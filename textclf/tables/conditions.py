@@ -44,7 +44,7 @@ class Condition:
 
         def one(name: str, values: Collection[Value]) -> Column:
             known = [value for value in values if value is not None]
-            parts = [F.col(name).isin(known)] if known else []
+            parts = [F.col(name).isin([_column(value) for value in known])] if known else []
             return _any([*parts, *([F.col(name).isNull()] if None in values else [])], F.lit(False))
 
         found = [reduce(and_, [one(*pair) for pair in each.items()], F.lit(True)) for each in self.alternatives]
@@ -109,6 +109,11 @@ def of_sources(sources: Collection[str]) -> Condition:
 
 def _any(parts: list[Column], nothing: Column) -> Column:
     return reduce(or_, parts) if parts else nothing
+
+
+def _column(value: str | date) -> Column:
+    # PySpark itself turns no day before the year 1000 into a literal.
+    return F.lit(value.isoformat()).cast("date") if isinstance(value, date) else F.lit(value)
 
 
 def _joined(word: str, parts: list[str], nothing: str) -> str:

@@ -11,17 +11,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.errors import InputError
-from textclf.tables.file_listing import Listing, escaped, is_partition, path_part
+from textclf.tables.failures import READ_FAILURES
+from textclf.tables.file_listing import Listing, is_partition, path_part
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What a folder's name has for null."""
+_SPARKS = "org.apache.spark.sql.parquet.row.metadata"
+"""Where Spark writes the types of columns into files of its own."""
+_LONGEST = 300  # characters of Java's words in an error
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
@@ -199,60 +201,78 @@ def _own_columns(
     As Spark has it: those of the first file, or of all where the session merges their schemas.
     """
     first = min(each.path for each in listing.files)
+    if spark.conf.get("spark.sql.parquet.mergeSchema", "false") == "true":
+        schema = _open(spark.read, listing).schema
+        return StructType([field for field in schema if wanted is None or field.name in wanted]), schema.names
     try:
-        if spark.conf.get("spark.sql.parquet.mergeSchema", "false") == "true":
-            schema = _open(spark.read, listing).schema
-        else:
-            schema = spark.read.parquet(escaped(first)).schema
-    except AnalysisException:
-        # A type that Spark does not know, or names that it cannot tell apart: those of columns that nobody wants?
-        if wanted is None:
-            raise
-        return _columns_of(spark, first, wanted, what)
-    return StructType([field for field in schema if wanted is None or field.name in wanted]), schema.names
+        about = _footer(spark, first)
+    except READ_FAILURES as error:
+        raise InputError(
+            f"{what} cannot be read.",
+            received=str(getattr(error, "java_exception", error)).partition("\n")[0][:_LONGEST],
+            expected=f"Parquet files, such as {first} should be",
+            fix="check path and format in the pipeline file",
+        ) from error
+    said = about.getKeyValueMetaData().get(_SPARKS)
+    if said is not None:  # Spark has written the file, and its types into it
+        made = StructType.fromJson(json.loads(said))
+        names = made.names
+        fields = [field for field in made if wanted is None or field.name in wanted]
+    else:
+        parts = [(part.getName(), part) for part in about.getSchema().getFields()]
+        names = [name for name, _ in parts]
+        fields = [_field(spark, name, part, what) for name, part in parts if wanted is None or name in wanted]
+    _refuse_twins([field.name for field in fields], names, spark, what)
+    return StructType(fields), names
 
 
-def _columns_of(spark: SparkSession, file: str, wanted: Collection[str], what: str) -> tuple[StructType, list[str]]:
-    """``_own_columns`` from the footer of one file."""
+def _footer(spark: SparkSession, file: str) -> Any:
+    """Parquet's own description of a file: Spark's would fail at the first type that it does not have."""
     jvm: Any = spark._jvm
-    state = spark._jsparkSession.sessionState()
-    hadoop = jvm.org.apache.parquet.hadoop
-    path = jvm.org.apache.hadoop.fs.Path(file)
-    reader = hadoop.ParquetFileReader.open(hadoop.util.HadoopInputFile.fromPath(path, state.newHadoopConf()))
+    parquet, path = jvm.org.apache.parquet, jvm.org.apache.hadoop.fs.Path(file)
+    conf = spark._jsparkSession.sessionState().newHadoopConf()
+    # Without what it says of row groups, of which a large file has many.
+    skip = parquet.format.converter.ParquetMetadataConverter.SKIP_ROW_GROUPS
+    options = parquet.HadoopReadOptions.builder(conf, path).withMetadataFilter(skip).build()
+    reader = parquet.hadoop.ParquetFileReader.open(parquet.hadoop.util.HadoopInputFile.fromPath(path, conf), options)
     try:
-        message = reader.getFooter().getFileMetaData().getSchema()
+        return reader.getFileMetaData()
     finally:
         reader.close()
-    parts = {part.getName(): part for part in message.getFields()}
-    fields = []
-    for name in sorted(set(wanted) & set(parts)):
-        _refuse_twins(name, parts, spark, what)
-        single = jvm.java.util.ArrayList()
-        single.add(parts[name])
-        converter = jvm.org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter(state.conf())
-        try:
-            made = converter.convert(jvm.org.apache.parquet.schema.MessageType("spark_schema", single))
-        except (Py4JJavaError, AnalysisException) as error:
-            raise InputError(
-                f"{what} has a column of a type that Spark cannot read.",
-                received=f"{name}: {parts[name].toString()}",
-                expected="a type that Spark has; columns that are not asked for may have any",
-                fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another",
-            ) from error
-        fields += StructType.fromJson(json.loads(made.json())).fields
-    return StructType(fields), list(parts)
 
 
-def _refuse_twins(name: str, names: Iterable[str], spark: SparkSession, what: str) -> None:
-    """Spark finds columns by their names in lower case."""
-    twins = [other for other in names if other.lower() == name.lower()]
-    if len(twins) > 1 and spark.conf.get("spark.sql.caseSensitive", "false") != "true":
+def _field(spark: SparkSession, name: str, part: Any, what: str) -> StructField:
+    """A column of a file, with the type that Spark gives it."""
+    jvm: Any = spark._jvm
+    single = jvm.java.util.ArrayList()
+    single.add(part)
+    conf = spark._jsparkSession.sessionState().conf()
+    converter = jvm.org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter(conf)
+    try:
+        made = converter.convert(jvm.org.apache.parquet.schema.MessageType("spark_schema", single))
+    except READ_FAILURES as error:
         raise InputError(
-            f"{what} has columns whose names differ in case alone.",
-            received=", ".join(twins),
-            expected=f"one column {name}",
-            fix="rename one of them, or run with --conf spark.sql.caseSensitive=true",
-        )
+            f"{what} has a column of a type that Spark cannot read.",
+            received=f"{name}: {part.toString()}",
+            expected="a type that Spark has; columns that are not asked for may have any",
+            fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another",
+        ) from error
+    return StructType.fromJson(json.loads(made.json())).fields[0]
+
+
+def _refuse_twins(wanted: Iterable[str], names: Iterable[str], spark: SparkSession, what: str) -> None:
+    """Refuse wanted columns that Spark, which finds columns by their names in lower case, cannot tell from others."""
+    if spark.conf.get("spark.sql.caseSensitive", "false") == "true":
+        return
+    for name in wanted:
+        twins = [other for other in names if other.lower() == name.lower()]
+        if len(twins) > 1:
+            raise InputError(
+                f"{what} has columns whose names differ in case alone.",
+                received=", ".join(twins),
+                expected=f"one column {name}",
+                fix="rename one of them, or run with --conf spark.sql.caseSensitive=true",
+            )
 
 
 def _refuse_delta(listing: Listing, what: str) -> None:

@@ -50,8 +50,8 @@ EXPLAINED: tuple[Path, ...] = (
 def masked_record(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a run record as they are written down, or of one that was read, as ``show_run`` gives it."""
     found: dict[str, Any] = mask_fields(values, _SHOWN)
-    details = found.get("details") or {}
-    if found.get("job") not in KEYED_BY_SOURCE:
+    details = found.get("details")
+    if details and found.get("job") not in KEYED_BY_SOURCE:
         nested = (*(("rows", EACH, *path) for path in EXPLAINED), *(("run", *path) for path in _SHOWN))
         details = mask_fields(details, (*DETAILS, *nested, *(("run", "details", *path) for path in DETAILS)))
     return found | {"details": details} if "details" in found else found
