@@ -20,6 +20,7 @@ from tests.soak.reference_reader import Rules, checked, lines_of, read, without_
 from tests.soak.sample_files import KINDS, SampleFile, sample_file
 from tests.soak.soak_state import SoakState, soak
 
+FEW = ("csv", "csv escape", "csv plain", "jsonl numbers", "parquet")  # through Spark, which costs seconds each
 SEED = 20  # other files than the soak's
 MANY = range(150)
 
@@ -109,10 +110,10 @@ def test_a_difference_is_found() -> None:
 
 
 def test_files_through_the_job_are_the_rows_of_the_reference(spark: SparkSession, tmp_path: Path) -> None:
-    figures, differ = through_the_job(spark, tmp_path / "batch", SEED, batch=0, number=len(KINDS) + 1)
+    figures, differ = through_the_job(spark, tmp_path / "batch", SEED, batch=0, kinds=FEW)
 
     assert differ == []
-    assert figures["files"] > 20
+    assert figures["files"] > 10
 
 
 def test_a_row_that_is_lost_double_or_altered_is_found(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,10 @@ class PlacedSource:
         return next(iter(self.files.values())).rules
 
 
-def placed_sources(folder: Path, seed: int, batch: int, sources: int = SOURCES) -> list[PlacedSource]:
-    """Write the sources of a batch."""
-    kinds = [*KINDS, "parquet"]
-    return [_placed(folder, kinds[at % len(kinds)], seed, batch * SOURCES + at) for at in range(sources)]
+def placed_sources(folder: Path, seed: int, batch: int, kinds: Sequence[str] = ()) -> list[PlacedSource]:
+    """Write the sources of a batch: ``SOURCES`` of all kinds, or one of each kind given."""
+    taken = list(kinds) or [*KINDS, "parquet"] * SOURCES
+    return [_placed(folder, kind, seed, batch * SOURCES + at) for at, kind in enumerate(taken[: len(kinds) or SOURCES])]
 
 
 def _placed(folder: Path, kind: str, seed: int, number: int) -> PlacedSource:
@@ -96,11 +97,11 @@ def pipeline_of(sources: list[PlacedSource], warehouse: Path) -> Pipeline:
 
 
 def through_the_job(
-    spark: SparkSession, folder: Path, seed: int, batch: int, number: int = SOURCES
+    spark: SparkSession, folder: Path, seed: int, batch: int, kinds: Sequence[str] = ()
 ) -> tuple[Counter[str], list[str]]:
     """Ingest the sources of a batch; figures, and how the tables differ from the reference."""
     shutil.rmtree(folder, ignore_errors=True)
-    sources = placed_sources(folder / "files", seed, batch, number)
+    sources = placed_sources(folder / "files", seed, batch, kinds)
     pipeline = pipeline_of(sources, folder / "warehouse")
     warehouse = Warehouse.of(pipeline)
     largest = max(sum(len(file.data) for file in source.files.values()) for source in sources)

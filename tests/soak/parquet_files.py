@@ -74,7 +74,9 @@ def _outcome(raw: bytes | None, label: Any, rules: Rules) -> tuple[str | None, s
     except UnicodeDecodeError:
         return None, None, "undecodable_bytes"
     number = whole_label(label)
-    return (None, None, "fractional_label") if number is None and label is not None else checked(text, number, rules)
+    outcome = checked(text, number, rules)
+    fractional = number is None and label is not None and outcome[2] == "missing_label"
+    return (None, None, "fractional_label") if fractional else outcome
 
 
 def whole_label(label: Any) -> str | None:
