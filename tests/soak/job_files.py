@@ -50,7 +50,7 @@ def placed_sources(folder: Path, seed: int, batch: int, kinds: Sequence[str] = (
 
 def _placed(folder: Path, kind: str, seed: int, number: int) -> PlacedSource:
     rng = random.Random(f"{seed}/place/{number}")
-    count = rng.choice((1, 3, 6, 10))
+    count = rng.choice((2, 6, 10, 20))
     made = parquet_files(seed, number, count) if kind == "parquet" else sample_source(kind, seed, number, count)
     name, ending = f"s{number}", "parquet" if kind == "parquet" else "txt"
     usable = [file for file in made if not (kind != "parquet" and may_be_refused(file.data))]

@@ -22,7 +22,7 @@ from tests.soak.any_strings import STRINGS, StringWorld, drawn_strings, through_
 from tests.soak.session import soak_session
 from tests.soak.soak_state import FOLDER, SoakState, soak
 
-_DRAWN = 8  # the first that Hypothesis draws are the simplest ones
+_DRAWN = 60  # the first that Hypothesis draws are the simplest ones
 _STRINGS = 12  # of a batch: each is a folder or two in each of its runs
 
 
