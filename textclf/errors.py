@@ -14,6 +14,8 @@ class TextclfError(Exception):
         expected: What would have been accepted.
         fix: What the reader can do about it.
 
+    All four are attributes, too, for who shows them otherwise.
+
     Example:
         >>> print(TextclfError("No such model.", received="yelpp", expected="one of: yelp, imdb"))
         No such model.
@@ -33,7 +35,7 @@ class TextclfError(Exception):
         expected: object = None,
         fix: str | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem, self.received, self.expected, self.fix = problem, received, expected, fix
         details = {"received": received, "expected": expected, "what to do": fix}
         lines = [problem, *(f"  {name}: {value}" for name, value in details.items() if value is not None)]
         super().__init__("\n".join(lines))

@@ -2,6 +2,8 @@
 
 import html
 import json
+import re
+import threading
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.environments import environment
-from textclf.config import config_digest, first_line, masked, opened, parse_pipeline, unmasked, written_forms
+from textclf.config import config_digest, first_line, masked, masking, opened, parse_pipeline, unmasked, written_forms
 from textclf.config.credentials import credentials, userinfo, without_credentials
 from textclf.config.load import literal
 from textclf.errors import ConfigError
@@ -93,6 +95,45 @@ def test_an_error_is_masked_before_it_is_cut() -> None:
     with environment({"S": secret}):
         assert first_line(ValueError(f"no: {secret}"), 12) == "no: ${S}"
         assert first_line(ValueError("x" * 290 + secret), 300, named=False).endswith("x${S}")
+
+
+class JavaError(Exception):
+    """As py4j has it: Python's words of it tell of a call, and Java's of what went wrong."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("An error occurred while calling o1.load")
+        self.java_exception = self
+        self.said = said
+
+    def toString(self) -> str:  # noqa: N802 - Java's name
+        return f"java.io.IOException: {self.said}\n\tat a.b.C"
+
+
+def test_words_of_java_are_masked_before_they_are_cut_wherever_they_are_cut() -> None:
+    secret = "hunter2-secret-of-many-letters"
+    with environment({"S": secret}):
+        assert first_line(JavaError(f"no {secret}"), 29) == "java.io.IOException: no ${S}"
+        long = first_line(JavaError("x" * 270 + secret))
+        assert long.endswith("x${S}")
+        assert first_line(JavaError("no"), named=True) == "JavaError: java.io.IOException: no"
+
+
+def test_a_value_that_comes_while_a_pattern_is_made_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with environment({"A": "first-secret"}):
+        other = threading.Thread(target=masking.remember, args=("B", "second-secret"))
+        compiled = re.compile
+
+        def compile_slowly(pattern: str, flags: int = 0) -> re.Pattern[str]:
+            if not other.ident:
+                other.start()
+                other.join(0.5)  # it ends within, or waits for this thread
+            return compiled(pattern, flags)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(re, "compile", compile_slowly)
+            assert masked("first-secret") == "${A}"
+        other.join()
+        assert masked("first-secret second-secret") == "${A} ${B}"
 
 
 PASSWORDS = ["secret", "pa#ss", "pa/ss", "p@ss@w", "p?a=b", "pa:ss", "12/34", "a", "s%2Fb", "/x", "p@a/b", "k+y/z="]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from textclf.session.factory import _check_locale, utf8_locale
+
 _REPORT = """
 import json, sys
 from textclf.session import open_session
@@ -126,3 +128,32 @@ def test_the_help_of_a_job_loads_no_deep_learning(job: Path) -> None:
 @pytest.mark.parametrize("job", _JOBS, ids=lambda path: path.stem)
 def test_no_job_hides_a_standard_module(job: Path) -> None:
     assert job.stem not in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "C.UTF-8"),
+        ({"LANG": "en_US.UTF-8"}, "en_US.UTF-8"),
+        ({"LANG": "C", "LC_CTYPE": "de_DE.utf8"}, "de_DE.utf8"),
+        ({"LANG": "en_US.UTF-8", "LC_CTYPE": "de_DE.ISO-8859-1"}, "C.UTF-8"),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, "C.UTF-8"),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": ""}, "en_US.UTF-8"),
+        ({"LC_ALL": "ca_ES.UTF-8@valencia", "LANG": "C"}, "ca_ES.UTF-8@valencia"),
+        ({"LANG": "UTF-8"}, "C.UTF-8"),
+    ],
+)
+def test_executors_get_the_locale_that_the_driver_has_where_it_is_utf8(environ: dict[str, str], expected: str) -> None:
+    assert utf8_locale(environ) == expected
+
+
+def test_a_java_that_does_not_tell_its_encoding_is_not_complained_about(spark: SparkSession) -> None:
+    assert spark._jvm is not None
+    java = spark._jvm.java.lang.System
+    before = java.getProperty("sun.jnu.encoding")
+    try:
+        java.clearProperty("sun.jnu.encoding")
+        _check_locale(spark)
+    finally:
+        java.setProperty("sun.jnu.encoding", before)
+    assert spark.range(1).count() == 1

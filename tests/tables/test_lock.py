@@ -204,3 +204,36 @@ def test_a_lease_of_a_later_release_is_understood(spark: SparkSession, tmp_path:
         with run(spark, tmp_path, "later") as later:
             later.take([DAY])
             assert [lease.run_id for lease, _ in later.abandoned] == ["dead", "now"]
+
+
+class Trimmed(LockLog):
+    """One whose commits go, as upkeep removes them, right after they have been listed for the first time."""
+
+    listed = 0
+
+    def _commits(self) -> dict[int, datetime]:
+        found = super()._commits()
+        self.listed += 1
+        if self.listed == 1:
+            newest, lease = LockLog.newest(self._other)
+            assert lease is not None
+            assert self._other.commit(newest + 1, dataclasses.replace(lease, held=False))
+            assert self._other.trim(newest + 1) == len(found)
+        return found
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        super().__init__(spark, path)
+        self._other = LockLog(spark, path)
+
+
+def test_commits_that_upkeep_removes_while_they_are_looked_at_are_listed_again(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    with run(spark, tmp_path) as locks:
+        locks.take([DAY])
+    path = f"{tmp_path}/{lock_name('results', DAY)}"
+    before, _ = LockLog(spark, path).newest()
+    number, lease = Trimmed(spark, path).newest()
+    assert number == before + 1
+    assert lease is not None
+    assert lease.free

@@ -13,7 +13,8 @@ PARSE_SQL |= {"schema_of_json", "from_csv", "schema_of_csv"}
 PARSE_NAMES = {"table", "forName", "tableName", "saveAsTable", "insertInto", "writeTo", "tableExists", "getDatabase"}
 PARSE_NAMES |= {"setCurrentDatabase", "createOrReplaceTempView", "createTempView", "get_json_object", "addColumn"}
 PARSE_TEXT = {"where", "filter", "delete", "createDataFrame", "schema", "mapInArrow", "mapInPandas", "cast", "try_cast"}
-"""Of these the arguments may be Columns or types as well: only text that is put together there is told."""
+"""Of these the arguments may be Columns or types as well: only text that is put together there, or in a name of the
+same function, is told."""
 OPTIONS = {"replaceWhere", "partitionOverwriteMode"}
 
 ALLOWED = {
@@ -30,17 +31,62 @@ ALLOWED = {
 }
 
 
-def _text_put_together(node: ast.expr) -> bool:
+def _assigned(function: ast.AST) -> dict[str, list[ast.expr]]:
+    """What each name of a function, or of the module outside of functions, is given."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                known = found.setdefault(target.id, [])
+                # What is added to a text is text, too.
+                grown = [ast.BinOp(each, node.op, value) for each in known] if isinstance(node, ast.AugAssign) else []
+                known += grown or [value]
+    return found
+
+
+def _text_put_together(node: ast.expr, names: dict[str, list[ast.expr]]) -> bool:
+    """Whether that is text of a program's making; names are followed to all that the function gives them."""
+    if isinstance(node, ast.Name):
+        others = {name: given for name, given in names.items() if name != node.id}
+        return any(_text_put_together(each, others) for each in names.get(node.id, ()))
+    if isinstance(node, ast.IfExp):
+        return _text_put_together(node.body, names) or _text_put_together(node.orelse, names)
+    if isinstance(node, ast.BoolOp):
+        return any(_text_put_together(each, names) for each in node.values)
+    if isinstance(node, ast.NamedExpr):
+        return _text_put_together(node.value, names)
     if isinstance(node, ast.JoinedStr):
         return any(isinstance(value, ast.FormattedValue) for value in node.values)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Add | ast.Mod) and any(
-            isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str))
-            for each in (node.left, node.right)
+            _is_text(each, names) or _text_put_together(each, names) for each in (node.left, node.right)
         )
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         return node.func.attr in ("format", "join", "replace", "format_map")
     return False
+
+
+def _is_text(node: ast.expr, names: dict[str, list[ast.expr]]) -> bool:
+    if isinstance(node, ast.Name):
+        others = {name: given for name, given in names.items() if name != node.id}
+        return any(_is_text(each, others) for each in names.get(node.id, ()))
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _scopes(tree: ast.AST) -> dict[ast.AST, dict[str, list[ast.expr]]]:
+    """The names of the function that each call is in, with those of functions around it."""
+    found: dict[ast.AST, dict[str, list[ast.expr]]] = {node: {} for node in ast.walk(tree)}
+    for function in [tree, *ast.walk(tree)]:  # from the outermost in
+        if isinstance(function, ast.FunctionDef | ast.Lambda | ast.Module):
+            names = {**found[function], **_assigned(function)}
+            found |= dict.fromkeys(ast.walk(function), names)
+    return found
 
 
 def _constant(node: ast.expr) -> bool:
@@ -50,6 +96,7 @@ def _constant(node: ast.expr) -> bool:
 
 def _told(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and name of each call that may hand text of a program's making to a parser."""
+    scopes = _scopes(tree)
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
@@ -68,7 +115,7 @@ def _told(tree: ast.AST) -> Iterator[tuple[int, str]]:
             first = call.args[1:2] if name == "get_json_object" else call.args[:1]
             if not all(map(_constant, first)):
                 yield call.lineno, name
-        elif name in PARSE_TEXT and any(map(_text_put_together, given)):
+        elif name in PARSE_TEXT and any(_text_put_together(each, scopes[call]) for each in given):
             yield call.lineno, name
 
 
@@ -91,6 +138,11 @@ def test_text_that_is_parsed_as_sql_is_written_out_in_the_sources() -> None:
         "df.selectExpr('a as {}'.format(name))", "table.delete('id in (%s)' % ids)", "parser.parseExpression(text)",
         "writer.option('replaceWhere', condition)", "spark.createDataFrame(rows, ', '.join(names))",
         "spark.read.schema(f'{name} string').json(path)", "F.get_json_object('details', path)", "spark.table(name)",
+        "text = f\"source = '{source}'\"; df.where(text)", "text = 'a = '; text += name; df.where(text)",
+        "def f(name):\n text = 'a = ' + name\n return [df.filter(text) for df in tables]",
+        "def f(name):\n text = f'a = {name}'\n def g():\n  return table.delete(text)\n return g",
+        "df.where(f'a = {name}' if name else 'true')", "given = f'{name} string'; schema = given; read.schema(schema)",
+        "head = 'a = '; df.where(head + name)", "df.where(text := ' AND '.join(parts))",
     ],
 )  # fmt: skip
 def test_each_way_to_a_parser_is_seen(line: str) -> None:

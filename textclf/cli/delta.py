@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textclf.config import first_line
 from textclf.errors import InputError, UsageError
 
 _MAPPING = "delta.columnMapping.mode"
@@ -50,13 +51,13 @@ def _explained(place: str | Path) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, ValueError) as error:  # of what a log says, each release refuses other things
-        raise _needs_spark(place, str(error)) from error
+        raise _needs_spark(place, first_line(error)) from error
 
 
 def _needs_spark(place: str | Path, received: str) -> InputError:
     return InputError(
         f"The table {place} cannot be read without Spark.",
-        received=received.partition("\n")[0],
+        received=received,
         expected="a Delta table whose log is whole, without features that change how files are read, such as deletion "
         "vectors and column mapping",
         fix="use Spark SQL for it; the jobs of textclf read it as it is, with its columns named in the pipeline file "

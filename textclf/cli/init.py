@@ -83,7 +83,7 @@ def look_at(data: Sequence[str]) -> tuple[list["Named"], dict[str, str]]:
             try:
                 sources.append(Named(_name(path, [source.name for source in sources]), str(path), look()))
             except NotLabelledError as error:
-                left_out[str(path)] = str(error).partition("received: ")[2].partition("\n")[0] or error.problem
+                left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
     if not sources:
         raise InputError(
             "Nothing here looks like labelled texts.",

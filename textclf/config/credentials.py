@@ -6,17 +6,18 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s\"<>`]*)")
+# Each takes time in proportion to the text, whatever it holds: no part is tried again from each of its characters.
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}://)(?P<rest>[^\s\"<>`]*)")
 _WHOLE = re.compile(r"\s*(?P<scheme>(?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\r\n]*)")
 _CONTAINERS = ("abfs://", "abfss://", "wasb://", "wasbs://")
 """Schemes with a container before the ``@``, where others have a user."""
 _PORTS_ALONE = ("hdfs://", "viewfs://", "file://", "dbfs://")
 """Schemes that know no password, whose hosts have short names."""
-_ORACLE = re.compile(r"(?P<head>jdbc:oracle:[a-z0-9]+:)(?P<secret>[^\s@/\"]+/[^\s\"]*)@")
+_ORACLE = re.compile(r"(?P<head>jdbc:oracle:[a-z0-9]{1,31}:)(?P<secret>[^\s@/\"]{1,256}/[^\s\"]{0,1024})@")
 _TELLING = "|".join(
     (
-        "[^=&;?#/]*(?:passw|passphrase|passwd|pwd|secret|token|signature|credential|api[-_.]?key|access[-_.]?key"
-        "|account[-_.]?key|private[-_.]?key|authorization)[^=&;?#/]*",
+        "(?=[^=&;?#/]*(?:passw|passphrase|passwd|pwd|secret|token|signature|credential|api[-_.]?key|access[-_.]?key"
+        "|account[-_.]?key|private[-_.]?key|authorization))[^=&;?#/]*",
         "pass|pw|sig|key|auth|jwt|sas|code",
     )
 )

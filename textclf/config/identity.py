@@ -5,7 +5,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textclf.config.model import Distribution, Gate, Pipeline, Score, Search, SearchPlan, Split, Text, Train
+from textclf.config.model import (
+    Distribution,
+    Gate,
+    Lock,
+    Mlflow,
+    Pipeline,
+    Report,
+    Score,
+    Search,
+    SearchPlan,
+    Split,
+    Text,
+    Train,
+    Upkeep,
+)
+from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 from textclf.config.source import Source
 
 _PLAN = (
@@ -37,8 +52,20 @@ ALWAYS: Mapping[type[BaseModel], Collection[str]] = {
         "history", "unique_ids",
     ),
     Distribution: ("low", "high", "log"),
+    Lock: ("lease",),
+    Upkeep: ("retention_days", "short_retention", "small_file_mb"),
+    Report: ("texts", "examples"),
+    Nightly: (
+        "every_days", "max_psi", "min_growth", "build", "late_days", "parallel", "retries", "pause", "status",
+    ),
+    Logs: ("format",),
+    Metrics: ("file", "pushgateway", "timeout"),
+    Lineage: ("url", "namespace"),
+    Mlflow: ("tracking_uri", "experiment", "timeout"),
 }  # fmt: skip
-"""Keys that digests have held from the beginning, whatever their value; never add one here.
+"""Keys that digests have held from the beginning, whatever their value; never add one to a section here.
+
+A section of its own that comes later gets a line without keys, or with those that it began with.
 
 A key that comes later is part of a digest only where it differs from its default: what was built before the key was
 there has the digest that it would get today.
@@ -49,7 +76,8 @@ def identity(value: Any, always: Collection[str] | None = None) -> Any:
     """A section as plain values for a digest, sections inside it too.
 
     Args:
-        always: Keys of ``value`` itself that stay, whatever their value; those of ``ALWAYS`` by default.
+        always: Keys of ``value`` itself that stay, whatever their value; by default those of ``ALWAYS``,
+            and all where it has no line.
 
     Example:
         >>> identity(Text(num_words=7))
@@ -58,8 +86,8 @@ def identity(value: Any, always: Collection[str] | None = None) -> Any:
         {'num_words': 7}
     """
     if isinstance(value, BaseModel):
-        kept = ALWAYS.get(type(value), ()) if always is None else always
         fields = type(value).model_fields
+        kept = ALWAYS.get(type(value), fields) if always is None else always
         return {
             name: identity(getattr(value, name))
             for name, field in fields.items()
@@ -71,7 +99,7 @@ def identity(value: Any, always: Collection[str] | None = None) -> Any:
 
 
 def stored_json(section: BaseModel, exclude: Collection[str] = ()) -> str:
-    """``identity`` as pydantic writes it, for digests that were made of that text; sections without a list stay whole.
+    """``identity`` as pydantic writes it, for digests that were made of that text; by the same rule.
 
     Args:
         exclude: Keys of the section that a digest does not cover.

@@ -7,6 +7,7 @@ columns, keys, figures and digests are read back, and are stored as they are, wh
 import html
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -18,6 +19,7 @@ _KNOWN: dict[str, str] = {}  # of the process, because errors of any part may ho
 _VALUES: dict[str, str] = {}  # by ``${NAME}``: two variables may have the same
 _FORMS: dict[str, str] = {}  # the same and what they look like inside of JSON, a URL, HTML or Python's repr
 _PATTERN: dict[str, re.Pattern[str]] = {}  # of all forms; made anew where a value has come, from any thread
+_GUARD = threading.Lock()  # no value comes between a look at the forms and the pattern of them
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -51,10 +53,14 @@ def masked(value: Any) -> Any:
 def first_line(error: BaseException, longest: int = 300, *, named: bool = False) -> str:
     """The first line of what an exception says, masked before it is cut: part of a secret would be found no more.
 
+    Of one that Java has thrown, Java's words, without its stack.
+
     Args:
         named: Begin with the exception's type.
     """
-    text = masked(f"{type(error).__name__}: {error}" if named else str(error))
+    java = getattr(error, "java_exception", None)
+    said = str(error if java is None else java.toString())
+    text = masked(f"{type(error).__name__}: {said}" if named else said)
     return str(text).partition("\n")[0][:longest]
 
 
@@ -66,7 +72,7 @@ def unmasked(text: str) -> str:
 def written_forms(place: str) -> list[str]:
     """All that a record may hold of a place: what ``masked`` gives, what the release before wrote, the place itself."""
     before = place
-    for secret in sorted((each for each, name in _KNOWN.items() if name != HIDDEN), key=len, reverse=True):
+    for secret in sorted((each for each, name in tuple(_KNOWN.items()) if name != HIDDEN), key=len, reverse=True):
         before = before.replace(secret, _KNOWN[secret])
     return list(dict.fromkeys((masked(place), before, place)))
 
@@ -79,23 +85,27 @@ def opened(written: str, places: Iterable[str]) -> str:
 def _add(value: str, name: str) -> None:
     if len(value) < _SHORTEST or _KNOWN.get(value) == name:
         return
-    _KNOWN[value] = name
-    for form in _forms(value):
-        if len(form) >= _SHORTEST:
-            _FORMS[form] = name
-    _PATTERN.clear()
+    forms = {form: name for form in _forms(value) if len(form) >= _SHORTEST}
+    with _GUARD:
+        _KNOWN[value] = name
+        _FORMS.update(forms)
+        _PATTERN.clear()
 
 
 def _replaced(text: str) -> str:
     if not _FORMS:
         return text
-    pattern = _PATTERN.get("all")
-    if pattern is None:
+    pattern = _PATTERN.get("all") or _of_all_forms()
+    return pattern.sub(lambda found: _FORMS.get(found[0], found[0]), text)
+
+
+def _of_all_forms() -> re.Pattern[str]:
+    with _GUARD:
         # The longest goes first, because one value may be part of another. Names that are there already stay, also
         # where a value is part of one, and nothing that has been put in is looked at again.
-        every = sorted({*tuple(_FORMS), *tuple(_KNOWN.values())}, key=len, reverse=True)
+        every = sorted({*_FORMS, *_KNOWN.values()}, key=len, reverse=True)
         pattern = _PATTERN["all"] = re.compile("|".join(map(re.escape, every)))
-    return pattern.sub(lambda found: _FORMS.get(found[0], found[0]), text)
+    return pattern
 
 
 _WRITERS: tuple[Callable[[str], str], ...] = (

@@ -3,6 +3,7 @@
 import locale
 import logging
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -40,7 +41,8 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN c
 _GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # workers share a GPU
 # Java names files in the locale's encoding: in the C locale every letter beyond ASCII would become a question mark.
 UTF8 = {"LC_ALL": "C.UTF-8"}
-WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING | UTF8).items()}
+_UTF8_LOCALE = re.compile(r".+\.utf-?8(@.*)?", re.IGNORECASE)
+WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING).items()}
 
 DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
@@ -104,7 +106,8 @@ def open_session(
     conf = _given()
     conf.setIfMissing("spark.app.name", app_name)
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
-    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, DEFAULTS):
+    worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ)}
+    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
         for key, value in settings.items():
             conf.setIfMissing(key, value)
     if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
@@ -129,10 +132,17 @@ def open_session(
     return spark
 
 
+def utf8_locale(environ: Mapping[str, str]) -> str:
+    """The locale for executors: the driver's, which they most likely have, where its encoding is UTF-8."""
+    # In the order in which the system asks.
+    given = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    return given if _UTF8_LOCALE.fullmatch(given) else UTF8["LC_ALL"]
+
+
 def _check_locale(spark: SparkSession) -> None:
     jvm: Any = spark._jvm
     encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
-    if encoding.upper() != "UTF-8":
+    if encoding is not None and encoding.upper() != "UTF-8":  # a property that not every Java has
         spark.stop()
         raise LocaleError(
             "Java cannot name files in UTF-8 here: sources with letters beyond ASCII would be lost.",

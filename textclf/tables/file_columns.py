@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from textclf.config import first_line
 from textclf.errors import InputError
 from textclf.tables.failures import READ_FAILURES
 from textclf.tables.file_listing import Listing, is_partition, path_part
@@ -23,7 +24,6 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What a folder's name has for null."""
 _SPARKS = "org.apache.spark.sql.parquet.row.metadata"
 """Where Spark writes the types of columns into files of its own."""
-_LONGEST = 300  # characters of Java's words in an error
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
@@ -209,7 +209,7 @@ def _own_columns(
     except READ_FAILURES as error:
         raise InputError(
             f"{what} cannot be read.",
-            received=str(getattr(error, "java_exception", error)).partition("\n")[0][:_LONGEST],
+            received=first_line(error),
             expected=f"Parquet files, such as {first} should be",
             fix="check path and format in the pipeline file",
         ) from error

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
+from textclf.config import first_line
 from textclf.errors import InputError
 from textclf.tables.failures import READ_FAILURES
 from textclf.tables.warehouse import absolute, hadoop_path
@@ -35,7 +36,6 @@ _MARKS = re.compile(
 """Names that writers leave beside data, and that hold none."""
 _NAMED = 5  # skipped names that are told
 _AT_ONCE = 8  # folders listed side by side: object stores take long to answer
-_LONGEST = 300  # characters of the system's words in an error
 
 
 class Entry(NamedTuple):
@@ -145,7 +145,7 @@ def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = 
         if matched:
             return _listing(root, matched, children, what, recursive=recursive, pattern=location)
     except (*READ_FAILURES, OSError) as error:
-        raise _cannot_read(what, _said(error), given) from error
+        raise _cannot_read(what, first_line(error), given) from error
     received = f"nothing matches the pattern {location}" if has_signs(location) else f"no file at {location}"
     raise _cannot_read(what, received, given)
 
@@ -385,12 +385,6 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _said(error: Exception) -> str:
-    """The system's words, without the stack of Java."""
-    java = getattr(error, "java_exception", None)
-    return str(error if java is None else java.toString()).partition("\n")[0][:_LONGEST]
 
 
 def _cannot_read(what: str, received: str, given: str, fix: str = "") -> InputError:

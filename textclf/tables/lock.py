@@ -63,6 +63,14 @@ class LockLog:
 
         Content that cannot be read is made up from the commits before and from the file's time, as ``Lease`` says.
         """
+        try:
+            return self._newest()
+        except Py4JJavaError as error:
+            if _kind(error) != "FileNotFoundException":
+                raise
+            return self._newest()  # upkeep has removed it meanwhile, as there is a newer one
+
+    def _newest(self) -> tuple[int, Lease | None]:
         found = self._commits()
         if not found:
             return -1, None

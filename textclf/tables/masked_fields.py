@@ -31,6 +31,7 @@ DETAILS: tuple[Path, ...] = (
     ("registered_model", "registry"),
     ("registered_model", "uri"),
     ("sources", ANY, "problem"),  # why a search has no winner
+    ("sources", ANY, "warnings", EACH),
     ("sources", ANY, "skipped", "names", EACH),
     ("skipped", "names", EACH),
     ("unreadable_rows", "first_error"),
@@ -48,6 +49,13 @@ EXPLAINED: tuple[Path, ...] = (
     ("run", "registered_model", "uri"),
 )
 """Of a row that ``explain_row`` tells of."""
+IN_DETAILS: tuple[Path, ...] = (
+    *DETAILS,
+    *(("rows", EACH, *path) for path in EXPLAINED),
+    *(("run", *path) for path in _SHOWN),
+    *(("run", "details", *path) for path in DETAILS),
+)
+"""Of the details of any job, with what others show in theirs of a row or of a record."""
 
 
 def masked_record(values: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +63,7 @@ def masked_record(values: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = mask_fields(values, _SHOWN)
     details = found.get("details")
     if details and found.get("job") not in KEYED_BY_SOURCE:
-        nested = (*(("rows", EACH, *path) for path in EXPLAINED), *(("run", *path) for path in _SHOWN))
-        details = mask_fields(details, (*DETAILS, *nested, *(("run", "details", *path) for path in DETAILS)))
+        details = mask_fields(details, IN_DETAILS)
     return found | {"details": details} if "details" in found else found
 
 
