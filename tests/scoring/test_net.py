@@ -128,11 +128,12 @@ def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
 ) -> None:
     pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\n")
     other = date(2026, 1, 5)
-    rows = [(1, "good", "yelp", str(DAY)), (2, "good", "yelp", str(DAY)), (3, "good", "yelp", "2026")]
+    rows: list[tuple[Any, ...]] = [(1, "good", "yelp", str(DAY)), (2, "good", "yelp", str(DAY))]
+    rows += [(3, "good", "yelp", "2026")]
     rows += [(4, "good", "trec", str(other)), (5, None, "yelp", str(other))]
     path = write(rows, "id long, text string, source string, ds string")
 
-    class Unable(stage.ScorePacker):
+    class Unable(packer.ScorePacker):
         """Cannot convert the rows 2 and 4."""
 
         def _results(self, rows: pa.Table) -> Any:
@@ -140,8 +141,8 @@ def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
                 raise ValueError("no such row")
             return super()._results(rows)
 
-    unable = [(2, "unreadable_row", DAY, "yelp"), (4, "unreadable_row", other, "trec")]
-    always = [(3, "bad_date", None, "yelp"), (5, "null_text", other, "yelp")]
+    unable: list[Any] = [(2, "unreadable_row", DAY, "yelp"), (4, "unreadable_row", other, "trec")]
+    always: list[Any] = [(3, "bad_date", None, "yelp"), (5, "null_text", other, "yelp")]
 
     def rejects() -> list[Any]:
         return values(table(spark, pipeline, "results_rejects"), "id", "reason", "ds", "source")
