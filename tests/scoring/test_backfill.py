@@ -13,7 +13,9 @@ from jobs import score_table as job
 from tests.artifact.samples import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, table, values
 from textclf.artifact import ModelStore
-from textclf.config import load_pipeline
+from textclf.config import load_pipeline, parse_pipeline
+from textclf.config.identity import stored_json
+from textclf.scoring import backfill
 from textclf.tables import Warehouse
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
@@ -81,3 +83,18 @@ def test_a_range_needs_a_column_of_days(
     code, _, said = run_job(job, "--config", config, "--input", path, "--from", DAYS[0], "--to", DAYS[2])
     assert code == 2
     assert "set date under [score]" in said
+
+
+def test_how_many_sources_a_run_may_have_alters_no_rows_of_a_day() -> None:
+    def about_rows(more: str) -> str:
+        return backfill._about_rows(parse_pipeline(f'warehouse = "w"\n{ROUTED}{more}'))
+
+    plain = about_rows("")
+    assert {about_rows(f"max_sources = {most}\n") for most in (1, 1000, 5000)} == {plain}
+    assert "max_sources" not in plain
+    pipeline = parse_pipeline(f'warehouse = "w"\n{ROUTED}')
+    assert plain == stored_json(pipeline, exclude=backfill._ABOUT_RUNS)  # as before the key was there
+    others = {
+        about_rows(more) for more in ("max_text_bytes = 9\n", "half = true\n", 'id = "n"\n', "recursive = false\n")
+    }
+    assert len(others | {plain}) == 5

@@ -12,12 +12,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.artifact.samples import sample
-from tests.scoring.passes import DAY, ONE_MODEL, score, table, values
+from tests.environments import environment
+from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
 from tests.scoring.test_batch import models
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.packing import Packer
-from textclf.scoring import packer
+from textclf.scoring import packer, stage
 from textclf.scoring.backends import BACKENDS, choose
 from textclf.scoring.batch import INVALID_SCORE, NULL_TEXT, REASONS, UNDECODABLE, UNREADABLE, Wanted, score_batch
 from textclf.scoring.frame import add_scores
@@ -90,8 +91,9 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
     pipeline = make_pipeline(ONE_MODEL + "[gate]\nmax_rejects = 1.0\n")
     rows = [(number, "poison" if number in (3, 17) else "good") for number in range(20)]
     path = write(rows, "id long, text string")
-    monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("no such word")))
+    secret = "hunter2-" * 5
     for more in ({}, {"changed_only": True}):  # workers that write files, and the JVM
+        monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("no such word\nnor that")))
         run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
         assert (run.input_rows, run.scored_rows, run.details["rejects"]) == (20, 18, {"unreadable_row": 2})
         assert run.details["unreadable_rows"]["rows"] == 2
@@ -101,6 +103,65 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
             (17, "unreadable_row"),
             (3, "unreadable_row"),
         ]
+        # Where the limit of a record falls into a secret, no part of it is kept.
+        monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("x" * 170 + secret)))
+        with environment({"PASSWORD": secret}):
+            run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
+        first = run.details["unreadable_rows"]["first_error"]
+        assert first.startswith("ValueError: " + "x" * 170 + "${PASSWORD} (test_net.py:")
+        assert "hunter2" not in capfd.readouterr().err
+
+
+def test_what_one_column_of_an_unreadable_row_holds_is_known_unless_it_raises() -> None:
+    row = pa.table({"id": [3], "ds": pa.array([date(2026, 1, 5)]), "source": ["yelp"], "odd": [[1]], "none": [None]})
+    assert [packer._readable(row, name) for name in ("ds", "source", "none", "odd")] == [
+        *("2026-01-05", "yelp", None, None)
+    ]
+
+
+def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
+    spark: SparkSession,
+    make_pipeline: MakePipeline,
+    store: ModelStore,
+    write: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\n")
+    other = date(2026, 1, 5)
+    rows: list[tuple[Any, ...]] = [(1, "good", "yelp", str(DAY)), (2, "good", "yelp", str(DAY))]
+    rows += [(3, "good", "yelp", "2026")]
+    rows += [(4, "good", "trec", str(other)), (5, None, "yelp", str(other))]
+    path = write(rows, "id long, text string, source string, ds string")
+
+    class Unable(packer.ScorePacker):
+        """Cannot convert the rows 2 and 4."""
+
+        def _results(self, rows: pa.Table) -> Any:
+            if {2, 4} & set(rows["id"].to_pylist()):
+                raise ValueError("no such row")
+            return super()._results(rows)
+
+    unable: list[Any] = [(2, "unreadable_row", DAY, "yelp"), (4, "unreadable_row", other, "trec")]
+    always: list[Any] = [(3, "bad_date", None, "yelp"), (5, "null_text", other, "yelp")]
+
+    def rejects() -> list[Any]:
+        return values(table(spark, pipeline, "results_rejects"), "id", "reason", "ds", "source")
+
+    def scored() -> list[Any]:
+        return values(table(spark, pipeline), "id")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "ScorePacker", Unable)
+        score(spark, pipeline, path)
+        assert (rejects(), scored()) == (sorted([*unable, *always], key=repr), [(1,)])
+        run = score(spark, pipeline, path, day=DAY)
+        assert run.details["rejects"] == {"unreadable_row": 1}
+        assert (rejects(), scored()) == (sorted([*unable, *always], key=repr), [(1,)])
+    run = score(spark, pipeline, path, day=DAY)
+    assert run.input_rows == run.scored_rows == 2
+    assert (rejects(), scored()) == (sorted([unable[1], *always], key=repr), [(1,), (2,)])
+    score(spark, pipeline, path, day=other, changed_only=True)
+    assert (rejects(), scored()) == (sorted(always, key=repr), [(1,), (2,), (4,)])
 
 
 def overflowing(kind: str, labels: tuple[str, ...]) -> Artifact:

@@ -120,6 +120,49 @@ def test_the_day_of_a_timestamp_is_that_of_the_sessions_zone_and_the_day_of_a_te
     assert found == ["2026-01-06", "2026-01-05"]
 
 
+OFFSETS = ("", "Z", "+00", "-11", "+0000", "+0530", "-1130", "+05:30", "-23:59", "+00:00")
+TIMES = ("T23:30", " 00:15", " 23:30:00", "T00:15:00.000", "T23:30:00,5", " 00:15:00.123456789", "T23:30:59,123456789")
+NO_TIMES = (
+    *(
+        "T10:00+24",
+        "T10:00+1",
+        "T10:00+053",
+        "T10:00+05:3",
+        "T10:00+05:60",
+        "T10:00+0560",
+        "T10:00+05:300",
+        "T10:00 +00",
+    ),
+    *(
+        "T10:00Z+00",
+        "T10:00z",
+        "T10:00:00.",
+        "T10:00:00,",
+        "T10:00:00.1234567890",
+        "T10:00,5",
+        "T24:00",
+        "T10:60",
+        "T10",
+    ),
+    *("T10:00:00.5,5", "T10:00:00;5", "+00", "Z", "T10:00\u221200", "T10:00+\u0660\u0660", "T10:00+00\n"),
+)
+
+
+def test_a_text_with_any_iso_time_and_offset_is_of_the_day_as_written(spark: SparkSession) -> None:
+    good = ["2026-01-05" + time + offset for time in TIMES for offset in OFFSETS]
+    texts = [*good, *("2026-01-05" + time for time in NO_TIMES)]
+    rows = spark.createDataFrame([(text,) for text in texts], "ds string")
+    days = rows.select("ds", strict_day(F.col("ds"), StringType()).alias("day"))
+    zone = str(spark.conf.get("spark.sql.session.timeZone"))
+    try:
+        for here in ("UTC", "Asia/Tokyo", "America/Los_Angeles"):
+            spark.conf.set("spark.sql.session.timeZone", here)
+            found = {row["ds"]: row["day"] for row in days.collect()}
+            assert found == {text: date(2026, 1, 5) if text in good else None for text in texts}
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
+
+
 def test_a_char_column_of_days_may_be_filled_up_with_blanks(
     spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore
 ) -> None:
@@ -163,9 +206,12 @@ def test_sources_of_all_tasks_together_are_counted_too(
         score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 39")), path)
     run = score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 40")), path)
     assert run.details["rejects"] == {"no_model": 40}
-    # One model for all rows: sources are slices, and counted as such.
-    with pytest.raises(InputError, match=r"with (40|41) sources"):
-        score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 39")), path, model="yelp")
+    # One model for all rows: sources are slices, and counted as such, on either path.
+    for copying in (False, True):
+        for most, where in ((39, "with 40 sources, such as"), (9, r"with \d+ sources in one task, which then stopped")):
+            pipeline = make_pipeline(spec.replace("[score]", f"[score]\nmax_sources = {most}"))
+            with pytest.raises(InputError, match=where):
+                score(spark, pipeline, path, model="yelp", changed_only=copying)
 
 
 def test_days_of_the_first_and_last_year_are_days(

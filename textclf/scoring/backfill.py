@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pyspark.sql import SparkSession
 
 from textclf import stopping
-from textclf.config import Pipeline
+from textclf.config import Pipeline, Score
 from textclf.config.identity import stored_json
 from textclf.described import carried, described, together
 from textclf.errors import TextclfError, UsageError
@@ -125,7 +125,7 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
         found = found and dict.fromkeys(days, found.get(first, ""))
     if found is None:
         return {}
-    settings = stored_json(pipeline, exclude=_ABOUT_RUNS)
+    settings = _about_rows(pipeline)
     of_rows = asdict(replace(options, input=None, output=None, day=None))
     # As of settings: an option of a later release that nobody gave leaves the digest as it was.
     of_rows = {name: value for name, value in of_rows.items() if name in _FIRST_OPTIONS or value}
@@ -135,6 +135,13 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
         content = found.get(day, "")
         marks[day] = Mark(content, hashlib.sha256(json.dumps([content, *same], default=str).encode()).hexdigest())
     return marks
+
+
+def _about_rows(pipeline: Pipeline) -> str:
+    """What the pipeline file says about rows; ``max_sources`` ends a run or does not, and alters no row."""
+    default = Score.model_fields["max_sources"].get_default()
+    score = pipeline.score.model_copy(update={"max_sources": default})
+    return stored_json(pipeline.model_copy(update={"score": score}), exclude=_ABOUT_RUNS)
 
 
 def once(work: Callable[[], object]) -> None:

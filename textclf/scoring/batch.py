@@ -78,7 +78,7 @@ class Answers:
         """Take a model's scores of some rows; the number of each row's label."""
         best: npt.NDArray[np.intp] = scores.argmax(axis=1)  # of a row with a NaN, that one
         highest = scores[np.arange(len(scores)), best]
-        finite = np.isfinite(highest)
+        finite = np.isfinite(highest)  # as finite_rows of probabilities says, from one number a row
         self.model[where] = model.number if finite.all() else np.where(finite, model.number, INVALID_SCORE)
         self._label[where], self._score[where] = best, highest
         if self._wanted.all_scores or (self._wanted.scores and model.labels > 2):

@@ -11,8 +11,12 @@ if TYPE_CHECKING:  # workers import this module, and have no use for the tables
     from textclf.tables import RunRecord
 
 Fallbacks = dict[str, str]
-"""Why numba does not run, by host; and under ``FIRST_ERROR``, which is no host's name, what a row raised."""
+"""Why numba does not run, by host; and under ``FIRST_ERROR``, which is no host's name, what a row raised.
+
+The latter unmasked, its last line the place in the code.
+"""
 FIRST_ERROR = "first error"
+_LONGEST = 200  # characters of an error that a record keeps
 
 
 class _Merged(AccumulatorParam[Fallbacks]):
@@ -50,9 +54,11 @@ def note_kernels(run: "RunRecord", fallbacks: Fallbacks) -> None:
 
 def note_unreadable(run: "RunRecord", told: Fallbacks, rows: int) -> None:
     """Note in a run that rows were rejected for reasons that nobody foresaw, and say so."""
+    from textclf.config import first_line
     from textclf.logs import say
 
     if rows:
-        first = told.get(FIRST_ERROR, "unknown")
+        error, _, place = told.get(FIRST_ERROR, "unknown\n").rpartition("\n")
+        first = f"{first_line(Exception(error), _LONGEST)} {place}".rstrip()
         run.details["unreadable_rows"] = {"rows": rows, "first_error": first}
         say(f"textclf: {rows} rows could not be scored and are rejects (unreadable_row); one raised {first}", "warning")

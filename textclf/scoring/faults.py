@@ -23,7 +23,12 @@ def refused_text(text: Column, score: Score) -> Column:
 
 @contextmanager
 def explained(place: Location, score: Score, most_sources: int) -> Iterator[None]:
-    """Say what ended a pass over the input at ``place``, where it was the input or full storage.
+    """Say what ended a pass over the input, where it was the input or full storage.
+
+    Args:
+        place: Where the input is.
+        score: What the pipeline file says of it: the column of sources, for the message.
+        most_sources: How many sources the run may have.
 
     Raises:
         InputError: A file of the input cannot be read to its end, or has more sources than ``most_sources``.

@@ -35,15 +35,15 @@ def add_scores(
     evidence: bool = False,
     challenge: Challenge | None = None,
     fallbacks: Accumulator[Fallbacks] | None = None,
-    most_keys: int | None = None,
+    limit: tuple[str, int] | None = None,
 ) -> DataFrame:
     """``rows`` with the columns of ``SCORED`` and ``reason``: null in rows with a score, else why there is none.
 
     With challengers, the columns of ``CHALLENGED`` too: null in rows without a score and where nobody challenges.
 
-    Only texts and keys leave the JVM; all other columns stay as they are, whatever their type. Spark evaluates each
-    row once, whatever is filtered on later. A preview limits ``rows``: Spark carries no limit below the names that
-    the JVM adds, and scores whole partitions for it.
+    Only texts, keys and what is limited leave the JVM; all other columns stay as they are, whatever their type. Spark
+    evaluates each row once, whatever is filtered on later. A preview limits ``rows``: Spark carries no limit below the
+    names that the JVM adds, and scores whole partitions for it.
 
     Args:
         rows: With a column ``text``.
@@ -53,7 +53,7 @@ def add_scores(
         all_scores: Give ``scores`` for two labels too, not only for more.
         challenge: Models that score beside those; where both know the same tokens, texts are read once.
         fallbacks: Where workers tell that numba cannot run; see ``fallback.listen``.
-        most_keys: With more keys than that among the rows of a task it fails; see ``SourceLimit``.
+        limit: A column of texts, and how many of them the rows of a task may have, else it fails; see ``SourceLimit``.
 
     Raises:
         UsageError: ``rows`` are of Spark Connect.
@@ -62,11 +62,10 @@ def add_scores(
     challengers = challenge.artifacts if challenge else {}
     wanted = wanted_of(artifacts, challengers, all_scores=all_scores, evidence=evidence)
     models = make_resident(rows.sparkSession, artifacts, choices, challenge, fallbacks)
-    inputs = [F.col("text")] if key is None else [F.col("text"), F.col(key)]
     if any(choice.gpu for choice in [*choices.values(), *(challenge.choices.values() if challenge else ())]):
-        answered = _on_gpus(rows, models, wanted, key, most_keys)
+        answered = _on_gpus(rows, models, wanted, key, limit)
     else:
-        answered = rows.withColumn("answer", _function(models, wanted, len(inputs), most_keys)(*inputs))
+        answered = rows.withColumn("answer", _function(models, wanted, key, limit))
     named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))
@@ -90,8 +89,10 @@ def _refuse_connect(rows: DataFrame) -> None:
         )
 
 
-def _function(models: Models, wanted: Wanted, inputs: int, most_keys: int | None) -> Any:
-    if inputs == 1:
+def _function(models: Models, wanted: Wanted, key: str | None, limit: tuple[str, int] | None) -> Any:
+    counted, most = limit or (None, None)
+    inputs = list(dict.fromkeys(name for name in ("text", key, counted) if name is not None))
+    if inputs == ["text"]:
 
         def score_all(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
             models.prepare()
@@ -103,30 +104,32 @@ def _function(models: Models, wanted: Wanted, inputs: int, most_keys: int | None
         made = arrow_udf(score_all, wanted.schema)
     else:
 
-        def score(batches: Iterator[tuple[pa.Array, pa.Array]]) -> Iterator[pa.Array]:
+        def score(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
             models.prepare()
-            net, limit = Net(models, wanted), SourceLimit(most_keys)
-            joined = models.gathered(pa.record_batch(list(each), ["text", "key"]) for each in batches)
-            for batch in joined:
-                limit.meet(batch.column("key").unique().to_pylist())
-                yield net.score(batch.column("text"), batch.column("key"))
+            net, met = Net(models, wanted), SourceLimit(most)
+            for batch in models.gathered(pa.record_batch(list(each), inputs) for each in batches):
+                met.meet([] if counted is None else batch.column(counted).unique().to_pylist())
+                yield net.score(batch.column("text"), None if key is None else batch.column(key))
             settle()
 
         made = arrow_udf(score, wanted.schema)
     # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
-    return made.asNondeterministic()
+    return made.asNondeterministic()(*map(F.col, inputs))
 
 
-def _on_gpus(rows: DataFrame, models: Models, wanted: Wanted, key: str | None, most_keys: int | None) -> DataFrame:
+def _on_gpus(
+    rows: DataFrame, models: Models, wanted: Wanted, key: str | None, limit: tuple[str, int] | None
+) -> DataFrame:
     """``rows`` with the answers: a stage of its own, since only a stage can say what its tasks need."""
     names = rows.columns
+    counted, most = limit or (None, None)
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         models.prepare()
-        net, limit = Net(models, wanted), SourceLimit(most_keys)
+        net, met = Net(models, wanted), SourceLimit(most)
         for batch in batches:
             keys = batch.column(names.index(key)) if key is not None else None
-            limit.meet([] if keys is None else keys.unique().to_pylist())
+            met.meet([] if counted is None else batch.column(names.index(counted)).unique().to_pylist())
             answer = net.score(batch.column(names.index("text")), keys)
             yield pa.RecordBatch.from_arrays([*batch.columns, answer], names=[*names, "answer"])
         settle()

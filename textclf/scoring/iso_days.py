@@ -8,7 +8,7 @@ from pyspark.sql.types import DataType, DateType, StringType, TimestampNTZType, 
 
 FIRST, LAST = date.min, date.max
 """Every day between, both included, is one that Python, Delta's log and the names of folders hold alike."""
-_TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
+_TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?"
 ISO = rf"\A\d{{4}}-\d{{2}}-\d{{2}}({_TIME})?\z"
 """A day, or a timestamp that begins with it (ISO 8601); Spark's own cast takes ``2026`` and ``2026-01-05 junk``."""
 

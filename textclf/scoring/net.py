@@ -15,8 +15,8 @@ from textclf.scoring.resident import Models
 
 MOST_ROWS = 1000
 """Unreadable rows of one task: with more, what is wrong is no row but the model or the machine, and the task fails."""
-_LONGEST = 200  # characters of an error that a record keeps
-_NO_ROW = (MemoryError, OSError, ImportError, TextclfError, PySparkException)
+_LONGEST = 4000  # characters of an error that the driver is told: it masks them, then cuts
+NO_ROW = (MemoryError, OSError, ImportError, TextclfError, PySparkException)
 """Errors that say nothing of a row: another attempt, or somebody who mends the machine, may do better."""
 
 
@@ -66,7 +66,7 @@ class Net:
         """
         try:
             return [convert(rows)]
-        except _NO_ROW:
+        except NO_ROW:
             raise
         except Exception as error:
             if _no_room(error) or not len(rows):
@@ -85,12 +85,11 @@ class Net:
             raise error
         if self._caught == 1:
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            told = (
-                f"{type(error).__name__}: {error}"[:_LONGEST] + f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
-            )
-            sys.stderr.write(f"textclf: a row cannot be scored: {told}\n")
+            kind, place = type(error).__name__, f"({frame.filename.rpartition('/')[2]}:{frame.lineno})"
+            # What it says may hold a secret, and no worker knows those.
+            sys.stderr.write(f"textclf: a row cannot be scored: {kind} {place}\n")
             if self._models.fallbacks is not None:
-                self._models.fallbacks.add({FIRST_ERROR: told})
+                self._models.fallbacks.add({FIRST_ERROR: f"{kind}: {error}"[:_LONGEST] + f"\n{place}"})
 
 
 def _no_room(error: Exception) -> bool:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from textclf.packing import COLUMNS, Packer
 from textclf.scoring.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
-from textclf.scoring.net import Net
+from textclf.scoring.net import NO_ROW, Net
 from textclf.scoring.resident import Models
 from textclf.scoring.source_limit import SourceLimit
 from textclf.settled import settle
@@ -85,7 +85,7 @@ class ScorePacker:
 
     Attributes:
         columns: Names of the results' columns but for ds and source, in order.
-        ds, source: Of all rows, where the input has no column of that name.
+        ds, source: Of all rows, where these have no column of that name: the input has none, or is read for one day.
         most_sources: How many sources the run may have.
         bins: How many bins of equal width, each open below and closed above, scores are counted in.
         statistics: As of ``Packer``.
@@ -141,10 +141,15 @@ class ScorePacker:
         return made
 
     def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
-        """One row of which nothing but the id can be used."""
+        """One row of which the id can be used, and whichever of day and source is none of what raises.
+
+        With them a later run of that day replaces the reject.
+        """
         reason = pa.array([REASONS[UNREADABLE]])
         table, noted = self._rejects(pa.table({"id": row["id"], "reason": reason}))
-        return [((KINDS[1], self.ds, self.source), table, noted)]
+        ds = _readable(row, "ds") if "ds" in row.column_names else self.ds
+        source = _readable(row, "source") if "source" in row.column_names else self.source
+        return [((KINDS[1], ds, source), table, noted)]
 
     def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         reason = rows["reason"].combine_chunks()
@@ -225,6 +230,17 @@ def _values(rows: pa.Table, name: str) -> _Numbered:
     found = rows[name].combine_chunks().dictionary_encode()
     words = found.dictionary.cast(pa.string()).to_pylist()
     return _Numbered([*words, None], found.indices.fill_null(len(words)).to_numpy().astype(np.int64))
+
+
+def _readable(row: pa.Table, name: str) -> str | None:
+    """The value of a column of one row, as ``_values`` has it; None where that raises."""
+    try:
+        found = _values(row, name)
+    except NO_ROW:
+        raise
+    except Exception:  # noqa: BLE001 - it may be the very value that made the row unreadable
+        return None
+    return found.words[int(found.numbers[0])]
 
 
 def _chosen(words: Sequence[str], code: npt.NDArray[np.int32], mask: npt.NDArray[np.bool_]) -> pa.DictionaryArray:

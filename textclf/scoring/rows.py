@@ -64,6 +64,7 @@ def scored_rows(
         rows = with_copies(rows, known_scores(rows.sparkSession, plan.targets.accepted.place, days), read)
     else:
         rows = rows.observe(read, F.count(F.lit(1)).alias("rows"))
+    counted = "key" if plan.routes.key is None else "source" if pipeline.score.source else None
     # What is copied has no key, which no model looks at.
     scored = add_scores(
         rows,
@@ -73,7 +74,7 @@ def scored_rows(
         **asked,
         challenge=plan.challenge,
         fallbacks=plan.fallbacks,
-        most_keys=plan.most_sources if plan.routes.key is None else None,
+        limit=None if counted is None else (counted, plan.most_sources),
     )
     kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
     names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else []), "reason"]

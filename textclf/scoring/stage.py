@@ -31,7 +31,6 @@ from textclf.scoring.packer import KINDS, PACKED, Names, ScorePacker
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.resident import make_resident
 from textclf.scoring.rows import input_rows, scored_rows
-from textclf.scoring.source_names import check_sources
 from textclf.tables import Location
 from textclf.tables.audit import BINS, Figures, audit, collected
 from textclf.tables.conditions import EVERYTHING
@@ -75,7 +74,6 @@ class Pass:
         if self._packs:
             self._pack(place)
         else:
-            self._check_sources()
             scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
             scored = scored.withColumn("run_id", F.lit(self.run_id))
             shape = layout(self.plan.targets.id_type)
@@ -99,14 +97,6 @@ class Pass:
         plain = type(ids) in _EXACT and (not isinstance(ids, StringType) or ids == StringType())
         return plain and not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
 
-    def _check_sources(self) -> None:
-        """Count the sources of rows that go through the JVM where no worker sees them."""
-        if self.pipeline.score.source and self.plan.routes.key is not None:
-            most = self.plan.most_sources
-            rows = input_rows(self.plan, self.pipeline, self.day, self.options).select("source")
-            found = [row["source"] for row in rows.distinct().limit(most + 2).collect()]  # null is one of them
-            check_sources(found, self.pipeline.score.source, most)
-
     def _pack(self, place: Location) -> None:
         rows = input_rows(self.plan, self.pipeline, self.day, self.options)
         read = Observation()
@@ -128,7 +118,7 @@ class Pass:
         """Columns that workers need: those that are the same in all rows they know without."""
         score, routes = self.pipeline.score, self.plan.routes
         names = ["id", "refused", "text"]
-        names += ["ds"] if score.date else []
+        names += ["ds"] if score.date and self.day is None else []  # of a run for one day all rows have that
         names += ["source"] if score.source else []
         names += ["key"] if routes.key is None else []
         names += [DIGEST.name] if self.plan.digests else []
@@ -144,7 +134,7 @@ class Pass:
             champions=_names(artifacts),
             challengers=_names(challenge.artifacts),
             columns=tuple(name for name in spec.columns if name not in spec.partition_by),
-            ds=None if self.pipeline.score.date or self.day is None else self.day.isoformat(),
+            ds=None if self.day is None else self.day.isoformat(),
             source=None if self.pipeline.score.source else plan.routes.key,
             most_sources=plan.most_sources,
             run_id=self.run_id,

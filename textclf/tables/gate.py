@@ -132,6 +132,8 @@ def judge(
     """Compare the figures of a run's slices with what the pipeline file allows.
 
     Args:
+        found: What each slice holds.
+        gate: What is allowed.
         input_rows: Rows that were read.
         repeated: Ids that occur more than once in a slice; None where nobody asked.
         published: By source and day, what was published before that day.

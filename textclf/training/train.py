@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
+from textclf.artifact.finite import finite_rows
 from textclf.config import Pipeline, Source
 from textclf.errors import InputError
 from textclf.logs import say
@@ -173,7 +174,7 @@ def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
         InputError: A weight or a score is infinite or not a number; finite weights may overflow too.
     """
     broken = [tensor for tensor, values in fitted.weights.items() if not np.isfinite(values).all()]
-    wrong = int(np.sum(~np.isfinite(scores).all(axis=1)))
+    wrong = int(np.sum(~finite_rows(scores)))
     if broken or wrong:
         raise InputError(
             f"The fit of {name} has diverged; nothing was saved.",
