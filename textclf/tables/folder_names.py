@@ -61,7 +61,7 @@ def check_sources(spark: SparkSession, listing: Listing, key: str, published: Co
             received=_shown(key, renamed),
             expected="the names that the published rows have",
             fix='keep the old names with partition_types = "inferred" under [score]; or take the new ones: '
-            f"{_moves(renamed, found)}, and train models of these names. "
+            f"{moves(renamed, found)}, and train models of these names. "
             'partition_types = "text" publishes beside what is there',
         )
 
@@ -125,7 +125,7 @@ def _renamed(old: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
     return {new: was for new, was in old.items() if was in there and new not in there}
 
 
-def _moves(renamed: Mapping[str, str], found: Mapping[Location, Collection[str]]) -> str:
+def moves(renamed: Mapping[str, str], found: Mapping[Location, Collection[str]]) -> str:
     """What moves published sources to their new names: a statement a table."""
     olds = list(renamed.values())
     if len(set(olds)) < len(olds):
