@@ -17,7 +17,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.errors import InputError
 from textclf.tables.failures import READ_FAILURES
-from textclf.tables.file_listing import Listing
+from textclf.tables.file_listing import Listing, has_signs
 from textclf.tables.folder_walk import is_partition, path_part
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -156,8 +156,12 @@ def _rows(
 
 
 def _reader(spark: SparkSession, listing: Listing) -> DataFrameReader:
-    """A reader of a listing's paths; where they are names of files, Spark looks for no match of each."""
-    return spark.read.option("__globPaths__", "false") if listing.closed else spark.read
+    """A reader of a listing's paths; where they are names of files, Spark looks for no match of each.
+
+    Of several names with signs of patterns Spark would read each file more than once.
+    """
+    plain = listing.closed and not any(map(has_signs, listing.paths))
+    return spark.read.option("__globPaths__", "false") if plain else spark.read
 
 
 def _open(reader: DataFrameReader, listing: Listing) -> DataFrame:

@@ -63,8 +63,7 @@ class Listing:
 
     Attributes:
         base: The folder that file names are counted from: the path itself, or of a pattern what is before its signs.
-        paths: What Spark is to open: the path, with its signs escaped unless they are a pattern. Names of files where
-            it is ``closed``, which are no patterns.
+        paths: What Spark is to open: the path, with its signs escaped unless they are a pattern.
         entries: All files that Spark takes for data, those without a byte among them, which it does not read.
         logs: Folders with a log of Delta.
         closed: Whether ``paths`` are the files, since others beside them are not to be read.
@@ -195,7 +194,7 @@ def _listing(
     names = tuple(name for name, _ in walk.skipped[:_NAMED])
     return Listing(
         base=base,
-        paths=tuple(paths if walk.left_out else map(escaped, paths)) or (pattern or root,),
+        paths=tuple(map(escaped, paths)) or (pattern or root,),
         entries=tuple(walk.entries),
         skipped=Skipped(len(walk.skipped) - folders, folders, names),
         logs=tuple(walk.logs),

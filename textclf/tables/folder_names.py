@@ -129,9 +129,7 @@ def moves(renamed: Mapping[str, str], found: Mapping[Location, Collection[str]])
     """What moves published sources to their new names: a statement a table."""
     olds = list(renamed.values())
     if len(set(olds)) < len(olds):
-        return (
-            "which rows are whose nobody can tell where one old name is of two folders, so publish to another warehouse"
-        )
+        return "publish to another warehouse, since one old name is of two folders"
     made = []
     for place, there in found.items():
         pairs = [(_sql(was), _sql(new)) for new, was in renamed.items() if was in there]
