@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline, Source
 from textclf.config.identity import identity
+from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import Counts, fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
@@ -30,36 +31,44 @@ def ingest(
     warehouse: Warehouse,
     record: RunRecord,
     sources: Sequence[Source],
-    found: Mapping[str, str] | None = None,
+    found: Mapping[str, Fingerprint] | None = None,
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
 ) -> None:
     """Ingest sources, and note each one's counts and the fingerprint of its files.
 
     Args:
-        found: Fingerprints by source, taken before; what the files became since is then ingested with the next run.
+        found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
         told: Hears of each source whose records have been looked at.
     """
     record.input = ", ".join(source.path for source in sources)
     with described(spark, "ingest", source=_named(sources)):
         # Before anything is read: a file that changes meanwhile must look new the next time.
         marks = found if found is not None else fingerprints(spark, sources)
-        counts = ingest_corpus(spark, warehouse, record.run_id, sources, told)
+        listings = {name: mark.listing for name, mark in marks.items()}
+        counts = ingest_corpus(spark, warehouse, record.run_id, sources, told, listings)
     record.input_rows = sum(count.records for count in counts.values())
     record.rejected_rows = sum(count.rejected for count in counts.values())
     record.details = {
         "accepted_rows": sum(count.accepted for count in counts.values()),
-        "sources": {name: _noted(count) | {"fingerprint": marks[name]} for name, count in counts.items()},
+        "sources": {name: _noted(count) | {"fingerprint": marks[name].digest} for name, count in counts.items()},
     }
     for name, count in counts.items():
         if count.skipped:
             say(f"source {name}: {count.skipped}", "warning", source=name)
+        if count.subfolder_files:
+            say(f"source {name}: read with {in_subfolders(count.subfolder_files)}", source=name)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
 
 
 def _noted(count: Counts) -> dict[str, Any]:
-    """A source's counts; files that were skipped only where there are some."""
-    noted = asdict(count)
-    return noted if count.skipped else {name: value for name, value in noted.items() if name != "skipped"}
+    """A source's counts; files that were skipped or are in subfolders only where there are some."""
+    absent = {name for name in ("skipped", "subfolder_files") if not getattr(count, name)}
+    return {name: value for name, value in asdict(count).items() if name not in absent}
+
+
+def in_subfolders(files: int) -> str:
+    """The words for files that ``recursive = false`` would leave out."""
+    return f"{files} file{'s' * (files > 1)} in subfolders; recursive = false keeps them out"
 
 
 def vocabulary(

@@ -53,6 +53,20 @@ def test_what_cannot_be_reached_is_named_with_its_cure(
     assert "name another warehouse" in out
 
 
+@pytest.mark.parametrize("slashes", ["/", "///"])
+def test_urls_are_left_to_spark(
+    textclf: Run, write_config: Callable[[str], Path], tmp_path: Path, slashes: str
+) -> None:
+    url = f"file:{slashes}{str(tmp_path).lstrip('/')}"
+    asked = f'models = "{url}/models"\n{SOURCE.format(path=f"{url}/a.tsv")}[score]\ninput = "{url}/input"\n'
+    code, out, _ = textclf("check", "--config", write_config(asked))
+    assert code == 0
+    assert f"{url}/a.tsv: Spark alone can tell" in out
+    assert "models folder" not in out
+    assert f"nothing at {url}" not in out
+    assert not list(tmp_path.glob("file:*"))
+
+
 @pytest.mark.parametrize(
     ("keys", "name", "words"),
     [

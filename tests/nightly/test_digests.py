@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.nightly.days import STEADY, write_day
+from textclf import recorded
 from textclf.config import Pipeline, Source, parse_pipeline
 from textclf.config.identity import ALWAYS, identity, stored_json
 from textclf.corpus.ingest import fingerprints
 from textclf.errors import InputError
+from textclf.nightly.past import Done, Past
+from textclf.nightly.plan import plan_reads
 from textclf.scoring.inputs import day_digests, open_input
+from textclf.tables import RunRecord, Warehouse
 
 DAYS = [date(2026, 1, number) for number in (5, 6, 7)]
 
@@ -31,7 +35,7 @@ def test_a_source_is_new_when_a_file_or_its_section_is(spark: SparkSession, tmp_
     (folder / "a.jsonl").write_text('{"text": "good", "label": "1"}\n')
 
     def now(**other: object) -> str:
-        return fingerprints(spark, [source(folder, **other)])["s"]
+        return fingerprints(spark, [source(folder, **other)])["s"].digest
 
     seen = [now()]
     assert now() == seen[0]
@@ -77,13 +81,46 @@ def test_the_fingerprints_of_earlier_releases_are_still_those_of_unchanged_sourc
         (folder / name).write_text('{"text": "good", "label": "1"}\n')
     plain, parted = folder / "a.jsonl", folder / "k=*"
     for given in (source(plain), source(parted, labels=["é", "1"]), source(plain, max_record_bytes=9)):
-        assert fingerprints(spark, [given])["s"] == old_fingerprint(spark, given)
+        assert fingerprints(spark, [given])["s"].digest == old_fingerprint(spark, given)
     # Of this one a file beside the folders was left out; it is read now.
-    assert fingerprints(spark, [source(folder)])["s"] != old_fingerprint(spark, source(folder))
-    assert fingerprints(spark, [source(plain, recursive=False)])["s"] != old_fingerprint(spark, source(plain))
+    assert fingerprints(spark, [source(folder)])["s"].digest != old_fingerprint(spark, source(folder))
+    assert fingerprints(spark, [source(plain, recursive=False)])["s"].digest != old_fingerprint(spark, source(plain))
     old = old_fingerprint(spark, source(plain))
     plain.write_text('{"text": "bad", "label": "1"}\n')
-    assert fingerprints(spark, [source(plain)])["s"] != old
+    assert fingerprints(spark, [source(plain)])["s"].digest != old
+
+
+def test_subfolders_that_an_earlier_release_did_not_read_are_said(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    for name in ("a.jsonl", "old/b.jsonl", "old/more/c.jsonl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text('{"text": "good", "label": "1"}\n')
+    body = f'warehouse = "{tmp_path}/w"\n[[sources]]\nname = "s"\npath = "{folder}"\nformat = "jsonl"\n'
+    pipeline = parse_pipeline(body)
+    words = "with 2 files in subfolders; recursive = false keeps them out"
+
+    def reason(known: str) -> str:
+        at = datetime(2026, 1, 5, tzinfo=UTC)
+        done = Done("r1", "ingest_corpus", at, at, {"fingerprint": known})
+        (decision,) = plan_reads(spark, pipeline, Past(ingested={"s": done})).decisions
+        return decision.reason
+
+    known = old_fingerprint(spark, pipeline.sources[0])
+    assert words in reason(known)
+    assert f"source s: read anew, {words}" in capsys.readouterr().err
+    assert reason("another") == "files or section changed since run r1"
+    assert reason(fingerprints(spark, pipeline.sources)["s"].digest) == "files are those of run r1"
+
+    warehouse, record = Warehouse.of(pipeline), RunRecord("ingest_corpus", run_id="r2")
+    recorded.ingest(spark, warehouse, record, pipeline.sources)
+    assert f"source s: read {words}" in capsys.readouterr().err
+    assert record.details["sources"]["s"]["subfolder_files"] == 2
+    flat = parse_pipeline(f"{body}recursive = false\n")
+    recorded.ingest(spark, warehouse, record, flat.sources)
+    assert "subfolder" not in capsys.readouterr().err
+    assert "subfolder_files" not in record.details["sources"]["s"]
 
 
 def test_later_keys_with_their_defaults_are_in_no_digest() -> None:
@@ -107,7 +144,7 @@ def test_a_delta_source_is_known_by_its_version(spark: SparkSession, tmp_path: P
     def commit() -> str:
         rows = spark.createDataFrame([("good", "1")], "text string, label string").coalesce(1)
         rows.write.format("delta").mode("append").save(str(tmp_path / "s"))
-        return fingerprints(spark, [source(tmp_path / "s", format="delta")])["s"]
+        return fingerprints(spark, [source(tmp_path / "s", format="delta")])["s"].digest
 
     assert commit() != commit()
 

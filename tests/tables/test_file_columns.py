@@ -1,6 +1,7 @@
 """Wanted columns of Parquet files: by exact names, whatever else the files and their folders have."""
 
 import datetime
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +157,59 @@ def test_types_that_nobody_asked_for_do_not_matter(spark: SparkSession, tmp_path
     table = opened(spark, tmp_path)
     assert rows_of(table, "text", "label") == [("bad", "0"), ("good", "1")]
     assert table.columns == ("text", "label", *odd_types())
+
+
+UDT = {"type": "udt", "class": "org.gone.Point", "pyClass": "odd_module.Point", "sqlType": "string"}
+
+
+def test_classes_that_a_file_names_are_not_looked_for(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd_module.py").write_text("raise SystemExit('a file of data was run')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kinds: dict[str, Any] = {
+        "point": UDT,
+        "scala": {key: value for key, value in UDT.items() if key != "pyClass"},
+        "array": {"type": "array", "elementType": UDT, "containsNull": True},
+        "map": {"type": "map", "keyType": "string", "valueType": UDT, "valueContainsNull": True},
+        "deep": {"type": "struct", "fields": [{"name": "x", "type": UDT, "nullable": True, "metadata": {}}]},
+    }
+    types = {"text": "string", "label": "string", **kinds}
+    fields = [{"name": name, "type": kind, "nullable": True, "metadata": {}} for name, kind in types.items()]
+    file = _as_sparks(tmp_path / "p", json.dumps({"type": "struct", "fields": fields}), list(types))
+    for merge in ("false", "true"):
+        spark.conf.set("spark.sql.parquet.mergeSchema", merge)
+        try:
+            table = opened(spark, file)
+            assert rows_of(table, "text", "label") == [("text", "label")]
+            if merge == "false":
+                assert table.columns == tuple(types)
+                for name in kinds:
+                    with pytest.raises(InputError, match=f"a type that Spark cannot read(?s:.)*{name}: "):
+                        opened(spark, file, ["text", name])
+        finally:
+            spark.conf.unset("spark.sql.parquet.mergeSchema")
+
+
+DAMAGED = (
+    "", "{", "[]", "{}", '{"fields": 1}', '{"fields": [{"name": "text"}]}',
+    '{"fields": [{"name": "text", "type": "?", "nullable": true}]}',
+)  # fmt: skip
+
+
+def test_damaged_types_of_sparks_are_taken_from_the_file(spark: SparkSession, tmp_path: Path) -> None:
+    for said in DAMAGED:
+        file = _as_sparks(tmp_path, said, ["text", "label"])
+        assert rows_of(opened(spark, file), "text", "label") == [("text", "label")]
+
+
+def _as_sparks(folder: Path, said: str, names: list[str]) -> Path:
+    """A file of texts, each column's name in it, with types in its footer as Spark writes them."""
+    folder.mkdir(exist_ok=True)
+    made = pa.table({name: [name] for name in names})
+    file = folder / "a.parquet"
+    pq.write_table(made.replace_schema_metadata({"org.apache.spark.sql.parquet.row.metadata": said}), file)
+    return file
 
 
 @pytest.mark.parametrize("name", ["created", "half", "nested"])

@@ -160,6 +160,33 @@ def test_what_cannot_be_read_is_refused_by_name(
     assert caught.value.exit_code == 3
 
 
+def test_a_link_to_a_folder_with_a_like_name_is_followed(tmp_path: Path) -> None:
+    make(tmp_path, "sales2024/a.tsv", "sales2/b.tsv", "sales/c.tsv")
+    for name in ("sales2", "sales"):
+        (tmp_path / "sales2024" / name).symlink_to(tmp_path / name)
+    found = list_local(str(tmp_path / "sales2024"))
+    assert [(each.folder, Path(each.path).name) for each in found.files] == [
+        ("", "a.tsv"), ("sales", "c.tsv"), ("sales2", "b.tsv"),
+    ]  # fmt: skip
+    for above in (tmp_path / "sales2024", tmp_path, Path("/")):
+        link = tmp_path / "sales2024" / "above"
+        link.symlink_to(above)
+        with pytest.raises(OSError, match="a link leads to a folder above it"):
+            list_local(str(tmp_path / "sales2024"))
+        link.unlink()
+
+
+def test_files_beside_subfolders_are_named(tmp_path: Path) -> None:
+    root = make(tmp_path / "s", *ODD, "sub/a.tsv")
+    flat = list_local(str(root), recursive=False)
+    assert len(flat.paths) == len(ODD)
+    assert flat.closed
+    assert flat.deep_files == 0
+    found = list_local(str(root))
+    assert found.deep_files == 1
+    assert found.digest(deep=False) == flat.digest() != found.digest()
+
+
 NAMES = st.text("ab_.=[]{}*?\\%+ #,;é$'\"`\n", min_size=1, max_size=6).filter(lambda name: name not in (".", ".."))
 
 

@@ -175,9 +175,10 @@ def installed(module: str, extra: str | None, why: str) -> Check:
 def source_readable(source: "Source") -> Check:
     """The files of a source that ingest reads, each opened, and how many it passes over."""
     from textclf.tables.file_listing import list_local
+    from textclf.tables.warehouse import is_url
 
     name = f"source {source.name}"
-    if "://" in source.path:
+    if is_url(source.path):
         return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
     try:
         listing = list_local(source.path, recursive=source.recursive)
@@ -204,16 +205,20 @@ def source_readable(source: "Source") -> Check:
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:
     """Whether a file can be written in the warehouse, or the folder be made."""
+    from textclf.tables.warehouse import is_url
+
     if pipeline.warehouse is None:
         return Check("warehouse", "note", f"schema {pipeline.schema_name}: Spark alone can tell", "check with --spark")
-    if "://" in pipeline.warehouse:
+    if is_url(pipeline.warehouse):
         return Check("warehouse", "note", f"{pipeline.warehouse}: Spark alone can tell", "check with --spark")
     return folder_writable("warehouse", Path(pipeline.warehouse), "another warehouse")
 
 
 def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
     """The folders beside the warehouse that jobs write in, where they are on this machine."""
-    if "://" not in pipeline.models_folder:
+    from textclf.tables.warehouse import is_url
+
+    if not is_url(pipeline.models_folder):
         yield folder_writable("models folder", Path(pipeline.models_folder), "another folder under models")
     if pipeline.metrics.file is not None:
         yield folder_writable("metrics file", Path(pipeline.metrics.file).parent, "another file under [metrics]")
@@ -257,10 +262,12 @@ def models_readable(pipeline: "Pipeline") -> Check:
 
 def input_there(pipeline: "Pipeline") -> Check:
     """The table to score, where its place can be looked at."""
+    from textclf.tables.warehouse import is_url
+
     given = pipeline.score.input
     if given is None:
         return Check("table to score", "note", "none in the pipeline file", "give score_table --input TABLE")
-    if "://" in given or Path(given).exists():
+    if is_url(given) or Path(given).exists():
         return Check("table to score", "ok", given)
     made = pipeline.warehouse is not None and Path(given).parent.absolute() == Path(pipeline.warehouse).absolute()
     fix = "a job makes it: ingest_corpus" if made else "correct input under [score], if it is no table of a catalog"

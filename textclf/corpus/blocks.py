@@ -27,7 +27,8 @@ from textclf.corpus.reasons import Reason
 from textclf.corpus.records import kept_bytes
 from textclf.corpus.signatures import RETURNS, refusal, refuse
 from textclf.tables.file_columns import file_of, read_lines
-from textclf.tables.file_listing import Listing, has_signs, path_part
+from textclf.tables.file_listing import Listing, has_signs
+from textclf.tables.folder_walk import path_part
 from textclf.tables.warehouse import absolute
 
 COLUMNAR = ("parquet", "delta")

@@ -1,5 +1,6 @@
 """A first look at a source: which files it has, which columns, and how many records begin where."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
+from textclf.config.identity import stored_json
 from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, with_place
 from textclf.corpus.number_labels import FRACTIONAL, whole_column
 from textclf.corpus.plain import plain_columns
@@ -15,7 +17,40 @@ from textclf.errors import InputError
 from textclf.tables.file_columns import open_parquet, quoted
 from textclf.tables.file_listing import Listing, Skipped, list_files
 from textclf.tables.folder_names import old_values
-from textclf.tables.warehouse import absolute
+from textclf.tables.warehouse import Location, absolute
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells that a source has changed.
+
+    Attributes:
+        digest: Of the source's section of the pipeline file and of what its files are now.
+        flat: The same without files that ``recursive = false`` leaves out, as releases that read none of them had it.
+        listing: Its files; None of a Delta table.
+    """
+
+    digest: str
+    flat: str
+    listing: Listing | None = field(default=None, repr=False)
+
+
+def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
+    """Files are told by path, size and time, a Delta table by its version; nothing is read.
+
+    Raises:
+        InputError: The source cannot be found.
+    """
+
+    def digest(content: str) -> str:
+        return hashlib.sha256(f"{stored_json(source)}\n{content}".encode()).hexdigest()
+
+    if source.format == "delta":
+        found = digest(str(Location(path=absolute(source.path)).version(spark)))
+        return Fingerprint(found, found)
+    listing = files_of(spark, source)
+    found = digest(listing.digest())
+    return Fingerprint(found, digest(listing.digest(deep=False)) if listing.deep_files else found, listing)
 
 
 @dataclass(frozen=True)
@@ -23,6 +58,7 @@ class Look:
     """What a first look at a source found: its rows, with ``with_place``, and where its records are.
 
     Attributes:
+        subfolder_files: Files that ``recursive = false`` would leave out.
         numbers: Whether labels are numbers that need not be whole.
         renamed: Labels from folders' names that were read otherwise before; see ``old_values``.
     """
@@ -31,6 +67,7 @@ class Look:
     rows: DataFrame
     plan: BlockPlan
     skipped: Skipped = field(default_factory=Skipped)
+    subfolder_files: int = 0
     numbers: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,19 +77,22 @@ class Look:
         return self.plan.plain == self.plan.records
 
 
-def look_at(spark: SparkSession, source: Source) -> Look:
+def look_at(spark: SparkSession, source: Source, listing: Listing | None = None) -> Look:
     """Count and number a source's records.
+
+    Args:
+        listing: Its files, where they are known already.
 
     Raises:
         InputError: It cannot be used, or holds no record.
     """
-    listing = None if source.format == "delta" else files_of(spark, source)
-    skipped = listing.skipped if listing else Skipped()
+    listing = None if source.format == "delta" else listing or files_of(spark, source)
+    skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
     if listing is None or source.format == "parquet":
         rows, numbers, renamed = _read_columns(spark, source, listing)
-        look = Look(source, rows, plan_rows(rows, source), skipped, numbers, renamed)
+        look = Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
     else:
-        look = Look(source, *plan_lines(spark, source, listing), skipped)
+        look = Look(source, *plan_lines(spark, source, listing), skipped, deep)
     if look.plan.records == 0:
         raise InputError(
             f"Source {source.name} holds no record.",

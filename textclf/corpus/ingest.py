@@ -1,7 +1,6 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,9 +11,8 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Source
-from textclf.config.identity import stored_json
 from textclf.corpus.blocks import COLUMNAR, BlockPlan
-from textclf.corpus.first_look import Look, files_of, look_at
+from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.signatures import refuse
 from textclf.described import carried, described
@@ -23,7 +21,7 @@ from textclf.tables import Location, Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
-from textclf.tables.file_listing import Skipped
+from textclf.tables.file_listing import Listing, Skipped
 from textclf.tables.folder_names import check_labels
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
@@ -38,6 +36,7 @@ class Counts:
     """Records and, of line formats, lines of a source.
 
     ``records = accepted + rejected``; ``lines`` are those of headers, of accepted records and of rejects.
+    ``subfolder_files`` are those of the files that ``recursive = false`` would leave out.
     """
 
     records: int
@@ -48,6 +47,7 @@ class Counts:
     header_lines: int | None = None
     reject_lines: int | None = None
     skipped: Skipped = field(default_factory=Skipped)
+    subfolder_files: int = 0
 
 
 class Tally(NamedTuple):
@@ -64,6 +64,7 @@ def ingest_corpus(
     run_id: str,
     sources: Sequence[Source],
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
+    listings: Mapping[str, Listing | None] | None = None,
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
@@ -72,6 +73,7 @@ def ingest_corpus(
 
     Args:
         told: Is called with each source whose records have been looked at, before any is visible; from any thread.
+        listings: The files of sources that have been listed already, by name.
 
     Returns:
         Counts by source name.
@@ -80,7 +82,8 @@ def ingest_corpus(
         InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
     """
     check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
-    looks = _each(spark, lambda source: _looked(look_at(spark, source), told), sources)
+    known = listings or {}
+    looks = _each(spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources)
     _check_labels(spark, warehouse, looks)
     odd = {look.source.name: look for look in looks if not look.all_plain}
     names = [source.name for source in sources]
@@ -103,24 +106,16 @@ def ingest_corpus(
     return counts
 
 
-def fingerprints(spark: SparkSession, sources: Sequence[Source]) -> dict[str, str]:
-    """By name, a digest of the source's section of the pipeline file and of what its files are now.
+def fingerprints(spark: SparkSession, sources: Sequence[Source]) -> dict[str, Fingerprint]:
+    """By name, what tells that a source has changed.
 
-    Files are told by path, size and time, a Delta table by its version; nothing is read. Records of earlier releases
-    hold the same digests, where neither has changed; see ``config.identity``.
+    Records of earlier releases hold the same digests, where neither files nor section have; see ``config.identity``.
 
     Raises:
         InputError: A source cannot be found.
     """
-
-    def fingerprint(source: Source) -> str:
-        if source.format == "delta":
-            content = str(Location(path=absolute(source.path)).version(spark))
-        else:
-            content = files_of(spark, source).digest()
-        return hashlib.sha256(f"{stored_json(source)}\n{content}".encode()).hexdigest()
-
-    return {source.name: found for source, found in zip(sources, _each(spark, fingerprint, sources), strict=True)}
+    found = _each(spark, lambda source: fingerprint(spark, source), sources)
+    return dict(zip((source.name for source in sources), found, strict=True))
 
 
 def _each(spark: SparkSession, work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:
@@ -251,7 +246,14 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
     if accepted + rejected != plan.records:
         raise _changed([look], accepted + rejected, plan.records)
     if look.source.format in COLUMNAR:
-        return Counts(plan.records, accepted, rejected, refused, skipped=look.skipped)
+        return Counts(
+            plan.records,
+            accepted,
+            rejected,
+            refused,
+            skipped=look.skipped,
+            subfolder_files=look.subfolder_files,
+        )
     held = plan.headers + plan.plain + sum(each.lines or 0 for each in tallies)
     if held != plan.lines:
         raise _changed([look], held, plan.lines, "lines")
@@ -265,6 +267,7 @@ def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
         header_lines=plan.headers,
         reject_lines=reject_lines,
         skipped=look.skipped,
+        subfolder_files=look.subfolder_files,
     )
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from textclf import recorded, stopping
 from textclf.config import Pipeline
+from textclf.corpus.first_look import Fingerprint
 from textclf.described import described
 from textclf.errors import GateError, InputError
 from textclf.logs import say, say_error
@@ -119,7 +120,7 @@ class Night:
             raise self.errors[0]
 
     def _ingest(self) -> None:
-        found: dict[str, str] = {}
+        found: dict[str, Fingerprint] = {}
 
         def plan() -> list[Decision]:
             reads = plan_reads(self.spark, self.pipeline, self._past())

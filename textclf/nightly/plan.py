@@ -1,15 +1,17 @@
 """What the rules of ``rules`` go by, asked of files, tables and models; nothing is written."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from pyspark.sql import SparkSession
 
 from textclf.artifact import Manifest, ModelStore
 from textclf.config import Pipeline, Source
+from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import fingerprints
-from textclf.nightly.past import Past
+from textclf.logs import say
+from textclf.nightly.past import Done, Past
 from textclf.nightly.rules import (
     Decision,
     ModelFacts,
@@ -20,7 +22,7 @@ from textclf.nightly.rules import (
     no_reason,
     vocabulary_decision,
 )
-from textclf.recorded import model_settings, vocabulary_settings
+from textclf.recorded import in_subfolders, model_settings, vocabulary_settings
 from textclf.scoring.backfill import Mark, mark_days
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.tables import Warehouse
@@ -39,7 +41,7 @@ def builds_by(pipeline: Pipeline) -> str:
 class Reads:
     """What to ingest: fingerprints of all sources now, and a decision for each."""
 
-    found: Mapping[str, str]
+    found: Mapping[str, Fingerprint]
     decisions: list[Decision]
 
 
@@ -50,7 +52,17 @@ def plan_reads(spark: SparkSession, pipeline: Pipeline, before: Past) -> Reads:
         InputError: A source cannot be found.
     """
     found = fingerprints(spark, pipeline.sources)
-    return Reads(found, ingest_decisions(found, before.ingested))
+    made = ingest_decisions({name: mark.digest for name, mark in found.items()}, before.ingested)
+    return Reads(found, [_of_subfolders(each, found[each.subject], before.ingested.get(each.subject)) for each in made])
+
+
+def _of_subfolders(decision: Decision, mark: Fingerprint, before: Done | None) -> Decision:
+    """The decision, which says so where all that is new are subfolders, which earlier releases did not read."""
+    if not decision.due or before is None or mark.listing is None or before.figures.get("fingerprint") != mark.flat:
+        return decision
+    new = f"read anew, with {in_subfolders(mark.listing.deep_files)}"
+    say(f"source {decision.subject}: {new}", "warning", source=decision.subject)
+    return replace(decision, reason=f"{decision.reason}: {new}")
 
 
 @dataclass(frozen=True)

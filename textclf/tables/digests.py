@@ -10,5 +10,5 @@ def digest_of(files: Column) -> Column:
 
 
 def named(path: Column, size: Column, time: Column) -> Column:
-    """Path, size in bytes and time of the last change as one text."""
+    """Path, size in bytes and time of the last change as one text; ``Listing.digest`` makes the same in Python."""
     return F.concat_ws("|", path, size.cast("string"), F.unix_micros(time).cast("string"))

@@ -18,7 +18,8 @@ from pyspark.sql.types import StringType, StructField, StructType
 from textclf.config import first_line
 from textclf.errors import InputError
 from textclf.tables.failures import READ_FAILURES
-from textclf.tables.file_listing import Listing, is_partition, path_part
+from textclf.tables.file_listing import Listing, has_signs
+from textclf.tables.folder_walk import is_partition, path_part
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What a folder's name has for null."""
@@ -59,7 +60,7 @@ def file_of(rows: DataFrame) -> Column:
 
 def read_lines(spark: SparkSession, listing: Listing) -> DataFrame:
     """The lines of text files, as a column ``value``; folders' names give no columns."""
-    reader = spark.read.option("recursiveFileLookup", str(not listing.closed).lower())
+    reader = _reader(spark, listing).option("recursiveFileLookup", str(not listing.closed).lower())
     return reader.text(list(listing.paths), lineSep="\n")  # only the line feed ends a line
 
 
@@ -111,8 +112,8 @@ def inferred_columns(spark: SparkSession, listing: Listing) -> StructType | None
     keys = folder_keys(listing)
     if not keys or not _is_regular(listing, keys):
         return None
-    reader = spark.read.option("basePath", listing.base).schema(StructType([StructField("", StringType())]))
-    return reader.parquet(*listing.paths).schema
+    reader = _reader(spark, listing).option("basePath", listing.base)
+    return reader.schema(StructType([StructField("", StringType())])).parquet(*listing.paths).schema
 
 
 def unescaped(raw: str) -> str:
@@ -134,7 +135,7 @@ def _rows(
     types: Literal["text", "inferred"],
     what: str,
 ) -> DataFrame:
-    reader, keys = spark.read, folder_keys(listing)
+    reader, keys = _reader(spark, listing), folder_keys(listing)
     mine = {name.lower() for name in own.names}
     if keys and _is_regular(listing, keys) and not mine & {key.lower() for key in keys}:
         # Spark's own discovery of partitions: what a filter on them leaves out is never opened.
@@ -152,6 +153,15 @@ def _rows(
     made = {key.lower(): key for key in reversed(keys) if wanted is None or key in wanted}
     values = {key: _value(rows, listing, key) for lowered, key in made.items() if lowered not in mine}
     return rows.withColumns(values) if values else rows
+
+
+def _reader(spark: SparkSession, listing: Listing) -> DataFrameReader:
+    """A reader of a listing's paths; where they are names of files, Spark looks for no match of each.
+
+    Of several names with signs of patterns Spark would read each file more than once.
+    """
+    plain = listing.closed and not any(map(has_signs, listing.paths))
+    return spark.read.option("__globPaths__", "false") if plain else spark.read
 
 
 def _open(reader: DataFrameReader, listing: Listing) -> DataFrame:
@@ -202,8 +212,9 @@ def _own_columns(
     """
     first = min(each.path for each in listing.files)
     if spark.conf.get("spark.sql.parquet.mergeSchema", "false") == "true":
-        schema = _open(spark.read, listing).schema
-        return StructType([field for field in schema if wanted is None or field.name in wanted]), schema.names
+        merged = _open(_reader(spark, listing), listing)._jdf.schema().json()
+        names, fields = _sparks_fields(merged, wanted, what) or ([], [])
+        return StructType(fields), names
     try:
         about = _footer(spark, first)
     except READ_FAILURES as error:
@@ -214,16 +225,52 @@ def _own_columns(
             fix="check path and format in the pipeline file",
         ) from error
     said = about.getKeyValueMetaData().get(_SPARKS)
-    if said is not None:  # Spark has written the file, and its types into it
-        made = StructType.fromJson(json.loads(said))
-        names = made.names
-        fields = [field for field in made if wanted is None or field.name in wanted]
+    sparks = None if said is None else _sparks_fields(said, wanted, what)
+    if sparks is not None:  # Spark has written the file, and its types into it
+        names, fields = sparks
     else:
         parts = [(part.getName(), part) for part in about.getSchema().getFields()]
         names = [name for name, _ in parts]
         fields = [_field(spark, name, part, what) for name, part in parts if wanted is None or name in wanted]
     _refuse_twins([field.name for field in fields], names, spark, what)
     return StructType(fields), names
+
+
+def _sparks_fields(said: str, wanted: Collection[str] | None, what: str) -> tuple[list[str], list[StructField]] | None:
+    """Names of all columns, and the wanted ones, from a schema in Spark's JSON; None where it is none.
+
+    A file is data: of a type that is somebody's class PySpark would import the module that the file names, so none of
+    those is built.
+    """
+    try:
+        parts = json.loads(said)["fields"]
+        names = [part["name"] for part in parts]
+        asked = [part for part in parts if wanted is None or part["name"] in wanted]
+        for part in asked:
+            if _has_class(part["type"]):
+                raise _no_type(part["name"], json.dumps(part["type"])[:_LONGEST], what)
+        return names, [StructField.fromJson(part) for part in asked]
+    except (ValueError, KeyError, TypeError, AttributeError):  # damaged
+        return None
+
+
+def _has_class(kind: Any) -> bool:
+    """Whether a type in Spark's JSON is, or has within it, one that a class defines."""
+    if isinstance(kind, list):
+        return any(map(_has_class, kind))
+    if not isinstance(kind, dict):
+        return bool(kind == "udt")
+    parts = ("type", "fields", "elementType", "keyType", "valueType")
+    return any(_has_class(kind[part]) for part in parts if part in kind)
+
+
+def _no_type(name: str, kind: str, what: str) -> InputError:
+    return InputError(
+        f"{what} has a column of a type that Spark cannot read.",
+        received=f"{name}: {kind}",
+        expected="a type that Spark has; columns that are not asked for may have any",
+        fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another",
+    )
 
 
 def _footer(spark: SparkSession, file: str) -> Any:
@@ -251,12 +298,7 @@ def _field(spark: SparkSession, name: str, part: Any, what: str) -> StructField:
     try:
         made = converter.convert(jvm.org.apache.parquet.schema.MessageType("spark_schema", single))
     except READ_FAILURES as error:
-        raise InputError(
-            f"{what} has a column of a type that Spark cannot read.",
-            received=f"{name}: {part.toString()}",
-            expected="a type that Spark has; columns that are not asked for may have any",
-            fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another",
-        ) from error
+        raise _no_type(name, part.toString(), what) from error
     return StructType.fromJson(json.loads(made.json())).fields[0]
 
 

@@ -4,65 +4,35 @@ Spark reads no file or folder whose name begins with ``_`` or ``.``, and says no
 folders it took for columns. Both are asked of the file system here, once, for all who need to know.
 """
 
-import errno
 import glob
 import hashlib
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from textclf.config import first_line
-from textclf.errors import InputError
 from textclf.tables.failures import READ_FAILURES
-from textclf.tables.warehouse import absolute, hadoop_path
+from textclf.tables.folder_walk import (
+    Children,
+    Entry,
+    StoredFile,
+    Walk,
+    asked,
+    cannot_read,
+    hadoop_children,
+    local_children,
+)
+from textclf.tables.transactions import hadoop_path
+from textclf.tables.warehouse import absolute
 
 _SIGNS = "*?[]{}\\"
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:(?=/)(?://[^/]*)?")
-_STATUS = re.compile(
-    r"path=(?P<path>.*); isDirectory=(?P<folder>true|false);"
-    r"(?: length=(?P<size>\d+);.*?)? ?modification_time=(?P<time>-?\d+)",
-    re.DOTALL,
-)
-_MARKS = re.compile(
-    r"^(_SUCCESS|_started_.*|_committed_.*|_metadata|_common_metadata|_delta_log|\..*\.crc)$", re.DOTALL
-)
-"""Names that writers leave beside data, and that hold none."""
 _NAMED = 5  # skipped names that are told
-_AT_ONCE = 8  # folders listed side by side: object stores take long to answer
-
-
-class Entry(NamedTuple):
-    """One name in a folder; ``modified`` in milliseconds since 1970."""
-
-    name: str
-    is_folder: bool
-    size: int
-    modified: int
-
-
-Children = Callable[[str], Iterable[Entry]]
-"""What a folder holds, by its path; of the path of a file, the file itself."""
-
-
-class StoredFile(NamedTuple):
-    """A file that is read.
-
-    Attributes:
-        path: As Hadoop writes it, such as ``file:/data/a.tsv``; nothing in it is escaped.
-        folder: The folders between the listing's base and the file, joined by ``/``; empty for none.
-    """
-
-    path: str
-    folder: str
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True)
@@ -116,9 +86,19 @@ class Listing:
         """The different folders of the entries, in order."""
         return tuple(sorted({each.folder for each in self.entries}))
 
-    def digest(self) -> str:
-        """SHA-256 over path, size and time of the last change of the files."""
-        texts = sorted(f"{each.path}|{each.size}|{each.modified * 1000}".encode() for each in self.files)
+    @property
+    def deep_files(self) -> int:
+        """How many of the files ``recursive = false`` would leave out."""
+        return sum(each.deep for each in self.files)
+
+    def digest(self, *, deep: bool = True) -> str:
+        """SHA-256 over path, size and time of the last change of the files, as of the texts of ``digests.named``.
+
+        Args:
+            deep: With the files that ``recursive = false`` would leave out.
+        """
+        files = (each for each in self.files if deep or not each.deep)
+        texts = sorted(f"{each.path}|{each.size}|{each.modified * 1000}".encode() for each in files)
         return hashlib.sha256(b"\n".join(texts)).hexdigest()
 
 
@@ -137,7 +117,7 @@ def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = 
     location = absolute(given)
     try:
         system, path = hadoop_path(spark, location)
-        children = local_children if _is_local(system) else _hadoop_children(spark, system)
+        children = local_children if _is_local(system) else hadoop_children(spark, system)
         root = system.makeQualified(path).toString()
         if system.exists(path):
             return _listing(root, [_root(system.getFileStatus(path))], children, what, recursive=recursive)
@@ -145,9 +125,9 @@ def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = 
         if matched:
             return _listing(root, matched, children, what, recursive=recursive, pattern=location)
     except (*READ_FAILURES, OSError) as error:
-        raise _cannot_read(what, first_line(error), given) from error
+        raise cannot_read(what, first_line(error), given) from error
     received = f"nothing matches the pattern {location}" if has_signs(location) else f"no file at {location}"
-    raise _cannot_read(what, received, given)
+    raise cannot_read(what, received, given)
 
 
 def list_local(given: str, *, recursive: bool = True) -> Listing:
@@ -190,149 +170,13 @@ def escaped(path: str) -> str:
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
 
 
-def path_part(location: str) -> str:
-    """What follows scheme and host of a path as Hadoop writes it or as a pipeline file has it."""
-    return posixpath.normpath(_SCHEME.sub("", location)).replace("//", "/")
-
-
-def hidden(name: str) -> bool:
-    """Whether Spark goes past a file or folder of that name."""
-    if name.startswith(("_metadata", "_common_metadata")):
-        return False
-    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
-
-
-def no_data(name: str) -> bool:
-    """Whether Spark does not read a file of that name."""
-    return hidden(name) or (name.startswith("_") and "=" not in name)
-
-
-def is_partition(folder: str) -> bool:
-    """Whether a folder's name has the form ``key=value``."""
-    key, _, value = folder.partition("=")
-    return bool(key and value)
-
-
-def local_children(folder: str) -> Iterator[Entry]:
-    """``Children`` of this machine's file system."""
-    place = path_part(folder)
-    if os.path.islink(place) and os.path.realpath(os.path.dirname(place)).startswith(os.path.realpath(place)):
-        raise OSError(errno.ELOOP, "a link leads to a folder above it", place)
-    with os.scandir(place) as found:
-        for each in found:
-            try:
-                status = each.stat()
-            except FileNotFoundError:
-                continue  # a link to nothing, or gone since; Hadoop passes it over as well
-            yield Entry(each.name, each.is_dir(), status.st_size, status.st_mtime_ns // 1_000_000)
-
-
 def _is_local(system: Any) -> bool:
     return bool(system.getUri().getScheme() == "file")
 
 
-def _hadoop_children(spark: SparkSession, system: Any) -> Children:
-    jvm: Any = spark._jvm
-
-    def children(folder: str) -> Iterator[Entry]:
-        iterator = system.listStatusIterator(jvm.org.apache.hadoop.fs.Path(folder))
-        statuses = jvm.org.apache.hadoop.util.functional.RemoteIterators.toList(iterator)
-        # One call for all of them: each one's attributes would be a call of their own.
-        joined = jvm.org.apache.commons.lang3.StringUtils.join(statuses, "\0")
-        for at, text in enumerate(joined.split("\0") if joined else ()):
-            yield _parsed(text) or _asked(statuses.get(at))
-
-    return children
-
-
-def _parsed(status: str) -> Entry | None:
-    """An entry from the words of Hadoop's FileStatus; None where they are others."""
-    found = _STATUS.search(status)
-    if found is None or (found["folder"] == "false" and found["size"] is None):
-        return None
-    return Entry(
-        posixpath.basename(found["path"]), found["folder"] == "true", int(found["size"] or 0), int(found["time"])
-    )
-
-
-def _asked(status: Any) -> Entry:
-    name = status.getPath().getName()
-    return Entry(name, status.isDirectory(), status.getLen(), status.getModificationTime())
-
-
 def _root(status: Any) -> Entry:
     """The entry of a path, the whole path as its name."""
-    return _asked(status)._replace(name=status.getPath().toString())
-
-
-@dataclass
-class _Walk:
-    """A way through folders, level by level; the folders of a level are listed side by side."""
-
-    base: str
-    children: Children
-    recursive: bool
-    what: str
-    entries: list[StoredFile] = field(default_factory=list)
-    logs: list[str] = field(default_factory=list)
-    skipped: list[tuple[str, bool]] = field(default_factory=list)
-    left_out: bool = False
-
-    def go(self, roots: Iterable[Entry], *, named: bool) -> None:
-        """Take the roots, whose names are their paths, and what is in them.
-
-        Args:
-            named: Whether a root's own name was given, and is no match of a pattern.
-        """
-        level: list[str] = []
-        for root in roots:
-            # A folder that was named, or matched, is opened whatever its name.
-            if root.is_folder:
-                level.append(root.name)
-                continue
-            if named and no_data(posixpath.basename(root.name)):
-                raise InputError(
-                    f"{self.what} cannot be read.",
-                    received=f"the file {root.name}",
-                    expected="a name that does not begin with _ or ., which Spark passes over",
-                    fix="rename the file",
-                )
-            self._file(root, root.name)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while level:
-                found = list(pool.map(lambda folder: sorted(self.children(folder)), level))
-                level = [path for folder, each in zip(level, found, strict=True) for path in self._inside(folder, each)]
-
-    def _inside(self, folder: str, found: Iterable[Entry]) -> Iterator[str]:
-        """Take a folder's files; the folders that are to be opened."""
-        for entry in found:
-            path = f"{folder.rstrip('/')}/{entry.name}"
-            if not entry.is_folder:
-                self._file(entry, path)
-            elif hidden(entry.name):
-                self._skip(entry, path)
-                if entry.name == "_delta_log":
-                    self.logs.append(folder)
-            elif self.recursive or is_partition(entry.name):
-                yield path
-            else:
-                self.left_out = True
-
-    def _file(self, entry: Entry, path: str) -> None:
-        if no_data(posixpath.basename(path)):
-            self._skip(entry, path)
-            return
-        _check_name(path, self.what)
-        folder, _, _ = self.within(path).rpartition("/")
-        self.entries.append(StoredFile(path, folder, entry.size, entry.modified))
-
-    def _skip(self, entry: Entry, path: str) -> None:
-        if not _MARKS.match(posixpath.basename(path)):
-            self.skipped.append((self.within(path) + "/" * entry.is_folder, entry.is_folder))
-
-    def within(self, path: str) -> str:
-        """A path counted from the base."""
-        return path[len(self.base.rstrip("/")) + 1 :]
+    return asked(status)._replace(name=status.getPath().toString())
 
 
 def _listing(
@@ -340,12 +184,12 @@ def _listing(
 ) -> Listing:
     """Walk through the roots of a path, or of what a pattern has matched."""
     base = _before_signs(root) if pattern else root if roots[0].is_folder else posixpath.dirname(root)
-    walk = _Walk(base, children, recursive, what)
+    walk = Walk(base, children, recursive, what)
     walk.go(roots, named=pattern is None)
     # Nothing but the names of files keeps Spark from folders that are beside them.
     paths = [each.path for each in walk.entries if each.size] if walk.left_out else [] if pattern else [root]
     if walk.left_out and not paths:
-        raise _cannot_read(what, f"files in folders of {root} alone", root, "leave out recursive = false")
+        raise cannot_read(what, f"files in folders of {root} alone", root, "leave out recursive = false")
     folders = sum(is_folder for _, is_folder in walk.skipped)
     names = tuple(name for name, _ in walk.skipped[:_NAMED])
     return Listing(
@@ -362,35 +206,3 @@ def _before_signs(pattern: str) -> str:
     """The folders of a pattern before the first that has a sign."""
     parts = pattern.split("/")
     return "/".join(parts[: next(at for at, part in enumerate(parts) if has_signs(part))])
-
-
-def _check_name(path: str, what: str) -> None:
-    """Refuse a file that Hadoop or a table cannot name.
-
-    Raises:
-        InputError: The name holds a colon, or bytes that are not UTF-8.
-    """
-    name = posixpath.basename(path)
-    local = path.startswith(("file:", "/"))
-    if local and ":" in name:
-        # The name of its checksum, .NAME.crc, is taken for a URL.
-        raise _cannot_read(what, f"a file with a colon in its name: {path}", path, "rename the file")
-    if not _is_utf8(path):
-        raise _cannot_read(what, f"a file whose name is not UTF-8: {path!r}", path, "rename the file")
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _cannot_read(what: str, received: str, given: str, fix: str = "") -> InputError:
-    return InputError(
-        f"{what} cannot be read.",
-        received=received.encode(errors="replace").decode(),
-        expected="the path or URL of a file or folder, or a pattern that matches some",
-        fix=fix or f"check the path {given!r} in the pipeline file, and that this user may read it",
-    )

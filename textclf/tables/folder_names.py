@@ -14,6 +14,7 @@ from pyspark.sql.types import DataType, IntegralType, StringType, StructType
 from textclf.errors import InputError
 from textclf.tables.file_columns import folder_values, inferred_columns
 from textclf.tables.file_listing import Listing
+from textclf.tables.transactions import log_of, none
 from textclf.tables.warehouse import Location
 
 _SAME = re.compile(r"0|-?[1-9][0-9]{0,17}|\d{4}-\d\d-\d\d|(?!nan$|infinity$)[a-z_-][\w-]*", re.ASCII | re.IGNORECASE)
@@ -53,17 +54,14 @@ def check_sources(spark: SparkSession, listing: Listing, key: str, published: Co
         InputError: One is.
     """
     old = old_values(spark, listing, key)
-    tables = [place.read(spark).select("source") for place in published if place.exists(spark)] if old else []
-    if renamed := _renamed(old, tables, "source"):
-        moves = "; ".join(
-            f"UPDATE {{table}} SET source = '{new}' WHERE source = '{was}'" for new, was in renamed.items()
-        )
+    found = {place: _sources_of(spark, place, old) for place in published if place.exists(spark)} if old else {}
+    if renamed := _renamed(old, set().union(*found.values())):
         raise InputError(
             "Sources would be published again under other names: what a folder is called is text now.",
             received=_shown(key, renamed),
             expected="the names that the published rows have",
-            fix='keep the old names with partition_types = "inferred" under [score]; or take the new ones: in '
-            f"{' and '.join(map(str, published))} run {moves}, and train models of these names. "
+            fix='keep the old names with partition_types = "inferred" under [score]; or take the new ones: '
+            f"{moves(renamed, found)}, and train models of these names. "
             'partition_types = "text" publishes beside what is there',
         )
 
@@ -78,7 +76,9 @@ def check_labels(old: Mapping[str, str], corpus: DataFrame, source: str) -> None
     Raises:
         InputError: One is.
     """
-    if renamed := _renamed(old, [corpus], "label") if old else {}:
+    wanted = [*old, *old.values()]
+    there = {row[0] for row in corpus.where(F.col("label").isin(wanted)).select("label").distinct().collect()}
+    if renamed := _renamed(old, there):
         raise InputError(
             f"Labels of source {source} would change: what a folder is called is text now.",
             received=_shown("label", renamed),
@@ -111,12 +111,40 @@ def published_ids(spark: SparkSession, listing: Listing, key: str, there: Struct
     )
 
 
-def _renamed(old: Mapping[str, str], tables: Collection[DataFrame], column: str) -> dict[str, str]:
-    """Those values that the tables have as they were read before, and not as they are read now."""
-    wanted = [*old, *old.values()]
-    found = [table.where(F.col(column).isin(wanted)).select(column).distinct().collect() for table in tables]
-    there = {row[0] for rows in found for row in rows}
+def _sources_of(spark: SparkSession, place: Location, old: Mapping[str, str]) -> set[str]:
+    """Those of the values, old and new, that a table has a slice of: Delta's log tells, no row is read."""
+    path = place.path or place.delta(spark).detail().collect()[0]["location"]
+    files = log_of(spark, path).update(False, none(spark), none(spark)).allFiles().toDF()
+    source = F.col("partitionValues")["source"]
+    found = DataFrame(files, spark).where(source.isin([*old, *old.values()])).select(source).distinct()
+    return {row[0] for row in found.collect()}
+
+
+def _renamed(old: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
+    """Those values that are there as they were read before, and not as they are read now."""
     return {new: was for new, was in old.items() if was in there and new not in there}
+
+
+def moves(renamed: Mapping[str, str], found: Mapping[Location, Collection[str]]) -> str:
+    """What moves published sources to their new names: a statement a table."""
+    olds = list(renamed.values())
+    if len(set(olds)) < len(olds):
+        return "publish to another warehouse, since one old name is of two folders"
+    made = []
+    for place, there in found.items():
+        pairs = [(_sql(was), _sql(new)) for new, was in renamed.items() if was in there]
+        table = place.name or f"delta.`{place.path}`"
+        cases = " ".join(f"WHEN {was} THEN {new}" for was, new in pairs)
+        old = ", ".join(was for was, _ in pairs)
+        made += [f"UPDATE {table} SET source = CASE source {cases} END WHERE source IN ({old})"] if pairs else []
+    return f"run {'; '.join(made)}"
+
+
+def _sql(value: str) -> str:
+    """A literal of Spark's SQL that can be copied from a message."""
+    if value.isprintable() and "${" not in value:
+        return "'{}'".format(value.replace("\\", "\\\\").replace("'", "\\'"))
+    return f"CAST(X'{value.encode().hex().upper()}' AS STRING)"
 
 
 def _shown(key: str, renamed: Mapping[str, str]) -> str:

@@ -19,8 +19,8 @@ from pyspark.sql.types import StructType
 from textclf.tables.conditions import NOTHING, Condition
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
-from textclf.tables.transactions import listed, log_of, none, sequence
-from textclf.tables.warehouse import Location, hadoop_path
+from textclf.tables.transactions import hadoop_path, listed, log_of, none, sequence
+from textclf.tables.warehouse import Location
 
 _PLAIN_WRITER = 2
 """Delta's writer version of a table without features beyond append-only and invariants: files mean what they say."""

@@ -18,7 +18,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.packing import MAGIC, arrow_codec
 from textclf.tables.handover import StagedFile, as_uri
-from textclf.tables.warehouse import hadoop_path
+from textclf.tables.transactions import hadoop_path
 
 _BYTES: dict[str, Any] = {"lineSep": MAGIC.decode(), "maxRecordsPerFile": 1, "compression": "none"}
 _NAME = re.compile(r"part-(\d+)-.*-c(\d+)\.txt")

@@ -18,8 +18,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from textclf.tables.schemas import TableSpec
-from textclf.tables.transactions import log_of, none, sequence
-from textclf.tables.warehouse import Location, hadoop_path
+from textclf.tables.transactions import hadoop_path, log_of, none, sequence
+from textclf.tables.warehouse import Location
 
 _PLAIN = {"delta.columnMapping.mode": "none", "delta.enableRowTracking": "false"}
 """Properties with which a file by column names and without row numbers of its own is a file of the table."""

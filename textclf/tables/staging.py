@@ -7,7 +7,8 @@ from pyspark.sql import SparkSession
 
 from textclf import stopping
 from textclf.tables.schemas import TableSpec
-from textclf.tables.warehouse import Location, Warehouse, hadoop_path
+from textclf.tables.transactions import hadoop_path
+from textclf.tables.warehouse import Location, Warehouse
 
 Kept = type[Exception] | tuple[type[Exception], ...]
 """Errors after which staged rows stay."""

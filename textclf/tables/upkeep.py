@@ -17,7 +17,8 @@ from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
 from textclf.tables.staging import remove
-from textclf.tables.warehouse import Location, Warehouse, hadoop_path
+from textclf.tables.transactions import hadoop_path
+from textclf.tables.warehouse import Location, Warehouse
 
 NAMES = (
     *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),

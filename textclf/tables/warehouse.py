@@ -19,14 +19,18 @@ from textclf.tables.conditions import Condition, of_sources
 from textclf.tables.creation import create
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
-from textclf.tables.transactions import hadoop_path as hadoop_path  # where most look for it
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a file of this machine
 
 
+def is_url(location: str) -> bool:
+    """Whether a place is a URL, such as ``s3a://bucket/a`` or ``file:/a``, and no path of this machine."""
+    return _URL.match(location) is not None
+
+
 def absolute(location: str) -> str:
     """A path counted from the current directory; URLs stay as they are."""
-    return location if _URL.match(location) else os.path.abspath(location)
+    return location if is_url(location) else os.path.abspath(location)
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class Warehouse:
     @property
     def local_root(self) -> Path | None:
         """The warehouse as a folder of this machine; None where it is a URL or a catalog's schema."""
-        return None if self.root is None or _URL.match(self.root) else Path(self.root)
+        return None if self.root is None or is_url(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
         """Where the table ``name`` is."""
