@@ -38,7 +38,7 @@ def stored(spark: SparkSession, tmp_path: Path) -> tuple[str, list[PackedFile]]:
 
     ids = spark.range(0, 60, numPartitions=3).where("id < 40")
     packed = ids.mapInArrow(pack, f"kind string, source string, {COLUMNS}")
-    folder = str(tmp_path / "a folder%20" / "stored")
+    folder = str(tmp_path / "a folder%20 [1] {x}" / "stored")
     return folder, store_packed(packed, folder)
 
 

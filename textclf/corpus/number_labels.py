@@ -31,8 +31,13 @@ def number_label(digits: str) -> str | None:
     return str(int(number))
 
 
+def written_label(written: str) -> str | None:
+    """``number_label`` of a number as Spark writes it: Java's digits are not always the shortest."""
+    return number_label(repr(float(written)) if "E" in written else written)
+
+
 def whole_column(label: Column, kind: DataType) -> tuple[Column, Column]:
-    """A column of numbers as labels, and whether each is one beyond doubt; others are left for ``number_label``.
+    """A column of numbers as labels, and whether each is one beyond doubt; others are left for ``written_label``.
 
     Args:
         kind: The column's type, one of ``FRACTIONAL``.

@@ -8,7 +8,7 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 
 from textclf.config import Source
 from textclf.corpus.blocks import Block, BlockPlan, runs
-from textclf.corpus.number_labels import number_label
+from textclf.corpus.number_labels import written_label
 from textclf.corpus.quotes import Piece, QuotedReader, Quoting
 from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.corpus.signatures import refusal
@@ -121,7 +121,7 @@ def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> 
         for batch in batches:
             rows: list[Row] = []
             for block, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                whole = number_label(label) if numbers and label is not None else label
+                whole = written_label(label) if numbers and label is not None else label
                 parsed = _checked(raw, whole, allowed, limit)
                 if whole is None and label is not None and parsed.reason == Reason.MISSING_LABEL:
                     parsed, raw = Parsed(None, None, Reason.FRACTIONAL_LABEL), label.encode()

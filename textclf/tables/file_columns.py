@@ -236,6 +236,9 @@ def _own_columns(
     return StructType(fields), names
 
 
+_SHOWN = 300  # characters of a type in a message
+
+
 def _sparks_fields(said: str, wanted: Collection[str] | None, what: str) -> tuple[list[str], list[StructField]] | None:
     """Names of all columns, and the wanted ones, from a schema in Spark's JSON; None where it is none.
 
@@ -248,7 +251,7 @@ def _sparks_fields(said: str, wanted: Collection[str] | None, what: str) -> tupl
         asked = [part for part in parts if wanted is None or part["name"] in wanted]
         for part in asked:
             if _has_class(part["type"]):
-                raise _no_type(part["name"], json.dumps(part["type"])[:_LONGEST], what)
+                raise _no_type(part["name"], json.dumps(part["type"])[:_SHOWN], what)
         return names, [StructField.fromJson(part) for part in asked]
     except (ValueError, KeyError, TypeError, AttributeError):  # damaged
         return None

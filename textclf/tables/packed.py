@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.packing import MAGIC, arrow_codec
+from textclf.tables.file_listing import escaped
 from textclf.tables.handover import StagedFile, as_uri
 from textclf.tables.transactions import hadoop_path
 
@@ -99,9 +100,9 @@ def read_packed(
     if not files:
         missing = {name: F.lit(None).cast("string") for name in columns}
         return spark.createDataFrame([], schema).withColumns(missing)
-    # The folder's name is no pattern, whatever brackets it holds.
-    reader = spark.read.schema(schema).option("__globPaths__", "false")
-    rows = reader.parquet(*(f"{folder}/{file.name}" for file in files))
+    # Escaped, as the folder's name is no pattern whatever brackets it holds. With Spark's __globPaths__ = false each of
+    # several such paths would stand for all of them.
+    rows = spark.read.schema(schema).parquet(*(escaped(f"{folder}/{file.name}") for file in files))
     if not columns:
         return rows
     known = [(file.name, *(file.values.get(name) for name in columns)) for file in files]
