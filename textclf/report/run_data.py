@@ -199,7 +199,7 @@ def _examples(
         return []
     score = pipeline.score
     asked = [] if score.input is None else [absolute(score.input), score.input]
-    table = open_input(spark, opened(run["input"], asked))
+    table = open_input(spark, opened(run["input"], asked), score)
     version = run["input_version"]
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
