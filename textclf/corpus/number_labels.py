@@ -32,8 +32,8 @@ def number_label(digits: str) -> str | None:
 
 
 def written_label(written: str) -> str | None:
-    """``number_label`` of a number as Spark writes it: Java's digits are not always the shortest."""
-    return number_label(repr(float(written)) if "E" in written else written)
+    """``number_label`` of a number as Spark writes it; of a double the integer that it is, to the last digit."""
+    return number_label(str(Decimal(float(written))) if "E" in written else written)
 
 
 def whole_column(label: Column, kind: DataType) -> tuple[Column, Column]:
