@@ -134,3 +134,21 @@ def test_sections_of_publishing_say_what_is_wrong(section: str, expected: str) -
 def test_a_schema_is_a_name_and_no_sql(line: str) -> None:
     assert "warehouse: received" in mistakes(GOOD.replace('"warehouse"', '"ware`house"'))
     assert "schema: received" in mistakes(GOOD.replace('warehouse = "warehouse"', f'{line}\nmodels = "m"'))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("""pattern = '(?P<text>a{99999999999999})(?P<label>b)'""", "not a regular expression"),
+        (f"pattern = '{'(' * 20000}'", "not a regular expression"),
+        (f"max_record_bytes = 0x{'f' * 5000}", "a number of thousands of digits"),
+        (f"max_record_bytes = {'1' * 5000}", "is not TOML"),
+        (f"columns = {'[' * 900}{']' * 900}", "is not TOML"),
+        ('label = "${BYTES}"', "BYTES holds bytes that are not UTF-8"),
+    ],
+    ids=["large repeat", "deep pattern", "hexadecimal", "decimal", "deep list", "bytes"],
+)
+def test_what_no_parser_of_pythons_takes_is_a_mistake_of_the_file(line: str, said: str) -> None:
+    body = f'warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "text"\n{line}\n'
+    with pytest.raises(ConfigError, match=said):
+        parse_pipeline(body, {"BYTES": "\udcff\udcffabcdefg"})

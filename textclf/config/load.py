@@ -49,12 +49,12 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
 
 def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: str = "<text>") -> Pipeline:
     """Validate a pipeline file's text; see ``load_pipeline``."""
+    mistakes: list[str] = []
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        expanded = _expand(raw, environ, (), mistakes)
+    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, hundreds of brackets
         raise ConfigError(f"The pipeline file {name} is not TOML.", received=error, expected="valid TOML") from error
-    mistakes: list[str] = []
-    expanded = _expand(raw, environ, (), mistakes)
     try:
         pipeline = Pipeline.model_validate(expanded)
     except ValidationError as error:
@@ -97,9 +97,12 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
     def replace(match: re.Match[str]) -> str:
         if match[0] == _DOLLAR:
             return "$"
-        if match[1] in environ:
+        if match[1] in environ and _is_text(environ[match[1]]):
             remember(match[1], environ[match[1]])
             return environ[match[1]]
+        if match[1] in environ:
+            mistakes.append(f"{_key(place)}: the environment variable {match[1]} holds bytes that are not UTF-8")
+            return match[0]
         mistakes.append(
             f"{_key(place)}: the environment variable {match[1]} is not set; expected it in the environment of "
             f"this command: export {match[1]}=..."
@@ -151,10 +154,21 @@ def _as_written(raw: Any, place: tuple[str | int, ...], given: Any) -> Any:
     return found if type(found) is type(given) else masked(given)
 
 
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _shown(value: object) -> str:
     if isinstance(value, str):
         value = place_without_credentials(value)
-    text = repr(masked(value))
+    try:
+        text = repr(masked(value))
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -91,7 +91,7 @@ class Source(Section):
             raise ValueError("format 'text' needs pattern, a regular expression with groups text and label")
         try:
             groups = set(re.compile(self.pattern).groupindex)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"pattern is not a regular expression: {error}") from error
         if not {self.text, self.label} <= groups:
             raise ValueError(

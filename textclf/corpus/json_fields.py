@@ -21,7 +21,7 @@ class _Object(dict[str, Any]):
 
 
 class _Digits(str):
-    """A JSON number with a fraction or an exponent, as it stands in the file."""
+    """A JSON number as it stands in the file."""
 
 
 # NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
@@ -29,6 +29,8 @@ _DECODERS = [
     json.JSONDecoder(),
     json.JSONDecoder(object_pairs_hook=_Object),
     json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
+    # Python reads no integer of more than 4,300 digits: as text it costs no record, either.
+    json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits),
 ]
 
 
@@ -37,7 +39,7 @@ def json_picker(text: str, label: str) -> Callable[[str], Picked]:
 
     Labels may be numbers and booleans. What stands twice is invalid: readers differ on which one they take.
     """
-    read, read_pairs, read_digits = (decoder.decode for decoder in _DECODERS)
+    read, read_pairs, read_digits, read_long = (decoder.decode for decoder in _DECODERS)
     wanted = {text, label}
     quoted = [json.dumps(name, ensure_ascii=False) for name in wanted]
     # A name may be written with escapes, too; its characters tell with which.
@@ -47,7 +49,12 @@ def json_picker(text: str, label: str) -> Callable[[str], Picked]:
     def pick(record: str) -> Picked:
         unsure = escapes in record or any(record.count(name) > 1 for name in quoted)
         try:
-            value = read_pairs(record) if unsure else read(record)
+            try:
+                value = read_pairs(record) if unsure else read(record)
+            except json.JSONDecodeError:
+                raise
+            except ValueError:
+                value = read_long(record)
             if not isinstance(value, dict) or (isinstance(value, _Object) and value.twice & wanted):
                 return Reason.INVALID_JSON
             found, given = value.get(text), value.get(label)
@@ -55,7 +62,7 @@ def json_picker(text: str, label: str) -> Callable[[str], Picked]:
                 given = read_digits(record)[label]
         except (ValueError, RecursionError):
             return Reason.INVALID_JSON
-        if not isinstance(found, str | None):
+        if isinstance(found, _Digits) or not isinstance(found, str | None):
             return Reason.INVALID_JSON
         named = _label(given)
         return named if isinstance(named, Reason) else (found, named)

@@ -29,8 +29,8 @@ _KINDS = [
     (rb"\x28\xb5\x2f\xfd", "compressed by zstd", _UNPACK + ", or give it a name that ends in .zst"),
     (rb"\x04\x22\x4d\x18", "compressed by lz4", _UNPACK),
     (rb"\x1f\x9d|LZIP\x01|\x89LZO\0", "compressed", _UNPACK),
-    (rb"PAR[1E][\0-\x1f]", "a Parquet file", 'set format = "parquet"'),
-    (rb"ORC([\0-\x1f\x80-\xff]|\Z)", "an ORC file", "convert it, for example to Parquet"),
+    (rb"PAR[1E][\0-\x08\x0b\x0c\x0e-\x1f]", "a Parquet file", 'set format = "parquet"'),
+    (rb"ORC([\0-\x08\x0b\x0c\x0e-\x1f\x80-\xff]|\Z)", "an ORC file", "convert it, for example to Parquet"),
     (rb"Obj\x01", "an Avro file", "convert it, for example to Parquet"),
 ]
 
