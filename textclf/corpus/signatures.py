@@ -7,6 +7,7 @@ from textclf.config import Source
 from textclf.corpus.quotes import Outcome, Quoting, outcome
 from textclf.errors import InputError
 
+_SURE = 8  # NULs at every other byte that are no accident, whatever stands between
 HEAD_BYTES = 1024  # of a file's first line that are looked at
 
 RETURNS = r"its lines end in carriage returns alone: convert them, for example: tr '\r' '\n' < FILE > NEW"
@@ -92,23 +93,25 @@ def _wide(head: bytes, sign: bytes) -> str | None:
     """The encoding of two or four bytes a character that the NULs speak of."""
     if b"\0" not in head:
         return None
-    counts = [head[at::4].count(0) for at in range(4)]
-    many = max(1, len(head) // 4 // 3)
-    for name, filled in (("UTF-32LE", 0), ("UTF-32BE", 3)):
-        if counts[filled] == 0 and all(count >= many for at, count in enumerate(counts) if at != filled):
+    # Of each four bytes the highest is 0 and the next at most 0x10, the plane of the last character.
+    for name, highest, plane in (("UTF-32LE", 3, 2), ("UTF-32BE", 0, 1)):
+        if len(head) >= 8 and not any(head[highest::4]) and max(head[plane::4]) <= 0x10:
             return name
     even, odd = head[0::2].count(0), head[1::2].count(0)
     for name, own, other, shift in (("UTF-16LE", odd, even, 1), ("UTF-16BE", even, odd, -1)):
         if other or own < 2:
             continue
-        if own >= len(head) // 2 / 3 or (_accompanied(head, sign, shift) and _is_text(head, name)):
+        # A few NULs in a short line may be the line's own; then its separators have to be of two bytes, too.
+        many = own >= _SURE and own >= len(head) // 2 / 3
+        if many or (_accompanied(head, sign, shift) and _is_text(head, name)):
             return name
     return None
 
 
 def _accompanied(head: bytes, sign: bytes, shift: int) -> bool:
-    """Whether a NUL stands beside each ``sign``, and there is one."""
-    places = [at for at in range(len(head)) if head[at : at + 1] == sign and 0 <= at + shift < len(head)]
+    """Whether a NUL stands beside each ``sign`` that is where a character begins, and there is one."""
+    first = 0 if shift > 0 else 1
+    places = [at for at in range(first, len(head), 2) if head[at : at + 1] == sign and 0 <= at + shift < len(head)]
     return bool(places) and all(head[at + shift] == 0 for at in places)
 
 
