@@ -1,12 +1,14 @@
 """Files of another kind are told by their first line, and lines that only look like one are read."""
 
+from typing import Any
+
 import pytest
 
 from textclf.config import Source
 from textclf.corpus.reader import read_records
 from textclf.errors import InputError
 
-KINDS = {
+KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "tsv": ({"columns": ["text", "label"]}, "{}\t1\n"),
     "csv": ({"columns": ["text", "label"]}, "{},1\n"),
     "jsonl": ({}, '{{"text": "{}", "label": "1"}}\n'),
