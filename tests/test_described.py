@@ -59,7 +59,7 @@ def test_no_job_of_a_run_is_nameless(
     assert named[build_vocabulary] - {record} == {"vocabulary, one, two"}
     searched = {re.sub(r", \d+ (trials|winners)$", "", name) for name in named[search_models]}
     assert searched - {record} == {"search, one, two"}
-    assert named[score_table] - {record} == {"score", "score, one, two"}  # what it looks at to find the models, first
+    assert named[score_table] - {record} == {"score, one, two"}
 
 
 def names(spark: SparkSession, run_job: RunJob, job: Any, config: Path) -> set[str]:

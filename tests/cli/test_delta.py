@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.training.corpora import source_toml
+from textclf.cli.delta import delta_rows
 
 FEATURES: dict[str, dict[str, Any]] = {
     "deletion vectors": {"minReaderVersion": 3, "minWriterVersion": 7, "features": ["deletionVectors"]},
@@ -63,3 +64,11 @@ def test_a_damaged_log_is_named(
     assert code in (0, 3)  # some of it a reader may pass over
     assert ("cannot be read without Spark" in err) == (code == 3)
     assert "Traceback" not in err
+
+
+def test_rows_of_every_folder_are_found(tmp_path: Path) -> None:
+    """Files are opened by Arrow's own file system: names of folders must be what the log's escapes say."""
+    days = ["a b", "é", "x/y", "it's", "50%", "a%20b", "{b}", "[c]", "q?x", "h#y", "a\\b", "😀", "a:b", "l\nf"]
+    deltalake.write_deltalake(tmp_path / "r", pa.table({"id": range(len(days)), "ds": days}), partition_by=["ds"])
+    place = (tmp_path / "r").rename(tmp_path / "50% [x]")
+    assert sorted(delta_rows(place).to_table()["ds"].to_pylist()) == sorted(days)

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from textclf.config import first_line
 from textclf.errors import InputError, UsageError
 
 _MAPPING = "delta.columnMapping.mode"
@@ -41,7 +40,18 @@ def delta_rows(place: str | Path) -> Any:
         mapping = table.metadata().configuration.get(_MAPPING, "none")
         if mapping != "none":  # older tables have it without a feature of that name, and files under other names
             raise _needs_spark(place, f"{_MAPPING} = {mapping}")
-        return table.to_pyarrow_dataset()
+        return table.to_pyarrow_dataset(filesystem=_on_disk(place))
+
+
+def _on_disk(place: str | Path) -> Any:
+    """Arrow's own file system at a folder; nothing for a URL, which the package opens.
+
+    The package's is written in Python, and of a scan that was given up (LIMIT) Arrow's threads would call it while
+    Python ends, which kills the process.
+    """
+    from pyarrow import fs
+
+    return None if "://" in str(place) else fs.SubTreeFileSystem(str(Path(place).absolute()), fs.LocalFileSystem())
 
 
 @contextmanager
@@ -51,6 +61,8 @@ def _explained(place: str | Path) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, ValueError) as error:  # of what a log says, each release refuses other things
+        from textclf.config import first_line  # --help reads no pipeline file
+
         raise _needs_spark(place, first_line(error)) from error
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from textclf.cli.delta import delta_rows, open_delta
@@ -60,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     if args.sql is None:
         _list(root, tables)
     else:
-        _answer(_connect(root, tables, args.sql), args.sql, args.format)
+        # Closed before Python ends: of a scan that was given up (LIMIT) threads would go on in what is torn down.
+        with closing(_connect(root, tables, args.sql)) as connection:
+            _answer(connection, args.sql, args.format)
     return 0
 
 
