@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.class_archive import java_options
 from textclf.config import Pipeline, parse_pipeline
 from textclf.session import open_session
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-# JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+if "JDK_JAVA_OPTIONS" not in os.environ:
+    os.environ["JDK_JAVA_OPTIONS"] = java_options()
 
 
 @pytest.fixture(scope="session")

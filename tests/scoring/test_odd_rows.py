@@ -45,7 +45,8 @@ def test_copied_scores_change_no_reason(spark: SparkSession, tmp_path: Path) -> 
     check(spark, tmp_path, every_odd_value("string", "string", changed_only=True))
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.long
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(drawn=tables())
 def test_any_table_ends_in_results_and_rejects(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, drawn: Table

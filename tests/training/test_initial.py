@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CODE = """
 import json, os, sys
@@ -47,26 +51,42 @@ def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], lis
     return before, imported, history, sums
 
 
-def test_a_later_process_begins_with_the_same_tensors_without_keras(tmp_path: Path) -> None:
-    first = fitted(tmp_path)
-    (kept,) = tmp_path.glob("*.initial")
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Any, ...]]:
+    """The only file of a folder after a first fit, and what that fit found."""
+    folder = tmp_path_factory.mktemp("kept")
+    first = fitted(folder)
+    (file,) = folder.glob("*.initial")
+    return file, first
 
+
+def test_a_later_process_begins_with_the_same_tensors_without_keras(kept: tuple[Path, tuple[Any, ...]]) -> None:
+    file, first = kept
     assert first[:2] == (False, True)
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert fitted(tmp_path) == (True, False, *first[2:])
-    other = fitted(tmp_path, seed=2)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert fitted(file.parent) == (True, False, *first[2:])
+    other = fitted(file.parent, seed=2)
     assert other[:2] == (True, True)
     assert other[2] != first[2]
 
 
-def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path: Path) -> None:
-    first = fitted(tmp_path)
-    (kept,) = tmp_path.glob("*.initial")
-    whole = kept.read_bytes()
-    for damaged in (b"", whole[:-7], whole[:100] + b"?" + whole[101:]):
-        kept.write_bytes(damaged)
-        assert fitted(tmp_path) == (True, True, *first[2:])
-        assert kept.read_bytes() == whole
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda _: b"", id="empty", marks=pytest.mark.long),
+        pytest.param(lambda whole: whole[:-7], id="cut", marks=pytest.mark.long),
+        pytest.param(lambda whole: whole[:100] + b"?" + whole[101:], id="flipped"),
+    ],
+)
+def test_a_damaged_file_is_drawn_again_and_replaced(
+    kept: tuple[Path, tuple[Any, ...]], tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    file, first = kept
+    for programs in file.parent.iterdir():  # those compiled are as good as they were
+        shutil.copy(programs, tmp_path) if programs.is_file() else shutil.copytree(programs, tmp_path / programs.name)
+    (tmp_path / file.name).write_bytes(damage(file.read_bytes()))
+    assert fitted(tmp_path) == (True, True, *first[2:])
+    assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 
 
 def test_executors_that_have_the_code_in_a_zip_keep_under_the_same_names(tmp_path: Path) -> None:

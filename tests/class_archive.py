@@ -1,0 +1,84 @@
+"""A class-data archive of Java for the JVMs of the tests: most of a young JVM's time is spent on finding classes.
+
+https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html, "Application Class Data Sharing". A JVM whose class
+path or release is another one does without it.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyspark
+
+from textclf.session import open_session
+from textclf.session.jars import delta_jars, spark_home
+from textclf.session.java import java_home
+
+# JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
+OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_ROOT = Path(__file__).parents[1]
+
+
+def java_options() -> str:
+    """What every JVM of the tests is started with; the archive is made by the first run that has none."""
+    archive = _ROOT / "build" / f"tests-{_digest()}.jsa"
+    if not archive.exists():
+        _make(archive)
+    # Words on an archive that does not fit would stand among those of jobs.
+    return f"{OPTIONS} -XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.exists() else OPTIONS
+
+
+def _digest() -> str:
+    java = java_home()
+    release = (java / "release").read_bytes() if (java / "release").exists() else str(java).encode()
+    jars = "\n".join(sorted(str(jar) for jar in (*(spark_home() / "jars").glob("*.jar"), *delta_jars())))
+    return hashlib.sha256(release + f"{java}\n{pyspark.__version__}\n{jars}".encode()).hexdigest()[:16]
+
+
+def _make(archive: Path) -> None:
+    """Leave the archive at its place, or nothing: tests pass without it, and slower."""
+    archive.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix="tests-jsa-") as scratch:
+        made = Path(scratch) / "made.jsa"
+        environ = os.environ | {
+            "JDK_JAVA_OPTIONS": f"{OPTIONS} -XX:ArchiveClassesAtExit={made} -Xlog:cds*=off",
+            "PYTHONPATH": str(_ROOT),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        }
+        command = [sys.executable, "-m", "tests.class_archive", scratch]
+        done = subprocess.run(command, env=environ, capture_output=True, check=False, cwd=_ROOT)
+        if done.returncode == 0 and made.exists():
+            made.replace(archive)
+        else:
+            sys.stderr.write(f"The tests run without a class archive: {done.stderr.decode(errors='replace')[-500:]}\n")
+
+
+def _unchanged(batches: Iterator[Any]) -> Iterator[Any]:
+    yield from batches
+
+
+def _load_classes(scratch: Path) -> None:
+    """Load what the tests' JVMs load, and end this one so that it writes the archive."""
+    spark = open_session("class archive", {"spark.master": "local[2]", "spark.ui.showConsoleProgress": "false"})
+    table, files = str(scratch / "table"), str(scratch / "files")
+    rows = spark.range(100).selectExpr("id", "cast(id AS string) AS text", "id % 2 AS source")
+    rows.write.partitionBy("source").format("delta").save(table)
+    rows.write.partitionBy("source").format("delta").mode("append").save(table)
+    spark.sql(f"DELETE FROM delta.`{table}` WHERE id = 3")
+    rows.write.parquet(files)
+    found = spark.read.parquet(files).join(spark.read.format("delta").load(table), "id").groupBy("id").count()
+    found.orderBy("id").collect()
+    spark.read.text(files).mapInArrow(_unchanged, "value string").count()
+    gateway = spark.sparkContext._gateway
+    spark.stop()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(timeout=300)
+
+
+if __name__ == "__main__":
+    _load_classes(Path(sys.argv[1]))
