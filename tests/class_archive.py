@@ -74,7 +74,7 @@ def _load_classes(scratch: Path) -> None:
     found = spark.read.parquet(files).join(spark.read.format("delta").load(table), "id").groupBy("id").count()
     found.orderBy("id").collect()
     spark.read.text(files).mapInArrow(_unchanged, "value string").count()
-    gateway = spark.sparkContext._gateway
+    gateway: Any = spark.sparkContext._gateway
     spark.stop()
     gateway.proc.stdin.close()
     gateway.proc.wait(timeout=300)
