@@ -20,7 +20,9 @@ KINDS = [
     {"format": "tsv", "columns": ["text", "label"], "delimiter": ","},
     {"format": "jsonl"},
 ]
-PARTS = st.sampled_from(["a", '"', '""', ",", "\n", "\r\n", "\\", '\\"', '"a,b",1\n', "x,y\n", '{"text":"a"}', "\ufeff"])
+PARTS = st.sampled_from(
+    ["a", '"', '""', ",", "\n", "\r\n", "\\", '\\"', '"a,b",1\n', "x,y\n", '{"text":"a"}', "\ufeff"]
+)
 
 
 def answer(source: Source, data: bytes, chunks: list[bytes] | None = None) -> list[Record] | str:
@@ -31,7 +33,9 @@ def answer(source: Source, data: bytes, chunks: list[bytes] | None = None) -> li
 
 
 @given(st.sampled_from(KINDS), st.lists(PARTS, max_size=40), st.lists(st.integers(0, 200), max_size=5))
-def test_a_file_in_pieces_has_the_records_of_the_whole(kind: dict[str, object], parts: list[str], cuts: list[int]) -> None:
+def test_a_file_in_pieces_has_the_records_of_the_whole(
+    kind: dict[str, object], parts: list[str], cuts: list[int]
+) -> None:
     header = "text,label\n" if kind.get("header") else ""
     data = (header + "".join(parts)).encode()
     source = Source.model_validate({"name": "s", "path": "p"} | kind)

@@ -1,6 +1,6 @@
 """A whole file in memory read by the rules of ingest, with the code that workers run and without Spark."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from textclf.config import Source
@@ -52,13 +52,13 @@ def read_records(source: Source, data: bytes, cuts: Sequence[int] = (), *, file:
 
 
 def read_chunks(
-    source: Source, chunks: Iterable[bytes], *, file: str = "file", whole: bool = True
+    source: Source, chunks: Iterable[bytes], *, file: str = "file", cut: Callable[[], bool] = lambda: False
 ) -> Iterator[Record]:
     """``read_records`` of a file that comes in pieces.
 
     Args:
         chunks: The file's bytes, cut anywhere.
-        whole: Whether that is all of the file: what a cut leaves of the last record is no record.
+        cut: Whether the file goes on, asked after the last chunk: what a cut leaves of the last record is no record.
     """
     rest, parse, marked = b"", None, False
     line = position = 0
@@ -66,12 +66,13 @@ def read_chunks(
         rest += chunk
         if not marked and (len(rest) >= len(_MARK) or last):
             rest, marked = rest.removeprefix(_MARK), True
-        end = len(rest) if last and whole else _complete(source, rest)
+        ends = last and not cut()
+        end = len(rest) if ends else _complete(source, rest)
         if not end:
             continue
         lines, rest = _shortened(source, rest[:end]), rest[end:]
         headed = parse is None
-        more = bool(rest) or not (last and whole)
+        more = bool(rest) or not ends
         parse = parse or parser(source, _columns(source, lines, file, more=more))
         for record in _records(source, lines, parse, headed=headed, first=(line, position)):
             yield record
