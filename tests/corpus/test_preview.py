@@ -1,11 +1,7 @@
 """The beginning of a source, read without Spark: the same records however a file comes in pieces."""
 
-import bz2
-import gzip
-import json
-from pathlib import Path
+from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,5 +36,5 @@ def test_a_file_in_pieces_has_the_records_of_the_whole(
     data = (header + "".join(parts)).encode()
     source = Source.model_validate({"name": "s", "path": "p"} | kind)
     places = [0, *sorted(cuts), len(data)]
-    chunks = [data[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    chunks = [data[begin:end] for begin, end in pairwise(places)]
     assert answer(source, data, chunks) == answer(source, data)

@@ -77,11 +77,11 @@ def _folder(folder: Path, asked: Asked) -> Iterator[DataPlace]:
         if path.is_file() and not no_data(path.name):
             groups.setdefault(re.sub(r"\d+", "*", path.name), []).append(path)
     for pattern, files in groups.items():  # part-0001.csv and part-0002.csv are one source
-        path = _path_of(folder, pattern, files)
-        if path is None or files[0].suffix == ".parquet":
+        together = _path_of(folder, pattern, files)
+        if together is None or files[0].suffix == ".parquet":
             yield from (_file(file, asked) for file in files)
         else:
-            yield DataPlace(path, lambda files=files: look_at_files([*map(_readable, files)], asked))  # type: ignore[misc]
+            yield DataPlace(together, lambda files=files: look_at_files([*map(_readable, files)], asked))  # type: ignore[misc]
     for path in entries:
         if path.is_dir() and not hidden(path.name) and not path.is_symlink():
             yield from _folder(path, asked)
@@ -113,5 +113,7 @@ def _readable(path: Path) -> Path:
     try:
         list_local(str(path))
     except InputError as error:
-        raise NotLabelledError(error.problem, received=error.received, expected=error.expected, fix=error.fix) from error
+        raise NotLabelledError(
+            error.problem, received=error.received, expected=error.expected, fix=error.fix
+        ) from error
     return path

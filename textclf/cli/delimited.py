@@ -41,7 +41,11 @@ class Dialect:
     def order(self) -> tuple[Any, ...]:
         """Which of two that read as much is the more likely; smaller is."""
         # More fields: of a decimal comma in each record there are two.
-        return self.delimiter != "\t", -self.width, _DELIMITERS.index(self.delimiter) if self.delimiter in _DELIMITERS else 0
+        return (
+            self.delimiter != "\t",
+            -self.width,
+            _DELIMITERS.index(self.delimiter) if self.delimiter in _DELIMITERS else 0,
+        )
 
     def keys(self) -> dict[str, Any]:
         """Keys of ``[[sources]]``."""
@@ -59,7 +63,7 @@ class Dialect:
 def delimited_readings(sample: Sample, encoding: str, asked: Asked) -> list[Reading]:
     """The ways to read a file of fields that are as good as each other; none where it is no such file."""
     near: list[Dialect] = []
-    for dialect in _dialects(sample.data, encoding, asked):
+    for dialect in _dialects(sample.data, asked):
         found = _fitted(dialect, sample.head, encoding)
         if found.share >= _LEAST and found.width >= 2:
             near.append(found)
@@ -75,7 +79,7 @@ def delimited_readings(sample: Sample, encoding: str, asked: Asked) -> list[Read
     return []
 
 
-def _dialects(data: bytes, encoding: str, asked: Asked) -> Iterator[Dialect]:
+def _dialects(data: bytes, asked: Asked) -> Iterator[Dialect]:
     escape = asked.get("escape")
     for delimiter in [asked["delimiter"]] if "delimiter" in asked else _DELIMITERS:
         if asked.get("format") in ("tsv", "csv") and (asked["format"] == "tsv") != (delimiter == "\t"):
@@ -94,9 +98,7 @@ def _dialects(data: bytes, encoding: str, asked: Asked) -> Iterator[Dialect]:
 
 def _fitted(dialect: Dialect, data: bytes, encoding: str) -> Dialect:
     """The dialect with what it makes of data."""
-    source = Source(
-        name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys()
-    )
+    source = Source(name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys())
     sizes: Counter[int] = Counter()
     rows: list[list[str]] = []
     for raw, fields in read_fields(source, data):
@@ -156,9 +158,7 @@ def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> 
         names: list[str | None] = list(first) if header else [None] * dialect.width
         shown = body if header else [first, *body]
         usable = [name is None or (name.strip() != "" and names.count(name) == 1) for name in names]
-        columns = [
-            Column(name, [row[at] for row in shown] if usable[at] else []) for at, name in enumerate(names)
-        ]
+        columns = [Column(name, [row[at] for row in shown] if usable[at] else []) for at, name in enumerate(names)]
         again = header and list(first) in list(map(list, body))
         for choice in _chosen(columns, asked):
             wrong = {_NULL} | ({first[choice.label].strip()} if again else set())
@@ -200,8 +200,8 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, text: int) -> str | 
     if not signs:
         return None
     return (
-        f"backslashes seem to escape outside of quotes ({signs}), which no reading undoes: write quotes around fields and "
-        "no nulls (MySQL: FIELDS TERMINATED BY ',' ENCLOSED BY '\"'; PostgreSQL: CSV)"
+        f"backslashes seem to escape outside of quotes ({signs}), which no reading undoes: write quotes around fields, "
+        "and no nulls (MySQL: FIELDS TERMINATED BY ',' ENCLOSED BY '\"'; PostgreSQL: CSV)"
     )
 
 

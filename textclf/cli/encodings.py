@@ -24,7 +24,8 @@ class Encoding:
 def encodings(data: bytes) -> list[Encoding]:
     """The encodings that a file may have; more than one where its bytes do not tell.
 
-    A file in which some lines are UTF-8 beyond ASCII is UTF-8, and lines that are not are rejects.
+    A file in which some lines are UTF-8 beyond ASCII is UTF-8, and lines that are not are rejects; of one in which
+    none is, every record can be read in another.
     """
     try:
         data.decode("utf-8")
@@ -39,17 +40,18 @@ def encodings(data: bytes) -> list[Encoding]:
         return [Encoding("utf-8", (few,))]
     joined = b"\n".join(bad)
     western = _western(joined)
-    if western is not None:
-        word = _example(bad[0], western)
-        return [Encoding(western, (f"not UTF-8: read as {western}, as in {word}",))]
-    # Of a text in another script hardly a line is all ASCII.
-    if len(bad) < _MANY * (data.count(b"\n") + 1):
-        return [Encoding("utf-8", (few,))]
+    # Of a text in another script hardly a line is all ASCII; of one in ASCII the odd byte costs no record in latin-1.
+    few_bad = len(bad) < _MANY * (data.count(b"\n") + 1)
+    if western is not None or few_bad:
+        return [_told(western or "latin-1", bad[0])]
     found = [name for name in _OTHERS if _one_script(joined, name)][:_SHOWN]
     if not found:
         return [Encoding("utf-8", (few,))]
-    notes = (f"not UTF-8: read as {found[0]}, as in {_example(bad[0], found[0])}",) if len(found) == 1 else ()
-    return [Encoding(name, notes) for name in found]
+    return [_told(name, bad[0]) for name in found]
+
+
+def _told(name: str, line: bytes) -> Encoding:
+    return Encoding(name, (f"not UTF-8: read as {name}, as in {_example(line, name)}",))
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -102,7 +104,9 @@ def _one_script(data: bytes, name: str) -> bool:
         scripts[script] = scripts.get(script, 0) + 1
     kana = sum(scripts.get(each, 0) for each in ("HIRAGANA", "KATAKANA"))
     cjk = scripts.get("CJK", 0) + kana
-    main = max(cjk, *(count for script, count in scripts.items() if script not in ("LATIN", "?", "BOX", "HALFWIDTH")), 0)
+    main = max(
+        cjk, *(count for script, count in scripts.items() if script not in ("LATIN", "?", "BOX", "HALFWIDTH")), 0
+    )
     lowered = sum(character.islower() for character in letters) >= 0.5 * len(letters) or cjk == main
     cased = any(character.islower() or character.isupper() for character in letters)
     return main >= 0.8 * len(letters) and (lowered or not cased)

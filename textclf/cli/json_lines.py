@@ -41,9 +41,7 @@ def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> l
     if not found:
         raise unlike(place, _why_not(values))
     common = {"format": "jsonl"} | ({} if encoding == "utf-8" else {"encoding": encoding})
-    return [
-        Reading(common | {"text": names[each.text], "label": names[each.label]}, each.notes) for each in found
-    ]
+    return [Reading(common | {"text": names[each.text], "label": names[each.label]}, each.notes) for each in found]
 
 
 def _object(line: str) -> dict[str, Any] | None:

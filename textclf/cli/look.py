@@ -59,6 +59,11 @@ class Look:
         return sorted(self.labels) if self.whole and len(self.labels) <= _FEW_LABELS else None
 
     @property
+    def quoted(self) -> bool:
+        """Whether fields may be within quotes."""
+        return Reading(self.keys).source().quoted
+
+    @property
     def counted(self) -> str:
         """What ingest would read, in words."""
         return counts(Preview(len(self.texts), self.rejects, self.labels))
@@ -89,7 +94,8 @@ class UnsureError(UsageError):
         ]
         answers = []
         for option in self.options:
-            keys = {key: option.keys.get(key, _UNSAID.get(key)) for key in differing} if differing else {"quoting": False}
+            keys = {key: option.keys.get(key, _UNSAID.get(key)) for key in differing}
+            keys = keys or {"quoting": option.quoted}
             answers.append(as_asked({key: value for key, value in keys.items() if value is not None}))
         return answers
 
@@ -122,9 +128,11 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
     asked = asked or {}
     sample = _sample(paths)
     place = paths[0]
-    found = [Reading({"encoding": asked["encoding"]})] if "encoding" in asked else [
-        Reading({"encoding": each.name}, each.notes) for each in encodings(sample.data)
-    ]
+    found = (
+        [Reading({"encoding": asked["encoding"]})]
+        if "encoding" in asked
+        else [Reading({"encoding": each.name}, each.notes) for each in encodings(sample.data)]
+    )
     readings, why = [], None
     for each in found:
         encoding = each.keys["encoding"]
@@ -135,7 +143,7 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
             why = why or error
     if not readings:
         raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
-    return one_of(place, [look for made, notes in readings for look in _looks(sample, made, notes)], asked)
+    return one_of(place, [look for made, notes in readings for look in _looks(sample, made, notes)])
 
 
 def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
@@ -143,15 +151,15 @@ def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[
     form = asked.get("format")
     if form == "jsonl" or (form is None and is_json(lines)):
         return json_readings(sample, encoding, asked, place)
-    labelled = _patterned(sample, lines, encoding, PATTERNS[:1]) if form in (None, "text") else []
+    labelled = _patterned(lines, encoding, PATTERNS[:1]) if form in (None, "text") else []
     if labelled or form == "text":
-        return labelled or _patterned(sample, lines, encoding, PATTERNS)
+        return labelled or _patterned(lines, encoding, PATTERNS)
     return delimited_readings(sample, encoding, asked) or (
-        _patterned(sample, lines, encoding, PATTERNS) if form is None else []
+        _patterned(lines, encoding, PATTERNS) if form is None else []
     )
 
 
-def _patterned(sample: Sample, lines: Sequence[str], encoding: str, patterns: Sequence[str]) -> list[Reading]:
+def _patterned(lines: Sequence[str], encoding: str, patterns: Sequence[str]) -> list[Reading]:
     for pattern in patterns:
         found = [match for match in map(re.compile(pattern).fullmatch, lines) if match]
         labels = {match["label"] for match in found}
@@ -229,7 +237,7 @@ def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Loo
     return Look(reading.keys, texts, found.labels, found.rejected, found.whole, said, found.rejects, reading.doubt)
 
 
-def one_of(place: Path, looks: Sequence[Look], asked: Asked | None = None) -> Look:
+def one_of(place: Path, looks: Sequence[Look]) -> Look:
     """The look under which most is read.
 
     Raises:

@@ -7,13 +7,16 @@ from itertools import groupby
 _SURE = 0.9  # share of the values that must have a form
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
-_WORD = rf"(?:(?:{_MONTHS}|{_DAYS})[a-z]*\.?|am|pm|at|utc|gmt|[a-z]{{1,2}}dt|[a-z]{{1,2}}st|st|nd|rd|th|t|z|[年月日时時分秒])"
-_TIME = re.compile(rf"(?=.*\d)(?:{_WORD}|\d{{1,4}}(?:st|nd|rd|th)?|[\s,:/.+()-])+", re.IGNORECASE)
+_ZONE = "utc|gmt|[a-z]{1,2}[ds]t|am|pm|at|t|z|[年月日时時分秒]"
+_TIME = re.compile(
+    rf"(?=.*\d)(?:(?:{_MONTHS}|{_DAYS})[a-z]*|{_ZONE}|\d{{1,6}}(?:st|nd|rd|th)?|[\s,:/.+()-])+", re.IGNORECASE
+)
+_LONGEST_TIME = 50
 _MADE_OF = re.compile(r"\d+[-/.:年]\d|\d:\d\d|[a-z]{3}.*\d{1,2}.*\d{2}", re.IGNORECASE)
 _TOKEN = r"(?=\S*\d)[\w.:/#@+=-]+"
 _FORMS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("number", re.compile(r"[+-]?(?=[.,]?\d)[\d.,' ]*(?:[eE][+-]?\d+)?\s?[%€$£]?").fullmatch),
-    ("time", lambda value: _TIME.fullmatch(value) and _MADE_OF.search(value)),
+    ("time", lambda value: len(value) <= _LONGEST_TIME and _TIME.fullmatch(value) and _MADE_OF.search(value)),
     ("url", re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE).fullmatch),
     ("email", re.compile(r"(?:[^<>@]*<)?[^\s@<>]+@[^\s@<>]+\.\w+>?").fullmatch),
     ("path", re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[^\s].*|\S+/\S+\.\w{1,5}").fullmatch),
@@ -39,7 +42,7 @@ def kind_of(values: Sequence[str]) -> str | None:
     """
     shown = [value.strip() for value in values[:: max(len(values) // 500, 1)]]
     for name, has_form in _FORMS:
-        if shown and sum(has_form(value) is not None and bool(has_form(value)) for value in shown) >= _SURE * len(shown):
+        if shown and sum(bool(has_form(value)) for value in shown) >= _SURE * len(shown):
             return name
     return None
 
