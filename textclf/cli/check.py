@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.cli.output import write_json, write_lines
 from textclf.cli.source_check import Check, source_readable
-from textclf.errors import ConfigError, TextclfError
+from textclf.errors import ConfigError, InputError, TextclfError
 
 if TYPE_CHECKING:
     from textclf.config import Pipeline
@@ -203,14 +203,13 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
 def models_readable(pipeline: "Pipeline") -> Check:
     """The trained models; none is no mistake before the first training."""
     from textclf.artifact import ModelStore
-    from textclf.config import first_line
 
     try:
         store = ModelStore(pipeline.models_folder)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
-    except (OSError, ValueError) as error:  # ValueError: an address that Arrow does not know
+    except InputError as error:
         fix = "correct models in the pipeline file, or the rights to it"
-        return Check("models", "wrong", f"{pipeline.models_folder}: {first_line(error)}", fix)
+        return Check("models", "wrong", f"{pipeline.models_folder}: {error.received or error.problem}", fix)
     if not names:
         return Check("models", "note", "none yet", "run train_model or search_models before score_table")
     return Check("models", "ok", f"{', '.join(names)} in {store.root}")

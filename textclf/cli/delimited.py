@@ -193,9 +193,9 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, text: int) -> str | 
     if not dialect.quoting:
         data = sample.data.decode(encoding, errors="replace")
         counts.append((_odd(data, dialect.delimiter) + _odd(data, "\n"), "delimiters or line ends after a backslash"))
-        doubled = data.count("\\\\")
-        others = data.replace("\\\\", "").replace(_NULL, "").count("\\")
-        counts.append((doubled if doubled > 1 and not others else 0, "backslashes doubled"))
+        counts.append((_escapes(data), "escapes such as \\t, \\n and \\\\"))
+    elif dialect.escape is not None:
+        counts.append((_outside(sample.lines(encoding), dialect), "escapes in fields without quotes"))
     signs = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     if not signs:
         return None
@@ -203,6 +203,18 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, text: int) -> str | 
         f"backslashes seem to escape outside of quotes ({signs}), which no reading undoes: write quotes around fields, "
         "and no nulls (MySQL: FIELDS TERMINATED BY ',' ENCLOSED BY '\"'; PostgreSQL: CSV)"
     )
+
+
+def _outside(lines: Sequence[str], dialect: Dialect) -> int:
+    """In how many lines a backslash escapes itself or a quote though no quote is open, as Python's csv writes them."""
+    begins = re.compile(rf'(?:^|{re.escape(dialect.delimiter)})\\"')
+    return sum("\\\\" in line if '"' not in line else begins.search(line) is not None for line in lines)
+
+
+def _escapes(text: str) -> int:
+    """How many backslashes begin an escape, where all do; 0 where some do not, and are just backslashes."""
+    escapes = re.findall(r"\\[tnr0b\\N\t\n]", text)
+    return len(escapes) if escapes and "\\" not in re.sub(r"\\[tnr0b\\N\t\n]", "", text) else 0
 
 
 def _odd(text: str, sign: str) -> int:
