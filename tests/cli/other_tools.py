@@ -123,8 +123,17 @@ def frame(pairs: Pairs, **more: Any) -> pd.DataFrame:
     return pd.DataFrame({**{name: list(values) for name, values in more.items()}, **columns})
 
 
-def _pandas(name: str, pairs: Pairs, language: str = "", means: Pairs | str | None = None, code: int = 0, *,
-            method: str = "to_csv", file: str = "data.csv", table: pd.DataFrame | None = None, **how: Any) -> Tool:  # fmt: skip
+def _pandas(
+    name: str,
+    pairs: Pairs,
+    means: Pairs | str | None = None,
+    code: int = 0,
+    *,
+    method: str = "to_csv",
+    file: str = "data.csv",
+    table: pd.DataFrame | None = None,
+    **how: Any,
+) -> Tool:
     def write(folder: Path) -> Path:
         made = frame(pairs) if table is None else table
         getattr(made, method)(folder / file, **how)
@@ -375,7 +384,9 @@ def spark_tools(spark: SparkSession) -> list[Tool]:
             (writer if by is None else writer.partitionBy(by)).format(form).save(str(folder / "reviews"))
             return folder / "reviews"
 
-        return Tool(f"Spark: write.{form}, {name}", write, pairs)
+        # By default Spark takes blanks off the values that it writes as CSV.
+        means = [(text.strip(), label) for text, label in pairs] if form == "csv" else pairs
+        return Tool(f"Spark: write.{form}, {name}", write, means)
 
     odd, lines = rows("en", odd=True), rows("th")
 

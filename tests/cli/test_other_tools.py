@@ -1,6 +1,7 @@
 """``init``, then the readers of ingest, on files as other tools write them: read as they are meant, or a question."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from tests.cli.conftest import Run
 from tests.cli.other_tools import Tool, spark_tools, tools
-from textclf.config import Source, load_pipeline
+from tests.training.corpora import source_toml
+from textclf.config import Pipeline, Source, load_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.local_files import chunks
 from textclf.corpus.preview import parsed_rows
@@ -65,8 +67,11 @@ def test_at_least_forty_files() -> None:
     assert len(TOOLS) >= 40
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_ingest_reads_what_the_files_mean(spark: SparkSession, textclf: Run, tmp_path: Path) -> None:
+def test_ingest_reads_what_the_files_mean(
+    spark: SparkSession, make_pipeline: Callable[[str], Pipeline], textclf: Run, tmp_path: Path
+) -> None:
     """All of them, and Spark's, as sources of one run."""
     meant: dict[str, Tool] = {}
     sources = []
@@ -79,7 +84,7 @@ def test_ingest_reads_what_the_files_mean(spark: SparkSession, textclf: Run, tmp
         if at < 8:
             assert read(sources[-1]) == (Counter(tool.means), tool.rejects), tool.name
 
-    warehouse = Warehouse(str(tmp_path / "warehouse"))
+    warehouse = Warehouse.of(make_pipeline(source_toml("yelp")))
     counted = ingest_corpus(spark, warehouse, "run", sources)
 
     accepted: dict[str, list[tuple[str, str]]] = {name: [] for name in meant}

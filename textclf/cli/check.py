@@ -189,13 +189,14 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
         other: What to name in the pipeline file, where it cannot.
     """
     folder = given.absolute()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    there = folder
     try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: U+0000 in the path
         fix = f"give this user the right to write there, or name {other}: chmod u+w {there}"
-        return Check(name, "wrong", f"{there}: {error.strerror}", fix)
+        return Check(name, "wrong", f"{there}: {getattr(error, 'strerror', None) or error}", fix)
     new = "" if there == folder else ", which the first job makes"
     return Check(name, "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
 

@@ -39,7 +39,7 @@ def data_places(given: str, asked: Asked) -> Iterator[DataPlace]:
             os.listdir(place)
     except (OSError, ValueError) as error:
         raise _unusable(given, getattr(error, "strerror", None) or str(error)) from error
-    if not there:
+    if not there or not given:
         raise InputError("There is no such data.", received=given, expected="a file or folder that exists")
     if is_file:
         yield _file(place, asked)

@@ -32,7 +32,11 @@ def describe(path: Path) -> str:
         stat.S_ISBLK: "a device",
         stat.S_ISDIR: "a folder",
     }
-    return next((name for test, name in kinds.items() if test(mode)), "an empty file")
+    found = next((name for test, name in kinds.items() if test(mode)), None)
+    if found is not None:
+        return found
+    with path.open("rb") as file:
+        return "a file that does not say its size, as those of /proc: copy it" if file.read(1) else "an empty file"
 
 
 def chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
