@@ -133,3 +133,52 @@ def test_files_of_few_records(tmp_path: Path, count: int, header: bool) -> None:
     answer = found(path)
     assert isinstance(answer, str) or answer == (Counter(pairs), 0)
     assert not isinstance(answer, str) or count < 5
+
+
+BODY = "".join(f"{text.replace(',', '')},{label}\n" for text, label in rows("en"))
+MEANT = [(text.replace(",", ""), label) for text, label in rows("en")]
+
+
+@pytest.mark.parametrize(
+    ("content", "rejects"),
+    [
+        (f"Export of 5 January\n\ntext,label\n{BODY}", 3),
+        (f"sep=,\ntext,label\n{BODY}", 2),
+        (f"\ntext,label\n{BODY}", 2),
+        (f"# from the shop\n{BODY}", 1),
+        (f"text,label,note,note\n{BODY}".replace("\n", ",,\n").replace("note,note,,", "note,note"), 1),
+        (f"text,label,,\n{BODY}".replace("\n", ",,\n").replace("label,,,,", "label,,"), 0),
+        (f"text,label\n{BODY}no label\n,\n", 2),
+        (f"text, label\n{BODY.replace(',', ', ')}", 0),
+        (BODY.replace(",", "\x01"), 0),
+        (f"text;price;label\n{BODY.replace(',', ';3,50;')}", 0),
+    ],
+)
+def test_lines_around_the_records_cost_no_record(tmp_path: Path, content: str, rejects: int) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    assert found(path) == (Counter(MEANT), rejects)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("".join(f'"{text}", "{label}"\n' for text, label in rows("en")), "no blank stands before a quote"),
+        ("".join(f"'{text}','{label}'\n" for text, label in MEANT), "labels are within '"),
+        ('"a \\\\ b",1\n"c \\\\ d",0\n' * 10, "can be read in 2 ways"),
+        ("a\\tb\t1\nc\\nd\t0\n" * 10, "escapes such as"),
+    ],
+)
+def test_quotes_and_backslashes_of_other_kinds_are_asked_about(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    assert words in str(found(path))
+
+
+def test_parts_of_which_the_first_alone_has_a_header(tmp_path: Path) -> None:
+    pairs = rows("ru")
+    for at in range(3):
+        part = "".join(f"{text.replace(',', '')}\t{label}\n" for text, label in pairs[at * 12 : at * 12 + 12])
+        (tmp_path / f"part-{at}").write_text("text\tlabel\n" * (at == 0) + part)
+    ((named,), _) = look_at([str(tmp_path)])
+    assert (len(named.look.texts), named.look.refused, named.look.label_set) == (36, 1, sorted({b for _, b in pairs}))

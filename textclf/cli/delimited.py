@@ -12,12 +12,14 @@ from textclf.cli.sample import Asked, Reading, Sample, thinned
 from textclf.config import Source
 from textclf.corpus.reader import read_fields
 
-_DELIMITERS = ("\t", ",", ";", "|")
+_DELIMITERS = ("\t", ",", ";", "|", "\x01", "\x1f")  # the last two are of Hive, and of ASCII
 _LEAST = 0.6  # share of the bytes that must be in records of as many fields as most
 _NEAR = 0.05  # of the best share, where the beginning alone has been looked at
 _EQUAL = 1e-3
 _MANY_WRAPPED = 0.2
 _NULL = "\\N"
+_EXCELS = re.compile(rb"sep=.?\r?")  # a first line that tells Excel the delimiter
+_NOT_FIRST = "a line names its columns that ingest_corpus cannot take for a header, and will refuse"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def _dialects(data: bytes, asked: Asked) -> Iterator[Dialect]:
     for delimiter in [asked["delimiter"]] if "delimiter" in asked else _DELIMITERS:
         if asked.get("format") in ("tsv", "csv") and (asked["format"] == "tsv") != (delimiter == "\t"):
             continue
+        if delimiter.encode(errors="replace") not in data:
+            continue
         forms: list[tuple[bool, str | None]] = [(False, None)]
         if b'"' in data:
             forms += [(True, None), *([(True, "\\")] if b"\\" in data else [])]
@@ -102,7 +106,7 @@ def _fitted(dialect: Dialect, data: bytes, encoding: str) -> Dialect:
     sizes: Counter[int] = Counter()
     rows: list[list[str]] = []
     for raw, fields in read_fields(source, data):
-        if raw.strip():
+        if raw.strip() and not _EXCELS.fullmatch(raw):
             sizes[0 if fields is None else len(fields)] += len(raw) + 1
             if fields is not None:
                 rows.append(fields)
@@ -144,8 +148,8 @@ def _quoted_or_not(dialects: Sequence[Dialect]) -> tuple[list[Dialect], tuple[st
     return [plain], (f"{wrapped:,} records have fields within quotes, which stay: quoting = true takes them off",)
 
 
-def _is_wrapped(value: str) -> bool:
-    return len(value) > 1 and value.startswith('"') and value.endswith('"')
+def _is_wrapped(value: str, sign: str = '"') -> bool:
+    return len(value) > 1 and value.startswith(sign) and value.endswith(sign)
 
 
 def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> Iterator[Reading]:
@@ -163,9 +167,15 @@ def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> 
         for choice in _chosen(columns, asked):
             wrong = {_NULL} | ({first[choice.label].strip()} if again else set())
             notes = choice.notes + (("its header stands in it again",) if again else ())
-            keys = common | _column_keys(first if header else None, choice, dialect.width)
-            doubt = None if told else _doubt(sample, dialect, encoding, choice.text)
-            yield Reading(keys, notes, frozenset(wrong), doubt)
+            doubt = None if told else _doubt(sample, dialect, encoding, choice)
+            bare = Reading(
+                common | _column_keys(None, choice, dialect.width),
+                (*notes, *((_NOT_FIRST,) if header else ())),
+                frozenset(wrong | {first[choice.label].strip()}) if header else frozenset(wrong),
+                doubt,
+            )
+            keys = common | _column_keys(first, choice, dialect.width)
+            yield Reading(keys, notes, frozenset(wrong), doubt, bare) if header else bare
 
 
 def _chosen(columns: Sequence[Column], asked: Asked) -> list[Choice]:
@@ -186,9 +196,16 @@ def _column_keys(header: Sequence[str] | None, choice: Choice, width: int) -> di
     return {"columns": names}
 
 
-def _doubt(sample: Sample, dialect: Dialect, encoding: str, text: int) -> str | None:
-    """What tells that backslashes mean more than the reading makes of them, as MySQL and PostgreSQL write them."""
-    nulls = sum(row[text] == _NULL for row in dialect.rows)
+def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> str | None:
+    """What tells that quotes or backslashes mean more than the reading makes of them, as in MySQL's files."""
+    for sign in "\"'" if not dialect.quoting else "'":
+        around = sum(_is_wrapped(row[choice.label].strip(), sign) for row in dialect.rows)
+        if around > _MANY_WRAPPED * len(dialect.rows):
+            fix = 'fields are "quoted", and no blank stands before a quote'
+            return (
+                f"{around:,} labels are within {sign}, which would stay, since this is no CSV as ingest has it: {fix}"
+            )
+    nulls = sum(row[choice.text] == _NULL for row in dialect.rows)
     counts = [(nulls, f"null for a text, {_NULL}")]
     if not dialect.quoting:
         data = sample.data.decode(encoding, errors="replace")

@@ -22,6 +22,7 @@ _LEAST = 0.5  # share of the records that must be accepted
 _PATTERN_LEAST = 0.9  # and of lines that must match a pattern
 _AS_GOOD = 0.98  # share of the most that are accepted
 _FEW_LABELS = 20  # more are not listed in a pipeline file
+_NO_LABELS = ("nan", "null", "<na>", "n/a", "\\n")
 # A label before the text: fastText's files; TREC's coarse and fine class; a word and a colon.
 PATTERNS = (
     r"__label__(?P<label>\S+)\s+(?P<text>.*)",
@@ -143,7 +144,7 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
             why = why or error
     if not readings:
         raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
-    return one_of(place, [look for made, notes in readings for look in _looks(sample, made, notes)])
+    return one_of(place, [_look(sample, made, notes, place) for made, notes in readings])
 
 
 def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
@@ -218,23 +219,32 @@ def _first_line(sample: Sample, encoding: str) -> str:
     return sample.lines(encoding)[0]
 
 
-def _looks(sample: Sample, reading: Reading, notes: tuple[str, ...]) -> list[Look]:
-    """What ingest's readers make of the sample by a reading: one look, none where they refuse it."""
+def _look(sample: Sample, reading: Reading, notes: tuple[str, ...], place: Path) -> Look:
+    """What ingest's readers make of the sample by a reading.
+
+    Raises:
+        NotLabelledError: They refuse it.
+    """
     try:
         found = preview_sample(reading.source(), sample.files)
         kept = sorted(set(found.labels) - reading.no_labels)
         if len(kept) < len(found.labels) and sample.whole and 2 <= len(kept) <= _FEW_LABELS:
             found = preview_sample(reading.source(kept), sample.files)
-    except InputError:
-        return []
-    return [looked(reading, found, notes)]
+    except InputError as error:
+        if reading.otherwise is not None:
+            return _look(sample, reading.otherwise, notes, place)
+        raise unlike(place, f"{error.problem} {error.received}") from error
+    return looked(reading, found, notes)
 
 
 def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Look:
     """The look that a preview by a reading is."""
     texts = [text for text, _ in found.pairs or ()]
-    said = (*notes, *reading.notes)
-    return Look(reading.keys, texts, found.labels, found.rejected, found.whole, said, found.rejects, reading.doubt)
+    said = [*notes, *reading.notes]
+    said += [f"the label {label} may stand for none" for label in found.labels if label.casefold() in _NO_LABELS]
+    return Look(
+        reading.keys, texts, found.labels, found.rejected, found.whole, tuple(said), found.rejects, reading.doubt
+    )
 
 
 def one_of(place: Path, looks: Sequence[Look]) -> Look:

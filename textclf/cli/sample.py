@@ -30,12 +30,14 @@ class Reading:
         notes: What a reader of the pipeline file should know.
         no_labels: Values of the label column that are no labels, as a header's within a file.
         doubt: Why it may not be taken without a question though there is no other.
+        otherwise: What to try where ingest refuses this one.
     """
 
     keys: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     no_labels: frozenset[str] = frozenset()
     doubt: str | None = None
+    otherwise: "Reading | None" = None
 
     def source(self, labels: Sequence[str] | None = None) -> Source:
         """The source that it describes."""
