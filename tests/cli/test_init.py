@@ -254,13 +254,15 @@ def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run,
         assert f"# {note}\n" in out
 
 
-def test_a_folder_is_the_sources_of_its_folders(tmp_path: Path) -> None:
+def test_a_source_has_the_files_that_were_looked_at_and_no_others(tmp_path: Path) -> None:
     lines = "".join(f"{text}\t{label}\n" for text, label in ROWS)
     for name in ("a/part-00000-x.tsv", "a/part-00001-x.tsv", "a/_SUCCESS", "a/.part.crc", "b/r1.tsv", "b/r2.tsv",
                  "b/other.tsv", "c d[1]/r1.tsv", "c d[1]/r2.tsv", "e/y1.tsv", "e/y2.tsv", "e/ynot.tsv"):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(lines if "_" not in name else "")
-    sources, left_out = look_at([str(tmp_path)])
+    with pytest.raises(InputError, match="a folder: name it, too, for a look into it"):
+        look_at([str(tmp_path)])
+    sources, left_out = look_at([str(tmp_path / name) for name in ("a", "b", "c d[1]", "e")])
     assert left_out == {}
     read = {each.path.removeprefix(f"{tmp_path}/"): len(each.look.texts) for each in sources}
     assert {path: rows for path, rows in read.items() if not path.startswith("c")} == {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from textclf.cli.look import look_at_files
-from textclf.cli.sample import Asked, NotLabelledError
+from textclf.cli.sample import Asked, NotLabelledError, unlike
 from textclf.cli.tables import look_at_table, table_format
 from textclf.corpus.local_files import describe
 from textclf.errors import InputError
@@ -66,7 +66,7 @@ def _file(path: Path, asked: Asked) -> DataPlace:
 
 
 def _folder(folder: Path, asked: Asked) -> Iterator[DataPlace]:
-    """The sources of a folder: a table, or groups of its files, and those of folders within."""
+    """The sources of a folder: a table, or groups of its files."""
     form = table_format(folder)
     if form is not None:
         yield DataPlace(folder, lambda: look_at_table(folder, form, asked))
@@ -83,8 +83,17 @@ def _folder(folder: Path, asked: Asked) -> Iterator[DataPlace]:
         else:
             yield DataPlace(together, lambda files=files: look_at_files([*map(_readable, files)], asked))  # type: ignore[misc]
     for path in entries:
-        if path.is_dir() and not hidden(path.name) and not path.is_symlink():
-            yield from _folder(path, asked)
+        if path.is_dir() and not hidden(path.name):
+            yield DataPlace(path, lambda path=path: _within(path))  # type: ignore[misc]
+
+
+def _within(folder: Path) -> "Look":
+    """No look into a folder within the one that was named: it may be a warehouse, or a thing of its own.
+
+    Raises:
+        NotLabelledError: Always; says what to do.
+    """
+    raise unlike(folder, "a folder: name it, too, for a look into it")
 
 
 def _path_of(folder: Path, pattern: str, files: Sequence[Path]) -> Path | None:

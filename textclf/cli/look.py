@@ -256,9 +256,9 @@ def one_of(place: Path, looks: Sequence[Look]) -> Look:
     """
     usable = [each for each in looks if len(each.labels) > 1 and len(each.texts) >= _LEAST * _records(each)]
     if not usable:
-        labels = max((len(each.labels) for each in looks), default=0)
-        read = max((len(each.texts) for each in looks), default=0)
-        raise unlike(place, f"{labels} different labels in {read:,} records that can be read")
+        nearest = max(looks, key=lambda each: (len(each.labels), len(each.texts)))
+        part = "" if nearest.whole else "at its beginning "
+        raise unlike(place, f"{len(nearest.labels)} different labels: {part}{nearest.counted}")
     most = max(len(each.texts) for each in usable)
     best: list[Look] = []
     for each in usable:
