@@ -243,7 +243,7 @@ def test_json_without_a_label_at_its_top_is_not_read_as_anything_else(
 
 
 def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run, tmp_path: Path) -> None:
-    lines = "".join(f"caf\u00e9 {text},{label}\n" for text, label in ROWS).encode()
+    lines = "".join(f"caf\u00e9 {text},{label}\n" for text, label in ROWS * 3).encode()
     for name, data, note in (
         ("utf", lines + b"caf\xe9,1\n", "1 line with bytes that are not UTF-8, which ingest_corpus will refuse"),
         ("odd", lines.replace("\u00e9".encode(), b"\xe9"), "not UTF-8: read as latin-1, as in 'caf\u00e9'"),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.cli.conftest import Run
 from tests.cli.other_tools import Pairs, rows
 from textclf.cli.init import look_at
 from textclf.config import Source
@@ -182,3 +183,52 @@ def test_parts_of_which_the_first_alone_has_a_header(tmp_path: Path) -> None:
         (tmp_path / f"part-{at}").write_text("text\tlabel\n" * (at == 0) + part)
     ((named,), _) = look_at([str(tmp_path)])
     assert (len(named.look.texts), named.look.refused, named.look.label_set) == (36, 1, sorted({b for _, b in pairs}))
+
+
+def test_names_of_products_may_be_texts(tmp_path: Path) -> None:
+    pairs = [(f"{maker} Phone {at} Pro Max", label) for at in range(10) for maker, label in
+             (("Kiwi", "phone"), ("Best", "cover"))]  # fmt: skip
+    path = tmp_path / "data.csv"
+    path.write_text("title,category\n" + "".join(f"{text},{label}\n" for text, label in pairs))
+    assert found(path) == (Counter(pairs), 0)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["delimiter=ab", "encoding=utf-16", "encoding=nonsense", "escape=\\\\", "format=xml", "quoting=maybe", "x=1", ""],
+)
+def test_what_no_source_can_have_is_a_mistake_of_the_command_line(textclf: Run, tmp_path: Path, word: str) -> None:
+    (tmp_path / "data.csv").write_text(BODY)
+    code, _, err = textclf("init", tmp_path / "data.csv", "--output", tmp_path / "p.toml", "--set", word)
+    assert (code, "--set" in err, "Traceback" in err) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("delimiter=;", "encoding=koi8-r", "escape=\\", "format=jsonl", "format=text", "quoting=true", "header=true"),
+        *("columns=text,label", "columns=a", "columns=label,text", "text=nosuch", "format=parquet", "format=tsv"),
+    ],
+)
+def test_what_is_asked_for_is_done_or_refused(textclf: Run, tmp_path: Path, word: str) -> None:
+    (tmp_path / "data.csv").write_text(BODY)
+    code, _, err = textclf("init", tmp_path / "data.csv", "--output", tmp_path / "p.toml", "--set", word)
+    assert code in (0, 3)
+    assert "Traceback" not in err
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["de", "ru", "zh", "ja", "th", "ar"]), st.lists(st.tuples(st.integers(200), st.integers(128, 255)),
+                                                                  min_size=1, max_size=3))  # fmt: skip
+def test_bad_bytes_in_utf_8_cost_their_records_alone(tmp_path: Path, language: str, bad: list[tuple[int, int]]) -> None:
+    pairs = rows(language)
+    data = bytearray("".join(f"{text}\t{label}\n" for text, label in pairs).encode())
+    for at, byte in bad:
+        data[at % len(data) : at % len(data)] = bytes([byte])
+    path = tmp_path / "data.tsv"
+    path.write_bytes(data)
+    answer = found(path)
+    assert not isinstance(answer, str), answer
+    accepted, rejected = answer
+    assert accepted <= Counter(pairs) or sum((accepted - Counter(pairs)).values()) <= len(bad)
+    assert rejected <= len(bad)

@@ -75,8 +75,8 @@ class Column:
         if self.is_called(names):
             return 0
         parts = (self.name or "").casefold().replace("-", "_").replace(" ", "_").split("_")
-        if self.is_called(OTHER_NAMES) or parts[-1] in OTHER_NAMES:
-            return 3
+        if self.is_called(OTHER_NAMES) or parts[-1] in OTHER_NAMES or self.kind == "address":
+            return 3  # what looks like addresses may be names of products: better than no text
         return 1 if self.is_like(names) else 2
 
 
@@ -125,10 +125,11 @@ def text_candidates(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
 
     A telling name decides, then the number of words. What has the form of times, addresses or numbers is no text.
     """
+    # A column of few values is rather the label.
     ranked = [
-        (column.rank(TEXT_NAMES), -column.words, at)
+        (4 if _is_label(column) and not column.is_called(TEXT_NAMES) else column.rank(TEXT_NAMES), -column.words, at)
         for at, column in enumerate(columns)
-        if column.words > 0 and (column.kind is None or column.is_called(TEXT_NAMES))
+        if column.words > 0 and (column.kind in (None, "address") or column.is_called(TEXT_NAMES))
     ]
     most = max((-each[1] for each in ranked), default=0.0)
     # A name says little of a column that has next to nothing in it.
@@ -137,10 +138,8 @@ def text_candidates(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
         return [], []
     best, least, _ = fitting[0]
     same = [at for rank, count, at in fitting if rank == best and -count * _CLEARLY > -least]
-    # Of columns with few values one is rather the label.
     if len(same) > 1:
-        labels = [at for at in same if columns[at].rank(LABEL_NAMES) < 2 or _is_label(columns[at])]
-        same = [at for at in same if at not in labels] or same
+        same = [at for at in same if columns[at].rank(LABEL_NAMES) > 1] or same
     others = [at for _, count, at in fitting if at not in same and -count * 2 > most and not _is_label(columns[at])]
     return same, others
 

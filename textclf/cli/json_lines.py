@@ -72,6 +72,9 @@ def _why_not(values: Sequence[dict[str, Any]]) -> str:
     columns = [Column(_last(name), [each.get(name) for each in flat]) for name in names]
     found = choices(columns)
     name, value = nested[0]
+    if len(values) == 1 and isinstance(value, list) and value and isinstance(value[0], dict):
+        path = next(iter(_paths({name: 0})))[0]
+        return f"one JSON object that holds the records: write one a line, for example: jq -c '{path}[]' FILE > NEW"
     said = f"JSON without a usable text and label at its top: {_cut(name)} holds {_cut(value)}"
     if not found:
         return said

@@ -19,6 +19,7 @@ from textclf.errors import InputError, UsageError
 __all__ = ["Look", "NotLabelledError", "UnsureError", "look_at_files", "looked", "one_of"]
 
 _LEAST = 0.5  # share of the records that must be accepted
+_TOLD = 0.02  # share of the records that may be refused without a word on standard error
 _PATTERN_LEAST = 0.9  # and of lines that must match a pattern
 _AS_GOOD = 0.98  # share of the most that are accepted
 _FEW_LABELS = 20  # more are not listed in a pipeline file
@@ -205,6 +206,8 @@ def _check(path: Path, data: bytes) -> None:
     why = refusal(source, head, alone=not more.strip())
     if why is None and b"\0" in data[:4096]:
         why = "a binary file"
+    if why is not None and path.suffix in (".xlsx", ".ods", ".docx"):
+        why = "a document of an office program: save it as CSV in UTF-8"
     if why is not None and not (why.startswith("it is one JSON array") and not _is_array(head, more)):
         raise unlike(path, why)
 
@@ -241,6 +244,8 @@ def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Loo
     """The look that a preview by a reading is."""
     texts = [text for text, _ in found.pairs or ()]
     said = [*notes, *reading.notes]
+    if found.rejected > _TOLD * found.records:
+        said.append(f"{found.rejected:,} of {found.records:,} records would be refused: {found.why}")
     said += [f"the label {label} may stand for none" for label in found.labels if label.casefold() in _NO_LABELS]
     return Look(
         reading.keys, texts, found.labels, found.rejected, found.whole, tuple(said), found.rejects, reading.doubt

@@ -120,7 +120,25 @@ def parse_asked(words: Sequence[str]) -> dict[str, Any]:
             found[key] = value.split(",")
         else:
             found[key] = _SIGNS.get(value, value) if key == "delimiter" else value
+    _check(found, words)
     return found
+
+
+def _check(asked: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuse values that no source can have."""
+    from pydantic import ValidationError
+
+    # As fields of a CSV: other formats know fewer keys.
+    keys = {key: asked[key] for key in ("encoding", "delimiter", "escape") if key in asked}
+    tries = [{"format": "csv", "columns": ["text", "label"], **keys}]
+    if asked.get("format") not in (None, "csv", "tsv", "text"):
+        tries.append({"format": asked["format"]})
+    try:
+        for each in tries:
+            Source.model_validate({"name": "sample", "path": "sample", **each})
+    except ValidationError as error:
+        said = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+        raise UsageError("--set asks for what no source can have.", received=" ".join(words), expected=said) from error
 
 
 def as_asked(keys: Mapping[str, Any]) -> str:

@@ -63,6 +63,11 @@ class Preview:
         """All records."""
         return self.accepted + self.rejected
 
+    @property
+    def why(self) -> str:
+        """The reasons of the rejects, with their counts."""
+        return ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.most_common())
+
     def add(self, parsed: Parsed, size: int = 0) -> None:
         """Count a record."""
         text, label, reason = parsed
@@ -259,6 +264,5 @@ def counts(found: Preview, shown: int = 5) -> str:
     named = ", ".join(f"{label[:40]} {count:,}" for label, count in common[:shown])
     more = f" and {len(common) - shown:,} more" if len(common) > shown else ""
     labels = f"{len(common):,} label{'s' * (len(common) != 1)}" + (f" ({named}{more})" if named else "")
-    why = ", ".join(f"{reason} {count:,}" for reason, count in found.rejects.most_common())
-    rejected = f"{found.rejected:,} rejected" + (f" ({why})" if why else "")
+    rejected = f"{found.rejected:,} rejected" + (f" ({found.why})" if found.why else "")
     return f"{found.records:,} record{'s' * (found.records != 1)}, {labels}, {rejected}"
