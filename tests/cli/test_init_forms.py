@@ -218,8 +218,10 @@ def test_what_is_asked_for_is_done_or_refused(textclf: Run, tmp_path: Path, word
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["de", "ru", "zh", "ja", "th", "ar"]), st.lists(st.tuples(st.integers(200), st.integers(128, 255)),
-                                                                  min_size=1, max_size=3))  # fmt: skip
+@given(
+    st.sampled_from(["de", "ru", "zh", "ja", "th", "ar"]),
+    st.lists(st.tuples(st.integers(200), st.integers(128, 255)), min_size=1, max_size=3),
+)
 def test_bad_bytes_in_utf_8_cost_their_records_alone(tmp_path: Path, language: str, bad: list[tuple[int, int]]) -> None:
     pairs = rows(language)
     data = bytearray("".join(f"{text}\t{label}\n" for text, label in pairs).encode())
