@@ -185,6 +185,14 @@ def test_parts_of_which_the_first_alone_has_a_header(tmp_path: Path) -> None:
     assert (len(named.look.texts), named.look.refused, named.look.label_set) == (36, 1, sorted({b for _, b in pairs}))
 
 
+def test_stars_give_way_to_a_verdict(tmp_path: Path) -> None:
+    pairs = rows("en")
+    lines = [f"{text.replace(',', '')},{at % 5},{label}\n" for at, (text, label) in enumerate(pairs)]
+    path = tmp_path / "data.csv"
+    path.write_text("what_they_wrote,stars,verdict\n" + "".join(lines))
+    assert found(path) == (Counter(MEANT), 0)
+
+
 def test_names_of_products_may_be_texts(tmp_path: Path) -> None:
     pairs = [(f"{maker} Phone {at} Pro Max", label) for at in range(10) for maker, label in
              (("Kiwi", "phone"), ("Best", "cover"))]  # fmt: skip

@@ -23,6 +23,8 @@ OTHER_NAMES = (
     "lead_time", "name",
 )  # fmt: skip
 """Names of columns that are neither, as long as there are others."""
+_MEASURES = ("stars", "rating", "y")
+"""Names of labels that give way to others."""
 _SPLITS = frozenset(("train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval"))
 _FEW = 200  # a column with more values than these, or than a third of its rows, is no label
 _FEW_NAMED = 2000  # nor is one of a telling name with more than these, or with hardly a value twice
@@ -164,7 +166,7 @@ def label_candidates(columns: Sequence[Column], text: int) -> tuple[list[int], l
             continue
         if {value.casefold() for value in column.distinct} <= _SPLITS or (rank > 1 and column.words > 8):
             rank = 3
-        many = rank > 1 and count > 10 and all(map(is_number, column.distinct))
+        many = column.is_called(_MEASURES) or (rank > 1 and count > 10 and all(map(is_number, column.distinct)))
         fitting.append(((rank, many), count, abs(at - text), at))
     fitting.sort()
     if not fitting:
