@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from tests.cli.conftest import Run
 from tests.cli.other_tools import Pairs, rows
 from textclf.cli.init import look_at
+from textclf.cli.look import UnsureError
+from textclf.cli.sample import parse_asked
 from textclf.config import Source
 from textclf.corpus.local_files import chunks
 from textclf.corpus.reader import read_chunks
@@ -174,6 +177,26 @@ def test_quotes_and_backslashes_of_other_kinds_are_asked_about(tmp_path: Path, c
     path = tmp_path / "data.csv"
     path.write_text(content)
     assert words in str(found(path))
+
+
+def test_each_answer_that_is_shown_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    for content in (
+        '"a \\\\ b",1\n"c \\\\ d",0\n' * 10,
+        "a\\tb\t1\nc\\nd\t0\n" * 10,
+        "what it is,so\n" + BODY,
+        "premise,hypothesis,label\n" + "".join(f"{text} too,{text},{label}\n" for text, label in MEANT),
+        "".join(f"{text} too,{text},{label},{at % 3}\n" for at, (text, label) in enumerate(MEANT)),
+        "".join(f"'{text}','{label}'\n" for text, label in MEANT),
+    ):
+        path.write_text(content)
+        with pytest.raises(UnsureError) as caught:
+            look_at([str(path)])
+        options = caught.value.options
+        for option, answer in zip(options, caught.value.answers(), strict=True):
+            asked = parse_asked(shlex.split(answer.replace("--set ", "")))
+            ((named,), _) = look_at([str(path)], asked)
+            assert named.look.keys == option.keys
 
 
 def test_parts_of_which_the_first_alone_has_a_header(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def _dialects(data: bytes, asked: Asked) -> Iterator[Dialect]:
         if escape is not None:
             forms.append((True, escape))
         for quoting, sign in dict.fromkeys(forms):
-            if asked.get("quoting", quoting) == quoting and (escape is None or sign == escape):
+            if asked.get("quoting", quoting) == quoting and asked.get("escape", sign) == sign:
                 yield Dialect(delimiter, quoting, sign)
         if asked.get("quoting") and b'"' not in data:
             yield Dialect(delimiter, True, escape)

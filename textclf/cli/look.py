@@ -98,7 +98,7 @@ class UnsureError(UsageError):
         for option in self.options:
             keys = {key: option.keys.get(key, _UNSAID.get(key)) for key in differing}
             keys = keys or {"quoting": option.quoted}
-            answers.append(as_asked({key: value for key, value in keys.items() if value is not None}))
+            answers.append(as_asked({key: each for key, each in keys.items() if each is not None or key == "escape"}))
         return answers
 
     def shown(self) -> list[str]:

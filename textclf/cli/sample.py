@@ -116,6 +116,8 @@ def parse_asked(words: Sequence[str]) -> dict[str, Any]:
             raise UsageError("--set cannot be understood.", received=word, expected=expected)
         if kind is bool:
             found[key] = answer
+        elif key == "escape" and value in ("", "none"):
+            found[key] = None
         elif kind is list:
             found[key] = value.split(",")
         else:
@@ -147,6 +149,14 @@ def as_asked(keys: Mapping[str, Any]) -> str:
 
     words = []
     for key, value in keys.items():
-        text = str(value).lower() if isinstance(value, bool) else ",".join(value) if isinstance(value, list) else value
+        text = (
+            "none"
+            if value is None
+            else str(value).lower()
+            if isinstance(value, bool)
+            else ",".join(value)
+            if isinstance(value, list)
+            else value
+        )
         words.append("--set " + shlex.quote(f"{key}={'tab' if text == chr(9) else text}"))
     return " ".join(words)
