@@ -13,13 +13,14 @@ from textclf.corpus.number_labels import number_label
 from textclf.terminal import json_text
 
 _SHOWN = 80
+_BEGINS = re.compile(r"\s*\{\s*(\"|\}|$)")
 _DEEPEST = 8
 
 
 def is_json(lines: Sequence[str]) -> bool:
     """Whether lines are meant to be JSON: most begin as an object does, or the first as one over several lines."""
     first = lines[:200]
-    return sum(line.lstrip().startswith("{") for line in first) * 2 > len(first) or first[0].strip() == "{"
+    return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or first[0].strip() == "{"
 
 
 def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
