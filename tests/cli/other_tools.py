@@ -1,6 +1,6 @@
 """Labelled texts in files as other tools write them: by the tools themselves where they are there.
 
-Each file comes with what it means: its texts with their labels, or how ``init`` is to answer where it cannot know.
+Each file comes with what it means, or with what ``init`` is to answer where it cannot know.
 """
 
 import csv
@@ -273,10 +273,9 @@ def _with_times(pairs: Pairs) -> pd.DataFrame:
     )
 
 
-def short(language: str) -> Pairs:
+def short() -> Pairs:
     """Texts of a word or two, each once."""
-    good, bad = [f"great {at}" for at in "abcdefghij"], [f"bad {at}" for at in "abcdefghij"]
-    return [(text, "pos") for text in good] + [(text, "neg") for text in bad]
+    return [(f"{word} {at}", label) for word, label in (("great", "pos"), ("bad", "neg")) for at in "abcdefghij"]
 
 
 def tools() -> list[Tool]:
@@ -310,8 +309,8 @@ def tools() -> list[Tool]:
         _pandas("its default (ru)", ru, means="lines=True", code=3, method="to_json", file="data.json"),
         _pandas("Parquet with an index (ru)", ru, method="to_parquet", file="data.parquet", index=True,
                 table=frame(ru).set_index(pd.Index(range(100, 136), name="row"))),
-        _pandas("ids, times, addresses beside short texts (en)", short("en"), table=_with_times(short("en"))),
-        _pandas("the same without a header (en)", short("en"), table=_with_times(short("en")), header=False,
+        _pandas("ids, times, addresses beside short texts (en)", short(), table=_with_times(short())),
+        _pandas("the same without a header (en)", short(), table=_with_times(short()), header=False,
                 index=False),
         _pandas("two texts and a label (en)", en, means="--set text=", code=2, index=False,
                 table=frame(en, premise=[f"{text} too" for text, _ in en]).rename(columns={"text": "hypothesis"})),

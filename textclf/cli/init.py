@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,9 +119,8 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
         UsageError: Some can be read in several ways, and nobody is there to ask.
     """
     from textclf.cli.data_places import data_places
-    from textclf.cli.look import UnsureError
     from textclf.cli.pipeline_file import Named, is_text
-    from textclf.cli.sample import EXPECTED, NotLabelledError
+    from textclf.cli.sample import EXPECTED
 
     sources: list[Named] = []
     left_out: dict[str, str] = {}
@@ -131,19 +130,8 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
             if not is_text(str(path)):
                 left_out[str(path)] = "a name that is not UTF-8, which no pipeline file can hold"
                 continue
-            try:
-                found = look()
-            except NotLabelledError as error:
-                left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
-            except UnsureError as error:
-                chosen = _ask(error)
-                if chosen is None:
-                    unsure.append(error)
-                else:
-                    sources.append(Named(_name(path, [source.name for source in sources]), str(path), chosen))
-            except OSError as error:
-                left_out[str(path)] = f"cannot be read: {error.strerror}"
-            else:
+            found = _found(path, look, left_out, unsure)
+            if found is not None:
                 sources.append(Named(_name(path, [source.name for source in sources]), str(path), found))
     if unsure:
         raise unsure[0] if len(unsure) == 1 else UsageError("\n".join(map(str, unsure)))
@@ -155,6 +143,27 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
             fix="write the pipeline file by hand: README.md lists its keys",
         )
     return sources, left_out
+
+
+def _found(
+    path: Path, look: "Callable[[], Look]", left_out: dict[str, str], unsure: list["UnsureError"]
+) -> "Look | None":
+    """What a look finds, or what a person says of it; None where that is nothing, which is noted."""
+    from textclf.cli.look import UnsureError
+    from textclf.cli.sample import NotLabelledError
+
+    try:
+        return look()
+    except NotLabelledError as error:
+        left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
+    except OSError as error:
+        left_out[str(path)] = f"cannot be read: {error.strerror}"
+    except UnsureError as error:
+        chosen = _ask(error)
+        if chosen is None:
+            unsure.append(error)
+        return chosen
+    return None
 
 
 def _ask(error: "UnsureError") -> "Look | None":
