@@ -2,6 +2,9 @@
 
 import json
 import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from textclf.cli.init import look_at
 from textclf.config import Source, load_pipeline
 from textclf.corpus.records import parser
 from textclf.errors import InputError
+from textclf.tables.file_listing import list_local
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
@@ -181,3 +185,88 @@ def test_a_parquet_table_goes_through_the_chain_without_a_hand(
     assert code == 0
     assert {json.loads(line)["name"]: json.loads(line)["verdict"] for line in out.splitlines()}["Spark session"] == "ok"
     assert not (tmp_path / "warehouse/_staging").exists() or not os.listdir(tmp_path / "warehouse/_staging")
+
+
+TWO_LABELS = "text,topic,sentiment\n" + "".join(
+    f"{text},{('staff', 'food')[row % 3 > 0]},{label}\n" for row, (text, label) in enumerate(ROWS)
+)
+
+
+def test_two_readings_that_are_as_good_are_shown_with_what_each_would_read(textclf: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(TWO_LABELS)
+    config = tmp_path / "p.toml"
+    code, out, err = textclf("init", tmp_path / "a.csv", "--output", config)
+    assert (code, out, config.exists()) == (2, "", False)
+    assert "2. --set label=sentiment: 30 records, 2 labels (0 15, 1 15), 0 rejected" in err
+    assert "1. --set label=topic: 30 records, 2 labels (food 20, staff 10), 0 rejected" in err
+    assert textclf("init", tmp_path / "a.csv", "--output", config, "--set", "label=topic")[0] == 0
+    assert load_pipeline(config).sources[0].label == "topic"
+    code, _, err = textclf("init", tmp_path / "a.csv", "--output", config, "--force", "--set", "label")
+    assert (code, "KEY=VALUE with a key of: format" in err) == (2, True)
+
+
+def test_at_a_terminal_the_person_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(TWO_LABELS)
+    config = tmp_path / "p.toml"
+    terminal, other = pty.openpty()
+    command = [sys.executable, "-m", "textclf", "init", str(tmp_path / "a.csv"), "--output", str(config)]
+    with subprocess.Popen(command, stdin=other, stdout=other, stderr=subprocess.DEVNULL) as running:
+        os.close(other)
+        os.write(terminal, b"3\n1\n")
+        shown = b""
+        while b"is written" not in shown:
+            shown += os.read(terminal, 4096)
+        assert running.wait(60) == 0
+    os.close(terminal)
+    assert shown.count(b"Which? 1 to 2") == 2
+    assert load_pipeline(config).sources[0].label == "topic"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fix"),
+    [
+        ([{"data": {"text": text}, "meta": [{"label": label}]} for text, label in ROWS],
+         "jq -c '{text: .data.text, label: .meta[0].label}' FILE > NEW"),
+        ([{"a b": {"it's": text}, "label": label} for text, label in ROWS],
+         "jq -c '{text: .[\"a b\"][\"it\\u0027s\"], label: .label}' FILE > NEW"),
+        ([{"text": ["x"], "n": 1}] * 30, 'at its top: "text" holds ["x"]'),
+        ([{"id": row, "score": row / 7} for row in range(30)], "JSON without a usable text and label: {"),
+    ],
+)  # fmt: skip
+def test_json_without_a_label_at_its_top_is_not_read_as_anything_else(
+    tmp_path: Path, lines: list[dict[str, Any]], fix: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError) as caught:
+        look_at([str(tmp_path / "a.jsonl")])
+    assert fix in str(caught.value)
+
+
+def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run, tmp_path: Path) -> None:
+    lines = "".join(f"caf\u00e9 {text},{label}\n" for text, label in ROWS * 3).encode()
+    for name, data, note in (
+        ("utf", lines + b"caf\xe9,1\n", "1 line with bytes that are not UTF-8, which ingest_corpus will refuse"),
+        ("odd", lines.replace("\u00e9".encode(), b"\xe9"), "not UTF-8: read as latin-1, as in 'caf\u00e9'"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        code, out, err = textclf("init", tmp_path / name, "--output", "-")
+        assert (code, err) == (0, f"textclf init: {name}: {note}\n")
+        assert f"# {note}\n" in out
+
+
+def test_a_source_has_the_files_that_were_looked_at_and_no_others(tmp_path: Path) -> None:
+    lines = "".join(f"{text}\t{label}\n" for text, label in ROWS)
+    for name in ("a/part-00000-x.tsv", "a/part-00001-x.tsv", "a/_SUCCESS", "a/.part.crc", "b/r1.tsv", "b/r2.tsv",
+                 "b/other.tsv", "c d[1]/r1.tsv", "c d[1]/r2.tsv", "e/y1.tsv", "e/y2.tsv", "e/ynot.tsv"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(lines if "_" not in name else "")
+    with pytest.raises(InputError, match="a folder: name it, too, for a look into it"):
+        look_at([str(tmp_path)])
+    sources, left_out = look_at([str(tmp_path / name) for name in ("a", "b", "c d[1]", "e")])
+    assert left_out == {}
+    read = {each.path.removeprefix(f"{tmp_path}/"): len(each.look.texts) for each in sources}
+    assert {path: rows for path, rows in read.items() if not path.startswith("c")} == {
+        "a": 60, "b/r*.tsv": 60, "b/other.tsv": 30, "e/y1.tsv": 30, "e/y2.tsv": 30, "e/ynot.tsv": 30,
+    }  # fmt: skip
+    paths = [source.path for source in sources]
+    assert [len(list_local(path).files) * 30 for path in paths] == list(read.values())

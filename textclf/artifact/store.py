@@ -3,10 +3,12 @@
 import random
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from pyarrow import fs
+from pyarrow import ArrowException, fs
 
 from textclf.artifact.artifact import Artifact
 from textclf.artifact.bounded import read_files
@@ -18,6 +20,7 @@ _NAME = re.compile(NAME)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _CHAMPION_BYTES = 4096  # of that file: more than its versions take
 _KEPT = 20  # champions that the file remembers
+_SHOWN = 300  # characters of a place or message in an error
 _ATTEMPTS = 50  # to get a version of one's own among writers that all want the next
 
 
@@ -64,10 +67,11 @@ class ModelStore:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        if "://" in root or root.startswith("file:"):
-            self._system, self._base = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", root))
-        else:
-            self._system, self._base = fs.LocalFileSystem(), str(Path(root).absolute())
+        with self._usable():
+            if "://" in root or root.startswith("file:"):
+                self._system, self._base = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", root))
+            else:
+                self._system, self._base = fs.LocalFileSystem(), str(Path(root).absolute())
 
     def names(self) -> list[str]:
         """Names of all models."""
@@ -234,14 +238,30 @@ class ModelStore:
         return f"{self._base}/{relative}".rstrip("/")
 
     def _folders(self, relative: str) -> list[str]:
-        found = self._system.get_file_info(fs.FileSelector(self._path(relative), allow_not_found=True))
+        with self._usable():
+            found = self._system.get_file_info(fs.FileSelector(self._path(relative), allow_not_found=True))
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Say of which place it is that Arrow cannot use it; that a file is not there is for the caller."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, ArrowException) as error:
+            raise InputError(
+                f"The models at {ascii(self.root)[1:-1][:_SHOWN]} cannot be read.",
+                received=str(error).partition("\n")[0][:_SHOWN].encode(errors="replace").decode(),
+                expected="a folder, or a URL that starts with file, s3, s3a, gs, abfs or hdfs",
+                fix="check the place of the models, that this user may read it, and what its URL needs",
+            ) from error
 
     def _has(self, relative: str) -> bool:
         return bool(self._system.get_file_info(self._path(relative)).is_file)
 
     def _read(self, relative: str, most: int) -> bytes:
-        with self._system.open_input_stream(self._path(relative), compression=None) as stream:
+        with self._usable(), self._system.open_input_stream(self._path(relative), compression=None) as stream:
             return bytes(stream.read(most))
 
     def _write(self, relative: str, data: bytes) -> None:

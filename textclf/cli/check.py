@@ -6,36 +6,21 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from textclf.cli.output import write_json, write_lines
+from textclf.cli.source_check import Check, source_readable
 from textclf.errors import ConfigError, InputError, TextclfError
 
 if TYPE_CHECKING:
-    from textclf.config import Pipeline, Source
+    from textclf.config import Pipeline
 
 FAILED = 3
 _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        verdict: ``ok``; ``note``, which hinders nothing; ``wrong``.
-        found: What is there.
-        fix: What to do; empty where nothing needs to be done.
-    """
-
-    name: str
-    verdict: Literal["ok", "note", "wrong"]
-    found: str
-    fix: str = ""
 
 
 def add(commands: Any) -> None:
@@ -44,6 +29,7 @@ def add(commands: Any) -> None:
     made = commands.add_parser("check", help="whether a pipeline file can run here", description=about)
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
     made.add_argument("--spark", action="store_true", help="also start Spark and write a Delta table, in half a minute")
+    made.add_argument("--full", action="store_true", help="read all of each source, not its first 16 MiB")
     made.add_argument("--json", action="store_true", help="one JSON object a check")
     made.set_defaults(run=run)
 
@@ -60,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         mistake = error
         _show(Check("pipeline file", "wrong", error.problem, "correct the file; README.md lists every key"), args.json)
     wrong = False
-    for check in _checks(pipeline, with_spark=args.spark):
+    for check in _checks(pipeline, with_spark=args.spark, full=args.full):
         _show(check, args.json)
         wrong = wrong or check.verdict == "wrong"
     if mistake is not None:
@@ -73,24 +59,25 @@ def _show(check: Check, as_json: bool) -> None:
 
     from textclf.config import masked
 
-    check = replace(check, found=masked(check.found), fix=masked(check.fix))
+    files = tuple(map(masked, check.files))
+    check = replace(check, found=masked(check.found), fix=masked(check.fix), files=files)
     if as_json:
         write_json(asdict(check))
         return
-    first, *more = check.found.splitlines()
+    first, *more = check.lines()
     lines = [f"{check.verdict:6}{check.name:<23} {first}", *(f"{'':30}{line}" for line in more)]
     lines += [f"{'':30}what to do: {check.fix}"] if check.fix else []
     write_lines("\n".join(lines))
     sys.stdout.flush()  # the next one may take a while
 
 
-def _checks(pipeline: "Pipeline | None", *, with_spark: bool) -> Iterator[Check]:
+def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Iterator[Check]:
     """All checks; those of the pipeline file's places only where there is one."""
     yield from (java(), spark_package(), delta_jars_present(), gpu())
     if pipeline is None:
         return
     yield engine(pipeline)
-    yield from map(source_readable, pipeline.sources)
+    yield from (source_readable(source, full=full) for source in pipeline.sources)
     yield warehouse_writable(pipeline)
     yield models_readable(pipeline)
     yield from places_writable(pipeline)
@@ -172,37 +159,6 @@ def installed(module: str, extra: str | None, why: str) -> Check:
     return Check(module, "ok", f"{version(module)}, for {why}")
 
 
-def source_readable(source: "Source") -> Check:
-    """The files of a source that ingest reads, each opened, and how many it passes over."""
-    from textclf.tables.file_listing import list_local
-    from textclf.tables.warehouse import is_url
-
-    name = f"source {source.name}"
-    if is_url(source.path):
-        return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
-    try:
-        listing = list_local(source.path, recursive=source.recursive)
-    except InputError as error:
-        found, _, fix = str(error).partition("\n  what to do: ")
-        return Check(name, "wrong", found, fix)
-    except OSError as error:
-        return Check(name, "wrong", f"{error.filename}: {error.strerror}", "correct the rights to it, or the path")
-    files = [Path(each.path) for each in listing.entries]
-    for file in files:
-        try:
-            with file.open("rb") as opened:
-                opened.read(1)
-        except OSError as error:
-            return Check(name, "wrong", f"{file}: {error.strerror}", f"chmod +r {file}, or run as another user")
-    skipped = f"; {listing.skipped}" if listing.skipped and source.format != "delta" else ""
-    if not files:
-        fix = f"correct path of the source; it counts from {os.getcwd()}"
-        return Check(name, "wrong", f"no files at {source.path}{skipped}", fix)
-    size = sum(each.size for each in listing.entries)
-    counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}"
-    return Check(name, "ok", f"{counted}{skipped}")
-
-
 def warehouse_writable(pipeline: "Pipeline") -> Check:
     """Whether a file can be written in the warehouse, or the folder be made."""
     from textclf.tables.warehouse import is_url
@@ -233,13 +189,14 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
         other: What to name in the pipeline file, where it cannot.
     """
     folder = given.absolute()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    there = folder
     try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: U+0000 in the path
         fix = f"give this user the right to write there, or name {other}: chmod u+w {there}"
-        return Check(name, "wrong", f"{there}: {error.strerror}", fix)
+        return Check(name, "wrong", f"{there}: {getattr(error, 'strerror', None) or error}", fix)
     new = "" if there == folder else ", which the first job makes"
     return Check(name, "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
 
@@ -247,14 +204,13 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
 def models_readable(pipeline: "Pipeline") -> Check:
     """The trained models; none is no mistake before the first training."""
     from textclf.artifact import ModelStore
-    from textclf.config import first_line
 
     try:
         store = ModelStore(pipeline.models_folder)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
-    except (OSError, ValueError) as error:  # ValueError: an address that Arrow does not know
+    except InputError as error:
         fix = "correct models in the pipeline file, or the rights to it"
-        return Check("models", "wrong", f"{pipeline.models_folder}: {first_line(error)}", fix)
+        return Check("models", "wrong", f"{pipeline.models_folder}: {error.received or error.problem}", fix)
     if not names:
         return Check("models", "note", "none yet", "run train_model or search_models before score_table")
     return Check("models", "ok", f"{', '.join(names)} in {store.root}")

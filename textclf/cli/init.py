@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from textclf.errors import InputError, UsageError
 from textclf.terminal import visible
 
 if TYPE_CHECKING:
+    from textclf.cli.look import Look, UnsureError
     from textclf.cli.pipeline_file import Named
+    from textclf.cli.sample import Asked
 
 _SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".parquet")
 
@@ -30,6 +32,11 @@ def add(commands: Any) -> None:
     made.add_argument(
         "--warehouse", default="warehouse", metavar="FOLDER", help="for tables and models; default: warehouse"
     )
+    made.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="how to read the data, where a look cannot tell: encoding, delimiter, quoting, escape, header, columns, "
+        "text, label, format",
+    )  # fmt: skip
     made.add_argument("--force", action="store_true", help="replace the file where there is one")
     made.set_defaults(run=run)
 
@@ -37,53 +44,97 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look, and write the file."""
     from textclf.cli.pipeline_file import pipeline_text
+    from textclf.cli.sample import parse_asked
     from textclf.config import parse_pipeline
 
-    target = None if args.output == "-" else Path(args.output)
-    if target is not None and target.exists() and not args.force:
-        raise UsageError(
-            "There is a pipeline file already.", received=args.output, expected="a name that is free",
-            fix="give another --output, or --force to replace it",
-        )  # fmt: skip
-    sources, left_out = look_at(args.data)
+    target = None if args.output == "-" else _target(args.output, force=args.force)
+    sources, left_out = look_at(args.data, parse_asked(args.set))
     text = pipeline_text(sources, left_out, args.warehouse, args.score)
     parse_pipeline(text, name=args.output)  # what was found must be what a pipeline file may hold
+    for source in sources:
+        for note in source.look.notes:
+            _say(f"textclf init: {source.name}: {note}")
     if target is None:
         sys.stdout.write(text)
         return 0
-    target.write_text(text, encoding="utf-8")
+    _write(target, text)
     for source in sources:
-        found = source.look
-        rows = f"{len(found.texts):,} labelled texts" + ("" if found.whole else " in what was looked at")
-        write_lines(f"{source.name}: {source.look.keys['format']}, {rows}, {len(found.labels)} labels")
+        part = "" if source.look.whole else "the beginning: "
+        write_lines(visible(f"{source.name}: {source.look.keys['format']}, {part}{source.look.counted}"))
     for path, reason in left_out.items():
         write_lines(visible(f"left out: {path}: {reason}"))
     write_lines(visible(f"{target} is written. Next: textclf check --config {target}"))
     return 0
 
 
-def look_at(data: Sequence[str]) -> tuple[list["Named"], dict[str, str]]:
+def _say(text: str) -> None:
+    sys.stderr.write(visible(text) + "\n")
+
+
+def _target(given: str, *, force: bool) -> Path:
+    """Where the file is to be.
+
+    Raises:
+        UsageError: There is one, or none can be.
+    """
+    target = Path(given)
+    try:
+        there, folder = target.exists(), target.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unwritable(given, error) from error
+    if folder:
+        raise _unwritable(given, "a folder")
+    if there and not force:
+        raise UsageError(
+            "There is a pipeline file already.", received=given, expected="a name that is free",
+            fix="give another --output, or --force to replace it",
+        )  # fmt: skip
+    return target
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _unwritable(str(target), error) from error
+
+
+def _unwritable(given: str, received: object) -> UsageError:
+    return UsageError(
+        "The pipeline file cannot be written.",
+        received=getattr(received, "strerror", None) or received,
+        expected=f"a name in a folder in which this user may write; given was {given!r}",
+        fix="give another --output, or - to print it",
+    )
+
+
+def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Named"], dict[str, str]]:
     """The sources in these places, and the files that are none, with the reason.
+
+    Args:
+        asked: Keys of ``[[sources]]`` that the user has given.
 
     Raises:
         InputError: A place does not exist, or there is nothing labelled in any.
+        UsageError: Some can be read in several ways, and nobody is there to ask.
     """
-    from textclf.cli.look import EXPECTED, NotLabelledError
+    from textclf.cli.data_places import data_places
     from textclf.cli.pipeline_file import Named, is_text
+    from textclf.cli.sample import EXPECTED
 
     sources: list[Named] = []
     left_out: dict[str, str] = {}
-    for place in data:
-        if not Path(place).exists():
-            raise InputError("There is no such data.", received=place, expected="a file or folder that exists")
-        for path, look in _places(Path(place)):
+    unsure: list[UnsureError] = []
+    for given in data:
+        for path, look in data_places(given, asked or {}):
             if not is_text(str(path)):
                 left_out[str(path)] = "a name that is not UTF-8, which no pipeline file can hold"
                 continue
-            try:
-                sources.append(Named(_name(path, [source.name for source in sources]), str(path), look()))
-            except NotLabelledError as error:
-                left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
+            found = _found(path, look, left_out, unsure)
+            if found is not None:
+                sources.append(Named(_name(path, [source.name for source in sources]), str(path), found))
+    if unsure:
+        raise unsure[0] if len(unsure) == 1 else UsageError("\n".join(map(str, unsure)))
     if not sources:
         raise InputError(
             "Nothing here looks like labelled texts.",
@@ -94,24 +145,42 @@ def look_at(data: Sequence[str]) -> tuple[list["Named"], dict[str, str]]:
     return sources, left_out
 
 
-def _places(place: Path) -> Iterator[tuple[Path, Any]]:
-    """Each source-to-be with the function that looks at it."""
-    from textclf.cli.look import look_at_files
-    from textclf.cli.tables import look_at_table, table_format
+def _found(
+    path: Path, look: "Callable[[], Look]", left_out: dict[str, str], unsure: list["UnsureError"]
+) -> "Look | None":
+    """What a look finds, or what a person says of it; None where that is nothing, which is noted."""
+    from textclf.cli.look import UnsureError
+    from textclf.cli.sample import NotLabelledError
 
-    form = table_format(place)
-    if form is not None:
-        yield place, lambda: look_at_table(place, form)
-        return
-    if place.is_file():
-        yield place, lambda: look_at_files([place])
-        return
-    groups: dict[str, list[Path]] = {}
-    for file in sorted(path for path in place.iterdir() if path.is_file() and path.name[0] not in "._"):
-        groups.setdefault(re.sub(r"\d+", "*", file.name), []).append(file)
-    for pattern, files in groups.items():  # part-0001.csv and part-0002.csv are one source
-        path = files[0] if len(files) == 1 else place / pattern
-        yield path, lambda files=files: look_at_files(files)
+    try:
+        return look()
+    except NotLabelledError as error:
+        left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
+    except OSError as error:
+        left_out[str(path)] = f"cannot be read: {error.strerror}"
+    except UnsureError as error:
+        chosen = _ask(error)
+        if chosen is None:
+            unsure.append(error)
+        return chosen
+    return None
+
+
+def _ask(error: "UnsureError") -> "Look | None":
+    """What the person at the terminal chooses; None where there is none, or none that answers."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    write_lines(str(error.problem))
+    write_lines("\n".join(f"  {line}" for line in str(error.received).split("\n    ")))
+    for _ in range(3):
+        sys.stdout.write(f"Which? 1 to {len(error.options)}, or nothing to end: ")
+        sys.stdout.flush()
+        answer = sys.stdin.readline().strip()
+        if not answer:
+            return None
+        if answer.isdecimal() and 1 <= int(answer) <= len(error.options):
+            return error.options[int(answer) - 1]
+    return None
 
 
 def _name(path: Path, taken: Sequence[str]) -> str:

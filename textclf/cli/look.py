@@ -1,24 +1,29 @@
 """A look at labelled data of unknown form: how its records are read, and which labels they have."""
 
-import csv
-import io
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textclf.cli.columns import Column, choose_label, choose_text, looks_like_header
-from textclf.errors import InputError
+from textclf.cli.delimited import delimited_readings
+from textclf.cli.encodings import encodings
+from textclf.cli.json_lines import is_json, json_readings
+from textclf.cli.sample import Asked, NotLabelledError, Reading, Sample, as_asked, unlike
+from textclf.corpus.local_files import SPARKS_ALONE, chunks, describe, is_plain
+from textclf.corpus.preview import LOOKED_AT, Preview, counts, preview_sample
+from textclf.corpus.signatures import refusal
+from textclf.errors import InputError, UsageError
 
-LOOKED_AT = 16 << 20  # bytes of a file
-_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-_DELIMITERS = ("\t", ",", ";", "|")
-_SAME = 0.98  # share of the records that must have the form of the others
-EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines with a label in front, Parquet or Delta"
+__all__ = ["Look", "NotLabelledError", "UnsureError", "look_at_files", "looked", "one_of"]
+
+_LEAST = 0.5  # share of the records that must be accepted
+_TOLD = 0.02  # share of the records that may be refused without a word on standard error
+_PATTERN_LEAST = 0.9  # and of lines that must match a pattern
+_AS_GOOD = 0.98  # share of the most that are accepted
 _FEW_LABELS = 20  # more are not listed in a pipeline file
+_NO_LABELS = ("nan", "null", "<na>", "n/a", "\\n")
 # A label before the text: fastText's files; TREC's coarse and fine class; a word and a colon.
 PATTERNS = (
     r"__label__(?P<label>\S+)\s+(?P<text>.*)",
@@ -33,227 +38,245 @@ class Look:
 
     Attributes:
         keys: Of ``[[sources]]`` beside name, path and labels.
-        rows: Labelled texts among the records looked at; the labels and texts are theirs.
+        labels: Labels of the accepted records among those looked at; the texts are theirs.
         refused: Other records.
         whole: All of the source was looked at.
         notes: What a reader of the pipeline file should know.
+        rejects: The other records, by the reason of ingest.
+        doubt: Why it may not be taken without a question.
     """
 
-    keys: dict[str, Any]
+    keys: Mapping[str, Any]
     texts: Sequence[str] = field(repr=False)
     labels: Counter[str]
     refused: int = 0
     whole: bool = True
     notes: tuple[str, ...] = ()
+    rejects: Counter[str] = field(default_factory=Counter)
+    doubt: str | None = None
 
     @property
     def label_set(self) -> list[str] | None:
         """All labels, where all were seen and they are few."""
         return sorted(self.labels) if self.whole and len(self.labels) <= _FEW_LABELS else None
 
+    @property
+    def quoted(self) -> bool:
+        """Whether fields may be within quotes."""
+        return Reading(self.keys).source().quoted
 
-class NotLabelledError(InputError):
-    """Data in which no text with a label can be found."""
+    @property
+    def counted(self) -> str:
+        """What ingest would read, in words."""
+        return counts(Preview(len(self.texts), self.rejects, self.labels))
 
 
-def look_at_files(paths: Sequence[Path]) -> Look:
-    """Look at text files of one form, the first of them closely.
+class UnsureError(UsageError):
+    """Data that can be read in several ways, of which none is the better; or in one that may be wrong."""
+
+    def __init__(self, place: Path, options: Sequence[Look]) -> None:
+        self.place, self.options = place, options
+        doubt = next((each.doubt for each in options if each.doubt), None)
+        super().__init__(
+            f"{place} can be read in {len(options)} ways, and nothing tells which is meant."
+            if doubt is None
+            else f"{place} can be read, but perhaps not as it is meant.",
+            received="\n    ".join((*([doubt] if doubt else ()), *self.shown())),
+            expected="an answer, which needs a terminal, or one on the command line",
+            fix=f"say which, for example: {self.answers()[0]}",
+        )
+
+    def answers(self) -> list[str]:
+        """The words of the command line that choose each option."""
+        first = dict(self.options[0].keys)
+        differing = [
+            key
+            for key in dict.fromkeys(key for each in self.options for key in each.keys)
+            if any(each.keys.get(key) != first.get(key) for each in self.options)
+        ]
+        answers = []
+        for option in self.options:
+            keys = {key: option.keys.get(key, _UNSAID.get(key)) for key in differing}
+            keys = keys or {"quoting": option.quoted}
+            answers.append(as_asked({key: each for key, each in keys.items() if each is not None or key == "escape"}))
+        return answers
+
+    def shown(self) -> list[str]:
+        """Each option, with what it would read."""
+        shown = []
+        for number, (option, answer) in enumerate(zip(self.options, self.answers(), strict=True), start=1):
+            text, label = (_cut(option.texts[0]), next(iter(option.labels)))
+            shown.append(f"{number}. {answer}: {option.counted}; a text: {text!r}, a label: {_cut(label)!r}")
+        return shown
+
+
+_UNSAID = {"header": False, "quoting": None}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
+    """Look at text files of one form.
+
+    Args:
+        asked: Keys of ``[[sources]]`` that the user has given.
 
     Raises:
         NotLabelledError: No form of records fits, or no column is a label.
+        UnsureError: Several forms fit alike, or one that may be wrong.
     """
-    data, whole = b"", True
-    for path in paths:
-        with path.open("rb") as file:
-            data += file.read(max(LOOKED_AT - len(data), 0))
-            whole = whole and not file.read(1)
-        if data and not data.endswith(b"\n"):
-            data += b"\n"
-    if not data.strip():
-        raise _unlike(paths[0], "an empty file")
-    if not whole:
-        data = data[: data.rfind(b"\n") + 1]  # the last record is cut
-    encoding = _encoding(paths[0], data)
-    text = data.decode(encoding)
-    notes = ["begins with a byte order mark, which stays in the first record"] if text.startswith("\ufeff") else []
-    found = _jsonl(text) or _delimited(text) or _patterned(text)
-    if found is None:
-        raise _unlike(paths[0], f"records as {text.partition(chr(10))[0][:80]!r}")
-    keys, pairs, refused = found
-    if encoding != "utf-8":
-        keys["encoding"] = encoding
-    return make(keys, pairs, refused, whole=whole, notes=tuple(notes), place=paths[0])
+    asked = asked or {}
+    sample = _sample(paths)
+    place = paths[0]
+    found = (
+        [Reading({"encoding": asked["encoding"]})]
+        if "encoding" in asked
+        else [Reading({"encoding": each.name}, each.notes) for each in encodings(sample.data)]
+    )
+    readings, why = [], None
+    for each in found:
+        encoding = each.keys["encoding"]
+        try:
+            for made in _readings(sample, encoding, asked, place):
+                readings.append((made, each.notes))
+        except NotLabelledError as error:
+            why = why or error
+    if not readings:
+        raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
+    return one_of(place, [_look(sample, made, notes, place) for made, notes in readings])
 
 
-def make(
-    keys: dict[str, Any],
-    pairs: Sequence[tuple[str | None, str | None]],
-    refused: int,
-    *,
-    whole: bool,
-    place: Path,
-    notes: tuple[str, ...] = (),
-) -> Look:
-    """A look from texts with labels; pairs without either are refused records.
-
-    Raises:
-        NotLabelledError: Fewer than two labels.
-    """
-    kept = [(text, label.strip()) for text, label in pairs if text and text.strip() and label and label.strip()]
-    labels = Counter(label for _, label in kept)
-    if len(labels) < 2:
-        raise _unlike(place, f"{len(labels)} different labels")
-    return Look(keys, [text for text, _ in kept], labels, refused + len(pairs) - len(kept), whole, notes)
-
-
-def _unlike(path: Path, received: str) -> NotLabelledError:
-    return NotLabelledError(
-        f"{path} does not look like labelled texts.",
-        received=received,
-        expected=EXPECTED,
-        fix="write the [[sources]] section by hand: README.md lists its keys",
+def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
+    lines = sample.lines(encoding)
+    form = asked.get("format")
+    if form == "jsonl" or (form is None and is_json(lines)):
+        return json_readings(sample, encoding, asked, place)
+    labelled = _patterned(lines, encoding, PATTERNS[:1]) if form in (None, "text") else []
+    if labelled or form == "text":
+        return labelled or _patterned(lines, encoding, PATTERNS)
+    return delimited_readings(sample, encoding, asked) or (
+        _patterned(lines, encoding, PATTERNS) if form is None else []
     )
 
 
-def _encoding(path: Path, data: bytes) -> str:
-    for mark, name in _MARKS.items():
-        if data.startswith(mark):
-            raise _unlike(path, f"text in {name}; convert it first: iconv -f {name.lower()} -t utf-8")
-    if b"\0" in data[:4096]:
-        raise _unlike(path, "a binary file")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        # Windows' characters are where latin-1 has control characters, which no text uses.
-        windows = any(0x80 <= byte < 0xA0 for byte in set(data))
-        try:
-            data.decode("cp1252")
-        except UnicodeDecodeError:
-            return "latin-1"
-        return "cp1252" if windows else "latin-1"
-    return "utf-8"
-
-
-Found = tuple[dict[str, Any], list[tuple[str | None, str | None]], int] | None
-
-
-def lines(text: str) -> list[str]:
-    """The lines of a text without their ends; a line feed alone ends one, and blank ones are left out."""
-    return [line for line in (line.removesuffix("\r") for line in text.split("\n")) if line.strip()]
-
-
-def _jsonl(text: str) -> Found:
-    records = lines(text)
-    if not records[0].lstrip().startswith("{"):
-        return None
-    values = [value for value in map(_object, records) if value is not None]
-    names = [name for name, _ in Counter(name for value in values for name in value).most_common()]
-    columns = [Column(name, [_scalar(value.get(name)) for value in values]) for name in names]
-    chosen = choose(columns)
-    if chosen is None or len(values) < _SAME * len(records):
-        return None
-    at_text, at_label = chosen
-    keys = {"format": "jsonl", "text": names[at_text], "label": names[at_label]}
-    pairs = list(zip(columns[at_text].values, columns[at_label].values, strict=True))
-    return keys, pairs, len(records) - len(values)
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _scalar(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int) else None
-
-
-def choose(columns: Sequence[Column]) -> tuple[int, int] | None:
-    """Numbers of the text's and the label's column, None where there are no such."""
-    text = choose_text(columns)
-    label = None if text is None else choose_label(columns, text)
-    return None if text is None or label is None else (text, label)
-
-
-def _delimited(text: str) -> Found:
-    best: tuple[float, bool, Any] | None = None
-    for form in _forms(text):
-        # Of two forms that fit alike the one without quoting is the simpler, and the first delimiter the rarer in text.
-        if best is None or form[0] > best[0] + 1e-9:
-            best = form
-    if best is None or best[0] < _SAME:
-        return None
-    _, quoting, (delimiter, width, records) = best
-    fitting = [record for record in records if len(record) == width]
-    header = looks_like_header(fitting[0], fitting[1:])
-    names = [name.strip() for name in fitting[0]] if header else [None] * width
-    body = fitting[1:] if header else fitting
-    columns = [Column(name, [record[at] for record in body]) for at, name in enumerate(names)]
-    chosen = choose(columns)
-    if chosen is None:
-        return None
-    keys = _delimited_keys(delimiter, quoting, fitting[0] if header else None, chosen, width)
-    pairs: list[tuple[str | None, str | None]] = [(record[chosen[0]], record[chosen[1]]) for record in body]
-    return keys, pairs, len(records) - len(fitting)
-
-
-def _forms(text: str) -> Iterator[tuple[float, bool, tuple[str, int, list[list[str]]]]]:
-    """Share of the records with as many fields as most, quoting, and delimiter, fields and records, of each form."""
-    csv.field_size_limit(max(csv.field_size_limit(), LOOKED_AT))  # its own is below what ingest takes
-    for delimiter in _DELIMITERS:
-        plain = [line.split(delimiter) for line in lines(text)]
-        quoted = [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record]
-        for quoting, records in ((False, plain), (True, quoted)):
-            width, count = Counter(map(len, records)).most_common(1)[0]
-            if width < 2 or (quoting and '"' not in text):
-                continue
-            share = count / len(records)
-            if not quoting and _wrapped(text, delimiter, records):
-                share -= 0.5  # the quotes would stay in the texts
-            yield share, quoting, (delimiter, width, records)
-
-
-def _wrapped(text: str, delimiter: str, plain: Sequence[Sequence[str]]) -> bool:
-    """Whether quotes are around fields, and not of speech: many fields begin with one, and all close as in CSV."""
-    opened = sum(any(value.startswith('"') for value in record) for record in plain)
-    if opened < 0.2 * len(plain):
-        return False
-    try:
-        return all(
-            record is not None for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        )
-    except csv.Error:
-        return False
-
-
-def _delimited_keys(
-    delimiter: str, quoting: bool, header: Sequence[str] | None, chosen: tuple[int, int], width: int
-) -> dict[str, Any]:
-    form = "tsv" if delimiter == "\t" else "csv"
-    keys: dict[str, Any] = {"format": form}
-    if header is None:
-        names = [f"unused{at + 1}" for at in range(width)]
-        names[chosen[0]], names[chosen[1]] = "text", "label"
-        keys["columns"] = names
-    else:
-        keys |= {"header": True, "text": header[chosen[0]].strip(), "label": header[chosen[1]].strip()}
-    if delimiter not in "\t,":
-        keys["delimiter"] = delimiter
-    if quoting != (form == "csv"):
-        keys["quoting"] = quoting
-    return keys
-
-
-def _patterned(text: str) -> Found:
-    records = lines(text)
-    for pattern in PATTERNS:
-        found = [match for match in map(re.compile(pattern).fullmatch, records) if match]
+def _patterned(lines: Sequence[str], encoding: str, patterns: Sequence[str]) -> list[Reading]:
+    for pattern in patterns:
+        found = [match for match in map(re.compile(pattern).fullmatch, lines) if match]
         labels = {match["label"] for match in found}
-        if len(found) >= _SAME * len(records) and 2 <= len(labels) <= max(len(found) / 3, 2):
-            pairs: list[tuple[str | None, str | None]] = [(match["text"], match["label"]) for match in found]
-            return {"format": "text", "pattern": pattern}, pairs, len(records) - len(found)
-    return None
+        if len(found) >= _PATTERN_LEAST * len(lines) and 2 <= len(labels) <= max(len(found) / 3, 2):
+            keys = {"format": "text", "pattern": pattern}
+            return [Reading(keys | ({} if encoding == "utf-8" else {"encoding": encoding}))]
+    return []
+
+
+def _sample(paths: Sequence[Path]) -> Sample:
+    """The first bytes of files.
+
+    Raises:
+        NotLabelledError: They hold no lines of text.
+    """
+    files, left = [], LOOKED_AT
+    for path in paths:
+        if path.name.endswith(SPARKS_ALONE):
+            raise unlike(path, f"a packed file that Spark alone unpacks ({path.suffix}): unpack it for a look")
+        data = b""
+        if left and is_plain(path):
+            for chunk in chunks(path, left + 1):
+                data += chunk
+                if len(data) > left:
+                    break
+        whole = len(data) <= left and (left > 0 or not is_plain(path))
+        data = data[:left] if whole else data[: data.rfind(b"\n", 0, left) + 1] or data[:left]
+        files.append((path.name, data, whole))
+        left -= len(data) if whole else left
+    sample = Sample(tuple(files))
+    if not sample.data.strip():
+        raise unlike(paths[0], "an empty file" if is_plain(paths[0]) else describe(paths[0]))
+    for path, (_, data, _) in zip(paths, files, strict=True):
+        _check(path, data)
+    return sample
+
+
+def _check(path: Path, data: bytes) -> None:
+    """Refuse what holds no lines of text: Parquet, archives, UTF-16, a JSON array."""
+    source = Reading({"format": "jsonl"}).source()
+    head, _, more = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").partition(b"\n")
+    why = refusal(source, head, alone=not more.strip())
+    if why is None and b"\0" in data[:4096]:
+        why = "a binary file"
+    if why is not None and path.suffix in (".xlsx", ".ods", ".docx"):
+        why = "a document of an office program: save it as CSV in UTF-8"
+    if why is not None and not (why.startswith("it is one JSON array") and not _is_array(head, more)):
+        raise unlike(path, why)
+
+
+def _is_array(head: bytes, more: bytes) -> bool:
+    """Whether a file that begins as an array does is one of objects, and no text in brackets."""
+    rest = (head.lstrip()[1:] + b"\n" + more).lstrip()
+    return rest.startswith((b"{", b"]")) or not rest
+
+
+def _first_line(sample: Sample, encoding: str) -> str:
+    return sample.lines(encoding)[0]
+
+
+def _look(sample: Sample, reading: Reading, notes: tuple[str, ...], place: Path) -> Look:
+    """What ingest's readers make of the sample by a reading.
+
+    Raises:
+        NotLabelledError: They refuse it.
+    """
+    try:
+        found = preview_sample(reading.source(), sample.files)
+        kept = sorted(set(found.labels) - reading.no_labels)
+        if len(kept) < len(found.labels) and sample.whole and 2 <= len(kept) <= _FEW_LABELS:
+            found = preview_sample(reading.source(kept), sample.files)
+    except InputError as error:
+        if reading.otherwise is not None:
+            return _look(sample, reading.otherwise, notes, place)
+        raise unlike(place, f"{error.problem} {error.received}") from error
+    return looked(reading, found, notes)
+
+
+def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Look:
+    """The look that a preview by a reading is."""
+    texts = [text for text, _ in found.pairs or ()]
+    said = [*notes, *reading.notes]
+    if found.rejected > _TOLD * found.records:
+        said.append(f"{found.rejected:,} of {found.records:,} records would be refused: {found.why}")
+    said += [f"the label {label} may stand for none" for label in found.labels if label.casefold() in _NO_LABELS]
+    return Look(
+        reading.keys, texts, found.labels, found.rejected, found.whole, tuple(said), found.rejects, reading.doubt
+    )
+
+
+def one_of(place: Path, looks: Sequence[Look]) -> Look:
+    """The look under which most is read.
+
+    Raises:
+        NotLabelledError: None reads two labels, and more records than it refuses.
+        UnsureError: Several read as much, and not the same; or the one that does may be wrong.
+    """
+    usable = [each for each in looks if len(each.labels) > 1 and len(each.texts) >= _LEAST * _records(each)]
+    if not usable:
+        nearest = max(looks, key=lambda each: (len(each.labels), len(each.texts)))
+        part = "" if nearest.whole else "at its beginning "
+        raise unlike(place, f"{len(nearest.labels)} different labels: {part}{nearest.counted}")
+    most = max(len(each.texts) for each in usable)
+    best: list[Look] = []
+    for each in usable:
+        if len(each.texts) >= _AS_GOOD * most - 1 and not any(_same(each, other) for other in best):
+            best.append(each)
+    if len(best) > 1 or best[0].doubt is not None:
+        raise UnsureError(place, best)
+    return best[0]
+
+
+def _records(look: Look) -> int:
+    return len(look.texts) + look.refused
+
+
+def _same(one: Look, other: Look) -> bool:
+    return one.texts == other.texts and one.labels == other.labels

@@ -2,47 +2,62 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from textclf.cli.columns import Column, choose_id, choose_text, label_candidates
+from textclf.cli.columns import Column, choices, choose_id, text_candidates
 from textclf.cli.delta import delta_rows
-from textclf.cli.look import Look, NotLabelledError, choose, make
+from textclf.cli.look import Look, NotLabelledError, looked, one_of
+from textclf.cli.sample import Asked, Reading
+from textclf.corpus.local_files import is_plain
+from textclf.corpus.number_labels import number_label
+from textclf.corpus.preview import preview_columns
 from textclf.errors import InputError
+from textclf.tables.folder_walk import hidden, no_data
 
 _ROWS = 50_000
 
 
 def table_format(path: Path) -> str | None:
-    """``delta`` or ``parquet``, None where it is neither."""
+    """``delta`` or ``parquet``, None where it is neither: a folder is Parquet where all files in it are."""
     if (path / "_delta_log").is_dir():
         return "delta"
     if path.is_file():
         return "parquet" if path.suffix == ".parquet" else None
-    return "parquet" if next(path.rglob("*.parquet"), None) is not None else None
+    files = [file for file in path.rglob("*") if file.is_file() and _is_read(file.relative_to(path))]
+    return "parquet" if files and all(file.suffix == ".parquet" for file in files) else None
 
 
-def look_at_table(path: Path, form: str) -> Look:
+def _is_read(path: Path) -> bool:
+    return not no_data(path.name) and not any(map(hidden, path.parts[:-1]))
+
+
+def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
     """Look at the first rows of a table of labelled texts.
 
     Raises:
         NotLabelledError: No column of it is a text, or none a label.
+        UnsureError: Several may be.
     """
+    table = _dataset(path, form)
     columns, rows = _sample(path, form)
-    chosen = choose([column for column, _ in columns])
-    if chosen is None:
+    found = choices([column for column, _ in columns], asked)
+    if not found:
         raise NotLabelledError(
             f"{path} does not look like a table of labelled texts.",
             received=f"columns {', '.join(str(column.name) for column, _ in columns)}",
-            expected="a column of texts, and one of labels: strings, integers or booleans that occur often",
+            expected="a column of texts, and one of labels: strings, numbers or booleans that occur often",
             fix="name a labelled table; a table to score is named with --score",
         )
-    text, label = (columns[at][0] for at in chosen)
-    keys = {"format": form, "text": text.name, "label": label.name}
-    pairs = list(zip(text.values, label.values, strict=True))
-    others = [columns[at][0].name for at in label_candidates([column for column, _ in columns], chosen[0])[1:]]
-    notes = (f"other columns that could be the label: {', '.join(map(str, others))}",) if others else ()
-    return make(keys, pairs, 0, whole=rows <= _ROWS, place=path, notes=notes)
+    looks = []
+    for choice in found:
+        text, label = (str(columns[at][0].name) for at in (choice.text, choice.label))
+        reading = Reading({"format": form, "text": text, "label": label}, choice.notes)
+        read = preview_columns(reading.source(), table, None, _ROWS)
+        read.whole = rows <= _ROWS
+        looks.append(looked(reading, read))
+    return one_of(path, looks)
 
 
 @dataclass(frozen=True)
@@ -61,11 +76,14 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
     Raises:
         InputError: No column of texts, or none that tells rows apart.
     """
-    form = table_format(path)
+    try:
+        form = table_format(path)
+    except (OSError, ValueError) as error:
+        raise InputError("There is no such table to score.", received=str(path), expected="a folder or file") from error
     columns, _ = _sample(path, form) if form is not None else ([], 0)
     names = [str(column.name) for column, _ in columns]
     values = [column for column, _ in columns]
-    text = choose_text(values)
+    text = next(iter(text_candidates(values)[0]), None)
     key = choose_id(values, text)
     if text is None or key is None:
         raise InputError(
@@ -81,27 +99,51 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
     return Scorable(names[key], names[text], source, date)
 
 
-def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
-    """The columns with plain values, as text, each with the kind of its type; and the rows of the table."""
+def _dataset(path: Path, form: str) -> Any:
+    """The rows of a table as a dataset of pyarrow; what folders' names say is text as it is there.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     import pyarrow as pa
     from pyarrow import dataset
 
     from textclf.config import first_line
+    from textclf.tables.file_columns import folder_keys
+    from textclf.tables.file_listing import list_local
 
     try:
-        table = delta_rows(path) if form == "delta" else dataset.dataset(path, format="parquet", partitioning="hive")
-        rows, head = table.count_rows(), table.head(_ROWS)
+        if form == "delta":
+            return delta_rows(path)
+        listing = list_local(str(path))
+        files = [each.path for each in listing.files if is_plain(Path(each.path))]
+        if not files:
+            raise InputError(f"The table {path} cannot be read.", received="empty files", expected=f"a {form} table")
+        schema = pa.schema([(key, pa.string()) for key in folder_keys(listing)])
+        parts = dataset.partitioning(schema, flavor="hive") if len(schema) else None
+        return dataset.dataset(files, format="parquet", partitioning=parts)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"The table {path} cannot be read.", received=first_line(error), expected=f"a {form} table"
         ) from error
-    found = []
-    for field in head.schema:
-        kind = _kind(field.type)
-        if kind is not None:
-            values = head[field.name].to_pylist()
-            found.append((Column(field.name, [None if value is None else _text(value) for value in values]), kind))
-    return found, rows
+
+
+def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
+    """The columns with plain values, as text, each with the kind of its type; and the rows of the table."""
+    import pyarrow as pa
+
+    from textclf.config import first_line
+
+    table = _dataset(path, form)
+    kinds = {field.name: kind for field in table.schema if (kind := _kind(field.type)) is not None}
+    names = [name for name in kinds if table.schema.names.count(name) == 1]
+    try:
+        rows, head = table.count_rows(), table.head(_ROWS, columns=names)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"The table {path} cannot be read.", received=first_line(error), expected=f"a {form} table"
+        ) from error
+    return [(Column(name, [_text(value) for value in head[name].to_pylist()]), kinds[name]) for name in names], rows
 
 
 def _kind(kind: Any) -> str | None:
@@ -111,10 +153,12 @@ def _kind(kind: Any) -> str | None:
         return _kind(kind.value_type)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "text"
-    if types.is_integer(kind) or types.is_boolean(kind):
+    if types.is_integer(kind) or types.is_boolean(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return "number"
     return "date" if types.is_date(kind) else None
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(value: Any) -> str | None:
+    if isinstance(value, float | Decimal):
+        return number_label(str(value)) or str(value)
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)

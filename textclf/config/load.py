@@ -37,7 +37,7 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or U+0000 in the path
         raise ConfigError(
             f"The pipeline file {path} cannot be read.",
             received=error,

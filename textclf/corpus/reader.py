@@ -1,14 +1,15 @@
 """A whole file in memory read by the rules of ingest, with the code that workers run and without Spark."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from textclf.config import Source
 from textclf.corpus.blocks import Found, number_blocks
+from textclf.corpus.csv_fields import field_splitter
 from textclf.corpus.headers import header_columns
 from textclf.corpus.parse import storable
 from textclf.corpus.quotes import Piece, QuotedReader, QuoteScan, Quoting
-from textclf.corpus.records import Parsed, Reason, kept_bytes, parser
+from textclf.corpus.records import Parsed, Parser, Reason, kept_bytes, parser
 from textclf.corpus.signatures import refusal, refuse
 
 _MARK = b"\xef\xbb\xbf"  # Hadoop's reader skips it, too
@@ -45,30 +46,129 @@ def read_records(source: Source, data: bytes, cuts: Sequence[int] = (), *, file:
         InputError: The file is refused as a whole, or its header is.
     """
     lines = split_lines(source, data)
-    if not lines:
-        return
-    if (why := refusal(source, lines[0], alone=len(lines) == 1)) is not None:
+    if lines:
+        columns = _columns(source, lines, file)
+        yield from _records(source, lines, parser(source, columns), cuts)
+
+
+def read_chunks(
+    source: Source, chunks: Iterable[bytes], *, file: str = "file", cut: Callable[[], bool] = lambda: False
+) -> Iterator[Record]:
+    """``read_records`` of a file that comes in pieces.
+
+    Args:
+        chunks: The file's bytes, cut anywhere.
+        cut: Whether the file goes on, asked after the last chunk: what a cut leaves of the last record is no record.
+    """
+    rest, parse, marked = b"", None, False
+    line = position = 0
+    for chunk, last in _with_last(chunks):
+        rest += chunk
+        if not marked and (len(rest) >= len(_MARK) or last):
+            rest, marked = rest.removeprefix(_MARK), True
+        ends = last and not cut()
+        end = len(rest) if ends else _complete(source, rest)
+        if not end:
+            continue
+        lines, rest = _shortened(source, rest[:end]), rest[end:]
+        headed = parse is None
+        more = bool(rest) or not ends
+        parse = parse or parser(source, _columns(source, lines, file, more=more))
+        for record in _records(source, lines, parse, headed=headed, first=(line, position)):
+            yield record
+            position += 1
+        line += len(lines)
+
+
+def read_fields(source: Source, data: bytes) -> Iterator[tuple[bytes, list[str] | None]]:
+    """Each record of a file of fields with its fields, a header among them; None where it is malformed.
+
+    Bytes that are not of the encoding become marks: for a look at how a file is made.
+    """
+    lines = split_lines(source, data)
+    bare = source.model_copy(update={"header": False})
+    split = field_splitter(source.separator, source.escape) if source.quoted else None
+    for piece in _pieces(bare, lines, ()) if source.quoted else (Piece(0, line) for line in lines):
+        record = piece.raw.removesuffix(b"\r").decode(source.encoding, errors="replace")
+        if piece.reason is not None:
+            yield piece.raw, None
+        else:
+            yield piece.raw, record.split(source.separator) if split is None else split(record)
+
+
+def _columns(source: Source, lines: list[bytes], file: str, *, more: bool = False) -> tuple[str, ...] | None:
+    """The columns that a file's header names; None without one.
+
+    Args:
+        more: Whether the file has other lines beside these.
+    """
+    if (why := refusal(source, lines[0], alone=len(lines) == 1 and not more)) is not None:
         raise refuse(source, {file: why})
-    columns = header_columns(source, {file: lines[0]}) if source.header else None
-    parse = parser(source, columns)
-    at = int(source.header)
-    plain = (Piece(number, line) for number, line in enumerate(lines[at:]))
+    return header_columns(source, {file: lines[0]}) if source.header else None
+
+
+def _records(
+    source: Source,
+    lines: list[bytes],
+    parse: Parser,
+    cuts: Sequence[int] = (),
+    *,
+    headed: bool = True,
+    first: tuple[int, int] = (0, 0),
+) -> Iterator[Record]:
+    """The records of lines of which the first begins one.
+
+    Args:
+        headed: Whether a header, where the source has one, is among them.
+        first: Number of the first line, and of the first record.
+    """
+    if source.header and not headed:
+        source = source.model_copy(update={"header": False})
+    at, position = first
+    skipped = int(source.header)
+    at += skipped
+    plain = (Piece(number, line) for number, line in enumerate(lines[skipped:]))
     for piece in _pieces(source, lines, cuts) if source.quoted else plain:
         parsed = parse(piece.raw) if piece.reason is None else Parsed(None, None, piece.reason)
         if not (storable(parsed.text) and storable(parsed.label)):
             parsed = Parsed(None, None, Reason.UNDECODABLE_BYTES)
         count = piece.raw.count(b"\n") + 1
-        yield Record(at, count, piece.position, parsed, piece.raw)
+        yield Record(at, count, position + piece.position, parsed, piece.raw)
         at += count
+
+
+def _complete(source: Source, data: bytes) -> int:
+    """Bytes of the records that are whole, whatever follows the data."""
+    end = data.rfind(b"\n") + 1
+    if end and source.quoted:
+        scan = QuoteScan(Quoting.of(source))
+        scan.add(data[: end - 1].split(b"\n"))
+        end -= scan.found().outside.open
+    return end
 
 
 def split_lines(source: Source, data: bytes) -> list[bytes]:
     """The lines of a file as workers get them: without a mark and line feeds, long ones shortened."""
-    lines = data.removeprefix(_MARK).split(b"\n")
+    return _shortened(source, data.removeprefix(_MARK))
+
+
+def _shortened(source: Source, data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
     limit, kept = source.max_record_bytes, kept_bytes(source)
     return [line[:kept] if len(line) > limit else line for line in lines]
+
+
+def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each chunk that is not empty, and whether it is the last."""
+    before = b""
+    for chunk in chunks:
+        if before and chunk:
+            yield before, False
+        before = chunk or before
+    if before:
+        yield before, True
 
 
 def _pieces(source: Source, lines: list[bytes], cuts: Sequence[int]) -> Iterator[Piece]:

@@ -1,0 +1,148 @@
+"""What ``textclf check`` says of a source: the files that ingest will read, and what it will make of them."""
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from textclf.errors import InputError, UsageError
+from textclf.terminal import visible
+
+if TYPE_CHECKING:
+    from textclf.config import Source
+    from textclf.corpus.preview import LocalFile, Preview
+    from textclf.tables.file_listing import Listing
+
+_NAMED = 100  # files that are named at a terminal
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        verdict: ``ok``; ``note``, which hinders nothing; ``wrong``.
+        found: What is there.
+        fix: What to do; empty where nothing needs to be done.
+        files: Names of the files that ingest will read, within the source.
+    """
+
+    name: str
+    verdict: Literal["ok", "note", "wrong"]
+    found: str
+    fix: str = ""
+    files: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What was found, line by line, a name of a file each."""
+        more = len(self.files) - _NAMED
+        names = [f"  {visible(name)}" for name in self.files[:_NAMED]]
+        return [*self.found.splitlines(), *names, *([f"  and {more:,} more, which --json names"] if more > 0 else [])]
+
+
+def source_readable(source: "Source", *, full: bool = False) -> Check:
+    """The files of a source that ingest reads, each opened, how many it passes over, and the records in them.
+
+    Args:
+        full: Read all of it, not the beginning alone.
+    """
+    from textclf.tables.file_listing import list_local
+    from textclf.tables.warehouse import is_url
+
+    name = f"source {source.name}"
+    if is_url(source.path):
+        return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
+    try:
+        listing = list_local(source.path, recursive=source.recursive)
+        files = _files(listing)
+    except InputError as error:
+        return _wrong(name, error)
+    except (OSError, ValueError) as error:
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"{source.path!r}: {error}"
+        return Check(name, "wrong", said, "correct the rights to it, or the path")
+    if (closed := _closed(name, files)) is not None:
+        return closed
+    skipped = f"; {listing.skipped}" if listing.skipped and source.format != "delta" else ""
+    empty = len(listing.entries) - len(files)
+    skipped += f"; {empty} without content" if empty and source.format != "delta" else ""
+    if not files:
+        fix = f"correct path of the source; it counts from {os.getcwd()}"
+        return Check(name, "wrong", f"no files at {source.path}{skipped}", fix)
+    size = sum(each.size for each in listing.files)
+    counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}{skipped}"
+    names = () if source.format == "delta" else tuple(file.name for file in files)
+    return _read(Check(name, "ok", counted, files=names), source, files, listing, full=full)
+
+
+def _files(listing: "Listing") -> list["LocalFile"]:
+    """The files that have content, by their names within the source."""
+    from textclf.corpus.local_files import is_plain
+    from textclf.corpus.preview import LocalFile
+
+    base = listing.base.rstrip("/") + "/"
+    paths = [Path(each.path) for each in listing.files if is_plain(Path(each.path))]
+    names = [str(path).removeprefix(base) if str(path).startswith(base) else posixpath.basename(path) for path in paths]
+    return [LocalFile(name, path) for name, path in sorted(zip(names, paths, strict=True))]
+
+
+def _closed(name: str, files: Sequence["LocalFile"]) -> Check | None:
+    """What is wrong with a file that cannot be opened."""
+    for file in files:
+        try:
+            with file.path.open("rb") as opened:
+                opened.read(1)
+        except OSError as error:
+            fix = f"chmod +r {file.path}, or run as another user"
+            return Check(name, "wrong", f"{file.path}: {error.strerror}", fix)
+    return None
+
+
+def _wrong(name: str, error: InputError, before: str = "", files: tuple[str, ...] = ()) -> Check:
+    found, _, fix = str(error).partition("\n  what to do: ")
+    return Check(name, "wrong", f"{before}{found}", fix, files)
+
+
+def _read(found: Check, source: "Source", files: Sequence["LocalFile"], listing: "Listing", *, full: bool) -> Check:
+    """What was found, with what ingest's readers make of the files."""
+    import pyarrow as pa
+
+    from textclf.corpus.preview import LOOKED_AT, preview, preview_columns, sparks_alone
+
+    limit = None if full else LOOKED_AT
+    unpacked = sparks_alone(files)
+    if unpacked is not None:
+        return _note(found, f"{unpacked}: packed, so that Spark alone can tell what its records are")
+    try:
+        if source.format == "delta":
+            from textclf.cli.delta import delta_rows
+
+            return _judged(found, preview_columns(source, delta_rows(source.path), limit))
+        return _judged(found, preview(source, files, listing, limit))
+    except UsageError as error:  # a package that a look needs is not there
+        return _note(found, error.problem)
+    except InputError as error:
+        if source.format == "delta" and "without Spark" in error.problem:
+            return _note(found, f"{error.problem} {error.received}")
+        return _wrong(found.name, error, f"{found.found}\n", found.files)
+    except (OSError, pa.ArrowException) as error:
+        said = f"{found.found}\n{getattr(error, 'filename', None) or 'its files'} cannot be read: {error}"
+        return Check(found.name, "wrong", said, "check format and files of the source", found.files)
+
+
+def _note(found: Check, said: str) -> Check:
+    return Check(found.name, "note", f"{found.found}\n{said}", "ingest_corpus says what is in it", found.files)
+
+
+def _judged(found: Check, read: "Preview") -> Check:
+    from textclf.corpus.preview import counts
+
+    part = "" if read.whole else "the beginning: "
+    said = f"{found.found}\n{part}{counts(read)}"
+    fix = "correct format, columns, encoding or labels of the source; textclf init shows how it would read the files"
+    if not read.accepted:
+        return Check(found.name, "wrong", said, fix, found.files)
+    if read.rejected > read.accepted:
+        return Check(found.name, "note", f"{said}\nmost records are rejected", fix, found.files)
+    return Check(found.name, "ok", said, files=found.files)
