@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
+from textclf.tables.deliveries import refused_before
 from textclf.tables.masked_fields import masked_record
 from textclf.tables.warehouse import absolute
 
@@ -65,6 +66,8 @@ class RunData:
         duels: Champions and the challengers that scored beside them.
         rejects: Refused rows by source and reason.
         examples: None where the pipeline file does not allow texts.
+        refused: Run and reason by source whose newest delivery was refused when the run began: what there is of it in
+            the corpus is older.
     """
 
     run: dict[str, Any]
@@ -76,6 +79,7 @@ class RunData:
     rejects: list[tuple[str, str, int]]
     models: list[UsedModel]
     examples: list[Example] | None
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def load_run(
@@ -103,6 +107,7 @@ def load_run(
         _rejects(spark, warehouse, run),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
+        refused_before(spark, warehouse, run["run_id"]),
     )
 
 
