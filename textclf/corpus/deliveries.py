@@ -1,9 +1,9 @@
 """Which deliveries are published: a delivery is all that the files of a source hold at the time of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from textclf.config import Source
+from textclf.config import Ingest, Source
 from textclf.corpus.counts import Counts
 from textclf.errors import InputError
 
@@ -72,13 +72,28 @@ class DeliveryError(InputError):
             self.problem = " ".join(one.problem for one in errors)
 
 
-def refused_delivery(source: Source, counts: Counts, why: str, max_rejects: float, run_id: str) -> Refused:
-    """A delivery that was read and is not published.
+def refused_deliveries(
+    sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str], run_id: str
+) -> dict[str, Refused]:
+    """The deliveries that could be read and are not published, by source.
 
     Args:
-        why: The words of ``refusal``.
+        counts: Those of the sources that could be read.
+        accept: Names of sources that are published whatever their delivery is.
         run_id: The run under which ``corpus_refused`` has what was rejected.
     """
+    found = {}
+    for source in sources:
+        count, limit = counts.get(source.name), rule.limit(source)
+        if count is None or source.name in accept:
+            continue
+        why = refusal(count, limit)
+        if why is not None:
+            found[source.name] = Refused(_error(source, count, why, limit, run_id), count)
+    return found
+
+
+def _error(source: Source, counts: Counts, why: str, limit: float, run_id: str) -> InputError:
     has = f"the corpus keeps its {counts.before:,} records" if counts.before else "nothing of it is published"
     anyway = f"ingest_corpus --config FILE --accept {source.name} --reason TEXT"
     if counts.records == 0:
@@ -92,10 +107,9 @@ def refused_delivery(source: Source, counts: Counts, why: str, max_rejects: floa
             f"look at what was rejected: textclf query \"{query} AND source = '{source.name}'\" --config FILE; "
             f"mend the delivery or the source's section, or publish it as it is: {anyway}"
         )
-    error = InputError(
+    return InputError(
         f"Source {source.name} {why}: this delivery is refused, {has}.",
         received=received,
-        expected=f"at least one accepted record, and a share of {max_rejects:g} rejected at most (max_rejects)",
+        expected=f"at least one accepted record, and a share of {limit:g} rejected at most (max_rejects)",
         fix=fix,
     )
-    return Refused(error, counts)

@@ -13,7 +13,7 @@ from textclf.config import Ingest, Source
 from textclf.corpus.blocks import COLUMNAR, BlockPlan
 from textclf.corpus.counts import Counts as Counts
 from textclf.corpus.counts import Tally, changed, count_records
-from textclf.corpus.deliveries import DeliveryError, Refused, refusal, refused_delivery
+from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
 from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.signatures import refuse
@@ -88,7 +88,7 @@ def ingest_corpus(
                 tallies[row["source"]].append(Tally(*row[1:]))
             _check_files(staged, [look.source for look in odd], tallies, failed)
         counts = _counts(looks, tallies, before.result(), failed)
-        refused = _refused(sources, counts, rule, accept, run_id)
+        refused = refused_deliveries(sources, counts, rule, accept, run_id)
         if staged is not None:
             _keep_refused(warehouse, run_id, staged, refused)
         passed = [looks[name] for name in counts if name not in refused]
@@ -281,19 +281,6 @@ def _counts(
         except InputError as error:
             failed[name] = error
     return counts
-
-
-def _refused(
-    sources: Sequence[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str], run_id: str
-) -> dict[str, Refused]:
-    """The deliveries that could be read and are not published."""
-    found = {}
-    for source in sources:
-        count, limit = counts.get(source.name), rule.limit(source)
-        why = refusal(count, limit) if count is not None and source.name not in accept else None
-        if count is not None and why is not None:
-            found[source.name] = refused_delivery(source, count, why, limit, run_id)
-    return found
 
 
 def _keep_refused(warehouse: Warehouse, run_id: str, staged: DataFrame, refused: Mapping[str, Refused]) -> None:
