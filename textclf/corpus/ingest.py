@@ -26,6 +26,7 @@ from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.file_listing import Listing
 from textclf.tables.folder_names import check_labels
 from textclf.tables.refused_records import keep_refused
+from textclf.tables.retry import retried
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute
@@ -344,7 +345,8 @@ def publish(
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
-        warehouse.replace_sources(rows, CORPUS_REJECTS, names)
+        # The accepted records are published: a conflict with another writer must not leave the others behind.
+        retried(lambda: warehouse.replace_sources(rows, CORPUS_REJECTS, names))
 
 
 def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
