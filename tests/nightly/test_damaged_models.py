@@ -22,7 +22,6 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda data: data[: len(data) // 2],
     "no_json": lambda data: b"\xff\xfe" + data,
     "other_json": lambda data: b"[" + data + b"]",
-    "other_format": lambda data: data.replace(b'"logistic_regression"', b'"perceptron"'),
     "nested": lambda data: b"[" * 100_000 + data,
     "grown": lambda data: data + b" " * MAX_MANIFEST_BYTES,
 }
