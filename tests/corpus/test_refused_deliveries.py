@@ -23,21 +23,21 @@ CSV, HEADER = 'format = "csv"\ncolumns = ["text", "label"]', 'format = "csv"\nhe
 PARQUET, DELTA = 'format = "parquet"', 'format = "delta"'
 FORMATS = {
     "good": TSV, "shrunk": TSV, "half": TSV, "own_loose": f"{TSV}\nmax_rejects = 1", "table_good": PARQUET,
-    "gzip": JSONL, "array": JSONL, "nested": JSONL, "more_than_half": TSV, "own_strict": f"{TSV}\nmax_rejects = 0.0",
+    "gzip": JSONL, "nested": JSONL, "more_than_half": TSV, "own_strict": f"{TSV}\nmax_rejects = 0.0",
     "blank": TSV, "empty": TSV, "header_alone": HEADER, "other_header": HEADER, "gone": TSV, "open_quote": CSV,
-    "unknown_labels": f'{TSV}\nlabels = ["0", "1"]', "utf16": TSV, "one_file_of_two": TSV, "nulls": PARQUET,
-    "no_rows": PARQUET, "no_label": PARQUET, "delta_nulls": DELTA, "delta_no_rows": DELTA, "first": TSV,
+    "one_file_of_two": TSV, "nulls": PARQUET,
+    "no_rows": PARQUET, "no_label": PARQUET, "delta_nulls": DELTA, "first": TSV,
 }  # fmt: skip
 PASS = {"good": 9, "shrunk": 2, "half": 4, "own_loose": 1, "table_good": 9}
 """Records of the deliveries that pass."""
 READ = {
     "nested": {"invalid_json": 8}, "more_than_half": {"missing_column": 5}, "own_strict": {"missing_column": 1},
-    "blank": {"blank_record": 3}, "open_quote": {"unclosed_quote": 1}, "unknown_labels": {"unknown_label": 8},
+    "blank": {"blank_record": 3}, "open_quote": {"unclosed_quote": 1},
     "nulls": {"empty_text": 8}, "first": {"missing_column": 2}, "delta_nulls": {"missing_label": 8},
-    "empty": {}, "header_alone": {}, "no_rows": {}, "delta_no_rows": {},
+    "empty": {}, "header_alone": {}, "no_rows": {},
 }  # fmt: skip
 """Reasons of those that can be read and are refused; of others only an error is known."""
-UNREADABLE = {"gzip", "array", "other_header", "gone", "utf16", "one_file_of_two", "no_label"}
+UNREADABLE = {"gzip", "other_header", "gone", "one_file_of_two", "no_label"}
 
 
 def rows(count: int, text: str = "old") -> list[tuple[str, str]]:
@@ -76,12 +76,11 @@ def deliver(spark: SparkSession, folder: Path) -> None:
     new = rows(8, "new")
     files: dict[str, str | bytes] = {
         "good": tsv(rows(9, "new")), "shrunk": tsv(new[:2]), "half": tsv(new[:4], 4), "own_loose": tsv(new[:1], 9),
-        "gzip": gzip.compress(jsonl(new).encode()), "array": json.dumps([{"text": "a", "label": 1}]),
+        "gzip": gzip.compress(jsonl(new).encode()),
         "nested": jsonl([(text, {"value": label}) for text, label in new]), "more_than_half": tsv(new[:4], 5),
         "own_strict": tsv(new, 1), "blank": "\n\n\n", "empty": "", "header_alone": "text,label\n",
-        "other_header": "body,label\nnew,1\n", "open_quote": '"' + "new,1 " * 8, "unknown_labels": tsv(
-            [(text, "good") for text, _ in new]
-        ), "utf16": tsv(new).encode("utf-16"), "one_file_of_two": tsv(new), "first": tsv(new[:1], 2),
+        "other_header": "body,label\nnew,1\n",
+        "open_quote": '"' + "new,1 " * 8, "one_file_of_two": tsv(new), "first": tsv(new[:1], 2),
     }  # fmt: skip
     for name, content in files.items():
         (folder / name).mkdir()
@@ -92,7 +91,6 @@ def deliver(spark: SparkSession, folder: Path) -> None:
     parquet(folder / "no_rows", [])
     parquet(folder / "no_label", [*new], "text", "stars")
     delta(spark, folder / "delta_nulls", [("new", None)] * 8)
-    delta(spark, folder / "delta_no_rows", [])
 
 
 Slices = dict[str, list[tuple[Any, ...]]]
