@@ -1,21 +1,70 @@
 """Read the sources' raw files into ``corpus`` and ``corpus_rejects``."""
 
+import getpass
+import os
 import sys
 from collections.abc import Sequence
 
 from textclf import recorded
+from textclf.errors import UsageError
 from textclf.job import Job, add_source, parser, run
+from textclf.logs import say
 
 
 def work(job: Job) -> None:
     """Ingest, and note the counts of each source in the run record."""
-    recorded.ingest(job.spark, job.warehouse, job.record, job.sources())
+    sources, accept = job.sources(), _accepted(job)
+    if accept:
+        job.record.details |= {"accept": accept, "reason": job.args.reason, "by": _user()}
+    places = (job.spark, job.warehouse, job.record, sources)
+    recorded.ingest(*places, rule=job.pipeline.ingest, accept=accept)
+    for name in accept:
+        if name not in job.record.details["accepted_sources"]:
+            say(f"source {name}: its delivery needed no --accept", source=name)
+
+
+def _accepted(job: Job) -> list[str]:
+    """The sources to publish whatever their delivery is.
+
+    Raises:
+        UsageError: They are not among those of this run, or the reason is missing.
+    """
+    args, sources = job.args, [source.name for source in job.sources()]
+    accept: list[str] = list(dict.fromkeys(args.accept or ()))
+    if bool(accept) != bool((args.reason or "").strip()):
+        raise UsageError(
+            "These flags do not go together.",
+            received=" ".join(sys.argv[1:]),
+            expected="--accept NAME and --reason TEXT together",
+        )
+    if unknown := [name for name in accept if name not in sources]:
+        raise UsageError(
+            "This run reads no such source.",
+            received=f"--accept {' --accept '.join(unknown)}",
+            expected=f"one of: {', '.join(sources)}",
+        )
+    return accept
+
+
+def _user() -> str:
+    """Who runs the job, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a user without a name, as in containers
+        return str(os.getuid())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; its exit code."""
     made = parser("ingest_corpus", __doc__)
     add_source(made)
+    made.add_argument(
+        "--accept",
+        action="append",
+        metavar="NAME",
+        help="publish this source though its delivery is refused; may be repeated",
+    )
+    made.add_argument("--reason", metavar="TEXT", help="why it is published; kept in the run record")
     return run("ingest_corpus", made, work, argv)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from textclf.job import Job, parser, run
 from textclf.tables import Location
+from textclf.tables.refused_records import prune_refused
 from textclf.tables.upkeep import NAMES, clear_staging, record_dead, tend, trim_locks
 from textclf.tables.warehouse import absolute
 
@@ -17,6 +18,7 @@ def work(job: Job) -> None:
         places["output"] = Location(path=absolute(job.args.output))
     record.details["dead_locks"] = record_dead(spark, warehouse, record, job.pipeline.lock.lease)
     record.details["staging_removed"] = clear_staging(spark, warehouse, upkeep)
+    record.details["refused_removed"] = prune_refused(spark, warehouse, upkeep)
     record.details["lock_commits_removed"] = trim_locks(spark, warehouse)
     record.details["upkeep"] = {}
     for name, place in places.items():

@@ -23,10 +23,10 @@ def work(job: Job) -> None:
     if not job.args.dry_run:
         run_nightly(*everywhere, job.record, days)
         return
-    plan = [str(decision) for decision in plan_night(*everywhere, days)]
-    for line in plan:
-        say(line)
-    job.record.details |= {"asked": [one.isoformat() for one in days], "plan": plan}
+    job.record.details["asked"] = [one.isoformat() for one in days]
+    for decision in plan_night(*everywhere, days):
+        say(str(decision))
+        job.record.details.setdefault("plan", []).append(str(decision))
 
 
 def _announce(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> AbstractContextManager[None]:

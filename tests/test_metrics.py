@@ -27,6 +27,19 @@ def record() -> RunRecord:
     return made
 
 
+def test_refused_deliveries_and_large_falls_are_counted_and_fall_back_to_0() -> None:
+    def of(job: str, **details: object) -> dict[str, float]:
+        made = RunRecord(job, details=details)
+        made.end("failed")
+        return {gauge.name: gauge.value for gauge in Measured.of(made, 3).gauges}
+
+    names = ("textclf_run_refused_sources", "textclf_run_fallen_sources")
+    found = of("ingest_corpus", refused={"a": {}, "b": {}}, fallen=["c"])
+    assert [found[name] for name in names] == [2, 1]
+    assert [of("nightly")[name] for name in names] == [0, 0]
+    assert not set(names) & of("score_table").keys()
+
+
 @pytest.fixture
 def gateway() -> Iterator[tuple[str, list[Sent]]]:
     """A Pushgateway's address, and what it was sent."""

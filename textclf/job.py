@@ -35,13 +35,13 @@ class Job:
     record: RunRecord
 
     def sources(self) -> list[Source]:
-        """The sources asked for with ``--source``, all of the pipeline file without it.
+        """The sources asked for with ``--source``, all of the pipeline file without it; each once.
 
         Raises:
             UsageError: A source that the pipeline file does not have.
         """
         wanted: list[str] = self.args.source or [source.name for source in self.pipeline.sources]
-        return [_source(self.pipeline, name) for name in wanted]
+        return [_source(self.pipeline, name) for name in dict.fromkeys(wanted)]
 
 
 def _source(pipeline: Pipeline, name: str) -> Source:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported where figures are asked for: every job starts with
     from prometheus_client import CollectorRegistry
 
 _ROWS = ("input_rows", "scored_rows", "rejected_rows")
+_READERS = ("ingest_corpus", "nightly")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,10 @@ def _gauges(record: RunRecord, code: int) -> Iterator[Gauge]:
         rows = getattr(record, name)
         if rows is not None:
             yield Gauge(f"textclf_run_{name}", f"{name.replace('_', ' ').capitalize()} of the last run.", rows, job)
+    if record.job in _READERS:
+        refused, fallen = (len(record.details.get(name, ())) for name in ("refused", "fallen"))
+        yield Gauge("textclf_run_refused_sources", "Sources whose delivery the last run refused.", refused, job)
+        yield Gauge("textclf_run_fallen_sources", "Sources that lost many records in the last run.", fallen, job)
     for step in record.details.get("steps", []):
         if step.get("seconds") is not None:
             labels = {**job, "step": str(step["step"])}

@@ -2,20 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 
-from textclf.config import Pipeline, Source
+from textclf.config import Ingest, Pipeline, Source
 from textclf.config.identity import identity
+from textclf.corpus.counts import Counts
+from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refusal
 from textclf.corpus.first_look import Fingerprint
-from textclf.corpus.ingest import Counts, fingerprints, ingest_corpus
+from textclf.corpus.ingest import fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
-from textclf.tables.schemas import CORPUS, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
+from textclf.tables.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
 from textclf.text.build import build_vocabulary
 
 if TYPE_CHECKING:  # Keras and the search are imported where they are used
@@ -33,36 +35,80 @@ def ingest(
     sources: Sequence[Source],
     found: Mapping[str, Fingerprint] | None = None,
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
+    *,
+    rule: Ingest = Ingest(),  # noqa: B008 - frozen
+    accept: Collection[str] = (),
 ) -> None:
-    """Ingest sources, and note each one's counts and the fingerprint of its files.
+    """Ingest sources, and note each one's counts and the fingerprint of its files, of refused deliveries, too.
 
     Args:
         found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
         told: Hears of each source whose records have been looked at.
+        rule, accept: As ``ingest_corpus``.
+
+    Raises:
+        DeliveryError: Deliveries were refused; the others are published and noted.
     """
     record.input = ", ".join(source.path for source in sources)
+    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
     with described(spark, "ingest", source=_named(sources)):
         # Before anything is read: a file that changes meanwhile must look new the next time.
-        marks = found if found is not None else fingerprints(spark, sources)
+        marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
-        counts = ingest_corpus(spark, warehouse, record.run_id, sources, told, listings)
+        try:
+            counts = ingest_corpus(spark, warehouse, record.run_id, sources, told, listings, rule=rule, accept=accept)
+        except DeliveryError as error:
+            _note_published(record, sources, error.published, marks, rule)
+            _note_refused(record, error.refused, marks)
+            if any(refused.counts for refused in error.refused.values()):
+                record.tables[CORPUS_REFUSED.name] = str(warehouse.location(CORPUS_REFUSED.name))
+            raise
+    _note_published(record, sources, counts, marks, rule)
+
+
+def _note_published(
+    record: RunRecord,
+    sources: Sequence[Source],
+    counts: Mapping[str, Counts],
+    marks: Mapping[str, Fingerprint],
+    rule: Ingest,
+) -> None:
+    """Note what was published; the record's sums are of that alone."""
     record.input_rows = sum(count.records for count in counts.values())
     record.rejected_rows = sum(count.rejected for count in counts.values())
-    record.details = {
+    falls = {name: words for name, count in counts.items() if (words := large_fall(count, rule.warn_below))}
+    record.details |= {
         "accepted_rows": sum(count.accepted for count in counts.values()),
-        "sources": {name: _noted(count) | {"fingerprint": marks[name].digest} for name, count in counts.items()},
+        "sources": {name: _noted(count) | _mark(marks, name) for name, count in counts.items()},
+        "accepted_sources": [
+            each.name for each in sources if each.name in counts and refusal(counts[each.name], rule.limit(each))
+        ],
+        "fallen": list(falls),
     }
     for name, count in counts.items():
         if count.skipped:
             say(f"source {name}: {count.skipped}", "warning", source=name)
         if count.subfolder_files:
             say(f"source {name}: read with {in_subfolders(count.subfolder_files)}", source=name)
-    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
+        if name in falls:
+            say(f"source {name}: {falls[name]}", "warning", source=name)
+
+
+def _note_refused(record: RunRecord, refused: Mapping[str, Refused], marks: Mapping[str, Fingerprint]) -> None:
+    """Note the deliveries that were not published, each with why and, where it could be read, its counts."""
+    record.details["refused"] = {
+        name: {"problem": each.error.problem} | (_noted(each.counts) if each.counts else {}) | _mark(marks, name)
+        for name, each in refused.items()
+    }
+
+
+def _mark(marks: Mapping[str, Fingerprint], name: str) -> dict[str, str]:
+    return {"fingerprint": marks[name].digest} if name in marks else {}
 
 
 def _noted(count: Counts) -> dict[str, Any]:
     """A source's counts; files that were skipped or are in subfolders only where there are some."""
-    absent = {name for name in ("skipped", "subfolder_files") if not getattr(count, name)}
+    absent = {name for name in ("skipped", "subfolder_files", "before") if not getattr(count, name)}
     return {name: value for name, value in asdict(count).items() if name not in absent}
 
 

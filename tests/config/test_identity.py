@@ -14,7 +14,9 @@ from textclf.config.operation import Lineage, Metrics, Nightly
 from textclf.config.section import Section
 
 LATER = {
-    "Source": {"escape", "recursive", "partition_types"},
+    "Source": {"escape", "recursive", "partition_types", "max_rejects"},
+    "Pipeline": {"ingest"},
+    "Ingest": {"max_rejects", "warn_below"},
     "Score": {"max_sources", "recursive", "partition_types"},
 }
 """Keys that came after digests were stored; one that is added goes here, and nowhere else."""

@@ -115,6 +115,10 @@ def test_values_of_the_environment_are_in_no_message() -> None:
     ("section", "expected"),
     [
         ("[gate]\nmax_rejects = 1.5", "gate.max_rejects: received 1.5"),
+        ("[ingest]\nmax_rejects = 1.5", "ingest.max_rejects: received 1.5"),
+        ("[ingest]\nmax_rejects = nan", "ingest.max_rejects: received nan"),
+        ("[ingest]\nmax_rejects = true", "ingest.max_rejects: received True"),
+        ("[ingest]\nwarn_below = -0.1", "ingest.warn_below: received -0.1"),
         ("[gate]\nmax_pis = 1.5", "gate.max_pis: unknown key; did you mean max_psi?"),
         ("[lock]\nlease = 1.0", "lock.lease: received 1.0"),
         ("[upkeep]\nretention_days = 1.0", "or short_retention = true"),

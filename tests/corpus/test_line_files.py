@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from textclf.config import Pipeline, Source
+from textclf.config import Ingest, Pipeline, Source
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.reader import read_records
 from textclf.errors import InputError
@@ -103,7 +103,7 @@ def test_files_in_blocks_are_read_as_in_one_piece(
             (tmp_path / name / f"{number}.data").write_bytes(content)
     pipeline = make_pipeline(sections({name: (tmp_path / name, rest) for name, rest in keys.items()}))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources, rule=Ingest(max_rejects=1))
 
     found, sources = tables(spark, pipeline), {source.name: source for source in pipeline.sources}
     for (name, file), content in contents.items():

@@ -51,6 +51,13 @@ def test_the_chain_fills_and_replaces_tables_of_a_catalog(
         assert table("results", "id, run_id") == [(n, record["run_id"]) for n in range(40) if n % 20]
         assert table("results_rejects", "id, reason") == [(0, "null_text"), (20, "null_text")]
 
+        (tmp_path / "s.tsv").write_text("no label\n" * 3, encoding="utf-8")
+        code, record, err = run_job(ingest_corpus, "--config", config)
+        assert (code, "FROM corpus_refused" in err) == (3, True), err
+        kept = table("corpus_refused", "source, run_id, position, reason")
+        assert kept == [("s", record["run_id"], n, "missing_column") for n in range(3)]
+        assert len(table("corpus", "position")) == 40
+
         code, _, err = run_job(maintain_tables, "--config", config)
         assert code == 0, err
         assert table("results", "count(*)") == [(38,)]

@@ -75,6 +75,39 @@ def test_a_source_that_is_gone_ends_the_night_with_3_after_its_day_is_scored(wee
     assert week.published()[MONDAY + timedelta(days=1)] == (2 * ROWS, 1, ROWS)
 
 
+@pytest.mark.long
+def test_a_refused_delivery_ends_the_night_with_3_after_all_that_can_be_done(week: Week) -> None:
+    week.config.write_text(week.config.read_text() + f'[metrics]\nfile = "{week.folder}/{{job}}.prom"\n')
+    assert week.night(week.day(1)) == 0, week.said
+    (week.folder / "films.tsv").write_bytes(b"a text without a label\n" * 60)
+    write_labelled(week.folder / "shop.tsv", 150)
+    second = week.day(2)
+
+    assert week.night(second) == 3
+    assert (week.record["status"], week.status["state"], week.status["exit_code"]) == ("failed", "failed", 3)
+    states = {step["step"]: step["state"] for step in week.status["steps"]}
+    assert states == {"ingest": "failed", "vocabulary": "done", "models": "done", "score": "done", "report": "done"}
+    assert list(week.status["steps"][0]["refused"]) == list(week.record["details"]["refused"]) == ["films"]
+    assert "this delivery is refused, the corpus keeps its 100 records" in week.status["error"]
+    assert "version 1" in week.plan("models", "films")
+    assert "The newest delivery of source films was refused in run" in week.newest_page()
+    assert 'textclf_run_refused_sources{job_name="nightly"} 1.0' in (week.folder / "nightly.prom").read_text()
+    assert week.published()[second] == (2 * ROWS, 1, ROWS)
+    assert week.corpus() == {"shop": 150, "films": 100}
+    assert week.versions() == {"shop": "2", "films": "1"}
+    assert week.night(second, "--dry-run") == 0
+    assert "refused: read again" in week.plan("ingest", "films")
+    assert "skip" in week.plan("ingest", "shop").split()  # published by the run that refused films
+
+    write_labelled(week.folder / "films.tsv", 30)
+    assert week.night(week.day(3)) == 0, week.said
+    assert week.did("ingest", "score", "report")
+    assert "corpus shrank by 70.0%" in week.plan("models", "films")
+    assert week.record["details"]["fallen"] == week.status["steps"][0]["fallen"] == ["films"]
+    assert "The newest delivery" not in week.newest_page()
+    assert 'textclf_run_fallen_sources{job_name="nightly"} 1.0' in (week.folder / "nightly.prom").read_text()
+
+
 def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> None:
     day = week.day(1)
     place = str(week.warehouse.location("nightly"))

@@ -77,6 +77,11 @@ class Week:
         found = rows.agg(F.count("*"), F.count_distinct("run_id"), F.count_if(F.col("label") == "1")).collect()
         return {day: (count, runs, good) for day, count, runs, good in found}
 
+    def corpus(self) -> dict[str, int]:
+        """Records of the corpus by source."""
+        found = self.warehouse.location("corpus").read(self.spark).groupBy("source").count().collect()
+        return {row["source"]: row["count"] for row in found}
+
     def runs(self) -> dict[str, int]:
         """Number of records by job and status."""
         found = self.warehouse.location("runs").read(self.spark).groupBy("job", "status").count().collect()

@@ -13,11 +13,11 @@ from pyspark.sql.types import LongType
 
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.conditions import EVERYTHING
-from textclf.tables.schemas import TableSpec, results, results_rejects
+from textclf.tables.schemas import CORPUS_REFUSED, TableSpec, results, results_rejects
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
 QUERIES = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
-TABLES = ("results", "results_before", "results_rejects", "runs")
+TABLES = ("results", "results_before", "results_rejects", "runs", "corpus_refused")
 RUN = RunRecord("score_table", run_id="20260131T000000-00000000")
 
 
@@ -52,6 +52,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         ("results", results(LongType(), challenged=True), new),
         ("results_before", spec, old),
         ("results_rejects", results_rejects(LongType()), refused),
+        ("corpus_refused", CORPUS_REFUSED, [("films", RUN.run_id, "f", n, "invalid_json", "{", 1) for n in (0, 1)]),
     ]
     for name, each, rows in contents:
         Location(path=f"{root}/{name}").replace(spark.createDataFrame(rows, each.schema), each, EVERYTHING)
@@ -68,6 +69,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
     "Where champion and challenger disagree": [("yelp", "0", "1", 1, pytest.approx(0.6), pytest.approx(0.75))],
     "Rows that the model is least sure of": [(2, "yelp"), (1, "yelp")],
     "What was rejected, and why": [(today(), "yelp", "null_text", 1), (None, None, "bad_date", 1)],
+    "Deliveries that were refused, and what was rejected of them": [(RUN.run_id, "films", "invalid_json", 2, "{")],
     "Runs that published nothing, and why": [()],
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TABLES = (
     "corpus",
     "corpus_rejects",
+    "corpus_refused",
     "tokens",
     "vocabulary",
     "trials",

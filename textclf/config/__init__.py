@@ -6,6 +6,7 @@ from textclf.config.masking import first_line, masked, opened, unmasked, written
 from textclf.config.model import (
     Distribution,
     Gate,
+    Ingest,
     Lock,
     Mlflow,
     Pipeline,
@@ -27,6 +28,7 @@ __all__ = [
     "BatchSizes",
     "Distribution",
     "Gate",
+    "Ingest",
     "Lineage",
     "Lock",
     "Logs",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from textclf.config.model import (
     Distribution,
     Gate,
+    Ingest,
     Lock,
     Mlflow,
     Pipeline,
@@ -36,6 +37,7 @@ ALWAYS: Mapping[type[BaseModel], Collection[str]] = {
         "name", "path", "format", "columns", "text", "label", "encoding", "quoting", "delimiter", "header", "labels",
         "pattern", "max_record_bytes",
     ),
+    Ingest: (),
     Text: ("num_words", "max_length"),
     Split: ("method", "test_size", "seed"),
     Train: (

@@ -9,6 +9,21 @@ from textclf.config.section import BatchSizes, Count, Index, Name, PartitionType
 from textclf.config.source import Source
 
 
+class Ingest(Section):
+    """What a delivery, all files of a source as they are now, must be to replace what the corpus has of its source.
+
+    It is refused where more than the share ``max_rejects`` of its records is rejected, and always where none is
+    accepted. Where fewer than the share ``warn_below`` of the records accepted before are accepted, the run warns.
+    """
+
+    max_rejects: Share = 0.5
+    warn_below: Share = 0.5
+
+    def limit(self, source: Source) -> float:
+        """Largest share of rejected records of a source."""
+        return self.max_rejects if source.max_rejects is None else source.max_rejects
+
+
 class Text(Section):
     """What of a text the models see."""
 
@@ -255,6 +270,7 @@ class Pipeline(Section):
     ) = Field(default=None, alias="schema")
     models: Annotated[str, Field(min_length=1)] | None = None
     sources: Annotated[list[Source], Field(min_length=1)]
+    ingest: Ingest = Ingest()
     text: Text = Text()
     split: Split = Split()
     search: Search = Search()

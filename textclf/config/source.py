@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from textclf.config.encodings import check_encoding, check_field_signs
-from textclf.config.section import Name, PartitionTypes, Section
+from textclf.config.section import Name, PartitionTypes, Section, Share
 
 SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
 DELIMITED = ("tsv", "csv")
@@ -21,6 +21,7 @@ class Source(Section):
     ``recursive`` reads folders within the source's, too, beside those that are partitions (``label=pos``).
     ``partition_types`` says what the values in the names of partitions are: ``text`` as it is written there, or
     ``inferred``, of the type that Spark infers (``001`` is 1), as it was before there was this key.
+    ``max_rejects`` is that of ``[ingest]``, for this source.
     """
 
     name: Name
@@ -39,6 +40,7 @@ class Source(Section):
     max_record_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 1 << 20
     recursive: bool = True
     partition_types: PartitionTypes | None = None
+    max_rejects: Share | None = None
 
     @field_validator("encoding")
     @classmethod

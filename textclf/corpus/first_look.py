@@ -25,7 +25,8 @@ class Fingerprint:
     """What tells that a source has changed.
 
     Attributes:
-        digest: Of the source's section of the pipeline file and of what its files are now.
+        digest: Of the source's section of the pipeline file, as far as it says how to read, and of what its files are
+            now.
         flat: The same without files that ``recursive = false`` leaves out, as releases that read none of them had it.
         listing: Its files; None of a Delta table.
     """
@@ -43,7 +44,7 @@ def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
     """
 
     def digest(content: str) -> str:
-        return hashlib.sha256(f"{stored_json(source)}\n{content}".encode()).hexdigest()
+        return hashlib.sha256(f"{stored_json(source, exclude=('max_rejects',))}\n{content}".encode()).hexdigest()
 
     if source.format == "delta":
         found = digest(str(Location(path=absolute(source.path)).version(spark)))
@@ -84,23 +85,14 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
         listing: Its files, where they are known already.
 
     Raises:
-        InputError: It cannot be used, or holds no record.
+        InputError: It cannot be used.
     """
     listing = None if source.format == "delta" else listing or files_of(spark, source)
     skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
     if listing is None or source.format == "parquet":
         rows, numbers, renamed = _read_columns(spark, source, listing)
-        look = Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
-    else:
-        look = Look(source, *plan_lines(spark, source, listing), skipped, deep)
-    if look.plan.records == 0:
-        raise InputError(
-            f"Source {source.name} holds no record.",
-            received=f"nothing but empty files at {source.path}",
-            expected="at least one record",
-            fix="check the path; to remove a source, delete its rows from corpus and corpus_rejects",
-        )
-    return look
+        return Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
+    return Look(source, *plan_lines(spark, source, listing), skipped, deep)
 
 
 def files_of(spark: SparkSession, source: Source) -> Listing:

@@ -1,17 +1,19 @@
 """Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import reduce
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from textclf.config import Source
+from textclf.config import Ingest, Source
 from textclf.corpus.blocks import COLUMNAR, BlockPlan
+from textclf.corpus.counts import Counts as Counts
+from textclf.corpus.counts import Tally, changed, count_records
+from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
 from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.signatures import refuse
@@ -21,8 +23,10 @@ from textclf.tables import Location, Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
-from textclf.tables.file_listing import Listing, Skipped
+from textclf.tables.file_listing import Listing
 from textclf.tables.folder_names import check_labels
+from textclf.tables.refused_records import keep_refused
+from textclf.tables.retry import retried
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute
@@ -31,31 +35,8 @@ _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Records and, of line formats, lines of a source.
-
-    ``records = accepted + rejected``; ``lines`` are those of headers, of accepted records and of rejects.
-    ``subfolder_files`` are those of the files that ``recursive = false`` would leave out.
-    """
-
-    records: int
-    accepted: int
-    rejected: int
-    reasons: dict[str, int]
-    lines: int | None = None
-    header_lines: int | None = None
-    reject_lines: int | None = None
-    skipped: Skipped = field(default_factory=Skipped)
-    subfolder_files: int = 0
-
-
-class Tally(NamedTuple):
-    """How many staged records of a source have a reason, or None, and how many lines those hold."""
-
-    reason: str | None
-    records: int
-    lines: int | None
+Failed = dict[str, InputError]
+"""Sources that cannot be read, with the reason."""
 
 
 def ingest_corpus(
@@ -65,78 +46,100 @@ def ingest_corpus(
     sources: Sequence[Source],
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
     listings: Mapping[str, Listing | None] | None = None,
+    *,
+    rule: Ingest = Ingest(),  # noqa: B008 - frozen
+    accept: Collection[str] = (),
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
     All records are looked at and counted before the first of them becomes visible. Plainly good ones are counted
-    by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging.
+    by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging. A delivery
+    that ``rule`` refuses, or that cannot be read, leaves its source's slices as they were; those of all others are
+    published.
 
     Args:
         told: Is called with each source whose records have been looked at, before any is visible; from any thread.
         listings: The files of sources that have been listed already, by name.
+        rule: Which deliveries are refused.
+        accept: Names of sources that are published though their delivery would be refused.
 
     Returns:
         Counts by source name.
 
     Raises:
-        InputError: A source cannot be read, holds no record, or changed while it was read. No table changed.
+        DeliveryError: A delivery is refused: too much of it is rejected, it cannot be read, or it changed while it was
+            read. The others are published.
     """
     check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
-    known = listings or {}
-    looks = _each(spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources)
-    _check_labels(spark, warehouse, looks)
-    odd = {look.source.name: look for look in looks if not look.all_plain}
-    names = [source.name for source in sources]
+    known, failed = listings or {}, Failed()
     with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        before = pool.submit(carried(spark, _published), spark, warehouse, [source.name for source in sources])
+        looks = _each(
+            spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources, failed
+        )
+        _check_labels(spark, warehouse, looks, failed)
+        odd = [look for look in looks.values() if not look.all_plain and look.source.name not in failed]
         staged: DataFrame | None = None
-        tallies: dict[str, list[Tally]] = {name: [] for name in names}
+        tallies: dict[str, list[Tally]] = {name: [] for name in looks}
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
-            _each(spark, lambda source: _stage(odd[source.name], place, told), [look.source for look in odd.values()])
-            # Not side by side: each reads the table that all write to, which Delta would refuse.
-            for look in odd.values():
-                if any(block.inside for block in look.plan.blocks):
-                    _stage_fragments(look.source, look.plan, place, spark)
-            staged = place.read(spark).where("fragment IS NULL")
+            staged = _staged(spark, place, {look.source.name: look for look in odd}, told, failed)
             for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
                 tallies[row["source"]].append(Tally(*row[1:]))
-            _check_files(staged, [look.source for look in looks], tallies)
-        counts = {look.source.name: _counted(look, tallies[look.source.name]) for look in looks}
-        publish(spark, warehouse, looks, staged, rejects=any(count.rejected for count in counts.values()))
-    return counts
+            _check_files(staged, [look.source for look in odd], tallies, failed)
+        counts = _counts(looks, tallies, before.result(), failed)
+        refused = refused_deliveries(sources, counts, rule, accept, run_id)
+        if staged is not None:
+            _keep_refused(warehouse, run_id, staged, refused)
+        passed = [looks[name] for name in counts if name not in refused]
+        if passed:
+            _publish_passed(spark, warehouse, passed, staged, counts, failed)
+    refused |= {name: Refused(error) for name, error in failed.items()}
+    published = {name: count for name, count in counts.items() if name not in refused}
+    if refused:
+        raise DeliveryError(refused, published)
+    return published
 
 
-def fingerprints(spark: SparkSession, sources: Sequence[Source]) -> dict[str, Fingerprint]:
+def fingerprints(
+    spark: SparkSession, sources: Sequence[Source], failed: Failed | None = None
+) -> dict[str, Fingerprint]:
     """By name, what tells that a source has changed.
 
     Records of earlier releases hold the same digests, where neither files nor section have; see ``config.identity``.
 
+    Args:
+        failed: Takes sources that cannot be found.
+
     Raises:
-        InputError: A source cannot be found.
+        InputError: A source cannot be found, and there is no ``failed``.
     """
-    found = _each(spark, lambda source: fingerprint(spark, source), sources)
-    return dict(zip((source.name for source in sources), found, strict=True))
+    errors = Failed() if failed is None else failed
+    found = _each(spark, lambda source: fingerprint(spark, source), sources, errors)
+    if failed is None and errors:
+        raise DeliveryError({name: Refused(error) for name, error in errors.items()}, {})
+    return found
 
 
-def _each(spark: SparkSession, work: Callable[[Source], _Result], sources: Sequence[Source]) -> list[_Result]:
-    """The work's result for each source; one error for all sources that cannot be read."""
+def _each(
+    spark: SparkSession, work: Callable[[Source], _Result], sources: Sequence[Source], failed: Failed
+) -> dict[str, _Result]:
+    """The work's result for each source that can be read; the errors of the others go into ``failed``."""
 
     def attempt(source: Source) -> _Result:
         with _readable(source), described(spark, "ingest", source=source.name):
             return work(source)
 
-    with ThreadPoolExecutor(min(_AT_ONCE, len(sources))) as pool:
-        futures = [pool.submit(attempt, source) for source in sources]
-    errors = [future.exception() for future in futures]
-    unusable = [error for error in errors if isinstance(error, InputError)]
-    for error in errors:
-        if error is not None and not isinstance(error, InputError):
-            raise error
-    if len(unusable) == 1:
-        raise unusable[0]
-    if unusable:
-        raise InputError("\n".join(map(str, unusable)))
-    return [future.result() for future in futures]
+    with ThreadPoolExecutor(min(_AT_ONCE, max(len(sources), 1))) as pool:
+        futures = {source.name: pool.submit(attempt, source) for source in sources}
+    results = {}
+    for name, future in futures.items():
+        try:
+            results[name] = future.result()
+        except InputError as error:
+            failed[name] = error
+    return results
 
 
 @contextmanager
@@ -158,13 +161,27 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
         ) from error
 
 
-def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look]) -> None:
+def _published(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
+    """How many records the corpus has of each source."""
+    corpus = warehouse.location(CORPUS.name)
+    if not corpus.exists(spark):
+        return {}
+    try:
+        counted = corpus.read(spark).where(of_sources(names).column).groupBy("source").count().collect()
+    except READ_FAILURES:  # a damaged corpus is mended by what is published
+        return {}
+    return {row["source"]: row["count"] for row in counted}
+
+
+def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Mapping[str, Look], failed: Failed) -> None:
     """Refuse labels from folders' names that the corpus has in another form."""
     corpus = warehouse.location(CORPUS.name)
-    for look in looks:
+    for name, look in looks.items():
         if look.renamed and corpus.exists(spark):
-            name = look.source.name
-            check_labels(look.renamed, corpus.read(spark).where(F.col("source") == name), name)
+            try:
+                check_labels(look.renamed, corpus.read(spark).where(F.col("source") == name), name)
+            except InputError as error:
+                failed[name] = error
 
 
 def _looked(look: Look, told: Callable[[str], None]) -> Look:
@@ -173,10 +190,21 @@ def _looked(look: Look, told: Callable[[str], None]) -> Look:
     return look
 
 
-def _stage(look: Look, place: Location, told: Callable[[str], None]) -> None:
-    """Put the records of a source that are not plainly good into staging, each accepted or refused."""
-    _stage_odd(look, place)
-    told(look.source.name)
+def _staged(
+    spark: SparkSession, place: Location, odd: Mapping[str, Look], told: Callable[[str], None], failed: Failed
+) -> DataFrame:
+    """Put the records that are not plainly good into staging, each accepted or refused; all that is there."""
+
+    def stage(source: Source) -> None:
+        _stage_odd(odd[source.name], place)
+        told(source.name)
+
+    _each(spark, stage, [look.source for look in odd.values()], failed)
+    # Not side by side: each reads the table that all write to, which Delta would refuse.
+    for name, look in odd.items():
+        if name not in failed and any(block.inside for block in look.plan.blocks):
+            _stage_fragments(look.source, look.plan, place, spark)
+    return place.read(spark).where("fragment IS NULL")
 
 
 def _stage_odd(look: Look, place: Location) -> None:
@@ -228,47 +256,57 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
     place.append(records.mapInArrow(fragment_parser(source, plan), STAGED.schema))
 
 
-def _check_files(staged: DataFrame, sources: Sequence[Source], tallies: dict[str, list[Tally]]) -> None:
+def _check_files(
+    staged: DataFrame, sources: Sequence[Source], tallies: Mapping[str, Sequence[Tally]], failed: Failed
+) -> None:
     """Refuse sources with files that hold no lines of their format, as the workers saw."""
     refused = [source for source in sources if any(each.reason == REFUSED_FILE for each in tallies[source.name])]
     if refused:
         found: dict[str, dict[str, str]] = {source.name: {} for source in refused}
         for row in staged.where(F.col("reason") == REFUSED_FILE).select("source", "file", "raw").limit(1000).collect():
             found[row["source"]][row["file"]] = row["raw"]
-        raise InputError("\n".join(str(refuse(source, found[source.name])) for source in refused))
+        for source in refused:
+            failed.setdefault(source.name, refuse(source, found[source.name]))
 
 
-def _counted(look: Look, tallies: Sequence[Tally]) -> Counts:
-    plan = look.plan
-    accepted = plan.plain + sum(each.records for each in tallies if each.reason is None)
-    refused = {each.reason: each.records for each in sorted(tallies, key=str) if each.reason is not None}
-    rejected = sum(refused.values())
-    if accepted + rejected != plan.records:
-        raise _changed([look], accepted + rejected, plan.records)
-    if look.source.format in COLUMNAR:
-        return Counts(
-            plan.records,
-            accepted,
-            rejected,
-            refused,
-            skipped=look.skipped,
-            subfolder_files=look.subfolder_files,
-        )
-    held = plan.headers + plan.plain + sum(each.lines or 0 for each in tallies)
-    if held != plan.lines:
-        raise _changed([look], held, plan.lines, "lines")
-    reject_lines = sum(each.lines or 0 for each in tallies if each.reason is not None)
-    return Counts(
-        plan.records,
-        accepted,
-        rejected,
-        refused,
-        lines=plan.lines,
-        header_lines=plan.headers,
-        reject_lines=reject_lines,
-        skipped=look.skipped,
-        subfolder_files=look.subfolder_files,
-    )
+def _counts(
+    looks: Mapping[str, Look], tallies: Mapping[str, Sequence[Tally]], before: Mapping[str, int], failed: Failed
+) -> dict[str, Counts]:
+    """The counts of each source that could be read."""
+    counts = {}
+    for name, look in looks.items():
+        if name in failed:
+            continue
+        try:
+            counts[name] = count_records(look, tallies[name], before.get(name))
+        except InputError as error:
+            failed[name] = error
+    return counts
+
+
+def _keep_refused(warehouse: Warehouse, run_id: str, staged: DataFrame, refused: Mapping[str, Refused]) -> None:
+    """Keep what was rejected of the deliveries that are not published, for a look."""
+    names = [name for name, each in refused.items() if each.counts is not None and each.counts.rejected]
+    if names:
+        keep_refused(warehouse, staged.where(F.col("reason").isNotNull()), names, run_id)
+
+
+def _publish_passed(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    looks: Sequence[Look],
+    staged: DataFrame | None,
+    counts: Mapping[str, Counts],
+    failed: Failed,
+) -> None:
+    """Publish what was not refused; where one of the sources changed since, none is, and all are in ``failed``."""
+    names = [look.source.name for look in looks]
+    if staged is not None and len(names) < len(counts) + len(failed):
+        staged = staged.where(of_sources(names).column)
+    try:
+        publish(spark, warehouse, looks, staged, rejects=any(counts[name].rejected for name in names))
+    except InputError as error:
+        failed.update(dict.fromkeys(names, error))
 
 
 def publish(
@@ -293,7 +331,8 @@ def publish(
     # A new table of rejects is made while the executors write.
     with _readable(*(look.source for look in looks), told=failed_reading), ThreadPoolExecutor(1) as pool:
         made = pool.submit(carried(spark, refused.ensure), spark, CORPUS_REJECTS)
-        commit = warehouse.replace_sources(reduce(DataFrame.unionAll, parts), CORPUS, names)
+        rows = reduce(DataFrame.unionAll, parts) if parts else spark.createDataFrame([], CORPUS.schema)
+        commit = warehouse.replace_sources(rows, CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:
         # What was written is counted only now: put back what was there.
@@ -302,23 +341,14 @@ def publish(
         # The first version of a table has none before it: nothing was there.
         before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
-        raise _changed(looks, written, expected)
+        raise changed(looks, written, expected)
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
-        warehouse.replace_sources(rows, CORPUS_REJECTS, names)
+        # The accepted records are published: a conflict with another writer must not leave the others behind.
+        retried(lambda: warehouse.replace_sources(rows, CORPUS_REJECTS, names))
 
 
 def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
     """Whether a table of rejects can stay: it holds none of these sources, and has the columns of this release."""
     return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names).column).isEmpty()
-
-
-def _changed(looks: Sequence[Look], received: int, expected: int, unit: str = "records") -> InputError:
-    names = ", ".join(look.source.name for look in looks)
-    return InputError(
-        f"Source {names} changed while it was read.",
-        received=f"{received} {unit}",
-        expected=f"{expected} {unit}, as counted a moment before",
-        fix="run again when nothing writes to the files",
-    )

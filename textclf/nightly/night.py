@@ -11,12 +11,13 @@ from pyspark.sql import SparkSession
 
 from textclf import recorded, stopping
 from textclf.config import Pipeline
+from textclf.corpus.deliveries import DeliveryError, Refused
 from textclf.corpus.first_look import Fingerprint
 from textclf.described import described
 from textclf.errors import GateError, InputError
 from textclf.logs import say, say_error
-from textclf.nightly.past import INGEST, VOCABULARY, Past, past
-from textclf.nightly.plan import Days, builds_by, plan_builds, plan_days, plan_reads
+from textclf.nightly.past import VOCABULARY, Past, past
+from textclf.nightly.plan import Days, Reads, builds_by, plan_builds, plan_days, plan_reads
 from textclf.nightly.retries import again
 from textclf.nightly.rules import NO_ROWS, STILL_REFUSED, Decision
 from textclf.nightly.status import Status, status_path
@@ -24,6 +25,7 @@ from textclf.outcome import keep, outcome_of
 from textclf.scoring.backfill import DayScorer, check_range, finish_range
 from textclf.search.summary import raise_for
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.deliveries import INGEST
 from textclf.tables.history import record_killed
 from textclf.tables.lock import NIGHTLY, Locks, locked
 
@@ -69,11 +71,19 @@ def plan_night(
     """What ``run_nightly`` would do, as far as it can be known before; nothing is written.
 
     Raises:
-        UsageError, InputError: As the steps.
+        UsageError, InputError: As the steps; sources that cannot be found after all decisions.
     """
     before = past(spark, warehouse)
     reads = plan_reads(spark, pipeline, before)
     yield from reads.decisions
+    yield from _plan_rest(spark, warehouse, pipeline, days, before, reads)
+    if reads.failed:
+        raise DeliveryError({name: Refused(error) for name, error in reads.failed.items()}, {})
+
+
+def _plan_rest(
+    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, days: Sequence[date], before: Past, reads: Reads
+) -> Iterator[Decision]:
     unread = {decision.subject for decision in reads.decisions if decision.due}
     builds = plan_builds(spark, warehouse, pipeline, before, max(days), unread)
     yield from builds.vocabularies
@@ -131,9 +141,22 @@ class Night:
             sources = [source for source in self.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
                 places = (self.spark, self.warehouse, record, sources, found)
-                self._again(lambda: recorded.ingest(*places, told=self.status.advance))
+                try:
+                    self._again(lambda: recorded.ingest(*places, told=self.status.advance, rule=self.pipeline.ingest))
+                finally:
+                    self._note_deliveries(record)
 
         self._step("ingest", plan, work)
+
+    def _note_deliveries(self, record: RunRecord) -> None:
+        """Let the night's record and the status file tell which deliveries were refused, and which lost much."""
+        refused = {name: each["problem"] for name, each in record.details.get("refused", {}).items()}
+        fallen = record.details.get("fallen", [])
+        self.run.details |= {"refused": refused, "fallen": fallen}
+        if refused:
+            self.status.steps[-1]["refused"] = refused
+        if fallen:
+            self.status.steps[-1]["fallen"] = fallen
 
     def _build(self) -> None:
         models: list[Decision] = []
@@ -284,6 +307,7 @@ class Night:
             found = outcome_of(error)
             record.end(found.status, found.problem)
             keep(self.spark, self.warehouse, record)
+            self.before = None  # a part of its work may be done
             raise
         record.end("succeeded")
         record.append(self.spark, self.warehouse)

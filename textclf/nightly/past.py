@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from textclf.config import unmasked
 from textclf.tables import Warehouse
+from textclf.tables.deliveries import INGEST, still_refused
 from textclf.tables.schemas import RUNS
 
-INGEST, VOCABULARY = "ingest_corpus", "build_vocabulary"
+VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
 _JOBS = (INGEST, VOCABULARY, *MODELS)
 _RUNS = 4000  # newest runs that are looked at; what a source had before counts as never done, and is done again
@@ -49,6 +50,7 @@ class Past:
     Attributes:
         usual: Median seconds of each step over all nights, those that skip it among them.
         busy: The same over the nights that had something to do in it.
+        refused: The run that refused the newest delivery of a source; none where a later one was published.
     """
 
     ingested: Mapping[str, Done] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Past:
     built: Mapping[str, Done] = field(default_factory=dict)
     usual: Mapping[str, float] = field(default_factory=dict)
     busy: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, Done] = field(default_factory=dict)
 
 
 def past(spark: SparkSession, warehouse: Warehouse) -> Past:
@@ -63,19 +66,33 @@ def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     place = warehouse.location(RUNS.name)
     if not place.exists(spark):
         return Past()
-    table = place.read(spark).where(F.col("status") == "succeeded").orderBy(F.desc("ended_at"))
+    succeeded = F.col("status") == "succeeded"
+    # An ingest that refused a delivery has failed, and has published the others.
+    table = place.read(spark).where(succeeded | (F.col("job") == INGEST)).orderBy(F.desc("ended_at"))
     columns = ("run_id", "job", "started_at", "ended_at", "details")
     rows = table.where(F.col("job").isin(*_JOBS)).select(*columns).limit(_RUNS).collect()
     nights = table.where(F.col("job") == "nightly").select("details").limit(_NIGHTS).collect()
+    runs = [(row, json.loads(row["details"] or "{}")) for row in rows]
     found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}
-    for row in rows:
+    for row, details in runs:
         kind = "models" if row["job"] in MODELS else row["job"]
-        for source, figures in _sources(row["job"], json.loads(row["details"] or "{}")):
-            done = Done(row["run_id"], row["job"], row["started_at"], row["ended_at"], figures)
-            found[kind].setdefault(source, done)
+        for source, figures in _sources(row["job"], details):
+            found[kind].setdefault(source, _done(row, figures))
+    refused = still_refused((row, details) for row, details in runs if row["job"] == INGEST)
     steps = [step for row in nights for step in json.loads(row["details"] or "{}").get("steps", [])]
     worked = [step for step in steps if step["state"] == "done"]
-    return Past(found[INGEST], found[VOCABULARY], found["models"], _medians(steps), _medians(worked))
+    return Past(
+        found[INGEST],
+        found[VOCABULARY],
+        found["models"],
+        _medians(steps),
+        _medians(worked),
+        {source: _done(*each) for source, each in refused.items()},
+    )
+
+
+def _done(row: Any, figures: Mapping[str, Any]) -> Done:
+    return Done(row["run_id"], row["job"], row["started_at"], row["ended_at"], figures)
 
 
 def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

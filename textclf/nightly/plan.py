@@ -10,6 +10,7 @@ from textclf.artifact import Manifest, ModelStore
 from textclf.config import Pipeline, Source
 from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import fingerprints
+from textclf.errors import InputError
 from textclf.logs import say
 from textclf.nightly.past import Done, Past
 from textclf.nightly.rules import (
@@ -19,6 +20,7 @@ from textclf.nightly.rules import (
     drift_of,
     ingest_decisions,
     model_reasons,
+    no_corpus,
     no_reason,
     vocabulary_decision,
 )
@@ -39,26 +41,33 @@ def builds_by(pipeline: Pipeline) -> str:
 
 @dataclass(frozen=True)
 class Reads:
-    """What to ingest: fingerprints of all sources now, and a decision for each."""
+    """What to ingest: fingerprints of all sources now, and a decision for each.
+
+    Attributes:
+        failed: Sources that cannot be found.
+    """
 
     found: Mapping[str, Fingerprint]
     decisions: list[Decision]
+    failed: Mapping[str, InputError] = field(default_factory=dict)
 
 
 def plan_reads(spark: SparkSession, pipeline: Pipeline, before: Past) -> Reads:
-    """Whether the files of each source have changed.
+    """Whether the files of each source have changed."""
+    failed: dict[str, InputError] = {}
+    found = fingerprints(spark, pipeline.sources, failed)
+    digests = {name: mark.digest for name, mark in found.items()}
+    why = {name: error.problem for name, error in failed.items()}
+    made = ingest_decisions(digests, before.ingested, before.refused, why)
+    told = [_of_subfolders(each, found.get(each.subject), before.ingested.get(each.subject)) for each in made]
+    return Reads(found, told, failed)
 
-    Raises:
-        InputError: A source cannot be found.
-    """
-    found = fingerprints(spark, pipeline.sources)
-    made = ingest_decisions({name: mark.digest for name, mark in found.items()}, before.ingested)
-    return Reads(found, [_of_subfolders(each, found[each.subject], before.ingested.get(each.subject)) for each in made])
 
-
-def _of_subfolders(decision: Decision, mark: Fingerprint, before: Done | None) -> Decision:
+def _of_subfolders(decision: Decision, mark: Fingerprint | None, before: Done | None) -> Decision:
     """The decision, which says so where all that is new are subfolders, which earlier releases did not read."""
-    if not decision.due or before is None or mark.listing is None or before.figures.get("fingerprint") != mark.flat:
+    if not decision.due or before is None or mark is None or mark.listing is None:
+        return decision
+    if before.figures.get("fingerprint") != mark.flat:
         return decision
     new = f"read anew, with {in_subfolders(mark.listing.deep_files)}"
     say(f"source {decision.subject}: {new}", "warning", source=decision.subject)
@@ -97,8 +106,10 @@ def plan_builds(
     same = _unchanged(spark, warehouse, pipeline, before, {name: manifests[name] for name in learned})
     made = Builds([], [])
     for name, found in facts.items():
-        why = "; ".join(reasons[name])
-        if why and name in same:
+        why, nothing = "; ".join(reasons[name]), None if name in unread else no_corpus(found)
+        if nothing:
+            decision = Decision("models", name, False, nothing)
+        elif why and name in same:
             why = f"{why}; but version {found.version} was built from this corpus and these settings"
             decision = Decision("models", name, False, why)
         elif why:
@@ -125,14 +136,52 @@ def _facts(
     unread: Collection[str],
 ) -> tuple[ModelFacts, Manifest | None]:
     name = source.name
-    versions, champion = store.versions(name), store.champion(name)
-    newest = store.manifest(name, versions[-1]) if versions else None
+    champion = store.champion(name)
+    version, newest, damaged = _newest_version(store, name, champion)
     rows = sum(newest.training.get(key) or 0 for key in ("rows", "test_rows")) if newest else 0
     drift = drift_of(name, champion, published, pipeline.gate) if champion else None
-    ingested = before.ingested.get(name)
+    ingested, refused = before.ingested.get(name), before.refused.get(name)
     corpus = ingested.figures.get("accepted") if ingested and name not in unread else None
-    facts = ModelFacts(name, versions[-1] if versions else None, champion, rows, before.built.get(name), corpus, drift)
-    return facts, newest
+    facts = ModelFacts(
+        name,
+        version,
+        champion,
+        rows,
+        before.built.get(name),
+        corpus,
+        drift,
+        damaged,
+        refused.run_id if refused else None,
+    )
+    # What takes the place of a damaged version is built, though another one was built from the same.
+    return facts, None if damaged else newest
+
+
+def _newest_version(
+    store: ModelStore, name: str, champion: str | None
+) -> tuple[str | None, Manifest | None, str | None]:
+    """The newest version whose manifest can be read, that manifest, and why the champion cannot be used.
+
+    A version that is damaged is said, and is no reason to end the night: where it is the one in use, it is built anew.
+    """
+    read: dict[str, Manifest | None] = {}
+
+    def readable(version: str) -> Manifest | None:
+        if version not in read:
+            try:
+                read[version] = store.manifest(name, version)
+            except InputError as error:
+                say(f"model {name}@{version} is damaged: {error.problem}", "warning", source=name)
+                read[version] = None
+        return read[version]
+
+    versions = store.versions(name)
+    newest = next((version for version in reversed(versions) if readable(version)), None)
+    damaged = None
+    if champion is not None and (champion not in versions or readable(champion) is None):
+        what = "damaged" if champion in versions else "gone"
+        damaged = f"version {champion}, which is in use, is {what}"
+    return newest, None if newest is None else readable(newest), damaged
 
 
 def _unchanged(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from textclf.config import Gate, Nightly
 from textclf.nightly.past import Done, Past
@@ -55,7 +56,9 @@ class ModelFacts:
         champion: The version in use.
         rows: Rows that the newest version was trained and tested on.
         built: The run that built it, None where no record tells.
-        corpus_rows: Accepted records of the source now; None where they are not read yet.
+        corpus_rows: Records that the corpus has of the source now; None where they are not read yet.
+        damaged: Why the version in use cannot be used; None where nothing is known against it.
+        refused: The run that refused the source's newest delivery, None where it passed.
     """
 
     source: str
@@ -65,19 +68,32 @@ class ModelFacts:
     built: Done | None
     corpus_rows: int | None
     drift: Drift | None
+    damaged: str | None = None
+    refused: str | None = None
 
 
-def ingest_decisions(found: Mapping[str, str], known: Mapping[str, Done]) -> list[Decision]:
-    """For each source, whether its files are others than those of the newest ingest.
+def ingest_decisions(
+    found: Mapping[str, str],
+    known: Mapping[str, Done],
+    refused: Mapping[str, Done] = MappingProxyType({}),
+    failed: Mapping[str, str] = MappingProxyType({}),
+) -> list[Decision]:
+    """For each source, whether its files are others than those of the newest ingest that published them.
+
+    A delivery that was refused is read again each night: whether it passes now nobody knows before.
 
     Args:
         found: Fingerprint of each source's files now.
-        known: The newest ingest of each source.
+        known: The newest ingest of each source that published its delivery.
+        refused: The one that refused its newest delivery.
+        failed: Sources that cannot be found, with why; reading them says so again.
     """
     made = []
     for source, mark in found.items():
-        before = known.get(source)
-        if before is None:
+        before, no = known.get(source), refused.get(source)
+        if no is not None and no.figures.get("fingerprint") == mark:
+            made.append(Decision("ingest", source, True, f"files are those that run {no.run_id} refused: read again"))
+        elif before is None:
             made.append(Decision("ingest", source, True, "never read"))
         elif before.figures.get("fingerprint") is None:
             made.append(Decision("ingest", source, True, f"run {before.run_id} noted no fingerprint of its files"))
@@ -85,13 +101,15 @@ def ingest_decisions(found: Mapping[str, str], known: Mapping[str, Done]) -> lis
             made.append(Decision("ingest", source, True, f"files or section changed since run {before.run_id}"))
         else:
             made.append(Decision("ingest", source, False, f"files are those of run {before.run_id}"))
-    return made
+    return made + [Decision("ingest", source, True, why) for source, why in failed.items()]
 
 
 def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
     """Why a model should be built anew; empty where nothing says so."""
     if facts.champion is None:
         return ["no model yet"]
+    if facts.damaged:
+        return [facts.damaged]
     reasons = []
     age = (night - facts.built.night).days if facts.built else None
     if rule.every_days and (age is None or age >= rule.every_days):
@@ -105,6 +123,14 @@ def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
     return reasons
 
 
+def no_corpus(facts: ModelFacts) -> str | None:
+    """Why nothing can be built for a source whose corpus is read; None where something can."""
+    refused = f"; run {facts.refused} refused its newest delivery" if facts.refused else ""
+    # Who reads nothing from a record may have a corpus all the same, unless a run says that it left none.
+    empty = facts.corpus_rows == 0 or (facts.corpus_rows is None and facts.refused)
+    return f"the corpus has no record of it{refused}" if empty else None
+
+
 def no_reason(facts: ModelFacts, night: date) -> str:
     """What is known of a model that stays as it is."""
     parts = [f"version {facts.version}"]
@@ -112,7 +138,8 @@ def no_reason(facts: ModelFacts, night: date) -> str:
         parts.append(f"built {(night - facts.built.night).days} days ago")
     parts.append(f"index {facts.drift.value:.3g} on {facts.drift.day}" if facts.drift else "no drift known")
     growth = _growth(facts)
-    parts.append("corpus to be read" if facts.corpus_rows is None else f"corpus grew by {growth or 0:.1%}")
+    changed = f"corpus {'shrank' if (growth or 0) < 0 else 'grew'} by {abs(growth or 0):.1%}"
+    parts.append("corpus to be read" if facts.corpus_rows is None else changed)
     return ", ".join(parts)
 
 

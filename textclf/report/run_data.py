@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
+from textclf.tables.deliveries import refused_before
 from textclf.tables.masked_fields import masked_record
 from textclf.tables.warehouse import absolute
 
@@ -28,7 +29,7 @@ class UsedModel:
     """A model that the run used.
 
     Attributes:
-        manifest: None where the version is gone from the store.
+        manifest: None where the version is gone from the store, or damaged.
         champion: The version that is in use now.
         champion_manifest: The champion's, where it is another one.
     """
@@ -65,6 +66,8 @@ class RunData:
         duels: Champions and the challengers that scored beside them.
         rejects: Refused rows by source and reason.
         examples: None where the pipeline file does not allow texts.
+        refused: Run and reason by source whose newest delivery was refused when the run began: what there is of it in
+            the corpus is older.
     """
 
     run: dict[str, Any]
@@ -76,6 +79,7 @@ class RunData:
     rejects: list[tuple[str, str, int]]
     models: list[UsedModel]
     examples: list[Example] | None
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def load_run(
@@ -103,6 +107,7 @@ def load_run(
         _rejects(spark, warehouse, run),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
+        refused_before(spark, warehouse, run["run_id"]),
     )
 
 
@@ -169,7 +174,8 @@ def _rejects(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) 
     found: Counter[tuple[str, str]] = Counter()
     for each in run["gate"].get("slices", []):
         found.update({(each["source"] or "", reason): count for reason, count in each["rejected"].items()})
-    for source, figures in run["details"].get("sources", {}).items():  # of ingest_corpus
+    of_ingest = run["details"].get("sources", {}) | (run["details"].get("refused") or {})
+    for source, figures in of_ingest.items():
         if isinstance(figures, dict):
             found.update({(source, reason): count for reason, count in figures.get("reasons", {}).items()})
     place = warehouse.location("results_rejects")
@@ -181,10 +187,17 @@ def _rejects(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) 
 
 def _model(store: ModelStore, reference: str, digest: str) -> UsedModel:
     name, _, version = reference.partition("@")
-    there, champion = store.versions(name), store.champion(name)
-    manifest = store.manifest(name, version) if version in there else None
-    other = store.manifest(name, champion) if champion in there and champion not in (None, version) else None
-    return UsedModel(reference, digest, manifest, champion, other)
+    champion = store.champion(name)
+    other = None if champion == version else champion
+    return UsedModel(reference, digest, _manifest(store, name, version), champion, _manifest(store, name, other))
+
+
+def _manifest(store: ModelStore, name: str, version: str | None) -> Manifest | None:
+    """The manifest of a version; None where it is gone or damaged: the page is about the run, not about the store."""
+    try:
+        return None if version is None else store.manifest(name, version)
+    except InputError:
+        return None
 
 
 def _examples(

@@ -125,7 +125,7 @@ def _model_rows(data: RunData) -> list[list[tuple[str, str, str, list[float | No
 
 def _architecture_and_measures(manifest: Manifest | None) -> tuple[str, list[float | None]]:
     if manifest is None:
-        return "no longer in the store", [None] * len(MEASURES)
+        return "no longer in the store, or damaged", [None] * len(MEASURES)
     return manifest.architecture, [manifest.measure(name) for name in MEASURES]
 
 

@@ -34,9 +34,13 @@ DETAILS: tuple[Path, ...] = (
     ("sources", ANY, "warnings", EACH),
     ("sources", ANY, "skipped", "names", EACH),
     ("skipped", "names", EACH),
+    ("refused", ANY),  # why a delivery was, of a night
+    ("refused", ANY, "problem"),  # the same of an ingest
+    ("refused", ANY, "skipped", "names", EACH),
     ("unreadable_rows", "first_error"),
     ("steps", EACH, "why"),
     ("steps", EACH, "error"),
+    ("steps", EACH, "refused", ANY),
     ("plan", EACH),
     ("report",),
     ("reports", EACH),

@@ -73,6 +73,13 @@ CORPUS_REJECTS = TableSpec(
     ("source",),
     ("position", "reason"),
 )
+CORPUS_REFUSED = TableSpec(
+    # What was rejected of deliveries that were not published, by run: a folder each, so that removing is no rewriting.
+    "corpus_refused",
+    _schema(source=_TEXT, run_id=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT, lines=_LONG),
+    ("source", "run_id"),
+    ("position", "reason"),
+)
 VOCABULARY = TableSpec(
     "vocabulary", _schema(source=_TEXT, index=_INT, token=_TEXT, count=_LONG), ("source",), ("index", "token", "count")
 )

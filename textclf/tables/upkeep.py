@@ -22,7 +22,7 @@ from textclf.tables.warehouse import Location, Warehouse
 
 NAMES = (
     *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),
-    *(spec.name for spec in (schemas.TRIALS, RUNS)),
+    *(spec.name for spec in (schemas.CORPUS_REFUSED, schemas.TRIALS, RUNS)),
     "results",
     "results_rejects",
 )

@@ -244,7 +244,8 @@ def _check_present(names: Sequence[str], present: set[str]) -> None:
             f"The corpus has no rows of {len(missing)} of the sources asked for.",
             received=f"no rows of {', '.join(missing)}",
             expected="accepted rows in the table corpus",
-            fix="run the job ingest_corpus first",
+            fix="run the job ingest_corpus first; where it refused a delivery, mend that, or name the other sources "
+            "with --source",
         )
 
 

@@ -1,0 +1,115 @@
+"""Which deliveries are published: a delivery is all that the files of a source hold at the time of a run."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from textclf.config import Ingest, Source
+from textclf.corpus.counts import Counts
+from textclf.errors import InputError
+
+
+def refusal(counts: Counts, max_rejects: float) -> str | None:
+    """Why a delivery is not published; None where it is.
+
+    Args:
+        counts: Those of the delivery.
+        max_rejects: Largest share of rejected records.
+
+    Example:
+        >>> refusal(Counts(4, 2, 2, {"no_match": 2}), 0.5), refusal(Counts(4, 1, 3, {"no_match": 3}), 0.5)
+        (None, 'has 3 of 4 records rejected')
+        >>> refusal(Counts(4, 0, 4, {"no_match": 4}), 1.0), refusal(Counts(0, 0, 0, {}), 1.0)
+        ('has 4 of 4 records rejected', 'holds no record')
+    """
+    if counts.records == 0:
+        return "holds no record"
+    if counts.accepted == 0 or counts.rejected / counts.records > max_rejects:
+        return f"has {counts.rejected:,} of {counts.records:,} records rejected"
+    return None
+
+
+def large_fall(counts: Counts, warn_below: float) -> str | None:
+    """What to warn of, where a source lost more of its records than a delivery usually takes away.
+
+    Args:
+        warn_below: Share of the records before from which on there is nothing to warn of.
+    """
+    before = counts.before or 0
+    if counts.accepted >= warn_below * before:
+        return None
+    return f"{counts.accepted:,} records are accepted, where the delivery before had {before:,}"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A delivery that was not published.
+
+    Attributes:
+        error: Why, and what to do.
+        counts: Those of the delivery; None where it could not be read.
+    """
+
+    error: InputError
+    counts: Counts | None = None
+
+
+class DeliveryError(InputError):
+    """Deliveries that were refused; those of all other sources of the run are published.
+
+    Attributes:
+        refused: The deliveries that were refused, by source.
+        published: Counts of the others.
+    """
+
+    def __init__(self, refused: Mapping[str, Refused], published: Mapping[str, Counts]) -> None:
+        self.refused, self.published = refused, published
+        errors = list({id(each.error): each.error for each in refused.values()}.values())
+        if len(errors) == 1:
+            (one,) = errors
+            super().__init__(one.problem, received=one.received, expected=one.expected, fix=one.fix)
+        else:
+            super().__init__("\n".join(map(str, errors)))
+            self.problem = " ".join(one.problem for one in errors)
+
+
+def refused_deliveries(
+    sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str], run_id: str
+) -> dict[str, Refused]:
+    """The deliveries that could be read and are not published, by source.
+
+    Args:
+        counts: Those of the sources that could be read.
+        accept: Names of sources that are published whatever their delivery is.
+        run_id: The run under which ``corpus_refused`` has what was rejected.
+    """
+    found = {}
+    for source in sources:
+        count, limit = counts.get(source.name), rule.limit(source)
+        if count is None or source.name in accept:
+            continue
+        why = refusal(count, limit)
+        if why is not None:
+            found[source.name] = Refused(_error(source, count, why, limit, run_id), count)
+    return found
+
+
+def _error(source: Source, counts: Counts, why: str, limit: float, run_id: str) -> InputError:
+    has = f"the corpus keeps its {counts.before:,} records" if counts.before else "nothing of it is published"
+    anyway = f"ingest_corpus --config FILE --accept {source.name} --reason TEXT"
+    if counts.records == 0:
+        received, fix = f"nothing but empty files at {source.path}", f"check the path; to empty the source: {anyway}"
+    else:
+        reasons = sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0]))
+        shown = ", ".join(f"{name} {count:,}" for name, count in reasons)
+        received = f"{counts.accepted:,} records accepted; rejected: {shown}"
+        query = f"SELECT file, position, reason, raw FROM corpus_refused WHERE run_id = '{run_id}'"
+        fix = (
+            f"look at what was rejected: textclf query \"{query} AND source = '{source.name}'\" --config FILE; "
+            f"mend the delivery or the source's section, or publish it as it is: {anyway}"
+        )
+    return InputError(
+        f"Source {source.name} {why}: this delivery is refused, {has}.",
+        received=received,
+        expected=f"at least one accepted record, and a share of {limit:g} rejected at most (max_rejects)",
+        fix=fix,
+    )
