@@ -26,7 +26,8 @@ def checked(tmp_path: Path) -> Checked:
 
     def check(keys: str = 'format = "tsv"\ncolumns = ["text", "label"]', *, full: bool = False) -> Check:
         text = f'warehouse = "w"\n[[sources]]\nname = "s"\npath = "{tmp_path / "data"}"\n{keys}\n'
-        return source_readable(parse_pipeline(text).sources[0], full=full)
+        pipeline = parse_pipeline(text)
+        return source_readable(pipeline.sources[0], pipeline.ingest.limit(pipeline.sources[0]), full=full)
 
     return check
 
@@ -104,11 +105,19 @@ def test_what_ingest_would_refuse_is_wrong(
     assert (found.verdict, words in found.found) == ("wrong", True), found
 
 
-def test_most_records_rejected_is_a_note(checked: Checked, tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("x\t1\nno\nno\n")
-    found = checked()
+def test_what_ingest_would_refuse_is_wrong_and_of_a_beginning_a_note(
+    checked: Checked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = 'format = "tsv"\ncolumns = ["text", "label"]\n'
+    (tmp_path / "data").write_text("x\t1\nno\nno\nno\n")
+    found = checked(keys)
+    assert found.verdict == "wrong"
+    assert "ingest_corpus refuses a delivery that has 3 of 4 records rejected" in found.found
+    assert checked(keys + "max_rejects = 0.75").verdict == "ok"
+    monkeypatch.setattr("textclf.corpus.preview.LOOKED_AT", 10)
+    found = checked(keys)
     assert found.verdict == "note"
-    assert "most records are rejected" in found.found
+    assert "more than max_rejects (0.5) of its records are rejected" in found.found
 
 
 def test_columns_are_read_as_ingest_reads_them(checked: Checked, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Ite
     if pipeline is None:
         return
     yield engine(pipeline)
-    yield from (source_readable(source, full=full) for source in pipeline.sources)
+    yield from (source_readable(source, pipeline.ingest.limit(source), full=full) for source in pipeline.sources)
     yield warehouse_writable(pipeline)
     yield models_readable(pipeline)
     yield from places_writable(pipeline)

@@ -42,10 +42,11 @@ class Check:
         return [*self.found.splitlines(), *names, *([f"  and {more:,} more, which --json names"] if more > 0 else [])]
 
 
-def source_readable(source: "Source", *, full: bool = False) -> Check:
+def source_readable(source: "Source", max_rejects: float, *, full: bool = False) -> Check:
     """The files of a source that ingest reads, each opened, how many it passes over, and the records in them.
 
     Args:
+        max_rejects: Largest share of rejected records with which ingest publishes a delivery of the source.
         full: Read all of it, not the beginning alone.
     """
     from textclf.tables.file_listing import list_local
@@ -73,7 +74,9 @@ def source_readable(source: "Source", *, full: bool = False) -> Check:
     size = sum(each.size for each in listing.files)
     counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}{skipped}"
     names = () if source.format == "delta" else tuple(file.name for file in files)
-    return _read(Check(name, "ok", counted, files=names), source, files, listing, full=full)
+    found = Check(name, "ok", counted, files=names)
+    read = _read(found, source, files, listing, full=full)
+    return read if isinstance(read, Check) else _judged(found, read, max_rejects)
 
 
 def _files(listing: "Listing") -> list["LocalFile"]:
@@ -104,8 +107,10 @@ def _wrong(name: str, error: InputError, before: str = "", files: tuple[str, ...
     return Check(name, "wrong", f"{before}{found}", fix, files)
 
 
-def _read(found: Check, source: "Source", files: Sequence["LocalFile"], listing: "Listing", *, full: bool) -> Check:
-    """What was found, with what ingest's readers make of the files."""
+def _read(
+    found: Check, source: "Source", files: Sequence["LocalFile"], listing: "Listing", *, full: bool
+) -> "Check | Preview":
+    """What ingest's readers make of the files that were found, or why that cannot be told."""
     import pyarrow as pa
 
     from textclf.corpus.preview import LOOKED_AT, preview, preview_columns, sparks_alone
@@ -118,8 +123,8 @@ def _read(found: Check, source: "Source", files: Sequence["LocalFile"], listing:
         if source.format == "delta":
             from textclf.cli.delta import delta_rows
 
-            return _judged(found, preview_columns(source, delta_rows(source.path), limit))
-        return _judged(found, preview(source, files, listing, limit))
+            return preview_columns(source, delta_rows(source.path), limit)
+        return preview(source, files, listing, limit)
     except UsageError as error:  # a package that a look needs is not there
         return _note(found, error.problem)
     except InputError as error:
@@ -135,14 +140,21 @@ def _note(found: Check, said: str) -> Check:
     return Check(found.name, "note", f"{found.found}\n{said}", "ingest_corpus says what is in it", found.files)
 
 
-def _judged(found: Check, read: "Preview") -> Check:
+def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
+    """Whether ingest would publish what was read, by its own rule."""
+    from textclf.corpus.counts import Counts
+    from textclf.corpus.deliveries import refusal
     from textclf.corpus.preview import counts
 
     part = "" if read.whole else "the beginning: "
     said = f"{found.found}\n{part}{counts(read)}"
+    why = refusal(Counts(read.records, read.accepted, read.rejected, dict(read.rejects)), max_rejects)
+    if why is None:
+        return Check(found.name, "ok", said, files=found.files)
     fix = "correct format, columns, encoding or labels of the source; textclf init shows how it would read the files"
-    if not read.accepted:
-        return Check(found.name, "wrong", said, fix, found.files)
-    if read.rejected > read.accepted:
-        return Check(found.name, "note", f"{said}\nmost records are rejected", fix, found.files)
-    return Check(found.name, "ok", said, files=found.files)
+    if read.whole or not read.accepted:
+        return Check(found.name, "wrong", f"{said}\ningest_corpus refuses a delivery that {why}", fix, found.files)
+    rule = f"more than max_rejects ({max_rejects:g}) of its records are rejected"
+    return Check(
+        found.name, "note", f"{said}\n{rule}; ingest_corpus refuses a delivery of which that holds", fix, found.files
+    )
