@@ -17,7 +17,7 @@ PIECES = [
 ]  # fmt: skip
 """What the patterns are made of, and what they nearly find."""
 STARTS = ["", "http://h/x?", "https://ana:", "authorization", "jdbc:oracle:thin:", "x"]
-SMALL, LARGE = 8_192, 65_536
+SMALL, LARGE = 4_096, 32_768
 
 
 def seconds(text: str) -> float:
