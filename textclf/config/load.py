@@ -35,7 +35,7 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
         ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"The pipeline file {path} cannot be read.",
