@@ -24,18 +24,21 @@ class _Traceback:
             self._module.print_exc()
 
 
-def leave_quietly() -> None:
-    """Have this process, where it is a worker, end without a traceback when Spark has closed its connection.
+def leave_quietly(daemon: Any = None) -> None:
+    """Have workers end without a traceback when Spark has closed their connection.
 
     Spark closes it when a query needs no more rows (``LIMIT``, ``isEmpty``), after a minute without a task, and at its
     own end. ``pyspark.daemon`` then prints a BrokenPipeError or an EOFError for each worker that was about to answer,
-    though nothing went wrong: what a task of ours raises never gets as far as that, but is told to Spark before.
+    though nothing went wrong: what a task raises never gets as far as that, but is told to Spark before.
+
+    Args:
+        daemon: The module ``pyspark.daemon`` of the process that begins workers; without it, this process is a worker.
     """
-    main = sys.modules["__main__"]
-    if getattr(getattr(main, "__spec__", None), "name", "") == "pyspark.daemon" and isinstance(
-        main.traceback, ModuleType
-    ):
-        main.traceback = _Traceback(main.traceback)  # type: ignore[assignment]
+    main: Any = sys.modules["__main__"]
+    if daemon is None and getattr(getattr(main, "__spec__", None), "name", "") == "pyspark.daemon":
+        daemon = main
+    if daemon is not None and isinstance(daemon.traceback, ModuleType):
+        daemon.traceback = _Traceback(daemon.traceback)
 
 
 def settle() -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from textclf.packing import arrow_codec
 from textclf.session import open_session
 
-def many(batches):  # pickled with a function of ours, as all that our jobs do
+def many(batches):  # knows nothing of textclf, as those of PySpark's own that convert rows
     arrow_codec("none")
     for batch in batches:
         yield from [batch] * 100

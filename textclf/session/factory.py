@@ -6,12 +6,14 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+import textclf
 from textclf.errors import TextclfError
 from textclf.files import has_home, umask, user_folder
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
@@ -117,7 +119,7 @@ def open_session(
         add_lineage(conf, lineage)
     if conf.get("spark.master", "").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        for key, value in {**LOCAL_DEFAULTS, **_permissions()}.items():
+        for key, value in {**LOCAL_DEFAULTS, **_permissions(), **_daemon(conf)}.items():
             conf.setIfMissing(key, value)
     if lineage is not None:
         SparkContext._ensure_initialized(conf=conf)
@@ -129,6 +131,16 @@ def open_session(
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return spark
+
+
+def _daemon(conf: SparkConf) -> dict[str, str]:
+    """Our daemon of workers, and where it finds this package: it begins before Spark tells workers of any files."""
+    root = Path(textclf.__file__).parents[1]
+    if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
+        return {"spark.python.daemon.module": "textclf.worker_daemon"}
+    if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):
+        return {}  # within a zip, or where workers are told of other places
+    return {"spark.python.daemon.module": "textclf.worker_daemon", "spark.executorEnv.PYTHONPATH": str(root)}
 
 
 def _permissions() -> dict[str, str]:
