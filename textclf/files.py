@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pwd
 import stat
 import tempfile
 from pathlib import Path
@@ -74,6 +75,15 @@ def has_home() -> bool:
     """Whether this user has a home that files can go to; others would go where every user's do."""
     home = os.path.expanduser("~")  # stays as it is for a user that the system does not know
     return os.path.isabs(home) and os.access(home, os.W_OK | os.X_OK)
+
+
+def has_account() -> bool:
+    """Whether the system knows this user, as it does not in a container that runs under any number."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return True
 
 
 def user_folder(name: str) -> Path | None:

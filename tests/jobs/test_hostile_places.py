@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs import (
@@ -131,7 +130,6 @@ def test_all_jobs_and_commands_work_in_any_folder(
     assert (scored["input_rows"], scored["scored_rows"]) == (40, 40)
     again = job(score_table, "--date", "2026-01-06", "--output", f"{PLACE}/out", "--changed-only", "--evidence")
     assert again["scored_rows"] == 40
-    assert len(DeltaTable(str(place / PLACE / "out")).to_pyarrow_table()) == 40
     job(show_run, scored["run_id"])
     job(explain_row, "7")
     job(report, "--run", scored["run_id"])

@@ -17,7 +17,7 @@ import textclf
 from textclf.errors import TextclfError
 from textclf.files import has_home, umask, user_folder
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import java_home
+from textclf.session.java import check_account, java_home
 from textclf.session.lineage import Collector, add_address, add_lineage
 from textclf.session.locales import use_utf8, utf8_locale
 from textclf.session.options import parse
@@ -90,12 +90,14 @@ def open_session(
 
     Raises:
         JavaError: No Java that Spark can run on.
+        AccountError: The system does not know this user.
         JarsError: The jar for lineage cannot be had.
         LocaleError: Java runs already and cannot name files in UTF-8.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    check_account()
     os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from textclf.errors import TextclfError
-from textclf.session.plain_paths import plain_folder
+from textclf.plain_paths import plain_folder
 
 SPARK_VERSION = "4.2.0"
 DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from textclf.errors import TextclfError
 from textclf.files import user_folder
-from textclf.session.plain_paths import plain_folder
+from textclf.plain_paths import plain_folder
 
 _LOCK = ".lock"
 ENVIRONMENT = "environment"  # the folder that executors find the archive unpacked in

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from textclf.errors import TextclfError, UsageError
+from textclf.plain_paths import plain_folder
 from textclf.session.jars import DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import java_home
+from textclf.session.java import check_account, java_home
 from textclf.session.locales import utf8_locale
 from textclf.session.options import SETTINGS, Submission, parse
 from textclf.session.pack import ENVIRONMENT, environment_archive, pack_environment, project_zip
-from textclf.session.plain_paths import plain_folder
 
 USAGE = """\
 Usage: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
@@ -175,6 +175,7 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
             sys.stdout.buffer.write(os.fsencode(f"{command}\n"))  # a path may have any bytes, and stdout any encoding
             sys.stdout.flush()
             return 0
+        check_account()
         archive = environment_archive(root)
         if archive.name in str(command):
             pack_environment(archive)
