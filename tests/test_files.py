@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from textclf import files
 from textclf.errors import TextclfError
 from textclf.files import PRIVATE, has_account, has_home, replace_file, umask, user_folder
 from textclf.plain_paths import is_plain, plain_folder
@@ -95,7 +94,7 @@ def test_a_home_is_one_that_can_be_written_to(tmp_path: Path, monkeypatch: pytes
 def test_a_user_without_an_account_is_told_before_java_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_account()
     check_account()
-    monkeypatch.setattr(files.os, "geteuid", lambda: 4_000_000_123)
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_123)
     assert not has_account()
     with pytest.raises(AccountError, match="user 4000000123"):
         check_account()

@@ -304,7 +304,7 @@ ANY_NAME = "a project, [x] {y} \\z %41 #h ?q *s 'q' \"d\" é東;&@!$(~)"
 
 def test_the_options_for_spark_name_no_folder_that_it_would_read_something_into(tmp_path: Path) -> None:
     project = _project(tmp_path / ANY_NAME)
-    command = [project / "spark-submit.sh", "--master", "yarn", "ingest_corpus", "--config", "x é.toml"]
+    command: list[str | Path] = [project / "spark-submit.sh", "--master", "yarn", "ingest_corpus", "--config", "x é.toml"]
     jars = tmp_path / ANY_NAME / "jars"
     jars.mkdir()
     (jars / "delta-spark.jar").write_text("")
@@ -350,7 +350,7 @@ def test_drivers_of_a_cluster_get_a_locale_that_they_most_likely_have(
 ) -> None:
     environ = {"LC_ALL": "", "LC_CTYPE": "", "LANG": ""} | given
 
-    command = printed("--master", master, "--deploy-mode", "cluster", "ingest_corpus", **environ)
+    command = printed("--master", master, "--deploy-mode", "cluster", "ingest_corpus", cwd=ROOT, **environ)
 
     assert f"{setting}={expected}" in command
 
