@@ -304,7 +304,14 @@ ANY_NAME = "a project, [x] {y} \\z %41 #h ?q *s 'q' \"d\" é東;&@!$(~)"
 
 def test_the_options_for_spark_name_no_folder_that_it_would_read_something_into(tmp_path: Path) -> None:
     project = _project(tmp_path / ANY_NAME)
-    command: list[str | Path] = [project / "spark-submit.sh", "--master", "yarn", "ingest_corpus", "--config", "x é.toml"]
+    command: list[str | Path] = [
+        project / "spark-submit.sh",
+        "--master",
+        "yarn",
+        "ingest_corpus",
+        "--config",
+        "x é.toml",
+    ]
     jars = tmp_path / ANY_NAME / "jars"
     jars.mkdir()
     (jars / "delta-spark.jar").write_text("")
