@@ -30,28 +30,54 @@ def plain_folder(folder: Path) -> Path:
     """
     if is_plain(folder):
         return folder
-    whole = os.fsencode(folder.absolute())
     for place in _places():
-        link = place / hashlib.sha256(whole).hexdigest()[:16]
-        try:
-            link.symlink_to(os.fsdecode(whole))
-        except FileExistsError:
-            if not link.is_symlink() or os.fsencode(os.readlink(link)) != whole:
-                continue
-        except OSError:
-            continue
-        return link
-    raise PathError(
-        "Spark's options cannot name this folder.",
-        received=str(folder),
-        expected="letters, digits, blanks and any of / . _ + @ = ~ - in its path",
-        fix=f"move it, or make {tempfile.gettempdir()} writable: a link there would do",
-    )
+        link = place / _short_name(folder)
+        if _linked(link, folder):
+            return link
+    raise _no_place(folder)
+
+
+def plain_table(table: Path) -> Path:
+    """A folder with a plain name and the log of a Delta table: readers that ask where a link leads find it there.
+
+    Raises:
+        PathError: There is no place for it.
+    """
+    for place in _places():
+        folder = place / f"{_short_name(table)}-table"
+        if private_folder(folder) and _linked(folder / "_delta_log", table / "_delta_log"):
+            return folder
+    raise _no_place(table)
 
 
 def is_plain(path: Path) -> bool:
     """Whether Spark's options take a path as it is."""
     return _PLAIN.fullmatch(str(path.absolute())) is not None
+
+
+def _short_name(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+
+
+def _linked(link: Path, aim: Path) -> bool:
+    """Make a link, where it is not there yet; False where something else is, or none can be made."""
+    whole = str(aim.absolute())
+    try:
+        link.symlink_to(whole)
+    except FileExistsError:
+        return link.is_symlink() and os.readlink(link) == whole
+    except OSError:
+        return False
+    return True
+
+
+def _no_place(folder: Path) -> PathError:
+    return PathError(
+        "This folder has a name that Spark's options and some readers cannot take.",
+        received=str(folder),
+        expected="letters, digits, blanks and any of / . _ + @ = ~ - in its path",
+        fix=f"move it, or make {tempfile.gettempdir()} writable: a link there would do",
+    )
 
 
 def _places() -> Iterator[Path]:

@@ -101,6 +101,8 @@ def place(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return folder
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_all_jobs_and_commands_work_in_any_folder(
     place: Path, run_job: RunJob, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,4 +149,5 @@ def test_all_jobs_and_commands_work_in_any_folder(
     # Nothing went elsewhere, as to a folder whose name was decoded, cut off or taken apart.
     assert set(place.parent.iterdir()) == outside
     assert set(os.listdir(warehouse)) >= {"corpus", "models", "results", "runs"}
-    assert {name for name in os.listdir(place) if not name.startswith(("ware", "in", PLACE))} <= {".cache", ".keras"}
+    ours = (".", "ware", "in", PLACE)  # a dot: what libraries keep in HOME
+    assert [name for name in os.listdir(place) if not name.startswith(ours)] == []

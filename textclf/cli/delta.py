@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.errors import InputError, UsageError
-from textclf.plain_paths import plain_folder
+from textclf.plain_paths import plain_table
 
 _MAPPING = "delta.columnMapping.mode"
 
@@ -45,10 +45,10 @@ def delta_rows(place: str | Path) -> Any:
 
 
 def _openable(place: str | Path) -> str | Path:
-    """The place; a link to a folder that the package would not find: it decodes ``%41`` and turns ``\\`` round."""
+    """The place; another for folders that the package does not find: it decodes ``%41`` and turns ``\\`` round."""
     if "://" in str(place) or not set("%\\") & set(str(Path(place).absolute())):
         return place
-    return plain_folder(Path(place))
+    return plain_table(Path(place))
 
 
 def _on_disk(place: str | Path) -> Any:
