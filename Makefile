@@ -5,16 +5,20 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
+# What the environment was made from: a checkout of another commit touches files that say the same.
+PINNED := cat requirements.lock setup.py | cksum
 # Spark otherwise looks the machine's name up, which fails or is slow on many laptops and containers.
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorial test soak airflow docs lint bench lock clean
+.PHONY: help setup environment demo tutorial test soak airflow docs lint bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## Make the environment in .venv; does nothing where it is up to date
+setup:  ## Make the environment in .venv; does nothing where it is up to date
+	@{ test $(READY) -nt requirements.lock && test $(READY) -nt setup.py; } || \
+		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)" || $(MAKE) --no-print-directory environment
 
 demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
 	@$(PY) -m textclf.demo
@@ -59,7 +63,7 @@ clean:  ## Remove what was built; the environment stays, and so does warehouse/,
 	@find textclf jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # setuptools goes in first: pyspark has no wheel, and building it in isolation would fetch an unpinned one.
-$(READY): requirements.lock setup.py
+environment:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
 		echo "textclf needs Python 3.11 to 3.13: sudo apt-get install python3.11 python3.11-venv (or PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -73,4 +77,4 @@ $(READY): requirements.lock setup.py
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some packages hold files of other Pythons
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.session.provision
-	@touch $@
+	@$(PINNED) > $(READY)

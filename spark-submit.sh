@@ -4,6 +4,10 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+if [[ $root == *:* ]]; then
+  echo "spark-submit.sh: Python and Java cannot be given this folder, whose path holds a colon: $root; move it" >&2
+  exit 2
+fi
 python=${TEXTCLF_PYTHON:-$root/.venv/bin/python}
 if [[ -z ${TEXTCLF_PYTHON:-} && ! -x $python ]]; then
   python=$(command -v python3 || true)

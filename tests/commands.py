@@ -38,6 +38,12 @@ def check_job(job: str, argv: Sequence[str], capfd: pytest.CaptureFixture[str]) 
         assert (code, "no-such-file.toml cannot be read" in said) == (2, True), said
 
 
+def assert_quiet(said: str) -> None:
+    """Assert that a run that ended with 0 has said nothing of errors."""
+    assert "Traceback" not in said, said
+    assert '"level": "ERROR"' not in said, said
+
+
 def check_command(line: str, capfd: pytest.CaptureFixture[str]) -> bool:
     """Assert that a command line is one that we have; False for one that is none of ours."""
     words = shlex.split(line, comments=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 
 import pytest
 
+from tests.commands import assert_quiet
 from textclf.session.pack import project_zip
 
 ROOT = Path(__file__).parents[1]
@@ -167,8 +168,6 @@ def test_a_cluster_gets_the_project_and_the_python_environment(master: str) -> N
 def test_in_cluster_mode_the_driver_uses_the_archive_too() -> None:
     command = printed("--master", "yarn", "--deploy-mode", "cluster", "ingest_corpus")
 
-    assert "spark.yarn.appMasterEnv.LC_ALL=C.UTF-8" in command
-
     assert "spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python" in command
     assert command[-1] == str(ROOT / "jobs" / "ingest_corpus.py")
     assert any(word.endswith("/bin/spark-submit") for word in command)
@@ -300,28 +299,91 @@ def test_an_unusable_input_exits_with_3(write_config: Callable[[str], Path], tmp
     assert "nowhere.tsv" in done.stderr
 
 
-@pytest.mark.long
-def test_a_project_in_a_folder_with_spaces_runs_from_anywhere(tmp_path: Path) -> None:
-    project = _project(tmp_path / "a project")
-    home = tmp_path / "some where"
-    home.mkdir()
-    (home / "reviews file.tsv").write_text("good\t1\nbad\t0\n")
-    (home / "pipe line.toml").write_text(
-        'warehouse = "ware house"\n[[sources]]\nname = "a"\npath = "reviews file.tsv"\n'
-        'format = "tsv"\ncolumns = ["text", "label"]\n'
-    )
+ANY_NAME = "a project, [x] {y} \\z %41 #h ?q *s 'q' \"d\" é東;&@!$(~)"
+
+
+def test_the_options_for_spark_name_no_folder_that_it_would_read_something_into(tmp_path: Path) -> None:
+    project = _project(tmp_path / ANY_NAME)
     command: list[str | Path] = [
         project / "spark-submit.sh",
         "--master",
-        "local[1]",
+        "yarn",
         "ingest_corpus",
         "--config",
-        "pipe line.toml",
+        "x é.toml",
     ]
+    jars = tmp_path / ANY_NAME / "jars"
+    jars.mkdir()
+    (jars / "delta-spark.jar").write_text("")
+    environ = _ENVIRON | {"TEXTCLF_PRINT_COMMAND": "1", "TEXTCLF_JARS": str(jars), "PYTHONIOENCODING": "ascii"}
 
-    done = subprocess.run(command, cwd=home, env=_ENVIRON, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, encoding="utf-8")
+
+    assert done.returncode == 0, done.stderr
+    words = shlex.split(done.stdout)
+    assert words[-1] == "x é.toml"
+    given = shlex.split(next(word for word in words if word.startswith("PYSPARK_SUBMIT_ARGS=")).partition("=")[2])
+    for option in ("--py-files", "--jars", "--archives"):
+        assert not set(",[]{}\\%#?*'\"") & set(given[given.index(option) + 1].removesuffix("#environment")), option
+    link = Path(urlparse(given[given.index("--py-files") + 1]).path)
+    assert link.resolve().parent == project / "build"
+    with zipfile.ZipFile(link) as opened:
+        assert "textclf/__init__.py" in opened.namelist()
+
+
+def test_a_project_in_a_folder_with_a_colon_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "a:b").mkdir()
+    shutil.copy(WRAPPER, tmp_path / "a:b")
+
+    done = subprocess.run(
+        [tmp_path / "a:b" / "spark-submit.sh", "ingest_corpus"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert f"whose path holds a colon: {tmp_path}/a:b" in done.stderr
+    assert os.listdir(tmp_path / "a:b") == ["spark-submit.sh"]
+
+
+@pytest.mark.parametrize(
+    ("master", "given", "setting", "expected"),
+    [
+        ("yarn", {"LANG": "C.utf8"}, "spark.yarn.appMasterEnv.LC_ALL", "C.utf8"),
+        ("yarn", {"LC_ALL": "C"}, "spark.yarn.appMasterEnv.LC_ALL", "C.UTF-8"),
+        ("k8s://https://h:1", {"LC_ALL": "de_DE.UTF-8"}, "spark.kubernetes.driverEnv.LC_ALL", "C.UTF-8"),
+    ],
+)
+def test_drivers_of_a_cluster_get_a_locale_that_they_most_likely_have(
+    master: str, given: dict[str, str], setting: str, expected: str
+) -> None:
+    environ = {"LC_ALL": "", "LC_CTYPE": "", "LANG": ""} | given
+
+    command = printed("--master", master, "--deploy-mode", "cluster", "ingest_corpus", cwd=ROOT, **environ)
+
+    assert f"{setting}={expected}" in command
+
+
+@pytest.mark.long
+def test_a_project_in_a_folder_of_any_name_runs_from_anywhere(tmp_path: Path) -> None:
+    project = _project(tmp_path / ANY_NAME)
+    home = tmp_path / f"some where {ANY_NAME}"
+    home.mkdir()
+    (home / "reviews file.tsv").write_text("good\t1\nbäd\t0\n", encoding="utf-8")
+    (home / "pipe line.toml").write_text(
+        'warehouse = "ware house"\n[[sources]]\nname = "a"\npath = "reviews file.tsv"\n'
+        'format = "tsv"\ncolumns = ["text", "label"]\n[metrics]\nfile = "figures.prom"\n',
+        encoding="utf-8-sig",
+    )
+    command: list[str | Path] = ["bash", "-c", 'umask 027; exec "$@"', "-", project / "spark-submit.sh"]
+    command += ["--master", "local[1]", "ingest_corpus", "--config", "pipe line.toml"]
+    environ = _ENVIRON | {"HOME": str(home), "TMPDIR": str(home), "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+
+    done = subprocess.run(command, cwd=home, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["input_rows"] == 2
     assert len(done.stdout.splitlines()) == 1  # everything else is on standard error
+    assert_quiet(done.stderr)
     assert (home / "ware house" / "corpus" / "_delta_log").is_dir()
+    # Texts are in the tables: a umask that keeps others out keeps them out of these, too.
+    modes = {path.stat().st_mode & 0o027 for path in (home / "ware house").rglob("*")}
+    assert modes | {(home / "figures.prom").stat().st_mode & 0o027} == {0}

@@ -7,6 +7,7 @@ Example:
     ['+']
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Classifier", "ModelStore", "score_udf"]
 _HOMES = {"Classifier": "textclf.classifier", "ModelStore": "textclf.artifact", "score_udf": "textclf.scoring.udf"}
+
+if "pyspark.worker" in sys.modules:  # this process is one of Spark's, and has work of ours
+    from textclf.settled import leave_quietly
+
+    leave_quietly()
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,7 @@ from typing import Any
 from textclf.corpus.fetch import complete, fetch
 from textclf.corpus.sample import SampleFile, write_labelled, write_unlabelled
 from textclf.errors import InputError
+from textclf.terminal import write_anything
 
 ROWS = 100_000
 QUERY = """\
@@ -126,6 +127,7 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Run the demo; the exit code of the step that failed, or 0."""
+    write_anything()
     root = Path(__file__).resolve().parents[1]
     material = choose_material(root, os.environ)
     table = write_unlabelled(root / "warehouse" / "sample" / "unlabelled", ROWS, names=material.names)

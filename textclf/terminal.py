@@ -1,7 +1,9 @@
 """What goes to a terminal: text in which nothing is left that a terminal would act on, and JSON that is still JSON."""
 
+import io
 import json
 import re
+import sys
 from typing import Any, TextIO
 
 _ACTED_ON = (
@@ -13,6 +15,13 @@ _ACTED_ON = (
 )
 _ALL = re.compile(f"[{_ACTED_ON}]")
 _BUT_LINES = re.compile(f"(?![\n\t])[{_ACTED_ON}]")
+
+
+def write_anything() -> None:
+    """Let no character of a text end a program where its output has a narrow encoding: it is shown as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def visible(text: str, *, lines: bool = False) -> str:

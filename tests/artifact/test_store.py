@@ -181,6 +181,8 @@ GOLDENS = {
 ENTRIES: list[tuple[str, dict[str, object]]] = [
     ("labels", {"labels": ["0", "0"]}),
     ("labels", {"labels": ["0", ""]}),
+    ("labels", {"labels": ["0", "\0"]}),
+    ("labels", {"labels": ["0", "a\0b"]}),
     ("labels", {"labels": ["0", 1]}),
     ("labels", {"labels": ["0", None]}),
     ("labels", {"labels": [["0"], "1"]}),

@@ -1,5 +1,7 @@
 """The command line as a whole: what it imports, how it fails, what a shell completes."""
 
+import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -36,6 +38,17 @@ def test_predict_loads_neither_spark_nor_tensorflow_nor_pandas(store: ModelStore
 def test_the_module_runs_as_the_script_does(store: ModelStore) -> None:
     command = [sys.executable, "-m", "textclf", "models", "list", "--models", store.root]
     assert "yelp" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_commands_take_and_show_all_texts_in_narrow_encodings(store: ModelStore, variables: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "textclf", "predict", "--models", store.root, "--model", "yelp"]
+    environ = os.environ | variables
+
+    done = subprocess.run(command, input="good gööd 東\n".encode(), env=environ, capture_output=True, check=True)
+    assert b"good" in done.stdout
+    done = subprocess.run([*command, "good gööd 東", "--json"], env=environ, capture_output=True, check=True)
+    assert json.loads(done.stdout)["text"] == "good gööd 東"
 
 
 @pytest.mark.parametrize(

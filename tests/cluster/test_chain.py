@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from tests.commands import assert_quiet
 from textclf.corpus.sample import FIRST_DAY, write_labelled, write_unlabelled
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -78,6 +79,7 @@ def _submit_chain(chain: str, config: Path, *options: str) -> None:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
+        assert_quiet(done.stderr)
 
 
 def _run_chain_here(chain: str, config: Path) -> None:

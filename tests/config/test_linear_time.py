@@ -13,10 +13,11 @@ PIECES = [
     "http://", "jdbc:oracle:thin:", "jdbc:oracle:a:x/", "a", "a@", "a:", "@", "/", "?", "#", "&", "=", ";", "token",
     "?token", "&pass", "sig=", "password=", "AccountKey", "SharedAccess", "authorization", "authorization: ", "basic ",
     "\t ", "s3a.", "1+-.", "${", "${A_", "hunter2-secret", "hunter2-secre", "\\", "%40",
+    "password={", ";password={a}}", "{", "}}", "password='", "'password': \"", "account.key.",
 ]  # fmt: skip
 """What the patterns are made of, and what they nearly find."""
 STARTS = ["", "http://h/x?", "https://ana:", "authorization", "jdbc:oracle:thin:", "x"]
-SMALL, LARGE = 8_192, 65_536
+SMALL, LARGE = 4_096, 32_768
 
 
 def seconds(text: str) -> float:

@@ -164,6 +164,24 @@ def test_an_address_shows_neither_user_nor_password(scheme: str, password: str) 
         ("{'Authorization': 'Bearer abc.def'}", "{'Authorization': 'Bearer ***'}"),
         ("https://token-as-user@host/x", "https://host/x"),
         ("redis://:pa/ss@host:1/x", "redis://host:1/x"),
+        ("jdbc:sqlserver://h;user=u;password={a;b};x=1", "jdbc:sqlserver://h;user=u;password=***;x=1"),
+        ("jdbc:sqlserver://h:1433;password={a}};b/c@d ?e};x=1", "jdbc:sqlserver://h:1433;password=***;x=1"),
+        ("jdbc:sqlserver://h;user=u;password=p@ss/x;y=2", "jdbc:sqlserver://h;user=u;password=***;y=2"),
+        ("DRIVER={ODBC 18};SERVER=h;PWD={p;w}}d};x=1", "DRIVER={ODBC 18};SERVER=h;PWD=***;x=1"),
+        ("cannot open password={a b;c} today", "cannot open password=*** today"),
+        ("jdbc:sqlserver://h;password={cut off; x", "jdbc:sqlserver://h;password=***"),
+        ('jdbc:oracle:thin:scott/"ti@g er"@h:1', "jdbc:oracle:thin:@h:1"),
+        ("jdbc:mysql://(host=h,user=u,password=p)@h:1/x", "jdbc:mysql://h:1/x"),
+        ("sv=2022-11-02&sig=ab%2Fc%3D&se=2026", "sv=2022-11-02&sig=***&se=2026"),
+        ("sig=ab%2Fc%3D", "sig=***"),
+        (
+            "retries exceeded with url: /c?sv=1&token=abc&y=2 (Caused",
+            "retries exceeded with url: /c?sv=1&token=***&y=2 (Caused",
+        ),
+        ("{'user': 'u', 'password': 'a b'}", "{'user': 'u', 'password': ***}"),
+        ("connect(password='a b', host='h')", "connect(password=***, host='h')"),
+        ("aws_secret_access_key = abc/def+x", "aws_secret_access_key = ***"),
+        ("fs.azure.account.key.a.dfs.example=ab+/=", "fs.azure.account.key.a.dfs.example=***"),
         ("https://ana@corp.example:pw@host/x", "https://host/x"),
         ("https://ana@corp.example:p/w@host/x", "https://host/x"),
     ],
@@ -187,6 +205,9 @@ def test_keys_and_tokens_of_addresses_are_not_shown(given: str, shown: str) -> N
         "http://[::1]:80/a@b",
         "num_tokens=100000, ana@example.org",
         "https://h/x?keyword=1",
+        "/lake/sig=5/key=1",
+        "pattern {a} and {b;c}",
+        "significance = 0.5, passwords: 3",
     ],
 )
 def test_an_address_without_credentials_stays_as_it_is(place: str) -> None:
@@ -225,6 +246,38 @@ def test_a_password_that_stands_in_the_file_is_masked_alone_and_in_its_address()
     with environment({}):
         parse_pipeline(f'{GOOD}[mlflow]\ntracking_uri = "https://ana:my password@ml.example"\n', {})
         assert masked("https://ana:my password@ml.example refused 'my password'") == "https://ml.example refused '***'"
+
+
+BRACED = st.text(st.characters(codec="ascii", exclude_characters="\r\n"), min_size=6, max_size=12)
+
+
+@settings(deadline=None)
+@given(BRACED, st.sampled_from(["jdbc:sqlserver://h:1;user=u;password={};x=1", "Server=h;Uid=u;Pwd={};x=1"]))
+def test_a_password_in_braces_is_masked_in_its_address_and_alone(password: str, address: str) -> None:
+    place = address.format("{" + password.replace("}", "}}") + "}")
+    assert without_credentials(place) == without_credentials(f" {place}").strip() == address.format("***")
+    assert password in credentials(place)
+
+
+@pytest.mark.parametrize(
+    ("place", "secret"),
+    [
+        ("jdbc:sqlserver://h;user=u;password={pass;word};x=1", "pass;word"),
+        ("jdbc:sqlserver://h;password=hunter2@h;x=1", "hunter2@h"),
+        ("wasbs://c@a.blob.example/x?sv=1&sig=hunter%2F2", "hunter/2"),
+        ("sv=1&sig=hunter%2F2", "hunter/2"),
+        ("jdbc:oracle:thin:scott/hunter2@h:1", "hunter2"),
+        ('jdbc:oracle:thin:scott/"hunter 2"@h:1', "hunter 2"),
+        ("jdbc:mysql://(host=h,user=u,password=hunter2)@h:1/x", "hunter2"),
+        ("host=h password='hunter 2' user=u", "hunter 2"),
+    ],
+)
+def test_a_password_of_the_file_is_masked_where_it_comes_alone(place: str, secret: str) -> None:
+    with environment({}):
+        parse_pipeline(f"{GOOD}[mlflow]\ntracking_uri = {json.dumps(place)}\n", {})
+        assert masked(f"login failed for <{secret}>") == "login failed for <***>"
+        for form in FORMS:
+            assert secret not in masked(f"no: {form(secret)}")
 
 
 @settings(deadline=None)

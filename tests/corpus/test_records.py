@@ -17,6 +17,7 @@ def source(**keys: Any) -> Source:
 TSV = source()
 CSV = source(format="csv", columns=["label", "text"])
 JSON = source(format="jsonl", columns=None, text="body", label="stars")
+ZEROS = (b"0e400", b"-0e400", b"0e-400", b"0.00e9", b"0E+99999999999999999999", b"-0.0e-99999999999999999999")
 TREC = source(format="text", columns=None, encoding="latin-1", pattern=r"(?P<label>\w+):\S+ (?P<text>.*)")
 
 
@@ -33,6 +34,7 @@ TREC = source(format="text", columns=None, encoding="latin-1", pattern=r"(?P<lab
         (JSON, b'{"body": "x", "stars": true}', ("x", "true")),
         (JSON, b'{"body": "x", "stars": 1.0}', ("x", "1")),
         (JSON, b'{"body": "x", "stars": -0.0}', ("x", "0")),
+        *((JSON, b'{"body": "x", "stars": ' + zero + b"}", ("x", "0")) for zero in ZEROS),
         (JSON, b'{"body": "x", "stars": 1e20}', ("x", "100000000000000000000")),
         (JSON, b'{"body": "x", "stars": 12345678901234567890.0}', ("x", "12345678901234567890")),
         (JSON, b'{"body": "x", "stars": "1.0"}', ("x", "1.0")),

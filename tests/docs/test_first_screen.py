@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT
+from tests.commands import ROOT, assert_quiet
 
 _PROBE = ("-m", "pip", "index", "versions", "pip", "--timeout", "20", "--retries", "1")
 QUESTION = "ORDER BY ds, source"
@@ -45,6 +45,7 @@ def test_a_clone_shows_what_sql_says_of_its_results(place: Path) -> None:
     done = run(place, place / "textclf", "make", "demo")
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert_quiet(done.stderr)
     header, *rows = done.stdout.partition(QUESTION)[2].strip().partition("\n\n")[0].splitlines()
     assert header.split() == ["ds", "source", "scored", "positive", "mean_score", "rejected"]
     assert len(rows) >= 3

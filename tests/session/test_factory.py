@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from textclf.session.factory import _check_locale, utf8_locale
+from textclf.session.factory import _check_locale
+from textclf.session.locales import utf8_locale
 
 _REPORT = """
 import json, sys

@@ -238,7 +238,7 @@ def _number(written: str) -> Decimal | float:
     try:
         return Decimal(written)
     except ArithmeticError:  # an exponent that no number has room for
-        return float("inf")
+        return float("inf") if set(written.lower().partition("e")[0]) & set("123456789") else Decimal(0)
 
 
 def number_label(label: Any) -> str | None:

@@ -76,6 +76,8 @@ class Manifest(BaseModel):
     def _labels_differ(cls, value: list[str]) -> list[str]:
         if len(set(value)) < len(value):
             raise ValueError("each label must be there once")
+        if any("\0" in label for label in value):  # no record has one, and no table of other tools holds one
+            raise ValueError("a label must not hold U+0000")
         return value
 
     def measure(self, name: str) -> float | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.errors import InputError, UsageError
+from textclf.plain_paths import plain_table
 
 _MAPPING = "delta.columnMapping.mode"
 
@@ -25,7 +26,7 @@ def open_delta(place: str | Path) -> Any:
             fix="pip install 'textclf[query]'",
         ) from error  # fmt: skip
     with _explained(place):
-        return deltalake.DeltaTable(place)
+        return deltalake.DeltaTable(_openable(place))
 
 
 def delta_rows(place: str | Path) -> Any:
@@ -41,6 +42,13 @@ def delta_rows(place: str | Path) -> Any:
         if mapping != "none":  # older tables have it without a feature of that name, and files under other names
             raise _needs_spark(place, f"{_MAPPING} = {mapping}")
         return table.to_pyarrow_dataset(filesystem=_on_disk(place))
+
+
+def _openable(place: str | Path) -> str | Path:
+    """The place; another for folders that the package does not find: it decodes ``%41`` and turns ``\\`` round."""
+    if "://" in str(place) or not set("%\\") & set(str(Path(place).absolute())):
+        return place
+    return plain_table(Path(place))
 
 
 def _on_disk(place: str | Path) -> Any:

@@ -1,7 +1,6 @@
 """``textclf``: one parser over all commands; each imports what it needs when it runs."""
 
 import argparse
-import io
 import os
 import sys
 import traceback
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from textclf import __version__
 from textclf.cli import check, completion, init, models, predict, query
 from textclf.errors import TextclfError
-from textclf.terminal import visible
+from textclf.terminal import visible, write_anything
 
 COMMANDS = (predict, models, query, init, check, completion)
 _ABOUT = "Text classification at table scale: the parts of it that a person at a terminal needs."
@@ -32,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
-    _write_anything()
+    write_anything()
     args = parser().parse_args(argv)
     try:
         code: int = args.run(args)
@@ -56,10 +55,3 @@ def _say(text: str) -> None:
     from textclf.config import masked
 
     sys.stderr.write(visible(masked(text), lines=True).rstrip("\n") + "\n")
-
-
-def _write_anything() -> None:
-    """Let no character of a text end a command where the terminal has a narrow encoding: it is shown as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

@@ -14,15 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from textclf.config.credentials import place_without_credentials
 from textclf.config.masking import masked, remember, remember_credentials
 from textclf.config.model import Pipeline
+from textclf.config.received import received
 from textclf.errors import ConfigError
 
 _DOLLAR = "${$}"
 """What stands for ``$`` where a text would be a variable else; a file from before this was a rule has no use for it."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*|\$)\}")
-_SHOWN = 80  # characters of a received value in a message
 
 
 def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> Pipeline:
@@ -36,7 +35,7 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
         ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or U+0000 in the path
         raise ConfigError(
             f"The pipeline file {path} cannot be read.",
@@ -130,17 +129,17 @@ def _describe(mistake: Any, raw: Any) -> str:
         return f"{key}: unknown key; {hint}"
     if kind == "missing":
         return f"{key}: missing; expected {_wanted(place)}"
-    received = _shown(_as_written(raw, place, mistake["input"]))
+    shown = received(_as_written(raw, place, mistake["input"]))
     if kind == "value_error":
         # Validators of whole sections say themselves what was received.
         given, message = mistake["input"], str(context["error"])
         sections = given if isinstance(given, list) else [given]
         whole = any(isinstance(section, dict) for section in sections)
-        return f"{key}: {message}" if whole else f"{key}: received {received}; {message}"
+        return f"{key}: {message}" if whole else f"{key}: received {shown}; {message}"
     expected = str(context.get("expected") or mistake["msg"].removeprefix("Input should be ")).removeprefix("a valid ")
     if kind == "string_pattern_mismatch":
         expected = f"a text that matches {context['pattern']}"
-    return f"{key}: received {received}; expected {expected}"
+    return f"{key}: received {shown}; expected {expected}"
 
 
 def _as_written(raw: Any, place: tuple[str | int, ...], given: Any) -> Any:
@@ -160,16 +159,6 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, str):
-        value = place_without_credentials(value)
-    try:
-        text = repr(masked(value))
-    except ValueError:  # Python writes no number of more than 4,300 digits
-        text = "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _wanted(place: tuple[str | int, ...]) -> str:

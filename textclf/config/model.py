@@ -1,11 +1,23 @@
 """The pipeline file as typed, validated sections."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from textclf.config.operation import Lineage, Logs, Metrics, Nightly
-from textclf.config.section import BatchSizes, Count, Index, Name, PartitionTypes, Section, Share
+from textclf.config.received import received
+from textclf.config.section import (
+    BatchSizes,
+    Count,
+    Epochs,
+    Folds,
+    Index,
+    Name,
+    PartitionTypes,
+    Section,
+    Share,
+)
 from textclf.config.source import Source
 
 
@@ -57,12 +69,19 @@ class Distribution(Section):
     def _is_a_range(self) -> "Distribution":
         if not self.low < self.high:
             raise ValueError(f"low must be below high, received low = {self.low}, high = {self.high}")
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"low and high must be finite numbers, received low = {self.low}, high = {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"log needs low above 0, received low = {self.low}")
         return self
 
 
 Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
+
+
+def _is_storable(value: Scalar) -> bool:
+    """Whether JSON and tables hold this value of a hyperparameter."""
+    return isinstance(value, str) or (abs(value) < 1 << 63 if isinstance(value, int) else math.isfinite(value))
 
 
 class SearchPlan(Section):
@@ -76,16 +95,16 @@ class SearchPlan(Section):
     """
 
     strategy: Literal["grid", "random", "halving"] = "random"
-    candidates: Count = 5
-    folds: Annotated[int, Field(ge=2)] = 4
-    epochs: Count = 20
+    candidates: Annotated[int, Field(ge=1, le=100_000)] = 5
+    folds: Folds = 4
+    epochs: Epochs = 20
     batch_size: BatchSizes = 10
     architecture: Name = "cnn"
     architectures: Annotated[list[Name], Field(min_length=1)] | None = None
     space: Space = Field(default_factory=dict)
     spaces: dict[Name, Space] = Field(default_factory=dict)
-    reduction: Annotated[int, Field(ge=2)] = 3
-    nested: Annotated[int, Field(ge=2)] | None = None
+    reduction: Annotated[int, Field(ge=2, le=100_000)] = 3
+    nested: Folds | None = None
     one_standard_error: bool = False
     beat_baseline: bool = True
 
@@ -101,6 +120,9 @@ class SearchPlan(Section):
             ranges = sorted({key for space in spaces for key, values in space.items() if not isinstance(values, list)})
             if ranges:
                 raise ValueError(f"strategy grid needs a list of values for: {', '.join(ranges)}")
+        for key, values in (item for space in (self.space, *self.spaces.values()) for item in space.items()):
+            if isinstance(values, list) and not all(map(_is_storable, values)):
+                raise ValueError(f"expected finite numbers of at most 64 bits in the values of {key}")
         if unknown := sorted(set(self.spaces) - set(self.searched)):
             raise ValueError(f"spaces names architectures that are not searched: {', '.join(unknown)}")
         return self
@@ -129,7 +151,10 @@ class Search(SearchPlan):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))
-            raise ValueError(f"sources.{source}.{place}: received {first['input']!r}; {first['msg']}") from error
+            said = first["msg"].removeprefix("Value error, ")
+            if place:  # validators of the whole plan say themselves what was received
+                said = f"{place}: received {received(first['input'])}; {said}"
+            raise ValueError(f"sources.{source}.{said}") from error
 
 
 class Mlflow(Section):
@@ -137,7 +162,7 @@ class Mlflow(Section):
 
     tracking_uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] = "textclf"
-    timeout: Annotated[int, Field(ge=1)] = 60
+    timeout: Annotated[int, Field(ge=1, le=86_400)] = 60
 
 
 class Train(Section):
@@ -152,7 +177,7 @@ class Train(Section):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    patience: Annotated[int, Field(ge=1)] | None = None
+    patience: Epochs | None = None
     class_weights: Literal["equal", "balanced"] = "equal"
     logs: str | None = None
 
@@ -196,7 +221,7 @@ class Score(Section):
     max_sources: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     changed_only: bool = False
     copy_days: Annotated[int, Field(ge=1, le=400)] = 1
-    since: Annotated[int, Field(ge=0)] | Literal["last"] | None = None
+    since: Annotated[int, Field(ge=0, lt=1 << 63)] | Literal["last"] | None = None
     recursive: bool = True
     partition_types: PartitionTypes | None = None
 
@@ -236,7 +261,7 @@ class Upkeep(Section):
     smaller than ``small_file_mb`` on average.
     """
 
-    retention_days: Annotated[float, Field(ge=0)] = 7.0
+    retention_days: Annotated[float, Field(ge=0, le=365_000)] = 7.0
     short_retention: bool = False
     small_file_mb: Count = 32
 

@@ -21,7 +21,7 @@ class Nightly(Section):
     ``status`` is the status file.
     """
 
-    every_days: Annotated[int, Field(ge=0)] = 7
+    every_days: Annotated[int, Field(ge=0, lt=1 << 31)] = 7
     max_psi: Index = 0.1  # a slight shift: Siddiqi, "Credit Risk Scorecards", 2006
     min_growth: Index = 0.1
     build: Literal["auto", "search", "train"] = "auto"

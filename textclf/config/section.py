@@ -24,7 +24,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99
 """A name that is safe as a folder, a partition value and a SQL literal."""
 PartitionTypes = Literal["text", "inferred"]
 """What values in the names of partition folders are: texts, or of the type that Spark infers."""
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=(1 << 31) - 1)]
+"""How many of something: a number that every part of the chain can hold, as those of Java."""
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Folds = Annotated[int, Field(ge=2, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Index = Annotated[float, Field(gt=0)]
 

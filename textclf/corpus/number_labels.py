@@ -1,5 +1,6 @@
 """Labels that are numbers: whole ones are the integer's text, in every format; others are no labels."""
 
+import re
 from decimal import Decimal
 
 from pyspark.sql import Column
@@ -9,6 +10,7 @@ from pyspark.sql.types import DataType, DecimalType, DoubleType, FloatType
 FRACTIONAL = (FloatType, DoubleType, DecimalType)
 """Types of columns whose values need not be whole."""
 _LARGEST_EXPONENT = 308  # that of doubles: a label has no more digits, and no exponent fills the memory
+_ZERO = re.compile(r"[+-]?0*\.?0*(?:[eE][+-]?[0-9]+)?")
 _EXACT = 1 << 53  # doubles up to here have each integer; Java and Python write larger ones differently
 
 
@@ -24,8 +26,10 @@ def number_label(digits: str) -> str | None:
     """
     try:
         number = Decimal(digits)
-    except ArithmeticError:
-        return None
+    except ArithmeticError:  # an exponent that no number has room for
+        return "0" if _ZERO.fullmatch(digits) else None
+    if not number:  # whatever its exponent says
+        return "0"
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT or number != number.to_integral_value():
         return None
     return str(int(number))

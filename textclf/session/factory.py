@@ -1,22 +1,25 @@
 """The one place that opens Spark."""
 
-import locale
 import logging
 import os
-import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+import textclf
 from textclf.errors import TextclfError
+from textclf.files import has_home, umask, user_folder
 from textclf.session.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import java_home
+from textclf.session.java import check_account, java_home
 from textclf.session.lineage import Collector, add_address, add_lineage
+from textclf.session.locales import use_utf8, utf8_locale
 from textclf.session.options import parse
 
 
@@ -39,9 +42,6 @@ _ONE_THREAD = dict.fromkeys(
 )
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN changes the last digits of scores
 _GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # workers share a GPU
-# Java names files in the locale's encoding: in the C locale every letter beyond ASCII would become a question mark.
-UTF8 = {"LC_ALL": "C.UTF-8"}
-_UTF8_LOCALE = re.compile(r".+\.utf-?8(@.*)?", re.IGNORECASE)
 WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING).items()}
 
 DEFAULTS = {
@@ -90,23 +90,26 @@ def open_session(
 
     Raises:
         JavaError: No Java that Spark can run on.
+        AccountError: The system does not know this user.
         JarsError: The jar for lineage cannot be had.
         LocaleError: Java runs already and cannot name files in UTF-8.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    check_account()
     os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
     # Executors of another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name, value in _QUIET.items():  # training on the driver gives the digits that executors give
         os.environ.setdefault(name, value)
-    if locale.nl_langinfo(locale.CODESET).upper() != "UTF-8":
-        os.environ |= UTF8
+    if not has_home():  # Keras would take what any user left in /tmp/.keras for this one's settings
+        os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
+    use_utf8()
     conf = _given()
     conf.setIfMissing("spark.app.name", app_name)
     conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
-    worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ)}
+    worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ, conf.get("spark.master", "") or "")}
     for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
         for key, value in settings.items():
             conf.setIfMissing(key, value)
@@ -118,7 +121,7 @@ def open_session(
         add_lineage(conf, lineage)
     if conf.get("spark.master", "").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        for key, value in LOCAL_DEFAULTS.items():
+        for key, value in {**LOCAL_DEFAULTS, **_permissions(), **_daemon(conf)}.items():
             conf.setIfMissing(key, value)
     if lineage is not None:
         SparkContext._ensure_initialized(conf=conf)
@@ -132,11 +135,20 @@ def open_session(
     return spark
 
 
-def utf8_locale(environ: Mapping[str, str]) -> str:
-    """The locale for executors: the driver's, which they most likely have, where its encoding is UTF-8."""
-    # In the order in which the system asks.
-    given = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
-    return given if _UTF8_LOCALE.fullmatch(given) else UTF8["LC_ALL"]
+def _daemon(conf: SparkConf) -> dict[str, str]:
+    """Our daemon of workers, and where it finds this package: it begins before Spark tells workers of any files."""
+    root = Path(textclf.__file__).parents[1]
+    if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
+        return {"spark.python.daemon.module": "textclf.worker_daemon"}
+    if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):
+        return {}  # within a zip, or where workers are told of other places
+    return {"spark.python.daemon.module": "textclf.worker_daemon", "spark.executorEnv.PYTHONPATH": str(root)}
+
+
+def _permissions() -> dict[str, str]:
+    """Hadoop's umask, for tables: it has one of its own, 022, and knows nothing of this process' that is stricter."""
+    taken = umask() | 0o022
+    return {"spark.hadoop.fs.permissions.umask-mode": f"{taken:03o}"} if taken != 0o022 else {}
 
 
 def _check_locale(spark: SparkSession) -> None:
@@ -146,9 +158,10 @@ def _check_locale(spark: SparkSession) -> None:
         spark.stop()
         raise LocaleError(
             "Java cannot name files in UTF-8 here: sources with letters beyond ASCII would be lost.",
-            received=f"a driver's Java that was started with the encoding {encoding}",
-            expected="UTF-8",
-            fix="export LC_ALL=C.UTF-8 before spark-submit; on a cluster for the driver, too "
+            received=f"a driver's Java that was started with the encoding {encoding}, LC_ALL="
+            f"{os.environ.get('LC_ALL', '')}",
+            expected="UTF-8, in a locale that this machine has: locale -a lists them",
+            fix="export LC_ALL=C.UTF-8, or another of them, before spark-submit; on a cluster for the driver, too "
             "(spark.yarn.appMasterEnv.LC_ALL, spark.kubernetes.driverEnv.LC_ALL)",
         )
 

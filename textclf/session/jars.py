@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from textclf.errors import TextclfError
+from textclf.plain_paths import plain_folder
 
 SPARK_VERSION = "4.2.0"
 DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -46,8 +48,9 @@ def jar_folder() -> Path:
 
 
 def delta_jars() -> list[Path]:
-    """The resolved jars, none before ``resolve_jars``."""
-    return sorted(jar_folder().glob("*.jar"))
+    """The resolved jars, by names that Spark's options take; none before ``resolve_jars``."""
+    folder = jar_folder()
+    return sorted(plain_folder(folder).glob("*.jar")) if any(folder.glob("*.jar")) else []
 
 
 def spark_home() -> Path:
@@ -88,7 +91,7 @@ def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list
             if not any(Path(ivy).glob(f"jars/*{artifact}*.jar")):
                 raise JarsError(problem, received=said, expected=f"{coordinates} from a Maven repository", fix=fix)
             _keep(Path(ivy, "jars"), folder)
-    return sorted(folder.glob("*.jar"))
+    return sorted(plain_folder(folder).glob("*.jar"))
 
 
 def _fetch(ivy: Path, coordinates: str) -> str:
@@ -122,8 +125,8 @@ def _keep(fetched: Path, folder: Path) -> None:
         _check(name, jar)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Filled aside and renamed: a set-up that is cut off leaves no half-filled folder.
-    aside = Path(tempfile.mkdtemp(dir=folder.parent))
-    aside.chmod(0o755)
+    aside = folder.parent / f".{folder.name}-{uuid4().hex}"
+    aside.mkdir(0o755)  # less what the umask takes away
     for name, jar in kept.items():
         shutil.copy(jar, aside / name)
     aside.rename(folder)  # over an empty one, too

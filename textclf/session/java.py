@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from textclf.errors import TextclfError
+from textclf.files import has_account
 
 MINIMUM = 17  # Spark 4 runs on Java 17 and later
 _HOMES = (
@@ -27,6 +28,10 @@ _INSTALLERS = {
 
 class JavaError(TextclfError):
     """No Java that Spark can run on."""
+
+
+class AccountError(TextclfError):
+    """The system does not know the user that this process runs as."""
 
 
 def find_java() -> Path | None:
@@ -64,6 +69,22 @@ def java_home() -> Path:
             fix="install it: make setup, or for example sudo apt-get install openjdk-17-jre-headless; or set JAVA_HOME",
         )
     return home
+
+
+def check_account() -> None:
+    """Refuse a user that the system knows by number alone: Hadoop asks for the name, and Java ends where there is none.
+
+    Raises:
+        AccountError: There is no account.
+    """
+    if not has_account():
+        raise AccountError(
+            "Spark cannot run as a user that has no account.",
+            received=f"user {os.geteuid()}, whom /etc/passwd and the system's other lists of users do not have",
+            expected="a user with a name",
+            fix="run as one, or give this one a name, in the image of a container for example with "
+            f"echo 'textclf:x:{os.geteuid()}:{os.getegid()}::/tmp:/bin/sh' >> /etc/passwd",
+        )
 
 
 def install_java() -> None:

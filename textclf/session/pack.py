@@ -13,6 +13,7 @@ from pathlib import Path
 
 from textclf.errors import TextclfError
 from textclf.files import user_folder
+from textclf.plain_paths import plain_folder
 
 _LOCK = ".lock"
 ENVIRONMENT = "environment"  # the folder that executors find the archive unpacked in
@@ -89,9 +90,9 @@ def _made(root: Path, name: str) -> Path:
     """
     build = root / "build"
     if (build / name).exists():
-        return build / name
+        return plain_folder(build) / name
     try:
-        build.mkdir(parents=True, exist_ok=True)
+        build.mkdir(mode=0o755, parents=True, exist_ok=True)  # executors run what is in it
         (build / _LOCK).open("a").close()
     except OSError as error:
         folder = user_folder("build")
@@ -103,8 +104,8 @@ def _made(root: Path, name: str) -> Path:
                 f"~/.cache/textclf or {tempfile.gettempdir()}/textclf-{os.geteuid()}",
                 fix="make one of them writable, or set XDG_CACHE_HOME",
             ) from error
-        return folder / name
-    return build / name
+        return plain_folder(folder) / name
+    return plain_folder(build) / name
 
 
 def _packed(path: Path) -> bool:

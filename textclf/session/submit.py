@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from textclf.errors import TextclfError, UsageError
+from textclf.plain_paths import plain_folder
 from textclf.session.jars import DELTA_COORDINATES, delta_jars, spark_home
-from textclf.session.java import java_home
+from textclf.session.java import check_account, java_home
+from textclf.session.locales import utf8_locale
 from textclf.session.options import SETTINGS, Submission, parse
 from textclf.session.pack import ENVIRONMENT, environment_archive, pack_environment, project_zip
 
@@ -90,10 +92,12 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> 
         options += ["--archives", f"{environment_archive(root).as_uri()}#{ENVIRONMENT}"]
     if python is not None:
         variables["PYSPARK_PYTHON"] = python
-    job = [str(root / "jobs" / f"{submission.job}.py"), *submission.arguments]
-    if settings.get("spark.submit.deployMode", "client") == "client":
+    jobs_folder = root / "jobs"
+    here = settings.get("spark.submit.deployMode", "client") == "client"
+    job = [str((jobs_folder if here else plain_folder(jobs_folder)) / f"{submission.job}.py"), *submission.arguments]
+    if here:
         return _driver_here(options, job, variables, root, environ)
-    return _driver_there(options, job, variables, settings)
+    return _driver_there(options, job, variables, settings, environ)
 
 
 def _driver_here(
@@ -113,10 +117,17 @@ def _driver_here(
 
 
 def _driver_there(
-    options: list[str], job: list[str], variables: dict[str, str], settings: Mapping[str, str]
+    options: list[str],
+    job: list[str],
+    variables: dict[str, str],
+    settings: Mapping[str, str],
+    environ: Mapping[str, str],
 ) -> Command:
-    # Of a driver elsewhere, whose locale may be any: see ``factory.UTF8``.
-    added = {"spark.yarn.appMasterEnv.LC_ALL": "C.UTF-8", "spark.kubernetes.driverEnv.LC_ALL": "C.UTF-8"}
+    # Of a driver elsewhere, whose locale may be any: Java names files in its encoding.
+    added = {
+        f"{place}.LC_ALL": utf8_locale(environ, master)
+        for place, master in {"spark.yarn.appMasterEnv": "yarn", "spark.kubernetes.driverEnv": "k8s://"}.items()
+    }
     python = variables.get("PYSPARK_PYTHON")
     if python is not None:
         added |= dict.fromkeys(("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"), python)
@@ -161,8 +172,10 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
         else:
             command = complete(submission, root, environ)
         if environ.get("TEXTCLF_PRINT_COMMAND"):
-            sys.stdout.write(f"{command}\n")
+            sys.stdout.buffer.write(os.fsencode(f"{command}\n"))  # a path may have any bytes, and stdout any encoding
+            sys.stdout.flush()
             return 0
+        check_account()
         archive = environment_archive(root)
         if archive.name in str(command):
             pack_environment(archive)

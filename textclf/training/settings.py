@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from textclf.config import BatchSizes, Pipeline
+from textclf.config.section import Epochs
 from textclf.errors import UsageError
 from textclf.models import Architecture, KerasArchitecture
 
@@ -35,13 +36,13 @@ class FitSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Epochs
     batch_size: BatchSizes
     seed: Annotated[int, Field(ge=0, lt=1 << 32)]
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     validation_size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    patience: Annotated[int, Field(ge=1)] | None = None
+    patience: Epochs | None = None
     class_weights: Literal["equal", "balanced"] = "equal"
 
     @property
