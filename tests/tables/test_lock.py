@@ -14,10 +14,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
-from textclf.tables.lock import Lease, LockLog, Locks, lock_name, locked
+from textclf.tables.lock import UPKEEP, Lease, LockLog, Locks, lock_name, locked
 
 DAY, NEXT = date(2026, 1, 31), date(2026, 2, 1)
 
@@ -237,3 +238,93 @@ def test_commits_that_upkeep_removes_while_they_are_looked_at_are_listed_again(
     assert number == before + 1
     assert lease is not None
     assert lease.free
+
+
+def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [DAY + timedelta(days=at) for at in range(40)]
+    commit, written = LockLog.commit, []
+
+    def slow(log: LockLog, number: int, lease: Lease) -> bool:
+        written.append(lease.run_id)
+        time.sleep(0.05 if lease.run_id == "many" else 0)
+        return commit(log, number, lease)
+
+    monkeypatch.setattr(LockLog, "commit", slow)
+    with run(spark, tmp_path, "many", lease=1.5) as many:  # which is over before the last day is locked
+        many.take(days)
+        taken = written.count("many")
+        for _ in range(3):
+            many._renew()
+        assert written.count("many") - taken <= 3 + 3  # of its thread, meanwhile
+        with run(spark, tmp_path, "other") as other:
+            for day in days:
+                with pytest.raises(LockError, match="run many of score_table"):
+                    other.take([day])
+        many.check()
+        forge(spark, tmp_path, expires="2026-01-01T00:00:00+00:00")  # the first, for all
+        with run(spark, tmp_path, "next") as after:
+            after.take(days[3:5])
+            assert [lease.run_id for lease, _ in after.abandoned] == ["many"] * 2
+            with pytest.raises(LockError, match="its lock went to another run"):
+                many.check()
+    with run(spark, tmp_path, "last") as last:
+        last.take(days)  # all given back
+        assert last.abandoned == []
+
+
+def test_a_lock_whose_first_has_gone_to_another_run_lasts_as_long_as_it_says_itself(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    with run(spark, tmp_path, "many") as many:
+        many.take([DAY, NEXT])
+        forge(spark, tmp_path, expires="2026-01-01T00:00:00+00:00")
+        with run(spark, tmp_path, "other") as other:
+            other.take([DAY])
+            _, lease = state(spark, tmp_path, NEXT)
+            assert lease is not None
+            assert lease.kept_by == lock_name("results", DAY)
+            assert not lease.free
+        with pytest.raises(LockError):
+            many.check()
+
+
+def test_a_renewal_that_was_stored_though_storage_failed_costs_no_lock(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = LockLog.commit
+
+    def failing(log: LockLog, number: int, lease: Lease) -> bool:
+        commit(log, number, lease)
+        raise Py4JError("the answer was lost")
+
+    with run(spark, tmp_path) as locks:
+        locks.take([DAY])
+        with monkeypatch.context() as patched:
+            patched.setattr(LockLog, "commit", failing)
+            with pytest.raises(Py4JError):
+                locks._renew()
+        locks._renew()
+        locks.check()
+    with run(spark, tmp_path) as other:
+        other.take([DAY])
+        assert other.abandoned == []
+
+
+def test_who_publishes_waits_for_upkeep_and_for_nobody_who_is_dead(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path) as waiting, ThreadPoolExecutor(1) as pool:
+        waiting.take([DAY])
+        with run(spark, tmp_path, "upkeep") as upkeep:
+            upkeep.take([UPKEEP])
+            done = pool.submit(waiting.await_free, UPKEEP)
+            with pytest.raises(TimeoutError):
+                done.result(0.3)
+        done.result(5)
+        with run(spark, tmp_path, "dead") as dead:
+            dead.take([UPKEEP])
+            log = LockLog(spark, f"{tmp_path}/{lock_name('results', UPKEEP)}")
+            number, lease = log.newest()
+            assert lease is not None
+            assert log.commit(number + 1, dataclasses.replace(lease, expires="2026-01-01T00:00:00+00:00"))
+            waiting.await_free(UPKEEP)
