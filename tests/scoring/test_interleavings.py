@@ -35,6 +35,7 @@ AT = [
     *POINTS[6:],
 ]
 """Each point of a run, in order."""
+_LONG = pytest.mark.long
 SCHEMA = "id long, text string"
 
 
@@ -100,7 +101,12 @@ def let_expire(spark: SparkSession, pipeline: Pipeline, day: date = DAY) -> None
     assert log.commit(number + 1, dataclasses.replace(lease, expires="2026-01-01T00:00:00+00:00"))
 
 
-@pytest.mark.parametrize("point", AT[2:-1])
+def some_always(points: list[str], always: set[str]) -> list[object]:
+    """Points as parameters: all but some are for the long tests."""
+    return [point if point in always else pytest.param(point, marks=_LONG) for point in points]
+
+
+@pytest.mark.parametrize("point", some_always(AT[2:-1], {"looked results_rejects", "recording"}))
 def test_a_run_that_stood_still_publishes_nothing_after_its_successor_and_is_recorded_once(
     spark: SparkSession, pipeline: Pipeline, first: RunRecord, write: Write, point: str
 ) -> None:
@@ -158,7 +164,7 @@ def test_a_run_that_stood_still_publishes_nothing_though_its_successor_was_refus
 
 def stage_old(pipeline: Pipeline) -> None:
     """Staged files as those of a run that was stopped long ago."""
-    old, files = time.time() - 30 * 86400, list(Path(pipeline.warehouse or "", "_staging").rglob("*.parquet"))
+    old, files = time.time() - 30 * 86400, list(Path(pipeline.warehouse or "", "_staging").rglob("part-*"))
     assert files
     for path in files:
         os.utime(path, (old, old))
@@ -177,7 +183,7 @@ def vacuum_anything(spark: SparkSession) -> Iterator[Callable[[str, float], None
     spark.conf.unset(name)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", ["results", pytest.param("results_rejects", marks=_LONG)])
 def test_vacuum_leaves_files_that_are_published_however_long_they_were_staged(
     spark: SparkSession,
     pipeline: Pipeline,
@@ -198,8 +204,8 @@ def test_vacuum_leaves_files_that_are_published_however_long_they_were_staged(
     assert owners(spark, pipeline) == [{run.run_id}] * 2
 
 
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("point", ["moved", "looked"])
+@pytest.mark.parametrize("name", ["results", pytest.param("results_rejects", marks=_LONG)])
+@pytest.mark.parametrize("point", ["looked", pytest.param("moved", marks=_LONG)])
 def test_vacuum_that_takes_files_away_while_they_are_published_ends_the_run_and_leaves_what_was_there(
     spark: SparkSession,
     pipeline: Pipeline,
@@ -268,7 +274,14 @@ def range_of_a_day(pipeline: Pipeline, write: Write, tmp_path: Path) -> tuple[ob
     return ("--config", config, "--input", path, "--from", DAY, "--to", DAY, "--force")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "points"),
+    [
+        (signal.SIGINT, ["committed results_rejects", "recording"]),
+        pytest.param(signal.SIGTERM, AT, marks=_LONG),
+        pytest.param(signal.SIGINT, AT[1::4], marks=_LONG),
+    ],
+)
 def test_a_signal_at_any_point_leaves_a_record_an_honest_status_and_a_day_that_can_be_scored(
     spark: SparkSession,
     pipeline: Pipeline,
@@ -276,10 +289,11 @@ def test_a_signal_at_any_point_leaves_a_record_an_honest_status_and_a_day_that_c
     run_job: RunJob,
     range_of_a_day: tuple[object, ...],
     number: signal.Signals,
+    points: list[str],
 ) -> None:
     handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
     owner, known = owners(spark, pipeline)[0], 1
-    for point in AT if number == signal.SIGTERM else AT[1::4]:
+    for point in points:
         with at(point, lambda: ask_to_stop(number)) as done:
             code, said, _ = run_job(job, *range_of_a_day)
         assert done, point
@@ -306,7 +320,7 @@ def test_staged_rows_some_of_whose_files_are_gone_are_not_published(
 ) -> None:
     with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
         assert run_job(job, *range_of_a_day)[0] == 1
-    staged = list(Path(pipeline.warehouse or "", "_staging").rglob("*.parquet"))
+    staged = list(Path(pipeline.warehouse or "", "_staging").rglob("part-*"))
     assert staged  # as a release before left them, stopped while it published
     staged[0].unlink()
 

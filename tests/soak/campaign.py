@@ -27,7 +27,7 @@ from tests.soak.random_kills import Campaign, kill_batch
 from tests.soak.session import soak_session
 from tests.soak.soak_state import FOLDER, SoakState, soak
 
-_FAULTS = 8  # forced ones of a batch
+_FAULTS = 5  # forced ones of a batch
 
 
 def forced(spark: SparkSession, work: Path, seed: int, number: int) -> tuple[Counter[str], list[str]]:

@@ -1,6 +1,7 @@
 """One run at a time for each day of a table, whatever becomes of the run."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -240,38 +241,79 @@ def test_commits_that_upkeep_removes_while_they_are_looked_at_are_listed_again(
     assert lease.free
 
 
+PAST = "2026-01-01T00:00:00+00:00"
+
+
 def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days = [DAY + timedelta(days=at) for at in range(40)]
-    commit, written = LockLog.commit, []
+    days = [DAY + timedelta(days=at) for at in range(30)]
+    commit, written = LockLog.commit, list[str]()
 
     def slow(log: LockLog, number: int, lease: Lease) -> bool:
         written.append(lease.run_id)
-        time.sleep(0.05 if lease.run_id == "many" else 0)
+        if len(written) == len(days):  # storage that takes its time for the last of the days
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(many._renew).result(20)  # does not wait for it
         return commit(log, number, lease)
 
     monkeypatch.setattr(LockLog, "commit", slow)
-    with run(spark, tmp_path, "many", lease=1.5) as many:  # which is over before the last day is locked
+    with run(spark, tmp_path, "many") as many:
         many.take(days)
-        taken = written.count("many")
-        for _ in range(3):
-            many._renew()
-        assert written.count("many") - taken <= 3 + 3  # of its thread, meanwhile
+        assert len(written) == len(days) + 1
+        many._renew()
+        assert len(written) == len(days) + 2  # one for all
+        # What the other locks say of themselves has run out long ago, as after hours.
+        for day in days[1:]:
+            name = f"{tmp_path}/{lock_name('results', day)}"
+            (file,) = Path(name, "_delta_log").glob("*.json")
+            _, lease = state(spark, tmp_path, day)
+            assert lease is not None
+            assert lease.kept_by == lock_name("results", DAY)
+            line = file.read_text().splitlines()[0]
+            old = json.loads(json.loads(line)["commitInfo"]["userMetadata"])["expires"]
+            file.write_text(file.read_text().replace(old, PAST))
+            (file.parent / f".{file.name}.crc").unlink(missing_ok=True)
         with run(spark, tmp_path, "other") as other:
             for day in days:
                 with pytest.raises(LockError, match="run many of score_table"):
                     other.take([day])
         many.check()
-        forge(spark, tmp_path, expires="2026-01-01T00:00:00+00:00")  # the first, for all
+        forge(spark, tmp_path, expires=PAST)  # the first, for all
         with run(spark, tmp_path, "next") as after:
             after.take(days[3:5])
             assert [lease.run_id for lease, _ in after.abandoned] == ["many"] * 2
             with pytest.raises(LockError, match="its lock went to another run"):
                 many.check()
     with run(spark, tmp_path, "last") as last:
-        last.take(days)  # all given back
+        last.take(days[:5])  # all given back
         assert last.abandoned == []
+
+
+@pytest.mark.parametrize("slow", [0.0, 1.0, 19.0, 25.0])
+def test_renewals_begin_a_third_of_a_lease_apart_however_slow_a_write_is(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: float
+) -> None:
+    now, begun, pauses = [0.0], list[float](), list[float]()
+    monkeypatch.setattr("textclf.tables.lock.time.monotonic", lambda: now[0])
+    locks = Locks(spark, str(tmp_path), "results", "run", "score_table", 60.0)
+
+    def renew() -> None:
+        begun.append(now[0])
+        now[0] += slow
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        now[0] += seconds
+        return len(begun) == 4
+
+    monkeypatch.setattr(locks, "_renew", renew)
+    monkeypatch.setattr(locks._ended, "wait", wait)
+    locks._keep_alive()
+    apart = [after - before for before, after in itertools.pairwise(begun)]
+    assert apart == [max(20.0, slow)] * 3
+    # Another run sees a renewal once it is written: always before the one before it has run out.
+    assert max(apart) + slow < 60.0
 
 
 def test_a_lock_whose_first_has_gone_to_another_run_lasts_as_long_as_it_says_itself(
@@ -279,7 +321,7 @@ def test_a_lock_whose_first_has_gone_to_another_run_lasts_as_long_as_it_says_its
 ) -> None:
     with run(spark, tmp_path, "many") as many:
         many.take([DAY, NEXT])
-        forge(spark, tmp_path, expires="2026-01-01T00:00:00+00:00")
+        forge(spark, tmp_path, expires=PAST)
         with run(spark, tmp_path, "other") as other:
             other.take([DAY])
             _, lease = state(spark, tmp_path, NEXT)
@@ -326,5 +368,5 @@ def test_who_publishes_waits_for_upkeep_and_for_nobody_who_is_dead(spark: SparkS
             log = LockLog(spark, f"{tmp_path}/{lock_name('results', UPKEEP)}")
             number, lease = log.newest()
             assert lease is not None
-            assert log.commit(number + 1, dataclasses.replace(lease, expires="2026-01-01T00:00:00+00:00"))
+            assert log.commit(number + 1, dataclasses.replace(lease, expires=PAST))
             waiting.await_free(UPKEEP)
