@@ -258,7 +258,7 @@ def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
         return commit(log, number, lease)
 
     monkeypatch.setattr(LockLog, "commit", slow)
-    with run(spark, tmp_path, "many") as many:
+    with run(spark, tmp_path, "many", lease=3600) as many:
         many.take(days)
         assert len(written) == len(days) + 1
         many._renew()
