@@ -60,9 +60,10 @@ class LockLog:
         if not lease.held or lease.kept_by is None or not _NAME.fullmatch(lease.kept_by):
             return lease
         _, other = LockLog(self._spark, f"{self._path.rpartition('/')[0]}/{lease.kept_by}")._newest_kept()
-        # Once it is of another run, or given back, what this lock's own commit said is all there is.
-        if other is None or other.run_id != lease.run_id or not other.held:
+        if other is None or not other.run_id:
             return lease
+        if other.run_id != lease.run_id or not other.held:
+            return dataclasses.replace(lease, expires=lease.since)  # without its first lock the run publishes nothing
         return dataclasses.replace(lease, renewed=other.renewed, expires=other.expires)
 
     def _newest(self) -> tuple[int, Lease | None]:
