@@ -1,30 +1,41 @@
 """Merge small files, remove old ones and clear away what dead runs left."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textclf.job import Job, parser, run
 from textclf.tables import Location
 from textclf.tables.refused_records import prune_refused
-from textclf.tables.upkeep import NAMES, clear_staging, record_dead, tend, trim_locks
+from textclf.tables.upkeep import NAMES, PUBLISHED, clear_staging, record_dead, runs_held_off, tend, trim_locks
 from textclf.tables.warehouse import absolute
+
+_OUTPUT = "output"
 
 
 def work(job: Job) -> None:
     """Tend to each table of the warehouse that exists; the figures go into the run record."""
     spark, warehouse, upkeep, record = job.spark, job.warehouse, job.pipeline.upkeep, job.record
+    lease = job.pipeline.lock.lease
     places = {name: warehouse.location(name) for name in NAMES}
     if job.args.output:
-        places["output"] = Location(path=absolute(job.args.output))
-    record.details["dead_locks"] = record_dead(spark, warehouse, record, job.pipeline.lock.lease)
+        places[_OUTPUT] = Location(path=absolute(job.args.output))
+    record.details["dead_locks"] = record_dead(spark, warehouse, record, lease)
     record.details["staging_removed"] = clear_staging(spark, warehouse, upkeep)
     record.details["refused_removed"] = prune_refused(spark, warehouse, upkeep)
     record.details["lock_commits_removed"] = trim_locks(spark, warehouse)
     record.details["upkeep"] = {}
+    published = {name: place for name, place in places.items() if name in (*PUBLISHED, _OUTPUT)}
+    _tend(job, {name: place for name, place in places.items() if name not in published})
+    outputs = [place for name, place in published.items() if name in ("results", _OUTPUT)]
+    with runs_held_off(spark, warehouse, outputs, record, lease) as at_work:
+        _tend(job, published, at_work)
+
+
+def _tend(job: Job, places: Mapping[str, Location], at_work: str | None = None) -> None:
     for name, place in places.items():
-        if place.exists(spark):
-            record.tables[name] = str(place)
-            record.details["upkeep"][name] = tend(spark, place, upkeep)
+        if place.exists(job.spark):
+            job.record.tables[name] = str(place)
+            job.record.details["upkeep"][name] = tend(job.spark, place, job.pipeline.upkeep, at_work)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ def work(job: Job) -> None:
     _check(args)
     everywhere = (job.spark, job.warehouse, job.pipeline, job.record)
     if args.publish_anyway:
-        publish_anyway(*everywhere, refused=args.publish_anyway, reason=args.reason, output=args.output)
+        publish_anyway(*everywhere, refused=args.publish_anyway, reason=args.reason, output=args.output, held=job.held)
         return
     options = ScoreOptions(
         input=args.input,
@@ -36,7 +36,7 @@ def work(job: Job) -> None:
     if args.first:
         score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
     else:
-        score_table(*everywhere, options)
+        score_table(*everywhere, options, job.held)
 
 
 def _check(args: argparse.Namespace) -> None:

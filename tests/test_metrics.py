@@ -1,10 +1,16 @@
 """A run's figures as Prometheus reads them."""
 
 import re
-from collections.abc import Iterator
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -98,3 +104,100 @@ def test_a_run_does_not_fail_of_its_figures(
     emit(Metrics(pushgateway="http://127.0.0.1:9"), Measured.of(record, 0))  # where nobody listens
 
     assert capsys.readouterr().err.count("The figures of this run went nowhere") == 2
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that takes a request and does something with the connection."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.recv(65536)
+                    answer(connection)
+                except OSError:
+                    pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(5)
+
+
+def sending(data: bytes) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(data)
+
+
+def hanging(connection: socket.socket) -> None:
+    connection.recv(1)  # which ends when the client does
+
+
+def dripping(connection: socket.socket) -> None:
+    """A byte now and then: each comes in time, the answer never does."""
+    for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100:
+        connection.send(bytes([byte]))
+        time.sleep(0.05)
+
+
+NONSENSE: dict[str, Callable[[socket.socket], None]] = {
+    "closes": sending(b""),
+    "hangs": hanging,
+    "drips": dripping,
+    "no HTTP": sending(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "zeros": sending(bytes(100)),
+    "an endless line": sending(b"HTTP/1.1 " + b"2" * 70_000),
+    "endless headers": sending(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+    "a status that is none": sending(b"HTTP/1.1 zwei OK\r\n\r\n"),
+    "a negative status": sending(b"HTTP/1.1 -1 OK\r\n\r\n"),
+    "another version": sending(b"HTTP/9.9 200 OK\r\n\r\n"),
+    "cut": sending(b"HTTP/1.1 2"),
+    "500": sending(b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n"),
+    "401": sending(b"HTTP/1.1 401 no\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"),
+    "a redirect": sending(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"),
+    "a redirect to a file": sending(b"HTTP/1.1 307 x\r\nLocation: file:///etc/passwd\r\n\r\n"),
+    "a redirect to nowhere": sending(b"HTTP/1.1 301 x\r\nLocation: http://[\r\n\r\n"),
+    "continues for ever": sending(b"HTTP/1.1 100 Continue\r\n\r\n" * 3),
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_a_pushgateway_that_answers_nonsense_is_a_warning_in_time_without_its_password(
+    record: RunRecord, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    begin = time.monotonic()
+    with answering(NONSENSE[kind]) as place:
+        emit(Metrics(pushgateway=f"http://ana:geheim@{place}", timeout=0.3), Measured.of(record, 0))
+        spent = time.monotonic() - begin
+    said = capsys.readouterr().err
+    assert said.count("The figures of this run went nowhere") == 1, said
+    assert place in said
+    assert "geheim" not in said
+    assert spent < 3
+
+
+@given(answer=st.binary(max_size=200), status=st.sampled_from([b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_answer_of_a_pushgateway_ends_a_run(record: RunRecord, answer: bytes, status: bytes) -> None:
+    with answering(sending(status + answer)) as place:
+        emit(Metrics(pushgateway=f"http://{place}", timeout=0.3), Measured.of(record, 0))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://ana:geheim@[::1", "http://ana:geheim@127.0.0.1:port", "http://ana:geheim@" + "a" * 300, "http://\u2100"],
+)
+def test_an_address_that_is_none_is_a_warning(record: RunRecord, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    emit(Metrics(pushgateway=url, timeout=1), Measured.of(record, 0))
+    said = capsys.readouterr().err
+    assert said.count("The figures of this run went nowhere") == 1
+    assert "geheim" not in said

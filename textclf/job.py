@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from pyspark.sql import SparkSession
@@ -15,7 +15,7 @@ from textclf.config import Pipeline, Source, config_digest, load_pipeline
 from textclf.described import described
 from textclf.errors import UsageError
 from textclf.metrics import Measured, emit
-from textclf.outcome import end_with, keep
+from textclf.outcome import code_when_kept, end_with
 from textclf.session import open_session
 from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
@@ -26,13 +26,18 @@ Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextMana
 
 @dataclass
 class Job:
-    """What a job's work has at hand."""
+    """What a job's work has at hand.
+
+    Attributes:
+        held: Is closed when the run is recorded: for locks, so that a run killed before that is recorded by the next.
+    """
 
     args: argparse.Namespace
     pipeline: Pipeline
     warehouse: Warehouse
     spark: SparkSession
     record: RunRecord
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def sources(self) -> list[Source]:
         """The sources asked for with ``--source``, all of the pipeline file without it; each once.
@@ -112,10 +117,11 @@ def run(
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
-    with contextlib.redirect_stdout(sys.stderr), stopping.stoppable(), contextlib.ExitStack() as named:
-        code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
-    sys.stdout.write(record.to_json(sys.stdout) + "\n")
-    sys.stdout.flush()
+    with stopping.stoppable():
+        with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as named:
+            code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
+        sys.stdout.write(record.to_json(sys.stdout) + "\n")
+        sys.stdout.flush()
     return code
 
 
@@ -142,16 +148,19 @@ def _attempt(
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
             spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
+            stopping.listen()  # PySpark has a way of its own with Ctrl-C
             record.spark_app_id = spark.sparkContext.applicationId
             job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
             named.enter_context(described(spark))  # the writing of the record, too
             stopping.check()
             work(job)
         record.end("succeeded")
-    except Exception as error:  # noqa: BLE001 - the job's outermost frame: whatever it was is recorded and reported
+    # The job's outermost frame: whatever it was is recorded and reported, a second Ctrl-C, too.
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         code = end_with(record, error).code
-    if job is not None and kept:
-        # A run whose record cannot be kept has not succeeded.
-        code = code if keep(job.spark, job.warehouse, record) else code or 1
-        emit(job.pipeline.metrics, Measured.of(record, code))
+    if job is not None:
+        with job.held:
+            code = code_when_kept(job.spark, job.warehouse, record, code) if kept else code
+        if kept:
+            emit(job.pipeline.metrics, Measured.of(record, code))
     return code

@@ -5,12 +5,13 @@ Prometheus' text format 0.0.4, the one that the collector reads. Labels are name
 texts nor ids.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textclf.config import Metrics, userinfo
+from textclf.config import Metrics, first_line, userinfo
 from textclf.files import replace_file
 from textclf.logs import say
 from textclf.tables import RunRecord
@@ -64,15 +65,46 @@ def emit(metrics: Metrics, measured: Measured) -> None:
     from prometheus_client.openmetrics.exposition import generate_latest
 
     registry = measured.registry()
-    try:
-        if metrics.file is not None:
-            text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
-            # Not str.format: other braces of a path stay.
-            replace_file(Path(metrics.file.replace("{job}", measured.job)), text)
-        if metrics.pushgateway is not None:
-            _push(metrics.pushgateway, measured.job, registry, metrics.timeout)
-    except OSError as error:  # urllib's errors are of this kind, too
-        say(f"The figures of this run went nowhere: {error}; see [metrics] in the pipeline file", "warning")
+    if metrics.file is not None:
+        # Not str.format: other braces of a path stay.
+        path = Path(metrics.file.replace("{job}", measured.job))
+        try:
+            replace_file(path, generate_latest(registry))  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:  # a path with U+0000 is of the second kind
+            _warn("file", path, error)
+    if metrics.pushgateway is not None:
+        try:
+            _pushed_in_time(metrics.pushgateway, measured.job, registry, metrics.timeout)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger answers: the run has ended, and ended well perhaps
+            _warn("pushgateway", metrics.pushgateway, error)
+
+
+def _warn(key: str, place: object, error: Exception) -> None:
+    said = f"{type(error).__name__}: {first_line(error)}"
+    say(f"The figures of this run went nowhere: {key} = {place} under [metrics]: {said}", "warning")
+
+
+def _pushed_in_time(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> None:
+    """Push, and wait ``timeout`` seconds for all of it: a server that sends a byte now and then would never end.
+
+    Raises:
+        Exception: It did not work, or not in time.
+    """
+    raised: list[Exception] = []
+
+    def push() -> None:
+        try:
+            _push(url, job, registry, timeout)
+        except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
+            raised.append(error)
+
+    thread = threading.Thread(target=push, name="pushgateway", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive():
+        raise TimeoutError(f"no whole answer within {timeout:g} seconds")
+    for error in raised:
+        raise error
 
 
 def _push(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> None:

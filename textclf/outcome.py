@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from textclf.config import first_line
-from textclf.errors import TextclfError
+from textclf.errors import LockError, TextclfError
 from textclf.logs import say, say_error
 from textclf.stopping import StoppedError, asked
 from textclf.tables import RunRecord, Warehouse
@@ -22,16 +22,16 @@ class Outcome:
     problem: str
 
 
-def outcome_of(error: Exception) -> Outcome:
+def outcome_of(error: BaseException) -> Outcome:
     """The outcome of a run that ended with this error; after a wish to stop whatever was raised is its consequence."""
-    if asked():
+    if asked() or isinstance(error, KeyboardInterrupt):
         error = StoppedError()
     if isinstance(error, TextclfError):
         return Outcome(error.exit_code, error.status, error.problem)
     return Outcome(1, "failed", first_line(error, _LONGEST, named=True))
 
 
-def end_with(record: RunRecord, error: Exception, **fields: object) -> Outcome:
+def end_with(record: RunRecord, error: BaseException, **fields: object) -> Outcome:
     """Note the outcome in the record and say what went wrong."""
     found = outcome_of(error)
     record.end(found.status, found.problem)
@@ -43,8 +43,19 @@ def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
     """Add the record to ``runs``; whether it is there."""
     try:
         record.append(spark, warehouse)
+    except LockError as error:  # the record that is kept is not this one
+        record.end(error.status, error.problem)
+        say_error(error)
+        return False
     except Exception as error:  # noqa: BLE001 - the first error, if there was one, must still decide the exit code
         say_error(error)
         say(f"{record.job}: the run record could not be written to {warehouse.location('runs')}", "error")
         return False
     return True
+
+
+def code_when_kept(spark: SparkSession, warehouse: Warehouse, record: RunRecord, code: int) -> int:
+    """Add the record to ``runs``; the exit code of the run: one whose record cannot be kept has not succeeded."""
+    if keep(spark, warehouse, record):
+        return code
+    return code or (LockError.exit_code if record.status == LockError.status else 1)

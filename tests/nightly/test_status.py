@@ -2,17 +2,22 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs import nightly
+from textclf import stopping
 from textclf.errors import TextclfError
 from textclf.nightly.status import Status
-from textclf.tables import RunRecord
+from textclf.tables import Location, RunRecord
+from textclf.tables.points import listening
 
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 OTHER = {"run_id": "the-other-run", "state": "running", "host": os.uname().nodename, "pid": os.getppid()}
 
 
@@ -113,3 +118,49 @@ def test_a_look_at_what_a_night_would_do_leaves_the_file(
     assert nightly.main(["--config", str(config), "--dry-run"]) == 1
 
     assert said(path) == {"run_id": "last-night"}
+
+
+def test_ctrl_c_within_a_night_is_in_the_file_the_record_and_the_last_line(
+    spark: SparkSession, config: Path, path: Path, tmp_path: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.tsv").write_text("good food\t1\nbad food\t0\n" * 10, encoding="utf-8")
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def listen(point: str) -> None:
+        if point == "recording" and not asked:
+            asked.append(point)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    asked: list[str] = []
+    with listening(listen):
+        code, record, text = run_job(nightly, "--config", config, "--date", "2026-01-05")
+
+    assert (code, record["status"], said(path)["state"], said(path)["exit_code"]) == (1, "stopped", "stopped", 1)
+    assert "start it again" in text
+    runs = Location(path=f"{path.parent}/runs").read(spark).collect()
+    assert {row["job"]: row["status"] for row in runs} == {"ingest_corpus": "succeeded", "nightly": "stopped"}
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_second_ctrl_c_leaves_no_file_that_says_running(
+    config: Path, path: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt  # as the second one does, wherever the run is
+
+    monkeypatch.setattr("textclf.job.open_session", interrupted)
+    code, record, _ = run_job(nightly, "--config", config, "--date", "2026-01-05")
+    assert (code, record["status"], said(path)["state"]) == (1, "stopped", "stopped")
+
+
+def test_what_a_shell_started_in_the_background_goes_on_ignoring_ctrl_c() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping.stoppable():
+            os.kill(os.getpid(), signal.SIGINT)
+            stopping.listen()
+            assert not stopping.asked()
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

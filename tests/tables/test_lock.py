@@ -1,6 +1,7 @@
 """One run at a time for each day of a table, whatever becomes of the run."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
-from textclf.tables.lock import Lease, LockLog, Locks, lock_name, locked
+from textclf.tables.lock import UPKEEP, Lease, LockLog, Locks, lock_name, locked
 
 DAY, NEXT = date(2026, 1, 31), date(2026, 2, 1)
 
@@ -237,3 +239,132 @@ def test_commits_that_upkeep_removes_while_they_are_looked_at_are_listed_again(
     assert number == before + 1
     assert lease is not None
     assert lease.free
+
+
+PAST = "2026-01-01T00:00:00+00:00"
+
+
+def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [DAY + timedelta(days=at) for at in range(30)]
+    commit, written = LockLog.commit, list[str]()
+
+    def slow(log: LockLog, number: int, lease: Lease) -> bool:
+        written.append(lease.run_id)
+        if len(written) == len(days):  # storage that takes its time for the last of the days
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(many._renew).result(20)  # does not wait for it
+        return commit(log, number, lease)
+
+    monkeypatch.setattr(LockLog, "commit", slow)
+    with run(spark, tmp_path, "many", lease=3600) as many:
+        many.take(days)
+        assert len(written) == len(days) + 1
+        many._renew()
+        assert len(written) == len(days) + 2  # one for all
+        # What the other locks say of themselves has run out long ago, as after hours.
+        for day in days[1:]:
+            name = f"{tmp_path}/{lock_name('results', day)}"
+            (file,) = Path(name, "_delta_log").glob("*.json")
+            _, lease = state(spark, tmp_path, day)
+            assert lease is not None
+            assert lease.kept_by == lock_name("results", DAY)
+            line = file.read_text().splitlines()[0]
+            old = json.loads(json.loads(line)["commitInfo"]["userMetadata"])["expires"]
+            file.write_text(file.read_text().replace(old, PAST))
+            (file.parent / f".{file.name}.crc").unlink(missing_ok=True)
+        with run(spark, tmp_path, "other") as other:
+            for day in days:
+                with pytest.raises(LockError, match="run many of score_table"):
+                    other.take([day])
+        many.check()
+        forge(spark, tmp_path, expires=PAST)  # the first, for all
+        with run(spark, tmp_path, "next") as after:
+            after.take(days[3:5])
+            assert [lease.run_id for lease, _ in after.abandoned] == ["many"] * 2
+            with pytest.raises(LockError, match="its lock went to another run"):
+                many.check()
+    with run(spark, tmp_path, "last") as last:
+        last.take(days[5:8])  # given back
+        assert last.abandoned == []
+
+
+@pytest.mark.parametrize("slow", [0.0, 1.0, 19.0, 25.0])
+def test_renewals_begin_a_third_of_a_lease_apart_however_slow_a_write_is(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: float
+) -> None:
+    now, begun, pauses = [0.0], list[float](), list[float]()
+    monkeypatch.setattr("textclf.tables.lock.time.monotonic", lambda: now[0])
+    locks = Locks(spark, str(tmp_path), "results", "run", "score_table", 60.0)
+
+    def renew() -> None:
+        begun.append(now[0])
+        now[0] += slow
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        now[0] += seconds
+        return len(begun) == 4
+
+    monkeypatch.setattr(locks, "_renew", renew)
+    monkeypatch.setattr(locks._ended, "wait", wait)
+    locks._keep_alive()
+    apart = [after - before for before, after in itertools.pairwise(begun)]
+    assert apart == [max(20.0, slow)] * 3
+    # Another run sees a renewal once it is written: always before the one before it has run out.
+    assert max(apart) + slow < 60.0
+
+
+def test_a_lock_whose_first_has_gone_to_another_run_is_free(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path, "many") as many:
+        many.take([DAY, NEXT])
+        forge(spark, tmp_path, expires=PAST)
+        with run(spark, tmp_path, "other") as other:
+            other.take([DAY])
+            _, lease = state(spark, tmp_path, NEXT)
+            assert lease is not None
+            assert lease.kept_by == lock_name("results", DAY)
+            assert lease.free
+        with pytest.raises(LockError):
+            many.check()
+
+
+def test_a_renewal_that_was_stored_though_storage_failed_costs_no_lock(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = LockLog.commit
+
+    def failing(log: LockLog, number: int, lease: Lease) -> bool:
+        commit(log, number, lease)
+        raise Py4JError("the answer was lost")
+
+    with run(spark, tmp_path) as locks:
+        locks.take([DAY])
+        with monkeypatch.context() as patched:
+            patched.setattr(LockLog, "commit", failing)
+            with pytest.raises(Py4JError):
+                locks._renew()
+        locks._renew()
+        locks.check()
+    with run(spark, tmp_path) as other:
+        other.take([DAY])
+        assert other.abandoned == []
+
+
+def test_who_publishes_waits_for_upkeep_and_for_nobody_who_is_dead(spark: SparkSession, tmp_path: Path) -> None:
+    with run(spark, tmp_path) as waiting, ThreadPoolExecutor(1) as pool:
+        waiting.take([DAY])
+        with run(spark, tmp_path, "upkeep") as upkeep:
+            upkeep.take([UPKEEP])
+            done = pool.submit(waiting.await_free, UPKEEP)
+            with pytest.raises(TimeoutError):
+                done.result(0.3)
+        done.result(5)
+        with run(spark, tmp_path, "dead") as dead:
+            dead.take([UPKEEP])
+            log = LockLog(spark, f"{tmp_path}/{lock_name('results', UPKEEP)}")
+            number, lease = log.newest()
+            assert lease is not None
+            assert log.commit(number + 1, dataclasses.replace(lease, expires=PAST))
+            waiting.await_free(UPKEEP)

@@ -12,6 +12,7 @@ from pyarrow import ArrowException, fs
 
 from textclf.artifact.artifact import Artifact
 from textclf.artifact.bounded import read_files
+from textclf.artifact.champions_lock import champions_locked
 from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, NAME, RESTORE, Manifest
 from textclf.errors import ArtifactError, InputError, UsageError
 
@@ -121,31 +122,46 @@ class ModelStore:
     def promote(self, name: str, version: str) -> None:
         """Make a version the champion, in one step; the file keeps those before it, for a way back.
 
+        Of several changes at once each sees what the one before it has written.
+
         Raises:
             InputError: There is no such version.
+            ArtifactError: Others change the champions all the time.
         """
         if version not in self.versions(name):
             raise self._missing(name, version)
-        before = [other for other in self.champions(name) if other != version]
-        self._set_champions(name, [version, *before[: _KEPT - 1]])
+        with champions_locked(self._system, self._path(name)):
+            before = [other for other in self.champions(name) if other != version]
+            self._set_champions(name, [version, *before[: _KEPT - 1]])
 
     def roll_back(self, name: str) -> str:
         """Make the version that was the champion before the present one the champion again; its number.
 
         Raises:
             InputError: There was none, or it is gone.
+            ArtifactError: Others change the champions all the time.
         """
-        champions, there = self.champions(name), self.versions(name)
+        if not self.versions(name):  # nor a folder, perhaps
+            raise self._no_earlier(name, [])
+        with champions_locked(self._system, self._path(name)):
+            return self._roll_back(name)
+
+    def _roll_back(self, name: str) -> str:
+        champions = self.champions(name)
+        there = self.versions(name)
         left = [version for version in champions[1:] if version in there]
         if not left:
-            raise InputError(
-                f"Model {name} has no earlier champion to go back to.",
-                received=f"champions {', '.join(champions) or 'none'}; versions {', '.join(there) or 'none'}",
-                expected="an earlier champion whose version is still there",
-                fix="promote the version that you want",
-            )
+            raise self._no_earlier(name, champions)
         self._set_champions(name, left)
         return left[0]
+
+    def _no_earlier(self, name: str, champions: list[str]) -> InputError:
+        return InputError(
+            f"Model {name} has no earlier champion to go back to.",
+            received=f"champions {', '.join(champions) or 'none'}; versions {', '.join(self.versions(name)) or 'none'}",
+            expected="an earlier champion whose version is still there",
+            fix="promote the version that you want",
+        )
 
     def load(self, name: str, version: str | None = None) -> Artifact:
         """A version of a model, its champion by default, after every check.

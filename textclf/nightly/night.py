@@ -56,7 +56,7 @@ def run_nightly(
         run.details["asked"] = shown
         try:
             Night(spark, warehouse, pipeline, run, list(days), status, locks, before).work()
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             found = outcome_of(error)
             status.close(found.status, found.code, found.problem)
             raise

@@ -156,7 +156,7 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
     status.write()
     try:
         yield
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         said = _read(status.path)
         if (said.get("run_id"), said.get("state")) == (run.run_id, "running"):
             found = outcome_of(error)

@@ -1,5 +1,6 @@
 """Publish what the gate refused."""
 
+from contextlib import ExitStack
 from datetime import date, datetime
 from typing import Any
 
@@ -13,9 +14,10 @@ from textclf.tables import RunRecord, Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.audit import Figures
 from textclf.tables.columns import check_columns, published_columns
+from textclf.tables.fence import Fence
 from textclf.tables.history import publications, record_killed
 from textclf.tables.lineage import run_record
-from textclf.tables.lock import locked
+from textclf.tables.lock import UPKEEP, locked
 from textclf.tables.publish import Slice
 from textclf.tables.schemas import CHALLENGED, DIGEST
 from textclf.tables.staging import remove
@@ -30,6 +32,7 @@ def publish_anyway(
     refused: str,
     reason: str,
     output: str | None = None,
+    held: ExitStack | None = None,
 ) -> None:
     """Publish the rows that a refused run left in staging; they keep the identifier of the run that scored them.
 
@@ -37,6 +40,7 @@ def publish_anyway(
         refused: Identifier of that run.
         reason: Why; kept in the record of this run.
         output: The table of results, as the refused run was given.
+        held: Gives the locks back when it is closed; see ``score_table``.
 
     Raises:
         UsageError: That is no identifier of a run.
@@ -63,7 +67,10 @@ def publish_anyway(
             fix="give the same --config and --output as for the refused run",
         )
     slices = [Figures.from_json(each).slice for each in gate["slices"]]
-    with locked(spark, warehouse.locks(spark), place, run.run_id, run.job, pipeline.lock.lease) as locks:
+    with ExitStack() as stack:
+        taken = locked(spark, warehouse.locks(spark), place, run.run_id, run.job, pipeline.lock.lease)
+        locks = (held or stack).enter_context(taken)
+        run.fence = Fence(run.run_id, locks.check)
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, targets.accepted.place)
         _check_newest(spark, warehouse, place, record, slices)
@@ -73,7 +80,8 @@ def publish_anyway(
         check_replaceable(spark, targets.accepted.place, targets.refused.place)
         _note(run, record, refused, reason)
         locks.check()
-        targets.publish(stored, refused, slices)
+        locks.await_free(UPKEEP)
+        targets.publish(stored, refused, slices, run.fence)
         remove(spark, warehouse.staging(spark, refused, STAGED))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
@@ -15,7 +16,7 @@ from textclf.config.identity import stored_json
 from textclf.described import carried, described, together
 from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
-from textclf.outcome import end_with
+from textclf.outcome import code_when_kept, end_with
 from textclf.scoring.inputs import day_digests
 from textclf.scoring.iso_days import lit_day
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
@@ -184,16 +185,22 @@ class DayScorer:
         run.details |= {"fingerprint": mark and mark.fingerprint, "input_digest": mark and mark.input}
         run.details["range"] = whole.run_id
         code = 0
-        options = replace(self.options, day=day)
+        options, held = replace(self.options, day=day), ExitStack()
+
+        def attempt() -> None:
+            held.close()  # what the attempt before has locked
+            score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan, held)
+
         with described(self.spark, "score", source=together(self.plan.routes.artifacts), day=day):
-            try:
-                stopping.check()
-                self.attempt(lambda: score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan))
-                run.end("succeeded")
-            except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
-                code = end_with(run, error, day=day).code
-                run.details["day"] = day.isoformat()
-            run.append(self.spark, self.warehouse)
+            with held:
+                try:
+                    stopping.check()
+                    self.attempt(attempt)
+                    run.end("succeeded")
+                except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
+                    code = end_with(run, error, day=day).code
+                    run.details["day"] = day.isoformat()
+                code = code_when_kept(self.spark, self.warehouse, run, code)
             say(f"{whole.job}, {day}: {run.status}, {run.scored_rows or 0} rows scored")
             self.ended(run)
         return run, code

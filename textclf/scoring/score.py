@@ -23,22 +23,33 @@ from textclf.scoring.stage import STAGED, Pass
 from textclf.scoring.tested import tested_baselines
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.audit import Figures, repeated_ids
+from textclf.tables.fence import Fence
 from textclf.tables.gate import judge, refusal
 from textclf.tables.handover import StagedTable
 from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
-from textclf.tables.lock import UNDATED, locked
+from textclf.tables.lock import UNDATED, UPKEEP, locked
 from textclf.tables.lost_models import lost_models
+from textclf.tables.points import reached
 
 __all__ = ["ScoreOptions", "score_planned", "score_table"]
 
 
 def score_table(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run: RunRecord, options: ScoreOptions
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    run: RunRecord,
+    options: ScoreOptions,
+    held: ExitStack | None = None,
 ) -> None:
     """Score a table into ``results`` and ``results_rejects``, and note in ``run`` what was read and written.
 
     Each row of the input ends in one of the two. The slices (ds, source) that the input has rows of are
     replaced, all others stay. Nothing is published before every row is computed, counted and audited.
+
+    Args:
+        held: Gives the locks back when it is closed, which is best done when the run has been recorded: a run that is
+            killed before that is recorded by the next. Without it they are given back on the way out.
 
     Raises:
         UsageError: No input, model or backend is named, or one that does not exist or cannot score the model.
@@ -49,7 +60,7 @@ def score_table(
     with described(spark, "score", day=options.day):
         plan = plan_scoring(spark, warehouse, pipeline, options)
         with described(spark, source=together(plan.routes.artifacts)):
-            score_planned(spark, warehouse, pipeline, run, options, plan)
+            score_planned(spark, warehouse, pipeline, run, options, plan, held)
 
 
 def score_planned(
@@ -59,6 +70,7 @@ def score_planned(
     run: RunRecord,
     options: ScoreOptions,
     plan: Plan,
+    held: ExitStack | None = None,
 ) -> None:
     """Score, audit and publish one plan; see ``score_table``."""
     plan.note(run)
@@ -68,8 +80,11 @@ def score_planned(
         run.details["limit"] = options.limit
     with ExitStack() as stack:
         lease = pipeline.lock.lease
-        locks = stack.enter_context(locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease))
+        taken = locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease)
+        locks = (held or stack).enter_context(taken)
+        run.fence = Fence(run.run_id, locks.check)
         locks.take([day or UNDATED])
+        reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         # What was published before is read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
@@ -87,6 +102,7 @@ def score_planned(
         with explained(plan.table.place, pipeline.score, plan.most_sources):
             rows = staged(spark, warehouse, run.run_id, STAGED, scoring.write, keep=GateError, ready=ready)
             stored = StagedTable.at(spark, stack.enter_context(rows))
+        reached("staged")
         found = scoring.audit(stored)
         check_sources((each.slice.source for each in found), pipeline.score.source, plan.most_sources)
         note_kernels(run, plan.fallbacks.value)
@@ -98,8 +114,10 @@ def score_planned(
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
+        locks.await_free(UPKEEP)
         stopping.check()
-        plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb)
+        reached("checked")
+        plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb, run.fence)
 
 
 def _count(found: Sequence[Figures], run: RunRecord, read: Mapping[str, int]) -> None:

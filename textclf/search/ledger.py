@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from textclf.config import masked
 from textclf.search.trial import Result, Trial
 from textclf.tables import Warehouse
 from textclf.tables.schemas import TRIALS
@@ -99,7 +98,7 @@ class Ledger:
             "seconds": result.seconds,
             "parameters": trial.parameters,
             "history": json.dumps(result.history),
-            "error": masked(result.error),
+            "error": result.said,
             "corpus_digest": trial.info.corpus_digest,
             "started_at": datetime.fromtimestamp(result.started_at, UTC),
         }

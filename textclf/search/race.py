@@ -79,7 +79,7 @@ class Race:
     def baseline_error(self) -> str:
         """Why the baseline has no standing."""
         errors = (
-            result.error or result.status
+            result.said or result.status
             for key, result in self.results.items()
             if self.trials[key].choice.architecture == BASELINE and result.status != SUCCEEDED
         )
@@ -120,7 +120,7 @@ class Race:
             if stood is not None:
                 found.append(stood)
             else:
-                self._errors += [result.error or result.status for _, result in trials if result.error]
+                self._errors += [result.said or result.status for _, result in trials if result.error]
         return found
 
     def _decide(self) -> None:

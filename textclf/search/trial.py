@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from textclf.config import masked
 from textclf.config.identity import identity
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
@@ -30,7 +31,7 @@ from textclf.training.words import no_words
 _FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
 _EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights
 _PADDED, _PACKED = 1000, 16_000  # weights that cost as much as everything else of a row, where all of them count
-_LONGEST = 1000  # characters of an error in the table
+_SENT, _LONGEST = 100_000, 1000  # characters of an error that leave a worker, and that are told
 SUCCEEDED, DIVERGED, FAILED = "succeeded", "diverged", "failed"
 
 
@@ -68,6 +69,11 @@ class Result:
     epochs: int | None = None
     error: str | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str | None:
+        """The error as it is told: on the driver, which knows what to mask, and before anything is cut."""
+        return self.error and str(masked(self.error))[:_LONGEST]
 
 
 @dataclass(frozen=True)
@@ -149,11 +155,19 @@ class Trial:
         except Exception as error:  # noqa: BLE001 - a candidate that raises, for lack of memory too, loses its own trial alone
             place = traceback.extract_tb(error.__traceback__)[-1]
             said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
-            return ended(FAILED, error=said[:_LONGEST])
+            return ended(FAILED, error=cut_words(said))
 
     def lost(self, error: str) -> Result:
         """The result of a trial that took its process with it."""
-        return Result(self.key, FAILED, time.time(), 0.0, error=error[:_LONGEST])
+        return Result(self.key, FAILED, time.time(), 0.0, error=cut_words(error))
+
+
+def cut_words(said: str) -> str:
+    """The beginning of an error, up to a blank: the driver knows what to mask in it, and finds no part of a word."""
+    if len(said) <= _SENT:
+        return said
+    head, blank, _ = said[:_SENT].rpartition(" ")
+    return head if blank else ""
 
 
 def _measure(trial: Trial) -> dict[str, Any]:

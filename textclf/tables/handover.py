@@ -6,7 +6,8 @@ files belong to no version of the table, and a killed run leaves them to the nex
 """
 
 import json
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,13 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from textclf.errors import TextclfError
 from textclf.tables.conditions import NOTHING, Condition
-from textclf.tables.retry import retried
+from textclf.tables.fence import OPEN, Fence
+from textclf.tables.points import reached
+from textclf.tables.retry import lost_a_race, retried
 from textclf.tables.schemas import TableSpec
-from textclf.tables.transactions import hadoop_path, listed, log_of, none, sequence
+from textclf.tables.transactions import hadoop_path, landed, listed, log_of, manual_update, none, sequence
 from textclf.tables.warehouse import Location
 
 _PLAIN_WRITER = 2
@@ -92,6 +96,11 @@ class StagedTable:
     def at(cls, spark: SparkSession, place: Location) -> "StagedTable":
         """The staged table at a place."""
         return cls(spark, place, tuple(_added(spark, place)))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all files are there."""
+        return not _missing(self.spark, self.place, [file.entry["path"] for file in self.files])
 
     @property
     def rows(self) -> DataFrame:
@@ -181,46 +190,137 @@ def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> 
 
 
 def hand_over(
-    spark: SparkSession, folder: str, files: Collection[StagedFile], place: Location, condition: Condition
+    spark: SparkSession,
+    folder: str,
+    files: Collection[StagedFile],
+    place: Location,
+    condition: Condition,
+    fence: Fence = OPEN,
 ) -> None:
-    """Replace what meets ``condition``, on partition columns alone, by files staged in a folder, in one commit."""
+    """Replace what meets ``condition``, on partition columns alone, by files staged in a folder, in one commit.
+
+    Raises:
+        LockError: The run of ``fence`` has lost a lock; nothing has changed.
+        TextclfError: Others have removed files while they were published; what was there before is there again.
+    """
     _move(spark, folder, place, files)
-    retried(lambda: _commit(spark, place, files, condition))
+    reached("moved", place)
+    _commit(spark, place, [file.as_published() for file in files], condition, fence)
 
 
-def clear(spark: SparkSession, place: Location, condition: Condition) -> None:
+def rewrite(spark: SparkSession, rows: DataFrame, place: Location, condition: Condition, fence: Fence = OPEN) -> None:
+    """``hand_over`` for rows that Delta writes into files of the table, once, whatever conflicts the commit meets."""
+    written = log_of(spark, str(place)).startTransaction(none(spark), none(spark)).writeFiles(rows._jdf)
+    reached("moved", place)
+    _commit(spark, place, [each.json() for each in listed(written)], condition, fence)
+
+
+def clear(spark: SparkSession, place: Location, condition: Condition, fence: Fence = OPEN) -> None:
     """Remove what meets ``condition``, on partition columns alone; where nothing does there is no commit."""
-    retried(lambda: _commit(spark, place, (), condition))
+    _commit(spark, place, [], condition, fence)
 
 
 def _move(spark: SparkSession, staged: str, place: Location, files: Collection[StagedFile]) -> None:
     for folder in {file.published.rpartition("/")[0] for file in files}:
         system, path = hadoop_path(spark, f"{place}/{folder}")
         system.mkdirs(path)
+    now = int(time.time() * 1000)
 
     def move(file: StagedFile) -> None:
         system, source = hadoop_path(spark, f"{staged}/{file.path}")
         _, target = hadoop_path(spark, f"{place}/{file.published}")
+        # VACUUM takes a file that no version has for one that was left behind long ago, if it is as old as that; the
+        # rows of a stopped run may be. Before the rename: what is seen in the table's folder is young.
+        system.setTimes(source, now, -1)
         if not system.rename(source, target):
             raise OSError(f"{source} could not be renamed to {target}")
 
     # Where a rename is a copy, as on object stores, they are made side by side.
-    with ThreadPoolExecutor(min(_RENAMES, -(-len(files) // _MANY) or 1)) as pool:
-        list(pool.map(move, files))
+    _for_each(move, files)
 
 
-def _commit(spark: SparkSession, place: Location, files: Collection[StagedFile], condition: Condition) -> None:
+def _for_each(work: Callable[[Any], Any], values: Collection[Any]) -> list[Any]:
+    with ThreadPoolExecutor(min(_RENAMES, -(-len(values) // _MANY) or 1)) as pool:
+        return list(pool.map(work, values))
+
+
+def _commit(spark: SparkSession, place: Location, added: list[str], condition: Condition, fence: Fence) -> None:
+    """Commit ``add`` entries, as JSON, in the place of what meets the condition."""
+    removed = retried(lambda: _attempt(spark, place, added, condition, fence))
+    reached("committed", place)
+    missing = _missing(spark, place, _paths(added))
+    if missing:
+        kept = _undo(spark, place, _paths(added), [each.json() for each in removed], condition, fence)
+        raise TextclfError(
+            "Files were removed while they were published, as a VACUUM that keeps nothing does; nothing was published.",
+            received=f"{len(missing)} of {len(added)} files gone from {place}, the first {missing[0]}",
+            expected="no VACUUM of younger files than a run takes to publish",
+            fix="run it again"
+            if kept
+            else "run it again at once: the rows that were published before are gone, too, by the same VACUUM",
+        )
+
+
+def _attempt(spark: SparkSession, place: Location, added: list[str], condition: Condition, fence: Fence) -> list[Any]:
+    """One attempt; the entries of the files that it has removed."""
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
-    transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
-    actions = [each.remove() for each in _files(spark, transaction, condition)]
-    actions += [delta.actions.Action.fromJson(file.as_published()) for file in files]
-    if not actions:
-        return
+    log = log_of(spark, str(place))
+    transaction = log.startTransaction(none(spark), none(spark))
+    removed = _files(spark, transaction, condition)
+    if not removed and not added:
+        fence.check()
+        return []
+    fence.guard(transaction)
+    reached("looked", place)
     some = jvm.scala.Option.apply
     mode, columns = jvm.org.apache.spark.sql.SaveMode.Overwrite, transaction.metadata().partitionColumns()
     # The fields of a write that is no dynamic overwrite, changes no schema and replaces by this predicate alone.
     rest = [none(spark)] * 5
     told = some(condition.text)  # in the table's history; nothing reads it back
     operation = delta.DeltaOperations.Write(mode, some(columns), told, some(uuid4().hex), *rest)
-    transaction.commit(sequence(spark, actions), operation)
+    actions = [each.remove() for each in removed] + [delta.actions.Action.fromJson(each) for each in added]
+    try:
+        transaction.commit(sequence(spark, actions), operation)
+    except Exception as error:
+        # What comes after a commit, a checkpoint perhaps, may have been cancelled: then it is made all the same.
+        first = next(iter(_paths(added[:1])), None)
+        if first is None or lost_a_race(error) or not landed(spark, str(place), transaction.readVersion(), first):
+            raise
+    return removed
+
+
+def _paths(added: Iterable[str]) -> list[str]:
+    return [json.loads(each)["add"]["path"] for each in added]
+
+
+def _missing(spark: SparkSession, place: Location, paths: Collection[str]) -> list[str]:
+    """Those of a table's files that are not there."""
+
+    def there(path: str) -> bool:
+        system, target = hadoop_path(spark, f"{place}/{unquote(path)}")
+        return bool(system.exists(target))
+
+    return [path for path, found in zip(paths, _for_each(there, paths), strict=True) if not found]
+
+
+def _undo(
+    spark: SparkSession, place: Location, added: list[str], removed: list[str], condition: Condition, fence: Fence
+) -> bool:
+    """Put back what a commit has removed; False where that is gone, and the slices are empty now."""
+    before = [] if _missing(spark, place, _paths(removed)) else removed
+    changed = [json.dumps({"add": json.loads(each)["add"] | {"dataChange": True}}) for each in before]
+
+    def attempt() -> None:
+        jvm: Any = spark._jvm
+        transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
+        ours = [each for each in _files(spark, transaction, condition) if each.path() in set(added)]
+        if not ours:  # another run has replaced them
+            return
+        fence.guard(transaction)
+        action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
+        actions = [each.remove() for each in ours] + [action(each) for each in changed]
+        transaction.commit(sequence(spark, actions), manual_update(spark))
+
+    retried(attempt)
+    return len(before) == len(removed)

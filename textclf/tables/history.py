@@ -10,12 +10,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import written_forms
+from textclf.tables import fence
 from textclf.tables.audit import Figures
 from textclf.tables.gate import Baseline
 from textclf.tables.lock import Locks
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
-from textclf.tables.staging import any_staged
+from textclf.tables.staging import any_staged, is_whole
 from textclf.tables.warehouse import Location, Warehouse
 
 _RESULTS = "results", "run_id"
@@ -101,8 +102,8 @@ def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | N
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
     found = place.read(spark).where((F.col("status") == "stopped") & same).orderBy(F.desc("ended_at")).limit(3)
     runs = [row["run_id"] for row in found.select("run_id").collect()]
-    # One commit stages all rows: where there is a table, it is complete.
-    return next((run_id for run_id in runs if warehouse.staging(spark, run_id, staged).exists(spark)), None)
+    # One commit stages all rows: where there is a table, it is complete, unless a run has begun to publish it.
+    return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)
 
 
 def baselines(
@@ -128,6 +129,8 @@ def baselines(
 def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, output: Location) -> None:
     """Add a record for each run that died holding a lock and has none: who is killed writes none itself.
 
+    Tables are closed to it before: a run that was only held up commits nothing, and is recorded once.
+
     Args:
         output: The table whose days were locked; the record says whether it has rows of the run.
     """
@@ -139,14 +142,18 @@ def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, outpu
         known = place.read(spark).where(F.col("run_id").isin(list(dead))).select("run_id").collect()
         for row in known:
             dead.pop(row["run_id"], None)
+    # One that only stood still publishes nothing from here on; what it has published is there to be seen.
+    for table in (output, warehouse.location("results_rejects")):
+        fence.close(spark, table, list(dead))
     for lease, day in dead.values():
         record = RunRecord(lease.job, datetime.fromisoformat(lease.since), lease.run_id)
-        table = output.read(spark) if output.exists(spark) else None
-        name, key = ("trials", "search_id") if table is not None and "search_id" in table.columns else _RESULTS
-        rows = None if table is None else table.where(F.col(key) == lease.run_id)
+        table_rows = output.read(spark) if output.exists(spark) else None
+        of_trials = table_rows is not None and "search_id" in table_rows.columns
+        name, key = ("trials", "search_id") if of_trials else _RESULTS
+        rows = None if table_rows is None else table_rows.where(F.col(key) == lease.run_id)
         published = rows is not None and bool(rows.limit(1).count())
         record.details = {"day": str(day or "no date"), "host": lease.host, "pid": lease.pid, "published": published}
         record.tables[name] = str(output)
         record.end("killed", f"gave no sign of life after {lease.renewed}; another run took its lock over")
-        record.append(spark, warehouse)
+        record.append_for_another(spark, warehouse)
     locks.recorded()

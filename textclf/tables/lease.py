@@ -22,6 +22,8 @@ class Lease:
         held: False in the commit that gives the lock back.
         orphans: Leases of dead runs, as ``asdict`` gives them, that nobody has recorded yet. Who takes over may be
             killed before it writes their records; then its successor finds them here.
+        kept_by: Name of the lock that the run renews for all that it holds; None, as in releases before, where each
+            renews itself.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class Lease:
     expires: str
     held: bool = True
     orphans: list[dict[str, Any]] = field(default_factory=list)
+    kept_by: str | None = None
 
     @property
     def free(self) -> bool:

@@ -3,8 +3,10 @@
 Each lock is a Delta log of its own. Whoever commits the next number holds it: Delta's LogStore lets one writer have a
 number, on every file system and object store that Delta itself is safe on. The holder commits again before its lease
 ends; who is killed does not, and the next run takes over by committing the number after the dead one's. A holder that
-was held up longer than its lease finds its number taken, and stops before it publishes. Clocks of different machines
-must agree within the lease.
+was held up longer than its lease finds its number taken, and stops before it publishes (``Fence``). Clocks of different
+machines must agree within the lease.
+
+Of several locks a run renews the first alone, and the others name it: hundreds of days cost one write each time.
 
 A commit that cannot be read, as a power loss leaves one of no length, is taken for the last sign of life of whoever
 wrote it: the lock is free one lease after the file was stored. Fields of a later release are left out.
@@ -12,134 +14,47 @@ wrote it: the lock is free one lease after the file was stored. Fields of a late
 
 import dataclasses
 import hashlib
-import json
 import os
-import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import EllipsisType
 from typing import Any
-from uuid import uuid4
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from textclf import stopping
 from textclf.errors import LockError
 from textclf.logs import say
 from textclf.tables.lease import Lease as Lease
 from textclf.tables.lease import parsed, process_name
+from textclf.tables.lock_log import LockLog as LockLog
+from textclf.tables.lock_log import kind_of
 
-_COMMIT = re.compile(r"^(\d{20})\.json$")
 UNDATED = "undated"
 """Instead of a day: held by a run whose days only its input tells, from its beginning."""
 NIGHTLY = "nightly"
 """Instead of a day: held by a nightly run, whatever its days."""
+UPKEEP = "upkeep"
+"""Instead of a day: held while published tables are tended to; who publishes waits for it."""
 Held = date | str | None
-"""What a lock is on: a day, None for rows without one, ``UNDATED``, ``NIGHTLY``, or what ``searched`` gives."""
-_SPOKEN: dict[Held, str] = {None: "rows without a date", UNDATED: "all days of an input", NIGHTLY: "the nights"}
+"""What a lock is on: a day, None for rows without one, one of the words above, or what ``searched`` gives."""
+_SPOKEN: dict[Held, str] = {
+    None: "rows without a date",
+    UNDATED: "all days of an input",
+    NIGHTLY: "the nights",
+    UPKEEP: "upkeep",
+}
 _SEARCH = "search-"
-_SEARCHES = 64  # locks for the searches of all sources: each is a commit every third of a lease
+_SEARCHES = 64  # locks for the searches of all sources
 _ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
-
-
-class LockLog:
-    """The Delta log of one lock."""
-
-    def __init__(self, spark: SparkSession, path: str) -> None:
-        jvm: Any = spark._jvm
-        self._jvm, self._folder = jvm, f"{path}/_delta_log"
-        self._conf = spark._jsparkSession.sessionState().newHadoopConf()
-        # Not by way of a DeltaLog, which reads all commits and gives up at one that is damaged.
-        stores = getattr(getattr(jvm.org.apache.spark.sql.delta.storage, "LogStore$"), "MODULE$")
-        self._store = stores.createLogStore(spark._jsparkSession)
-        self._scala = jvm.scala.jdk.javaapi.CollectionConverters
-
-    def newest(self) -> tuple[int, Lease | None]:
-        """Number and content of the newest commit; -1 where there is none yet.
-
-        Content that cannot be read is made up from the commits before and from the file's time, as ``Lease`` says.
-        """
-        try:
-            return self._newest()
-        except Py4JJavaError as error:
-            if _kind(error) != "FileNotFoundException":
-                raise
-            return self._newest()  # upkeep has removed it meanwhile, as there is a newer one
-
-    def _newest(self) -> tuple[int, Lease | None]:
-        found = self._commits()
-        if not found:
-            return -1, None
-        newest = max(found)
-        if (lease := self._read(newest)) is not None:
-            return newest, lease
-        earlier = map(self._read_if_there, sorted(found.keys() - {newest}, reverse=True))
-        return newest, Lease.unreadable(found[newest], next(filter(None, earlier), None))
-
-    def _read(self, number: int) -> Lease | None:
-        """What a commit says; None where that cannot be read."""
-        lines = self._store.readAsIterator(self._file(number), self._conf)
-        try:
-            first = json.loads(lines.next()) if lines.hasNext() else {}
-            return parsed(json.loads(first["commitInfo"]["userMetadata"]))
-        except (KeyError, TypeError, ValueError):
-            return None
-        finally:
-            lines.close()
-
-    def _read_if_there(self, number: int) -> Lease | None:
-        try:
-            return self._read(number)
-        except Py4JJavaError as error:
-            if _kind(error) != "FileNotFoundException":
-                raise
-            return None  # upkeep removes old commits
-
-    def commit(self, number: int, lease: Lease) -> bool:
-        """Write that commit; False where another writer already has."""
-        lines = self._jvm.java.util.ArrayList()
-        for action in _actions(number, lease):
-            lines.add(json.dumps(action))
-        path = self._file(number)
-        path.getFileSystem(self._conf).mkdirs(path.getParent())
-        try:
-            self._store.write(path, self._scala.asScala(lines.iterator()), False, self._conf)
-        except Py4JJavaError as error:
-            if _kind(error) != "FileAlreadyExistsException":
-                raise
-            return False
-        return True
-
-    def _commits(self) -> dict[int, datetime]:
-        """Number of each commit, and when it was stored."""
-        try:
-            listed = self._scala.asJava(self._store.listFrom(self._file(0), self._conf))
-            files = [listed.next() for _ in iter(listed.hasNext, False)]
-        except Py4JJavaError as error:
-            if _kind(error) != "FileNotFoundException":
-                raise
-            return {}
-        found = {}
-        for each in files:
-            if match := _COMMIT.match(each.getPath().getName()):
-                found[int(match[1])] = datetime.fromtimestamp(each.getModificationTime() / 1000, UTC)
-        return found
-
-    def trim(self, newest: int) -> int:
-        """Remove the commits before ``newest``, which says all that is needed; their number."""
-        count = 0
-        for number in self._commits():
-            if number < newest:
-                path = self._file(number)
-                count += bool(path.getFileSystem(self._conf).delete(path, False))
-        return count
-
-    def _file(self, number: int) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{number:020d}.json")
+_AT_ONCE = 16  # locks that are looked at or given back
+_TURN = 0.5  # seconds between two looks at a lock that is waited for
 
 
 @dataclass
@@ -148,11 +63,16 @@ class _Taken:
     day: Held
     number: int = -1
     orphans: list[dict[str, Any]] = field(default_factory=list)
+    kept_by: str | None = None
+
+    def ours(self) -> bool:
+        """Whether its newest commit is still that of the run."""
+        return self.log.number() == self.number
 
 
 @dataclass
 class Locks:
-    """The locks that a run holds, all renewed by one thread."""
+    """The locks that a run holds, all kept alive by one thread, which renews the first."""
 
     spark: SparkSession
     folder: str
@@ -164,7 +84,7 @@ class Locks:
     _since: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     _renewed: float = field(default_factory=time.monotonic)
     _lost: bool = False
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _guard: threading.Lock = field(default_factory=threading.Lock)  # of the first lock, and of what is taken
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def take(self, days: Iterable[Held]) -> None:
@@ -176,10 +96,10 @@ class Locks:
         # All runs take several locks in the same order, so that of two that want the same days one gets them all.
         for day in sorted(set(days), key=str):
             name = lock_name(self.output, day)
-            with self._guard:
-                if name not in self._taken:
-                    taken = _Taken(LockLog(self.spark, f"{self.folder}/{name}"), day)
-                    self._acquire(taken)
+            if name not in self._taken:
+                taken = _Taken(self._log(day), day, kept_by=next(iter(self._taken), None))
+                self._acquire(taken)
+                with self._guard:
                     self._taken[name] = taken
 
     @property
@@ -198,19 +118,44 @@ class Locks:
     def check(self, day: Held | EllipsisType = ...) -> None:
         """Make sure, before a publish, that every lock, or the one of a day alone, is still ours.
 
+        After the end: that they were ours until they were given back.
+
         Raises:
             LockError: The lease ended without a renewal, or another run took over.
         """
         with self._guard:
-            late = time.monotonic() - self._renewed > self.lease
-            asked = [taken for taken in self._taken.values() if day is ... or taken.day == day]
-            if self._lost or late or any(taken.log.newest()[0] != taken.number for taken in asked):
-                raise LockError(
-                    "This run was held up for so long that its lock went to another run; it published nothing more.",
-                    received=f"no renewal within {self.lease:g} seconds",
-                    expected="a renewal in time",
-                    fix="run it again; where machines stall for long, set a longer lease under [lock]",
-                )
+            first, others = self._all()
+            late = time.monotonic() - self._renewed > self.lease and not self._ended.is_set()
+            lost = self._lost or late or not all(taken.ours() for taken in first)
+        if lost or not all(_each(_Taken.ours, [taken for taken in others if day is ... or taken.day == day])):
+            raise LockError(
+                "This run was held up for so long that its lock went to another run; it published nothing more.",
+                received=f"no renewal within {self.lease:g} seconds",
+                expected="a renewal in time",
+                fix="run it again; where machines stall for long, set a longer lease under [lock]",
+            )
+
+    def await_free(self, day: Held) -> None:
+        """Wait until no other run that is alive has the lock of a day.
+
+        Raises:
+            StoppedError: The run was asked to stop meanwhile.
+        """
+        log, said = self._log(day), False
+        while (lease := log.newest()[1]) is not None and not lease.free and lease.run_id != self.run_id:
+            if not said:
+                say(f"Waiting for run {lease.run_id} of {lease.job}, which has {_spoken(day)}.")
+            said = True
+            stopping.check()
+            time.sleep(_TURN)
+
+    def _all(self) -> tuple[list[_Taken], list[_Taken]]:
+        """The first lock, which is renewed, and the others."""
+        taken = list(self._taken.values())
+        return taken[:1], taken[1:]
+
+    def _log(self, day: Held) -> LockLog:
+        return LockLog(self.spark, f"{self.folder}/{lock_name(self.output, day)}")
 
     def _acquire(self, taken: _Taken) -> None:
         for _ in range(_ATTEMPTS):
@@ -219,7 +164,7 @@ class Locks:
                 raise _held(lease, self.output, taken.day)
             taken.number, taken.orphans = number + 1, _orphans(lease)
             # The second look: a number that was free because upkeep has removed it is not the newest.
-            if taken.log.commit(number + 1, self._signed(taken)) and taken.log.newest()[0] == number + 1:
+            if taken.log.commit(number + 1, self._signed(taken)) and taken.ours():
                 return
         raise LockError(
             "The lock could not be had.",
@@ -244,37 +189,64 @@ class Locks:
             ends,
             held,
             taken.orphans,
+            taken.kept_by,
         )
 
     def _keep_alive(self) -> None:
-        while not self._ended.wait(self.lease / 3):
-            with self._guard:
-                try:
-                    self._lost = self._lost or not all(map(self._renew, self._taken.values()))
-                except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
-                    say(f"The lock of run {self.run_id} could not be renewed: {_kind(error)}", "warning")
-                else:
-                    self._renewed = time.monotonic()
+        pause = self.lease / 3
+        while not self._ended.wait(pause):
+            begin, often = time.monotonic(), self.lease / 3
+            try:
+                self._renew()
+            except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
+                say(f"The lock of run {self.run_id} could not be renewed: {kind_of(error)}", "warning")
+                often = self.lease / 12
+            # From the beginning of one to that of the next: a slow write takes nothing from the time that is left.
+            pause = max(begin + often - time.monotonic(), 0.0)
 
-    def _renew(self, taken: _Taken) -> bool:
-        if not taken.log.commit(taken.number + 1, self._signed(taken)):
-            return False
-        taken.number += 1
-        return True
+    def _renew(self) -> None:
+        """Renew the first lock, and with it all of them."""
+        with self._guard:
+            begin, (first, _) = time.monotonic(), self._all()
+            for taken in first if not self._lost else ():
+                if taken.log.commit(taken.number + 1, self._signed(taken)):
+                    taken.number += 1
+                else:
+                    self._lost = not self._found(taken)
+            self._renewed = begin  # as others count: the lease is signed before it is written
+
+    def _found(self, taken: _Taken) -> bool:
+        """Whether the commit that stands in the way is the run's own: storage may fail when it has stored it."""
+        number, lease = taken.log.newest()
+        ours = lease is not None and lease.run_id == self.run_id and lease.held
+        taken.number = number if ours else taken.number
+        return ours
 
     def _release(self) -> None:
+        def give_back(taken: _Taken) -> bool:
+            # A number that is taken already belongs to who took over.
+            return taken.log.commit(taken.number + 1, self._signed(taken, held=False))
+
         with self._guard:
             try:
-                for taken in self._taken.values():
-                    # A number that is taken already belongs to who took over.
-                    taken.log.commit(taken.number + 1, self._signed(taken, held=False))
+                first, others = self._all()
+                ours = [*_each(give_back, others), *_each(give_back, first)]
             except Py4JError as error:
                 say(
-                    f"The lock of run {self.run_id} could not be given back ({_kind(error)}); "
+                    f"The lock of run {self.run_id} could not be given back ({kind_of(error)}); "
                     f"it is free in {self.lease:g} seconds.",
                     "warning",
                 )
+                ours = [False]
+            self._lost = self._lost or not all(ours)
             self._taken.clear()
+
+
+def _each(work: Callable[[_Taken], bool], taken: Sequence[_Taken]) -> list[bool]:
+    if len(taken) < 2:
+        return list(map(work, taken))
+    with ThreadPoolExecutor(min(len(taken), _AT_ONCE)) as pool:
+        return list(pool.map(work, taken))
 
 
 @contextmanager
@@ -323,7 +295,13 @@ def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
 def _occupied(day: Held) -> str:
     if str(day).startswith(_SEARCH):
         return "Another search works on the same sources, or on some that share a lock with them."
+    if day == UPKEEP:
+        return "The tables of results are being tended to."
     return "Another nightly run is at work." if day == NIGHTLY else "Another run works on this day of the table."
+
+
+def _spoken(day: Held) -> str:
+    return _SPOKEN.get(day, str(day))
 
 
 def _held(lease: Lease, output: str, day: Held) -> LockError:
@@ -332,26 +310,6 @@ def _held(lease: Lease, output: str, day: Held) -> LockError:
         received=f"run {lease.run_id or 'unknown'} of {lease.job}, process {lease.pid} on {lease.host}, "
         f"since {lease.since}, "
         f"last sign of life {lease.renewed}",
-        expected=f"no other run on {_SPOKEN.get(day, day)} of {output}",
+        expected=f"no other run on {_spoken(day)} of {output}",
         fix=f"wait until it ends; if it was killed, its lock is free from {lease.expires} on",
     )
-
-
-def _actions(number: int, lease: Lease) -> Iterator[dict[str, Any]]:
-    """The lines of a commit; the first commit makes the log that of an empty table, which Delta can describe."""
-    now = int(time.time() * 1000)
-    operation = "LOCK" if lease.held else "UNLOCK"
-    info = {"timestamp": now, "operation": operation, "operationParameters": {}}
-    yield {"commitInfo": info | {"userMetadata": json.dumps(asdict(lease))}}
-    if number == 0:
-        yield {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-        empty = json.dumps({"type": "struct", "fields": []})
-        table = {"id": str(uuid4()), "format": {"provider": "parquet", "options": {}}, "schemaString": empty}
-        yield {"metaData": table | {"partitionColumns": [], "configuration": {}, "createdTime": now}}
-
-
-def _kind(error: Py4JError) -> str:
-    """Name of the Java exception, or of Python's where Java itself is gone."""
-    if isinstance(error, Py4JJavaError):
-        return str(error.java_exception.getClass().getSimpleName())
-    return type(error).__name__

@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
 from textclf.tables.conditions import Condition
-from textclf.tables.handover import StagedTable, can_take, clear, hand_over, look_ahead, too_many
+from textclf.tables.fence import OPEN, Fence
+from textclf.tables.handover import StagedTable, can_take, clear, hand_over, look_ahead, rewrite, too_many
+from textclf.tables.points import reached
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
 from textclf.tables.warehouse import Location
@@ -48,7 +50,7 @@ class Targets:
         for target in (self.refused, self.accepted):
             look_ahead(spark, target.place)
 
-    def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice]) -> None:
+    def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
         """Replace the slices by staged rows: those with a reason in one table, all others in the other.
 
         Two tables are two commits. That of the refused rows comes first, so that the commit of the accepted ones is
@@ -59,38 +61,66 @@ class Targets:
         stamped = stored.withColumn("run_id", F.lit(run_id))
         reason = F.col("reason")
         for target, condition in ((self.refused, reason.isNotNull()), (self.accepted, reason.isNull())):
-            replace_slices(target.place, stamped.where(condition), target.spec, slices)
+            replace_slices(target.place, stamped.where(condition), target.spec, slices, fence)
 
-    def take_over(self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int) -> None:
+    def take_over(
+        self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int, fence: Fence = OPEN
+    ) -> None:
         """``publish`` for rows that were staged a moment ago, in files of the published layout.
 
         Rows are not copied: their files change hands. They are copied, into fewer and larger files, where they would
         leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take files as they
         are.
+
+        Args:
+            fence: Keeps a run that has lost its locks from committing, whenever it wakes.
+
+        Raises:
+            LockError: It has lost one; tables that it has not committed to are as they were.
         """
         if not slices:
             return
         for target, refused in ((self.refused, True), (self.accepted, False)):
             files = [file for file in staged.files if file.refused == refused]
-            takes = can_take(staged.spark, target.place, target.spec)
+            takes, condition = can_take(staged.spark, target.place, target.spec), of_slices(slices)
             if takes and not files:
-                clear(staged.spark, target.place, of_slices(slices))  # mostly there is nothing to remove, and no commit
+                clear(staged.spark, target.place, condition, fence)  # mostly nothing is there to remove: no commit
             elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
-                hand_over(staged.spark, str(staged.place), files, target.place, of_slices(slices))
+                hand_over(staged.spark, str(staged.place), files, target.place, condition, fence)
+            elif takes:
+                rows = _gathered(staged.rows_in(files), target.spec).select(*target.spec.columns)
+                rewrite(staged.spark, rows, target.place, condition, fence)
             else:
-                replace_slices(target.place, staged.rows_in(files), target.spec, slices)
+                replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
 
 
-def replace_slices(place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice]) -> None:
+def replace_slices(
+    place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice], fence: Fence = OPEN
+) -> None:
     """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty.
 
-    Rows come together by slice on their way, so that tasks do not leave a small file of each slice each.
+    Raises:
+        LockError: The run of ``fence`` has lost a lock.
     """
     if not slices:
         return
+
+    def attempt() -> None:
+        # Before the locks: a table that comes after that is another run's, and was never closed to this one.
+        there = place.exists(df.sparkSession)
+        fence.check()
+        reached("looked", place)
+        place.replace(_gathered(df, spec), spec, of_slices(slices), fence.options, there)
+        fence.check()  # Delta says nothing of a commit that it has left out
+
+    retried(attempt)
+    reached("committed", place)
+
+
+def _gathered(df: DataFrame, spec: TableSpec) -> DataFrame:
+    """The same rows, brought together by slice, so that tasks do not leave a small file of each slice each."""
     # Adaptive execution splits large slices and joins small ones, to spark.sql.adaptive.advisoryPartitionSizeInBytes.
-    gathered = df.hint("rebalance", *spec.partition_by)
-    retried(lambda: place.replace(gathered, spec, of_slices(slices)))
+    return df.hint("rebalance", *spec.partition_by)
 
 
 def of_slices(slices: Collection[Slice]) -> Condition:

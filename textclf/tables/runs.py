@@ -8,7 +8,11 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
+from textclf import stopping
+from textclf.errors import LockError
+from textclf.tables.fence import OPEN
 from textclf.tables.masked_fields import masked_record
+from textclf.tables.points import reached
 from textclf.tables.retry import retried
 from textclf.tables.schemas import RUNS
 from textclf.tables.small import append_rows
@@ -55,6 +59,8 @@ class RunRecord:
     tables: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     code_version: str = field(default_factory=code_version)
+    # No field, and so in no row: what keeps a run that was taken for dead from being recorded a second time.
+    fence = OPEN
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.started_at)
@@ -87,11 +93,43 @@ class RunRecord:
         return {name: values[name] for name in RUNS.columns}
 
     def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
-        """Add the record to the ``runs`` table."""
-        row = tuple(self.row().values())
-        place = warehouse.location(RUNS.name)
+        """Add the record to the ``runs`` table.
+
+        Raises:
+            LockError: Another run has taken the run's lock over and recorded it as killed; that record stays.
+        """
+        try:
+            self._append(spark, warehouse)
+        except LockError:
+            raise
+        except Exception:
+            if not stopping.asked():
+                raise
+            self._append(spark, warehouse)  # the first was cancelled with the run's other jobs
+
+    def _append(self, spark: SparkSession, warehouse: Warehouse) -> None:
+        row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)
-        retried(lambda: append_rows(spark, place, RUNS, [row]))
+        reached("recording")
+        try:
+            retried(lambda: append_rows(spark, place, RUNS, [row], self.fence))
+        except LockError:
+            # Who took the lock over may have recorded the run: one of the two records is kept, the first.
+            if not self.append_for_another(spark, warehouse):
+                raise LockError(
+                    "This run was held up for so long that another run took it for dead, and recorded it as killed.",
+                    received=f"a record of {self.run_id} as killed; this one would say: {self.status}",
+                    expected="no sign of life missed for longer than a lease",
+                    fix="look at the run that took its lock over; where machines stall for long, set a longer lease "
+                    "under [lock]",
+                ) from None
+        reached("recorded")
+
+    def append_for_another(self, spark: SparkSession, warehouse: Warehouse) -> bool:
+        """Add the record, unless there is one of a run that was taken for dead; whether it was added."""
+        row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
+        place.ensure(spark, RUNS)
+        return retried(lambda: append_rows(spark, place, RUNS, [row], closed_to=self.run_id))
 
 
 def _plain(value: Any) -> Any:

@@ -17,28 +17,49 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from textclf.tables.fence import CLOSED, OPEN, Fence, closing, folder_of, is_closed
+from textclf.tables.retry import lost_a_race
 from textclf.tables.schemas import TableSpec
-from textclf.tables.transactions import hadoop_path, log_of, none, sequence
+from textclf.tables.transactions import hadoop_path, landed, log_of, none, sequence
 from textclf.tables.warehouse import Location
 
 _PLAIN = {"delta.columnMapping.mode": "none", "delta.enableRowTracking": "false"}
 """Properties with which a file by column names and without row numbers of its own is a file of the table."""
 
 
-def append_rows(spark: SparkSession, place: Location, spec: TableSpec, rows: Sequence[tuple[object, ...]]) -> None:
+def append_rows(
+    spark: SparkSession,
+    place: Location,
+    spec: TableSpec,
+    rows: Sequence[tuple[object, ...]],
+    fence: Fence = OPEN,
+    closed_to: str | None = None,
+) -> bool:
     """Add rows to a table that exists, in one commit.
 
     Args:
         rows: In the order of the table's columns.
+        fence: Of the run that appends.
+        closed_to: A run that the same commit closes the table to; where it is closed to it already, nothing is added.
+
+    Returns:
+        Whether they were added.
+
+    Raises:
+        LockError: The run of ``fence`` has lost a lock.
     """
     if not rows:
-        return
+        return True
     jvm: Any = spark._jvm
-    path = place.path or str(place.delta(spark).detail().select("location").collect()[0][0])
+    path = folder_of(spark, place)
     transaction = log_of(spark, path).startTransaction()
+    if closed_to is not None and is_closed(transaction, closed_to):
+        return False
+    fence.guard(transaction)
     if not _takes_plain_files(jvm, transaction.metadata(), spec):
-        place.append(spark.createDataFrame(rows, spec.schema).coalesce(1))
-        return
+        options = {} if closed_to is None else {"txnAppId": closed_to, "txnVersion": str(CLOSED)}
+        place.append(spark.createDataFrame(rows, spec.schema).coalesce(1), options)
+        return True
     data, name = _parquet(spec, rows), f"part-00000-{uuid4()}-c000.snappy.parquet"
     system, target = hadoop_path(spark, f"{path}/{name}")
     stream = system.create(target, False)
@@ -52,7 +73,13 @@ def append_rows(spark: SparkSession, place: Location, spec: TableSpec, rows: Seq
     added = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(entry)
     operation = jvm.org.apache.spark.sql.delta.DeltaOperations.Write
     append = jvm.org.apache.spark.sql.SaveMode.Append
-    transaction.commit(sequence(spark, [added]), operation(append, *[none(spark)] * 8))
+    actions = [added, *([] if closed_to is None else closing(spark, [closed_to]))]
+    try:
+        transaction.commit(sequence(spark, actions), operation(append, *[none(spark)] * 8))
+    except Exception as error:
+        if lost_a_race(error) or not landed(spark, path, transaction.readVersion(), name):
+            raise
+    return True
 
 
 def _takes_plain_files(jvm: Any, metadata: Any, spec: TableSpec) -> bool:

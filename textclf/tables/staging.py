@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from textclf import stopping
+from textclf.tables.handover import StagedTable
 from textclf.tables.schemas import TableSpec
 from textclf.tables.transactions import hadoop_path
 from textclf.tables.warehouse import Location, Warehouse
@@ -45,13 +46,14 @@ def staged(
 ) -> Iterator[Location]:
     """Let ``write`` compute rows exactly once, into staging; where they are, which stay after an error of ``keep``.
 
-    All of them stay, too, where the run is asked to stop: who does the same work again need not compute them.
+    All of them stay, too, where the run is asked to stop before it publishes any of them: who does the same work again
+    need not compute them.
 
     Args:
         ready: A run that has computed the same rows before and left them; then nothing is computed.
     """
-    complete = False
-    with _own(spark, warehouse.staging(spark, run_id, name), keep, lambda: complete and stopping.asked()) as place:
+    complete, place = False, warehouse.staging(spark, run_id, name)
+    with _own(spark, place, keep, lambda: complete and stopping.asked() and is_whole(spark, place)):
         if ready is not None:
             _move(spark, warehouse.staging(spark, ready, name), place)
         else:
@@ -74,6 +76,11 @@ def _own(
     finally:
         if not (kept or useful()):
             remove(spark, place)
+
+
+def is_whole(spark: SparkSession, place: Location) -> bool:
+    """Whether all files are there that were staged at a place: those of a run that has begun to publish are not."""
+    return place.exists(spark) and StagedTable.at(spark, place).whole
 
 
 def any_staged(spark: SparkSession, warehouse: Warehouse) -> bool:

@@ -1,5 +1,6 @@
 """Delta's own log and transactions, for commits of files that no Spark job has to write."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,3 +40,29 @@ def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
+
+
+def manual_update(spark: SparkSession) -> Any:
+    """The name, in a table's history, of a commit that is no write."""
+    jvm: Any = spark._jvm
+    return getattr(getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$"), "MODULE$")
+
+
+def landed(spark: SparkSession, folder: str, version: int, path: str) -> bool:
+    """Whether a commit after that version of a table has added the file ``path``, as the log writes it.
+
+    For who sees an error of a commit: what comes after it, a checkpoint perhaps, may be what failed.
+    """
+    configuration, store = spark._jsparkSession.sessionState().newHadoopConf(), log_of(spark, folder).store()
+    while True:
+        version += 1
+        system, commit = hadoop_path(spark, f"{folder}/_delta_log/{version:020d}.json")
+        if not system.exists(commit):
+            return False
+        lines = store.readAsIterator(commit, configuration)
+        try:
+            entries = [json.loads(lines.next()).get("add") for _ in iter(lines.hasNext, False)]
+        finally:
+            lines.close()
+        if any(entry and entry["path"] == path for entry in entries):
+            return True

@@ -1,8 +1,8 @@
 """What keeps tables fast and storage small: files merged, old ones removed, what dead runs left cleared away."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Upkeep
+from textclf.logs import say
 from textclf.tables import schemas
 from textclf.tables.history import record_killed
-from textclf.tables.lock import LockLog, lock_day, locked
+from textclf.tables.lease import Lease
+from textclf.tables.lock import UPKEEP, LockLog, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
@@ -20,11 +22,12 @@ from textclf.tables.staging import remove
 from textclf.tables.transactions import hadoop_path
 from textclf.tables.warehouse import Location, Warehouse
 
+PUBLISHED = ("results", "results_rejects")
+"""Tables that runs publish slices to, under locks."""
 NAMES = (
     *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),
     *(spec.name for spec in (schemas.CORPUS_REFUSED, schemas.TRIALS, RUNS)),
-    "results",
-    "results_rejects",
+    *PUBLISHED,
 )
 DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
@@ -33,11 +36,36 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _ENDED = ("succeeded", "failed", "locked", "killed")
 
 
-def tend(spark: SparkSession, place: Location, upkeep: Upkeep) -> dict[str, Any]:
+@contextmanager
+def runs_held_off(
+    spark: SparkSession, warehouse: Warehouse, outputs: Sequence[Location], run: RunRecord, lease: float
+) -> Iterator[str | None]:
+    """Within it no run begins to publish to these tables; one that is at work on them already, else None.
+
+    That one may have files there that no version has yet, and waits with others for as long as this holds. Each side
+    says that it is there before it looks at the other: both may give way, never neither.
+
+    Raises:
+        LockError: Another run tends to the same tables.
+    """
+    with ExitStack() as stack:
+        for place in outputs:
+            locks = stack.enter_context(locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, lease))
+            locks.take([UPKEEP])
+            record_killed(spark, warehouse, locks, place)
+        wanted = {str(place) for place in outputs}
+        found = (each.run_id for each in _held(spark, warehouse) if each.output in wanted and each.run_id != run.run_id)
+        yield next(found, None)
+
+
+def tend(spark: SparkSession, place: Location, upkeep: Upkeep, at_work: str | None = None) -> dict[str, Any]:
     """Merge a table's small files and remove files that no version within the retention needs; what changed.
 
     Rows stay the same for every reader: merging is a commit without changed data, and a reader of an older version
     finds its files for ``retention_days``.
+
+    Args:
+        at_work: A run that publishes to the table; then files stay.
     """
     table = place.delta(spark)
     before = table.detail().select("numFiles", "sizeInBytes").collect()[0]
@@ -49,10 +77,14 @@ def tend(spark: SparkSession, place: Location, upkeep: Upkeep) -> dict[str, Any]
     settings = {_LISTING: str(4 * spark.sparkContext.defaultParallelism)}
     if hours < DELTA_HOURS:  # the pipeline file says so, or it would not have been read
         settings[_CHECK] = "false"
-    with _settings(spark, settings):
-        table.vacuum(hours)
+    if at_work is None:
+        with _settings(spark, settings):
+            table.vacuum(hours)
+    else:
+        say(f"{place}: old files stay, as run {at_work} publishes to the table; the next upkeep removes them")
     after = table.detail().select("numFiles").collect()[0]
-    return {"files_before": before["numFiles"], "files": after["numFiles"], "bytes": before["sizeInBytes"]}
+    figures = {"files_before": before["numFiles"], "files": after["numFiles"], "bytes": before["sizeInBytes"]}
+    return figures | ({} if at_work is None else {"kept_for": at_work})
 
 
 def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> list[str]:
@@ -64,7 +96,7 @@ def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> 
     ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
     places = list(_staged(spark, warehouse))
     ended = _with_status(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
-    alive = set(_holders(spark, warehouse))
+    alive = {lease.run_id for lease in _held(spark, warehouse)}
     removed = set()
     for run_id, place in places:
         began = datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
@@ -107,12 +139,12 @@ def _locks(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Loc
         yield name, LockLog(spark, f"{folder}/{name}")
 
 
-def _holders(spark: SparkSession, warehouse: Warehouse) -> Iterator[str]:
-    """Runs that hold a lock."""
+def _held(spark: SparkSession, warehouse: Warehouse) -> Iterator[Lease]:
+    """The leases of locks that are held."""
     for _, log in _locks(spark, warehouse):
         lease = log.newest()[1]
         if lease is not None and not lease.free:
-            yield lease.run_id
+            yield lease
 
 
 def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Location]]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,18 +108,33 @@ class Location:
                 raise
         return True
 
-    def append(self, df: DataFrame) -> str:
-        """Add ``df`` to a table that exists, in one commit; the commit's name."""
-        return self._commit(df.write.mode("append"))
+    def append(self, df: DataFrame, options: Mapping[str, str] | None = None) -> str:
+        """Add ``df`` to a table that exists, in one commit; the commit's name.
 
-    def replace(self, df: DataFrame, spec: TableSpec, where: Condition) -> str:
+        Args:
+            options: Of Delta's writer.
+        """
+        return self._commit(df.write.options(**options or {}).mode("append"))
+
+    def replace(
+        self,
+        df: DataFrame,
+        spec: TableSpec,
+        where: Condition,
+        options: Mapping[str, str] | None = None,
+        there: bool | None = None,
+    ) -> str:
         """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
 
         Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
         Columns that the table lacks the same commit adds.
+
+        Args:
+            options: Of Delta's writer.
+            there: Whether there was a table when the caller looked; one that has come since is not replaced.
         """
-        writer = df.select(*spec.columns).write
-        if self.exists(df.sparkSession):
+        writer = df.select(*spec.columns).write.options(**options or {})
+        if self.exists(df.sparkSession) if there is None else there:
             writer = writer.mode("overwrite").option("replaceWhere", where.text)
             return self._commit(writer.option("mergeSchema", "true"))
         return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))

@@ -1,0 +1,115 @@
+"""Of changes of a champion that are made at once none is lost, on a disk and where storage knows no locks."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from tests.artifact.samples import sample
+from textclf.artifact import ModelStore
+from textclf.errors import InputError
+
+
+class ElsewhereStore(ModelStore):
+    """A store whose file system is not known as this machine's, as that of a URL is not."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self._system, self._base = fs.SubTreeFileSystem(root, fs.LocalFileSystem()), ""
+
+    def _path(self, relative: str) -> str:
+        return relative.rstrip("/")
+
+
+@pytest.fixture(params=[ModelStore, ElsewhereStore], ids=["disk", "elsewhere"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ModelStore:
+    made = ModelStore(str(tmp_path / "models"))
+    for seed in range(4):
+        made.save(sample(seed=seed))
+    made.promote("yelp", "1")
+    other: ModelStore = request.param(str(tmp_path / "models"))
+    return other
+
+
+def at_its_read(store: ModelStore, other: threading.Thread) -> None:
+    """Let another thread change the champions between the next change's read and its write, if it can."""
+    read, begun = store.champions, threading.Event()
+
+    def champions(name: str) -> list[str]:
+        found = read(name)
+        if threading.current_thread() is not other and not begun.is_set():
+            begun.set()
+            other.start()
+            other.join(0.3)  # it waits for its turn; without one it would be done long before
+        return found
+
+    store.champions = champions  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("first", ["promote", "roll back"])
+@pytest.mark.parametrize("second", ["promote", "roll back"])
+def test_of_two_changes_at_once_the_second_sees_the_first(store: ModelStore, first: str, second: str) -> None:
+    store.promote("yelp", "2")
+    store.promote("yelp", "3")
+    changes: dict[str, Callable[[str], object]] = {
+        "promote": lambda version: store.promote("yelp", version),
+        "roll back": lambda version: store.roll_back("yelp"),  # noqa: ARG005
+    }
+    other = threading.Thread(target=changes[second], args=["1" if first == "promote" else "4"])
+    at_its_read(store, other)
+
+    changes[first]("4")
+    other.join()
+
+    either = {
+        ("promote", "promote"): [["1", "4", "3", "2"]],
+        ("promote", "roll back"): [["3", "2", "1"]],  # 4 was in use when it was rolled back
+        ("roll back", "promote"): [["4", "2", "1"]],
+        ("roll back", "roll back"): [["1"]],
+    }
+    assert store.champions("yelp") in either[first, second]
+
+
+def promote(root: str, version: str) -> None:
+    ModelStore(root).promote("yelp", version)
+
+
+def test_changes_of_many_processes_are_all_there(tmp_path: Path) -> None:
+    root = str(tmp_path / "models")
+    for seed in range(6):
+        ModelStore(root).save(sample(seed=seed))
+    context = multiprocessing.get_context("forkserver")
+    writers = [context.Process(target=promote, args=[root, str(version)]) for version in range(1, 7)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert sorted(ModelStore(root).champions("yelp")) == [str(version) for version in range(1, 7)]
+
+
+def test_a_writer_that_was_killed_blocks_nobody_for_long(tmp_path: Path) -> None:
+    store = ModelStore(str(tmp_path / "models"))
+    store.save(sample())
+    other = ElsewhereStore(store.root)
+    claims = tmp_path / "models/yelp/.champion-claims"
+    claims.mkdir()
+    (claims / "dead").touch()
+    os.utime(claims / "dead", (time.time() - 120,) * 2)
+
+    other.promote("yelp", "1")
+
+    assert list(claims.iterdir()) == []
+    assert store.champion("yelp") == "1"
+    assert store.names() == ["yelp"]
+    assert store.versions("yelp") == ["1"]
+
+
+def test_rolling_back_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no earlier champion"):
+        ModelStore(str(tmp_path / "models")).roll_back("yelp")
+    assert list(tmp_path.iterdir()) == []

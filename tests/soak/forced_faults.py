@@ -1,0 +1,373 @@
+"""Faults that are forced at named points of a scoring run, many in one Spark session, and what must hold after each.
+
+A world is a small warehouse of three days. A fault is a kind and a point (``textclf.tables.points``), both drawn from
+seed and number; after it the world is looked at, and a run without a fault must succeed.
+"""
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from delta import DeltaTable as SparkTable
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from tests.artifact.samples import sample
+from textclf import stopping
+from textclf.artifact import ModelStore
+from textclf.config import Pipeline, Upkeep, parse_pipeline
+from textclf.outcome import code_when_kept, end_with
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.lock import UNDATED, LockLog, lock_name
+from textclf.tables.points import POINTS, listening
+from textclf.tables.upkeep import runs_held_off, tend
+
+ROOT = Path(__file__).parents[2]
+DAYS = tuple(date(2026, 1, 1) + timedelta(days=at) for at in range(3))
+SIZES = ((40, 2), (43, 0), (37, 5))
+"""Rows and rejects of a day in each version of the input: no two are alike, and one has no rejects."""
+TABLES = ("results_rejects", "results")
+AT = (
+    *POINTS[:3],
+    *(f"{point} {name}" for name in TABLES for point in ("moved", "looked", "committed")),
+    *POINTS[6:],
+)
+"""Each point of a run, in order."""
+_VACUUM = {
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # 10,000 tasks otherwise
+}
+_LONG_AGO = "2026-01-01T00:00:00+00:00"
+
+
+@contextmanager
+def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
+    """Do something when a run reaches a point for the first time; what it does reaches none."""
+    done: list[str] = []
+
+    def listen(reached: str) -> None:
+        word, _, place = reached.partition(" ")
+        if not done and f"{word} {place.rpartition('/')[2]}".strip() == point:
+            done.append(reached)
+            what()
+
+    with listening(listen):
+        yield done
+
+
+@dataclass
+class World:
+    """A warehouse, its inputs, and every run that there was.
+
+    Attributes:
+        runs: Each run by its number: how it ended, with which exit code.
+        seen: Runs whose rows have been published at some time, killed ones too.
+    """
+
+    spark: SparkSession
+    folder: Path
+    rng: random.Random
+    figures: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+    runs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    pipeline: Pipeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        store = ModelStore(str(self.folder / "warehouse/models"))
+        store.promote("yelp", store.save(sample("yelp")).manifest.version)
+        for version, (rows, rejects) in enumerate(SIZES):
+            (self.folder / f"input{version}").mkdir()
+            for day in DAYS:
+                texts = [None if number < rejects else ("good food", "bad")[number % 2] for number in range(rows)]
+                columns = {"id": range(rows), "text": texts, "ds": [day] * rows}
+                pq.write_table(pa.table(columns), self.folder / f"input{version}" / f"{day}.parquet")
+        text = (
+            f'warehouse = "{self.folder / "warehouse"}"\n[[sources]]\nname = "yelp"\npath = "none"\nformat = "jsonl"\n'
+            '[score]\nmodel = "yelp"\ndate = "ds"\n[gate]\nmax_rejects = 1.0\n'
+        )
+        (self.folder / "pipeline.toml").write_text(text)
+        self.pipeline = parse_pipeline(text)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables."""
+        return Warehouse.of(self.pipeline)
+
+    def input(self, version: int | None = None) -> str:
+        """A version of the input."""
+        return str(self.folder / f"input{self.rng.randrange(len(SIZES)) if version is None else version}")
+
+    def run(self, day: date | None, version: int | None = None) -> tuple[RunRecord, int]:
+        """A run as the job does it, of one day or of all."""
+        run, code = RunRecord("score_table"), 0
+        with ExitStack() as held:
+            try:
+                options = ScoreOptions(input=self.input(version), day=day)
+                score_table(self.spark, self.warehouse, self.pipeline, run, options, held)
+                run.end("succeeded")
+            except Exception as error:  # noqa: BLE001 - as the job does
+                code = end_with(run, error).code
+            code = code_when_kept(self.spark, self.warehouse, run, code)
+        self.runs[run.run_id] = (run.status, code)
+        return run, code
+
+    def let_expire(self, day: date | None) -> None:
+        """The locks of a run that stands still have run out: the first, which keeps the others."""
+        name = lock_name(str(self.warehouse.location("results")), day or UNDATED)
+        log = LockLog(self.spark, f"{self.warehouse.locks(self.spark)}/{name}")
+        number, lease = log.newest()
+        if lease is not None and lease.held:
+            log.commit(number + 1, dataclasses.replace(lease, expires=_LONG_AGO))
+
+    def vacuum(self, hours: float) -> None:
+        """VACUUM as anybody may start it."""
+        for setting, value in _VACUUM.items():
+            self.spark.conf.set(setting, value)
+        for name in TABLES:
+            SparkTable.forPath(self.spark, str(self.warehouse.location(name))).vacuum(hours)
+        for setting in _VACUUM:
+            self.spark.conf.unset(setting)
+
+    def maintain(self) -> None:
+        """Upkeep that keeps nothing, as the job does it."""
+        places = [self.warehouse.location(name) for name in TABLES]
+        nothing = Upkeep(retention_days=0.0, short_retention=True)
+        with runs_held_off(self.spark, self.warehouse, places[1:], RunRecord("maintain_tables"), 60) as at_work:
+            for place in places:
+                tend(self.spark, place, nothing, at_work)
+
+    def age_staging(self) -> None:
+        """Staged files are as old as those of a run that was stopped a month ago."""
+        old = time.time() - 30 * 86400
+        for path in (self.folder / "warehouse/_staging").rglob("part-*"):
+            os.utime(path, (old, old))
+
+
+def paused(world: World, point: str) -> bool:
+    """C2: a run stands still for longer than its lease; another takes a day of it over, and it wakes."""
+    pairs = {
+        "all": (None, None),
+        "same day": (DAYS[1], DAYS[1]),
+        "one of its": (None, DAYS[1]),
+        "more": (DAYS[1], None),
+    }
+    kind = world.rng.choice(sorted(pairs))
+    older, newer = pairs[kind]
+    after: list[tuple[RunRecord, int]] = []
+
+    def overtake() -> None:
+        world.let_expire(older)
+        after.append(world.run(newer))
+
+    with at(point, overtake) as done:
+        run, code = world.run(older)
+    if not done:
+        return False
+    world.figures[f"overtaken: {kind}"] += 1
+    _expect(world, after[0][1] == 0, f"{after[0][0].run_id} did not overtake at {point}: {after[0][0].error}")
+    if point not in ("locked", "staged", "recorded"):  # before, a run on all days has none of them; later, it is done
+        _expect(world, code == 5, f"{run.run_id} woke at {point} with {code}")
+    if code == 5:
+        taken = DAYS if newer is None else (newer,)
+        owners = {ds: found for ds, (found, _, _) in slices(world, "results").items() if ds in taken}
+        _expect(world, all(found == {after[0][0].run_id} for found in owners.values()), f"{point}: {owners} is older")
+    return True
+
+
+def rival(world: World, point: str) -> bool:
+    """Two runs at once, of the same day, or of days that overlap."""
+    pairs = {"same day": (DAYS[1], DAYS[1]), "overlapping": (None, DAYS[2]), "overlapping, more": (DAYS[0], None)}
+    kind = world.rng.choice(sorted(pairs))
+    first, second = pairs[kind]
+    other: list[int] = []
+    with at(point, lambda: other.append(world.run(second)[1])) as done:
+        _, code = world.run(first)
+    if done:
+        world.figures[f"rivals: {kind}"] += 1
+        _expect(world, code in (0, 5) and set(other) <= {0, 5}, f"rivals ended with {code} and {other}")
+        _expect(world, 0 in (code, *other), "of two rivals none published")
+    return bool(done)
+
+
+def vacuumed(world: World, point: str) -> bool:
+    """C1: VACUUM with Delta's own retention, while files are published that were staged a month ago."""
+    with at("staged", world.age_staging), at(point, lambda: world.vacuum(168)) as done:
+        run, code = world.run(world.rng.choice([None, DAYS[0]]))
+    _expect(world, code == 0, f"{run.run_id} ended with {code} beside a VACUUM: {run.error}")
+    return bool(done)
+
+
+def emptied(world: World, point: str) -> bool:
+    """C1: VACUUM that keeps nothing."""
+    with at(point, lambda: world.vacuum(0)) as done:
+        run, code = world.run(world.rng.choice([None, DAYS[0]]))
+    _expect(world, code in (0, 1), f"{run.run_id} ended with {code} beside a VACUUM that keeps nothing")
+    return bool(done)
+
+
+def maintained(world: World, point: str) -> bool:
+    """C1: our own upkeep, which keeps nothing."""
+    with at(point, world.maintain) as done:
+        run, code = world.run(world.rng.choice([None, DAYS[0]]))
+    _expect(world, code == 0, f"{run.run_id} ended with {code} beside upkeep: {run.error}")
+    return bool(done)
+
+
+def asked_to_stop(world: World, point: str) -> bool:
+    """C4, C6: SIGTERM or Ctrl-C."""
+    number = world.rng.choice([signal.SIGTERM, signal.SIGINT])
+    publishing = AT.index("checked") < AT.index(point) < AT.index("committed results")
+    cancels = (publishing or point == "recording") and world.rng.random() < 0.5
+
+    def ask() -> None:
+        os.kill(os.getpid(), number)
+        while not stopping.asked():
+            time.sleep(0.001)
+        if cancels:  # as a job of Delta's does that the run waits for
+            raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
+
+    before = signal.getsignal(number)
+    signal.signal(number, signal.default_int_handler)  # the soak's own would be asked to end
+    try:
+        with stopping.stoppable(), at(point, ask) as done:
+            run, code = world.run(world.rng.choice([None, DAYS[2]]))
+    finally:
+        signal.signal(number, before)
+    if done:
+        world.figures[f"signals: {number.name}"] += 1
+        published = point not in AT[:2] and not (publishing and cancels)
+        expected = ("succeeded", 0) if published else ("stopped", 1)
+        _expect(world, (run.status, code) == expected, f"{run.run_id} was {run.status} ({code}) when asked at {point}")
+    return bool(done)
+
+
+def killed(world: World, point: str) -> bool:
+    """The driver is killed with -9, with all that belongs to it."""
+    day = world.rng.choice([None, DAYS[1]])
+    command = [sys.executable, "-m", "tests.soak.killed_at", point, "--config", str(world.folder / "pipeline.toml")]
+    command += ["--input", world.input(), *([] if day is None else ["--date", str(day)])]
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
+    environ["PYSPARK_SUBMIT_ARGS"] = "--master local[2] --driver-memory 1g pyspark-shell"
+    environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    process = subprocess.run(
+        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True, timeout=900, check=False,
+    )  # fmt: skip
+    _expect(world, process.returncode in (0, -signal.SIGKILL), f"a driver ended with {process.returncode} at {point}")
+    return process.returncode == -signal.SIGKILL
+
+
+FAULTS: dict[str, tuple[Callable[[World, str], bool], tuple[str, ...]]] = {
+    "overtaken while it stood still": (paused, AT),
+    "a rival": (rival, AT),
+    "VACUUM": (vacuumed, AT[2:9]),
+    "VACUUM that keeps nothing": (emptied, AT[2:9]),
+    "upkeep that keeps nothing": (maintained, AT),
+    "a signal": (asked_to_stop, AT),
+    "kill -9": (killed, AT),
+}
+"""Each kind, and the points at which it is forced."""
+_RARE = {"kill -9"}  # a Java to start: of two draws one is drawn again
+
+
+def _expect(world: World, holds: bool, said: str) -> None:
+    if not holds:
+        world.differences.append(said)
+
+
+def recorded(world: World) -> dict[str, list[str]]:
+    """The statuses that each run has in ``runs``."""
+    found: dict[str, list[str]] = {}
+    place = world.folder / "warehouse/runs"
+    for row in DeltaTable(str(place)).to_pyarrow_table(columns=["run_id", "status"]).to_pylist():
+        found.setdefault(row["run_id"], []).append(row["status"])
+    return found
+
+
+def world_owners(world: World) -> set[str]:
+    """The runs that the published rows are of."""
+    rows = DeltaTable(str(world.folder / "warehouse/results")).to_pyarrow_table(columns=["run_id"])
+    return set(rows["run_id"].to_pylist())
+
+
+def slices(world: World, name: str) -> dict[date, tuple[set[str], int, int]]:
+    """Of each day in a table: the runs that its rows are of, rows, and different ids."""
+    rows = DeltaTable(str(world.folder / "warehouse" / name)).to_pyarrow_table(columns=["ds", "run_id", "id"])
+    found: dict[date, tuple[set[str], int, int]] = {}
+    for ds in set(rows["ds"].to_pylist()):
+        of_day = [row for row in rows.to_pylist() if row["ds"] == ds]
+        ids = {row["id"] for row in of_day}
+        found[ds] = ({row["run_id"] for row in of_day}, len(of_day), len(ids))
+    return found
+
+
+def look(world: World, after: str, *, settled: bool) -> None:
+    """What must hold whatever has happened.
+
+    Args:
+        settled: The last run has published, so that rejects are not ahead of results.
+    """
+    results, rejects = slices(world, "results"), slices(world, "results_rejects")
+    world.figures["looks at a slice"] += len(results) + len(rejects)
+    statuses = recorded(world)
+    for name, table, at_ in (("results", results, 0), ("results_rejects", rejects, 1)):
+        sizes = {(rows - refused, refused)[at_] for rows, refused in SIZES}
+        for ds, (owners, rows, ids) in table.items():
+            _expect(world, len(owners) == 1 and rows == ids and rows in sizes, f"{after}: {name} {ds} is not whole")
+    for ds, (owners, rows, _) in results.items():
+        (owner,) = owners if len(owners) == 1 else ("",)
+        said = statuses.get(owner, [])
+        _expect(world, not settled or said in (["succeeded"], ["killed"]), f"{after}: {ds} is of {owner}, {said}")
+        refused = {rows_ - rejects_: rejects_ for rows_, rejects_ in SIZES}.get(rows, -1)
+        there = rejects.get(ds, (owners, 0, 0))
+        _expect(world, not settled or there == (owners, refused, refused), f"{after}: rejects of {ds} are not its own")
+    world.seen |= {owner for owners, _, _ in (*results.values(), *rejects.values()) for owner in owners}
+    unknown = world.seen - statuses.keys() if settled else ()
+    _expect(world, not unknown, f"{after}: published and not recorded: {unknown}")
+    twice = {run_id: said for run_id, said in statuses.items() if len(said) > 1}
+    _expect(world, not twice, f"{after}: recorded twice: {twice}")
+    for run_id, (status, code) in world.runs.items():
+        _expect(world, (code == 0) == (status == "succeeded"), f"{after}: {run_id} is {status} and {code}")
+        kept = statuses.get(run_id)
+        _expect(world, kept == [status] or (kept == ["killed"] and code == 5), f"{after}: {run_id} {kept} {status}")
+
+
+def forced_batch(
+    spark: SparkSession, folder: Path, seed: int, number: int, faults: int
+) -> tuple[Counter[str], list[str]]:
+    """Some faults, one after another, in a world of their own; a run without a fault after each."""
+    rng = random.Random(f"{seed}/{number}")
+    world = World(spark, folder, rng)
+    world.run(None, 0)
+    for count in range(faults):
+        kind = rng.choice(sorted(FAULTS))
+        kind = rng.choice(sorted(FAULTS)) if kind in _RARE else kind
+        fault, points = FAULTS[kind]
+        point = rng.choice(points)
+        name = f"fault {count} of batch {number} of seed {seed}, {kind} at {point}"
+        if not fault(world, point):
+            world.figures["points that were not reached"] += 1  # a table without rejects is not written to
+            continue
+        world.figures += Counter({"faults": 1, f"faults: {kind}": 1, f"at: {point}": 1})
+        look(world, name, settled=False)
+        run, code = world.run(None)
+        _expect(world, code == 0, f"{name}: the run after it ended with {code}, {run.error}")
+        look(world, f"{name}, and a run after it", settled=True)
+        _expect(world, world_owners(world) == {run.run_id}, f"{name}: rows of others than the last run")
+    world.figures += Counter(f"records: {status}" for said in recorded(world).values() for status in said)
+    return world.figures, world.differences

@@ -1,0 +1,27 @@
+"""``score_table`` that is killed with -9, with its Java and workers, when it reaches a point:
+
+python -m tests.soak.killed_at POINT [arguments of score_table]
+"""
+
+import os
+import signal
+import sys
+
+from jobs import score_table
+from textclf.tables.points import listening
+
+
+def main() -> int:
+    """Run the job; its exit code, where it does not come to the point."""
+
+    def listen(reached: str) -> None:
+        word, _, place = reached.partition(" ")
+        if f"{word} {place.rpartition('/')[2]}".strip() == sys.argv[1]:
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    with listening(listen):
+        return score_table.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
