@@ -12,10 +12,10 @@ python=${TEXTCLF_PYTHON:-$root/.venv/bin/python}
 if [[ -z ${TEXTCLF_PYTHON:-} && ! -x $python ]]; then
   python=$(command -v python3 || true)
 fi
-if ! "${python:-python3}" -c 'import pyspark, pydantic' 2>/dev/null; then
+# -P: modules and folders of the current directory are none of our business.
+if ! "${python:-python3}" -P -c 'import pyspark, pydantic' 2>/dev/null; then
   echo "spark-submit.sh: ${python:-python3} lacks textclf's packages; run make setup, or set TEXTCLF_PYTHON" >&2
   exit 1
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-# -P: a folder named textclf in the current directory is none of our business.
 exec "$python" -P -m textclf.session.submit "$@"

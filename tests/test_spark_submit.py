@@ -52,6 +52,13 @@ def after(command: list[str], option: str) -> str:
     return command[command.index(option) + 1]
 
 
+def test_modules_of_the_current_directory_are_not_run(tmp_path: Path) -> None:
+    for name in ("pyspark", "pydantic", "textclf"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    printed("ingest_corpus", cwd=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_without_arguments_it_prints_its_usage() -> None:
     done = submit()
 

@@ -20,7 +20,7 @@ class _Traceback:
         return getattr(self._module, name)
 
     def print_exc(self) -> None:
-        if not isinstance(sys.exc_info()[1], OSError | EOFError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | EOFError):
             self._module.print_exc()
 
 

@@ -1,5 +1,6 @@
 """Workers that Spark needs no more end without a word: a run that ends with 0 prints no traceback."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -40,14 +41,23 @@ def test_queries_that_need_no_more_rows_and_the_end_of_a_session_print_no_traceb
     assert "BrokenPipe" not in done.stderr
 
 
-@pytest.mark.parametrize(("error", "quiet"), [(BrokenPipeError, True), (EOFError, True), (ValueError, False)])
+@pytest.mark.parametrize(
+    ("error", "quiet"),
+    [
+        (BrokenPipeError(), True),
+        (ConnectionResetError(), True),
+        (EOFError(), True),
+        (ValueError(), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+    ],
+)
 def test_only_the_end_of_a_connection_is_kept_quiet(
-    error: type[Exception], quiet: bool, capsys: pytest.CaptureFixture[str]
+    error: Exception, quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import traceback
 
     try:
-        raise error("x")
+        raise error
     except (OSError, EOFError, ValueError):
         _Traceback(traceback).print_exc()
 
