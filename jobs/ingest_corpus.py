@@ -1,35 +1,45 @@
 """Read the sources' raw files into ``corpus`` and ``corpus_rejects``."""
 
+import argparse
 import getpass
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from textclf import recorded
+from textclf.config import Pipeline
 from textclf.errors import UsageError
-from textclf.job import Job, add_source, parser, run
+from textclf.job import Job, add_source, asked_sources, parser, run
 from textclf.logs import say
+from textclf.tables import RunRecord
 
 
 def work(job: Job) -> None:
     """Ingest, and note the counts of each source in the run record."""
-    sources, accept = job.sources(), _accepted(job)
+    sources, accept = job.sources(), _accepted(job.args, job.pipeline)
     if accept:
         job.record.details |= {"accept": accept, "reason": job.args.reason, "by": _user()}
     places = (job.spark, job.warehouse, job.record, sources)
     recorded.ingest(*places, rule=job.pipeline.ingest, accept=accept)
     for name in accept:
-        if name not in job.record.details["accepted_sources"]:
+        if name not in job.record.details["published_anyway"]:
             say(f"source {name}: its delivery needed no --accept", source=name)
 
 
-def _accepted(job: Job) -> list[str]:
+def _check(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> AbstractContextManager[None]:  # noqa: ARG001
+    """Answer flags that are wrong before there is a session."""
+    _accepted(args, pipeline)
+    return nullcontext()
+
+
+def _accepted(args: argparse.Namespace, pipeline: Pipeline) -> list[str]:
     """The sources to publish whatever their delivery is.
 
     Raises:
         UsageError: They are not among those of this run, or the reason is missing.
     """
-    args, sources = job.args, [source.name for source in job.sources()]
+    sources = [source.name for source in asked_sources(args, pipeline)]
     accept: list[str] = list(dict.fromkeys(args.accept or ()))
     if bool(accept) != bool((args.reason or "").strip()):
         raise UsageError(
@@ -65,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="publish this source though its delivery is refused; may be repeated",
     )
     made.add_argument("--reason", metavar="TEXT", help="why it is published; kept in the run record")
-    return run("ingest_corpus", made, work, argv)
+    return run("ingest_corpus", made, work, argv, around=_check)
 
 
 if __name__ == "__main__":

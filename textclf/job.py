@@ -45,8 +45,13 @@ class Job:
         Raises:
             UsageError: A source that the pipeline file does not have.
         """
-        wanted: list[str] = self.args.source or [source.name for source in self.pipeline.sources]
-        return [_source(self.pipeline, name) for name in dict.fromkeys(wanted)]
+        return asked_sources(self.args, self.pipeline)
+
+
+def asked_sources(args: argparse.Namespace, pipeline: Pipeline) -> list[Source]:
+    """As ``Job.sources``, for who has no job yet."""
+    wanted: list[str] = args.source or [source.name for source in pipeline.sources]
+    return [_source(pipeline, name) for name in dict.fromkeys(wanted)]
 
 
 def _source(pipeline: Pipeline, name: str) -> Source:

@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from textclf.config import Ingest, Pipeline, Source
 from textclf.config.identity import identity
 from textclf.corpus.counts import Counts
-from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refusal
+from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, why_refused
 from textclf.corpus.first_look import Fingerprint
-from textclf.corpus.ingest import fingerprints, ingest_corpus
+from textclf.corpus.ingest import Before, fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
@@ -38,13 +38,14 @@ def ingest(
     *,
     rule: Ingest = Ingest(),  # noqa: B008 - frozen
     accept: Collection[str] = (),
+    before: Before | None = None,
 ) -> None:
     """Ingest sources, and note each one's counts and the fingerprint of its files, of refused deliveries, too.
 
     Args:
         found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
         told: Hears of each source whose records have been looked at.
-        rule, accept: As ``ingest_corpus``.
+        rule, accept, before: As ``ingest_corpus``.
 
     Raises:
         DeliveryError: Deliveries were refused; the others are published and noted.
@@ -56,7 +57,9 @@ def ingest(
         marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
         try:
-            counts = ingest_corpus(spark, warehouse, record.run_id, sources, told, listings, rule=rule, accept=accept)
+            counts = ingest_corpus(
+                spark, warehouse, record.run_id, sources, told, listings, rule=rule, accept=accept, before=before
+            )
         except DeliveryError as error:
             _note_published(record, sources, error.published, marks, rule)
             _note_refused(record, error.refused, marks)
@@ -80,8 +83,8 @@ def _note_published(
     record.details |= {
         "accepted_rows": sum(count.accepted for count in counts.values()),
         "sources": {name: _noted(count) | _mark(marks, name) for name, count in counts.items()},
-        "accepted_sources": [
-            each.name for each in sources if each.name in counts and refusal(counts[each.name], rule.limit(each))
+        "published_anyway": [
+            each.name for each in sources if each.name in counts and why_refused(counts[each.name], rule.limit(each))
         ],
         "fallen": list(falls),
     }

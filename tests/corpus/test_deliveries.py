@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from textclf.config import Ingest, Nightly, Source
 from textclf.corpus.counts import Counts
-from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refusal, refused_deliveries
+from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refused_deliveries, why_refused
 from textclf.errors import InputError
 from textclf.nightly.past import Done
 from textclf.nightly.rules import ModelFacts, ingest_decisions, model_reasons, no_corpus, no_reason
@@ -40,11 +40,11 @@ def source(name: str, **keys: Any) -> Source:
 
 
 def read(
-    run_id: str, delivered: Mapping[str, Counts | None], rule: Ingest, accept: Collection[str]
+    delivered: Mapping[str, Counts | None], rule: Ingest, accept: Collection[str]
 ) -> tuple[dict[str, Counts], dict[str, Refused]]:
     """What a run publishes and what it refuses, as ``ingest_corpus`` decides it."""
     counts = {name: count for name, count in delivered.items() if count is not None}
-    refused = refused_deliveries([source(name) for name in delivered], counts, rule, accept, run_id)
+    refused = refused_deliveries([source(name) for name in delivered], counts, rule, accept)
     refused |= {
         name: Refused(InputError(f"Source {name} cannot be read.")) for name in delivered.keys() - counts.keys()
     }
@@ -53,19 +53,19 @@ def read(
 
 @given(DELIVERIES, SHARES)
 def test_a_delivery_is_refused_where_none_is_accepted_or_too_many_are_rejected(counts: Counts, share: float) -> None:
-    why = refusal(counts, share)
+    why = why_refused(counts, share)
 
     assert (why is None) == (counts.accepted > 0 and counts.rejected <= share * counts.records + 1e-9)
-    assert counts.accepted == 0 or refusal(counts, 1.0) is None
+    assert counts.accepted == 0 or why_refused(counts, 1.0) is None
     if counts.rejected and counts.accepted:
-        assert refusal(counts, 0.0) is not None
-        assert refusal(counts, counts.rejected / counts.records) is None
+        assert why_refused(counts, 0.0) is not None
+        assert why_refused(counts, counts.rejected / counts.records) is None
 
 
 @pytest.mark.parametrize(("of", "share"), [(100, 7), (1000, 999), (3, 1), (10, 3), (7, 5)])
 def test_the_limit_itself_is_allowed(of: int, share: int) -> None:
-    assert refusal(Counts(of, of - share, share, {}), share / of) is None
-    assert refusal(Counts(of, of - share - 1, share + 1, {}), share / of) is not None
+    assert why_refused(Counts(of, of - share, share, {}), share / of) is None
+    assert why_refused(Counts(of, of - share - 1, share + 1, {}), share / of) is not None
 
 
 @given(RUNS, SHARES)
@@ -76,7 +76,7 @@ def test_after_any_runs_a_source_has_its_last_delivery_that_passed_and_nothing_e
     records: list[tuple[str, dict[str, Any]]] = []
     for number, (delivered, accept) in enumerate(runs):
         before = dict(corpus)
-        published, refused = read(f"r{number}", delivered, Ingest(max_rejects=share), accept)
+        published, refused = read(delivered, Ingest(max_rejects=share), accept)
         corpus |= published
         records.insert(0, (f"r{number}", {"sources": published, "refused": {name: {} for name in refused}}))
 
@@ -84,10 +84,10 @@ def test_after_any_runs_a_source_has_its_last_delivery_that_passed_and_nothing_e
         assert not published.keys() & refused.keys()
         for name in NAMES:
             delivery = delivered.get(name)
-            passed = delivery is not None and (name in accept or refusal(delivery, share) is None)
+            passed = delivery is not None and (name in accept or why_refused(delivery, share) is None)
             assert corpus.get(name) == (delivery if passed else before.get(name))
             # What comes with a source, and what becomes of that, decides nothing about it.
-            alone = read("r", {name: delivery}, Ingest(max_rejects=share), accept)[0] if name in delivered else {}
+            alone = read({name: delivery}, Ingest(max_rejects=share), accept)[0] if name in delivered else {}
             assert alone.get(name) == published.get(name)
     last: dict[str, bool] = {}
     for _, details in reversed(records):
@@ -99,20 +99,20 @@ def test_a_source_has_a_limit_of_its_own() -> None:
     counts = {name: Counts(10, 4, 6, {"no_match": 6}) for name in NAMES}
     sources = [source("a"), source("b", max_rejects=0.6), source("c", max_rejects=0.1)]
 
-    assert set(refused_deliveries(sources, counts, Ingest(), (), "r")) == {"a", "c"}
-    assert set(refused_deliveries(sources, counts, Ingest(max_rejects=1), (), "r")) == {"c"}
-    assert set(refused_deliveries(sources, counts, Ingest(max_rejects=1), ("c",), "r")) == set()
+    assert set(refused_deliveries(sources, counts, Ingest(), ())) == {"a", "c"}
+    assert set(refused_deliveries(sources, counts, Ingest(max_rejects=1), ())) == {"c"}
+    assert set(refused_deliveries(sources, counts, Ingest(max_rejects=1), ("c",))) == set()
 
 
 def test_the_error_says_what_was_found_what_is_kept_and_what_to_do() -> None:
     counts = Counts(1012, 12, 1000, {"invalid_json": 7, "no_match": 993}, before=4711)
     empty = Counts(0, 0, 0, {})
-    refused = refused_deliveries([source("a"), source("b")], {"a": counts, "b": empty}, Ingest(), (), "r1")
+    refused = refused_deliveries([source("a"), source("b")], {"a": counts, "b": empty}, Ingest(), ())
 
     said = str(DeliveryError(refused, {}))
     assert "Source a has 1,000 of 1,012 records rejected: this delivery is refused, the corpus keeps its 4,711" in said
     assert "no_match 993, invalid_json 7" in said
-    assert "FROM corpus_refused WHERE run_id = 'r1' AND source = 'a'" in said
+    assert "FROM corpus_refused WHERE source = 'a'" in said
     assert "--accept a --reason TEXT" in said
     assert "a share of 0.5 rejected at most (max_rejects)" in said
     assert "Source b holds no record: this delivery is refused, nothing of it is published." in said
@@ -181,14 +181,24 @@ def test_a_model_that_is_damaged_is_built_anew() -> None:
 
 def test_a_delivery_that_was_refused_is_read_again_and_one_that_passed_is_not() -> None:
     known = {name: done(fingerprint=f"old {name}") for name in NAMES}
-    refused = {"a": done(fingerprint="new a"), "d": done(fingerprint="new d"), "c": done()}
-    found = {"a": "new a", "b": "old b", "c": "old c", "d": "new d"}
+    refused = {"a": done(fingerprint="new a"), "d": done(fingerprint="new d")}
+    found = {"a": "new a", "b": "old b", "d": "new d"}
 
     made = ingest_decisions(found, known, refused, {"e": "Source e cannot be read."})
 
-    assert [(each.subject, each.due) for each in made] == [
-        ("a", True), ("b", False), ("c", False), ("d", True), ("e", True),
-    ]  # fmt: skip
+    assert [(each.subject, each.due) for each in made] == [("a", True), ("b", False), ("d", True), ("e", True)]
     assert "files are those that run r0 refused" in made[0].reason
-    assert "files are those that run r0 refused" in made[3].reason
-    assert made[4].reason == "Source e cannot be read."
+    assert "files are those that run r0 refused" in made[2].reason
+    assert made[3].reason == "Source e cannot be read."
+
+
+@given(st.none() | st.sampled_from("AB"), st.sampled_from([None, *"ABC"]), st.sampled_from("ABC"))
+def test_no_refusal_outlives_its_cause(published: str | None, refused: str | None, now: str) -> None:
+    """Whatever was published before the refusal and whatever is there now, files that came back among them."""
+    known = {} if published is None else {"a": done(fingerprint=published)}
+    figures = {} if refused is None else {"fingerprint": refused}  # one that was not there has none
+
+    (made,) = ingest_decisions({"a": now}, known, {"a": done(**figures)})
+
+    assert made.due
+    assert ("run r0 refused" in made.reason) == (now in (published, refused) or published is None)

@@ -134,7 +134,7 @@ def test_refused_deliveries_keep_what_was_there_and_the_others_are_published(
 
 
 def _check_record(code: int, record: dict[str, Any], said: str) -> None:
-    assert (code, record["status"]) == (3, "failed")
+    assert (code, record["status"], "spark_app_id" in record) == (3, "failed", True)
     details = record["details"]
     assert set(details["sources"]) == set(PASS)
     assert set(details["refused"]) == READ.keys() | UNREADABLE
@@ -150,7 +150,7 @@ def _check_record(code: int, record: dict[str, Any], said: str) -> None:
         has = "nothing of it is published" if name == "first" else "the corpus keeps its 8 records"
         assert f"this delivery is refused, {has}." in refused["problem"]
         assert f"--accept {name} --reason TEXT" in said
-        assert (f"run_id = '{record['run_id']}' AND source = '{name}'" in said) == bool(reasons)
+        assert (f"FROM corpus_refused WHERE source = '{name}'" in said) == bool(reasons)
     for name in UNREADABLE:
         assert f"ource {name} " in details["refused"][name]["problem"]
         assert "records" not in details["refused"][name]
@@ -167,7 +167,7 @@ def _accept(spark: SparkSession, config: Path, run_job: RunJob, warehouse: Wareh
     details = record["details"]
     assert (code, list(details["refused"])) == (3, ["gzip"])
     assert "compressed by gzip" in said
-    assert (details["accept"], details["accepted_sources"]) == (names, names[:3])
+    assert (details["accept"], details["published_anyway"]) == (names, names[:3])
     assert (details["reason"], bool(details["by"])) == ("the export is over", True)
     assert sorted(details["fallen"]) == ["empty", "nested"]
     corpus, rejects = (slices(spark, warehouse, table) for table in ("corpus", "corpus_rejects"))
@@ -175,22 +175,29 @@ def _accept(spark: SparkSession, config: Path, run_job: RunJob, warehouse: Wareh
     assert [len(rejects[name]) for name in names] == [5, 8, 0, 0, 1]
 
 
-def test_what_was_rejected_is_kept_once_a_run_and_no_longer_than_the_retention(
+def test_what_was_rejected_is_kept_of_each_source_once_and_no_longer_than_the_retention(
     spark: SparkSession, tmp_path: Path
 ) -> None:
+    """However many runs refuse the same: what is there already is not written again, whatever else is refused."""
     warehouse = Warehouse(str(tmp_path), None, str(tmp_path))
     place = warehouse.location("corpus_refused")
     assert not prune_refused(spark, warehouse, Upkeep())
-    rejects = [(name, "f", at, "no_match", "x", 1) for name in ("a", "b's", "other") for at in range(2)]
-    table = spark.createDataFrame(rejects, CORPUS_REJECTS.schema)
-    for run_id in ("20200101T000000-1a2b3c4d", "20991231T235959-1a2b3c4d", "20991231T235959-1a2b3c4d"):
-        keep_refused(warehouse, table, ["a", "b's"], run_id)
-    assert sorted(row["source"] for row in place.read(spark).collect()) == ["a"] * 4 + ["b's"] * 4
+
+    def refuse(year: int, *, b_raw: str | None = "x") -> list[tuple[str, str]]:
+        raw = {"a": "x", "b's": b_raw, "other": "x"}
+        rejects = [(name, "f", at, "no_match", raw[name], 1) for name in raw for at in range(2)]
+        keep_refused(warehouse, spark.createDataFrame(rejects, CORPUS_REJECTS.schema), ["a", "b's"], f"{year}0101T0")
+        return sorted((row["source"], row["run_id"][:4]) for row in place.read(spark).distinct().collect())
+
+    assert refuse(2020) == [("a", "2020")] * 2 + [("b's", "2020")] * 2
+    version = place.version(spark)
+    assert refuse(2021) == [("a", "2020")] * 2 + [("b's", "2020")] * 2
+    assert place.version(spark) == version
+    assert refuse(2099, b_raw=None) == [("a", "2020")] * 2 + [("b's", "2099")] * 2
 
     assert prune_refused(spark, warehouse, Upkeep())
     assert not prune_refused(spark, warehouse, Upkeep())
-    left = [(row["source"], row["run_id"][:4]) for row in place.read(spark).collect()]
-    assert sorted(left) == [("a", "2099")] * 2 + [("b's", "2099")] * 2
+    assert refuse(2098, b_raw=None) == [("a", "2098")] * 2 + [("b's", "2099")] * 2
 
 
 @pytest.mark.parametrize(
@@ -198,16 +205,16 @@ def test_what_was_rejected_is_kept_once_a_run_and_no_longer_than_the_retention(
     [
         ["--accept", "a"], ["--accept", "a", "--reason", " "], ["--reason", "why"],
         ["--accept", "c", "--reason", "why"], ["--source", "b", "--accept", "a", "--reason", "why"],
-        ["--accept", "a", "--accept", "A", "--reason", "why"],
+        ["--accept", "a", "--accept", "A", "--reason", "why"], ["--source", "c"],
     ],
 )  # fmt: skip
-def test_an_accept_without_a_reason_or_of_no_source_of_the_run_is_2(
-    spark: SparkSession, write_config: Callable[[str], Path], run_job: RunJob, tmp_path: Path, flags: list[str]
+def test_an_accept_without_a_reason_or_of_no_source_of_the_run_is_2_before_there_is_a_session(
+    write_config: Callable[[str], Path], run_job: RunJob, tmp_path: Path, flags: list[str]
 ) -> None:
     config = write_config("".join(f'[[sources]]\nname = "{name}"\npath = "{name}"\n{TSV}\n' for name in "ab"))
 
     code, record, said = run_job(job, "--config", config, *flags)
 
-    assert (code, record["status"]) == (2, "failed")
+    assert (code, record["status"], "spark_app_id" in record) == (2, "failed", False)
     assert "expected" in said
     assert not (tmp_path / "warehouse" / "corpus").exists()

@@ -32,7 +32,7 @@ NAMES = {
     "beats_baseline", "nested", "version", "digest", "accuracy", "loss", "champion", "architecture", "params",
     "standard_error", "epochs", "parameters", "macro_f1", "roc_auc", "embedding_coverage", "unseen_labels",
     "run_id", "status", "ended_at", "folds", "nightly", "half_precision_errors", "step", "state", "runs",
-    "baseline", "chosen", "best", "code_version", "before", "fallen", "accept", "accepted_sources", "by",
+    "baseline", "chosen", "best", "code_version", "before", "fallen", "accept", "published_anyway", "by",
     "refused_removed",
 }  # fmt: skip
 """Keys of names, keys, digests, days and figures, wherever they stand."""

@@ -143,12 +143,12 @@ def _note(found: Check, said: str) -> Check:
 def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
     """Whether ingest would publish what was read, by its own rule."""
     from textclf.corpus.counts import Counts
-    from textclf.corpus.deliveries import refusal
+    from textclf.corpus.deliveries import why_refused
     from textclf.corpus.preview import counts
 
     part = "" if read.whole else "the beginning: "
     said = f"{found.found}\n{part}{counts(read)}"
-    why = refusal(Counts(read.records, read.accepted, read.rejected, dict(read.rejects)), max_rejects)
+    why = why_refused(Counts(read.records, read.accepted, read.rejected, dict(read.rejects)), max_rejects)
     if why is None:
         return Check(found.name, "ok", said, files=found.files)
     fix = "correct format, columns, encoding or labels of the source; textclf init shows how it would read the files"

@@ -8,7 +8,7 @@ from textclf.corpus.counts import Counts
 from textclf.errors import InputError
 
 
-def refusal(counts: Counts, max_rejects: float) -> str | None:
+def why_refused(counts: Counts, max_rejects: float) -> str | None:
     """Why a delivery is not published; None where it is.
 
     Args:
@@ -16,9 +16,9 @@ def refusal(counts: Counts, max_rejects: float) -> str | None:
         max_rejects: Largest share of rejected records.
 
     Example:
-        >>> refusal(Counts(4, 2, 2, {"no_match": 2}), 0.5), refusal(Counts(4, 1, 3, {"no_match": 3}), 0.5)
+        >>> why_refused(Counts(4, 2, 2, {"no_match": 2}), 0.5), why_refused(Counts(4, 1, 3, {"no_match": 3}), 0.5)
         (None, 'has 3 of 4 records rejected')
-        >>> refusal(Counts(4, 0, 4, {"no_match": 4}), 1.0), refusal(Counts(0, 0, 0, {}), 1.0)
+        >>> why_refused(Counts(4, 0, 4, {"no_match": 4}), 1.0), why_refused(Counts(0, 0, 0, {}), 1.0)
         ('has 4 of 4 records rejected', 'holds no record')
     """
     if counts.records == 0:
@@ -73,27 +73,26 @@ class DeliveryError(InputError):
 
 
 def refused_deliveries(
-    sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str], run_id: str
+    sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str]
 ) -> dict[str, Refused]:
     """The deliveries that could be read and are not published, by source.
 
     Args:
         counts: Those of the sources that could be read.
         accept: Names of sources that are published whatever their delivery is.
-        run_id: The run under which ``corpus_refused`` has what was rejected.
     """
     found = {}
     for source in sources:
         count, limit = counts.get(source.name), rule.limit(source)
         if count is None or source.name in accept:
             continue
-        why = refusal(count, limit)
+        why = why_refused(count, limit)
         if why is not None:
-            found[source.name] = Refused(_error(source, count, why, limit, run_id), count)
+            found[source.name] = Refused(_error(source, count, why, limit), count)
     return found
 
 
-def _error(source: Source, counts: Counts, why: str, limit: float, run_id: str) -> InputError:
+def _error(source: Source, counts: Counts, why: str, limit: float) -> InputError:
     has = f"the corpus keeps its {counts.before:,} records" if counts.before else "nothing of it is published"
     anyway = f"ingest_corpus --config FILE --accept {source.name} --reason TEXT"
     if counts.records == 0:
@@ -102,9 +101,9 @@ def _error(source: Source, counts: Counts, why: str, limit: float, run_id: str) 
         reasons = sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{name} {count:,}" for name, count in reasons)
         received = f"{counts.accepted:,} records accepted; rejected: {shown}"
-        query = f"SELECT file, position, reason, raw FROM corpus_refused WHERE run_id = '{run_id}'"
+        query = f"SELECT file, position, reason, raw FROM corpus_refused WHERE source = '{source.name}'"
         fix = (
-            f"look at what was rejected: textclf query \"{query} AND source = '{source.name}'\" --config FILE; "
+            f'look at what was rejected: textclf query "{query}" --config FILE; '
             f"mend the delivery or the source's section, or publish it as it is: {anyway}"
         )
     return InputError(

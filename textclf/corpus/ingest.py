@@ -25,6 +25,7 @@ from textclf.tables.conditions import of_sources
 from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.tables.file_listing import Listing
 from textclf.tables.folder_names import check_labels
+from textclf.tables.points import reached
 from textclf.tables.refused_records import keep_refused
 from textclf.tables.retry import retried
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
@@ -37,6 +38,8 @@ _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind th
 
 Failed = dict[str, InputError]
 """Sources that cannot be read, with the reason."""
+Before = dict[str, int | None]
+"""By source, the records that the corpus had before the run, None where it had none."""
 
 
 def ingest_corpus(
@@ -49,6 +52,7 @@ def ingest_corpus(
     *,
     rule: Ingest = Ingest(),  # noqa: B008 - frozen
     accept: Collection[str] = (),
+    before: Before | None = None,
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
@@ -62,6 +66,7 @@ def ingest_corpus(
         listings: The files of sources that have been listed already, by name.
         rule: Which deliveries are refused.
         accept: Names of sources that are published though their delivery would be refused.
+        before: What an earlier attempt of the run found, perhaps before it published some; takes what this one finds.
 
     Returns:
         Counts by source name.
@@ -71,10 +76,11 @@ def ingest_corpus(
             read. The others are published.
     """
     check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
-    known, failed = listings or {}, Failed()
+    known, failed, had = listings or {}, Failed(), {} if before is None else before
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        before = pool.submit(carried(spark, _published), spark, warehouse, [source.name for source in sources])
+        new = [source.name for source in sources if source.name not in had]
+        counted = pool.submit(carried(spark, _published), spark, warehouse, new)
         looks = _each(
             spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources, failed
         )
@@ -88,8 +94,9 @@ def ingest_corpus(
             for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
                 tallies[row["source"]].append(Tally(*row[1:]))
             _check_files(staged, [look.source for look in odd], tallies, failed)
-        counts = _counts(looks, tallies, before.result(), failed)
-        refused = refused_deliveries(sources, counts, rule, accept, run_id)
+        had |= counted.result()
+        counts = _counts(looks, tallies, had, failed)
+        refused = refused_deliveries(sources, counts, rule, accept)
         if staged is not None:
             _keep_refused(warehouse, run_id, staged, refused)
         passed = [looks[name] for name in counts if name not in refused]
@@ -161,16 +168,16 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
         ) from error
 
 
-def _published(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
+def _published(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> Before:
     """How many records the corpus has of each source."""
-    corpus = warehouse.location(CORPUS.name)
-    if not corpus.exists(spark):
-        return {}
+    corpus, found = warehouse.location(CORPUS.name), Before(dict.fromkeys(names))
+    if not names or not corpus.exists(spark):
+        return found
     try:
         counted = corpus.read(spark).where(of_sources(names).column).groupBy("source").count().collect()
     except READ_FAILURES:  # a damaged corpus is mended by what is published
-        return {}
-    return {row["source"]: row["count"] for row in counted}
+        return found
+    return found | {row["source"]: row["count"] for row in counted}
 
 
 def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Mapping[str, Look], failed: Failed) -> None:
@@ -270,7 +277,7 @@ def _check_files(
 
 
 def _counts(
-    looks: Mapping[str, Look], tallies: Mapping[str, Sequence[Tally]], before: Mapping[str, int], failed: Failed
+    looks: Mapping[str, Look], tallies: Mapping[str, Sequence[Tally]], before: Before, failed: Failed
 ) -> dict[str, Counts]:
     """The counts of each source that could be read."""
     counts = {}
@@ -278,7 +285,7 @@ def _counts(
         if name in failed:
             continue
         try:
-            counts[name] = count_records(look, tallies[name], before.get(name))
+            counts[name] = count_records(look, tallies[name], before[name])
         except InputError as error:
             failed[name] = error
     return counts
@@ -342,6 +349,7 @@ def publish(
         before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise changed(looks, written, expected)
+    reached("committed", warehouse.location(CORPUS.name))
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")

@@ -13,6 +13,7 @@ from textclf import recorded, stopping
 from textclf.config import Pipeline
 from textclf.corpus.deliveries import DeliveryError, Refused
 from textclf.corpus.first_look import Fingerprint
+from textclf.corpus.ingest import Before
 from textclf.described import described
 from textclf.errors import GateError, InputError
 from textclf.logs import say, say_error
@@ -140,9 +141,10 @@ class Night:
         def work() -> None:
             sources = [source for source in self.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
-                places = (self.spark, self.warehouse, record, sources, found)
+                places = (self.spark, self.warehouse, record, sources, found, self.status.advance)
+                before: Before = {}  # of all attempts: one that failed may have published a part
                 try:
-                    self._again(lambda: recorded.ingest(*places, told=self.status.advance, rule=self.pipeline.ingest))
+                    self._again(lambda: recorded.ingest(*places, rule=self.pipeline.ingest, before=before))
                 finally:
                     self._note_deliveries(record)
 

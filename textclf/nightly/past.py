@@ -12,13 +12,12 @@ from pyspark.sql import functions as F
 
 from textclf.config import unmasked
 from textclf.tables import Warehouse
-from textclf.tables.deliveries import INGEST, still_refused
+from textclf.tables.deliveries import INGEST, NEWEST_RUNS, still_refused
 from textclf.tables.schemas import RUNS
 
 VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
 _JOBS = (INGEST, VOCABULARY, *MODELS)
-_RUNS = 4000  # newest runs that are looked at; what a source had before counts as never done, and is done again
 _NIGHTS = 20  # newest nights whose times tell how long steps take
 
 
@@ -70,7 +69,7 @@ def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     # An ingest that refused a delivery has failed, and has published the others.
     table = place.read(spark).where(succeeded | (F.col("job") == INGEST)).orderBy(F.desc("ended_at"))
     columns = ("run_id", "job", "started_at", "ended_at", "details")
-    rows = table.where(F.col("job").isin(*_JOBS)).select(*columns).limit(_RUNS).collect()
+    rows = table.where(F.col("job").isin(*_JOBS)).select(*columns).limit(NEWEST_RUNS).collect()
     nights = table.where(F.col("job") == "nightly").select("details").limit(_NIGHTS).collect()
     runs = [(row, json.loads(row["details"] or "{}")) for row in rows]
     found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}

@@ -67,7 +67,7 @@ def _of_subfolders(decision: Decision, mark: Fingerprint | None, before: Done | 
     """The decision, which says so where all that is new are subfolders, which earlier releases did not read."""
     if not decision.due or before is None or mark is None or mark.listing is None:
         return decision
-    if before.figures.get("fingerprint") != mark.flat:
+    if not mark.listing.deep_files or before.figures.get("fingerprint") != mark.flat:
         return decision
     new = f"read anew, with {in_subfolders(mark.listing.deep_files)}"
     say(f"source {decision.subject}: {new}", "warning", source=decision.subject)

@@ -80,7 +80,8 @@ def ingest_decisions(
 ) -> list[Decision]:
     """For each source, whether its files are others than those of the newest ingest that published them.
 
-    A delivery that was refused is read again each night: whether it passes now nobody knows before.
+    A source whose newest delivery was refused is read each night: whether the same files pass now nobody knows before,
+    and files of the delivery before, put back, have to be read for the refusal to be over.
 
     Args:
         found: Fingerprint of each source's files now.
@@ -93,6 +94,8 @@ def ingest_decisions(
         before, no = known.get(source), refused.get(source)
         if no is not None and no.figures.get("fingerprint") == mark:
             made.append(Decision("ingest", source, True, f"files are those that run {no.run_id} refused: read again"))
+        elif no is not None and (before is None or before.figures.get("fingerprint") == mark):
+            made.append(Decision("ingest", source, True, f"run {no.run_id} refused its newest delivery: read again"))
         elif before is None:
             made.append(Decision("ingest", source, True, "never read"))
         elif before.figures.get("fingerprint") is None:

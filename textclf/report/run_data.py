@@ -107,7 +107,7 @@ def load_run(
         _rejects(spark, warehouse, run),
         [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
         _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
-        refused_before(spark, warehouse, run["run_id"]),
+        refused_before(spark, warehouse, run["run_id"], [source.name for source in pipeline.sources]),
     )
 
 

@@ -1,7 +1,7 @@
 """What runs of ingest refused, from their records alone."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
@@ -11,7 +11,7 @@ from textclf.tables.schemas import RUNS
 from textclf.tables.warehouse import Warehouse
 
 INGEST = "ingest_corpus"
-_RUNS = 400  # newest runs that are looked at: a year of nights
+NEWEST_RUNS = 4000  # that are looked at; what a source had before counts as never done, and is done again
 _Run = TypeVar("_Run")
 
 
@@ -35,12 +35,19 @@ def still_refused(runs: Iterable[tuple[_Run, Mapping[str, Any]]]) -> dict[str, t
     return found
 
 
-def refused_before(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str, tuple[str, str]]:
-    """By source, the run that had refused its newest delivery when the run of that identifier began, and why."""
+def refused_before(
+    spark: SparkSession, warehouse: Warehouse, run_id: str, sources: Collection[str]
+) -> dict[str, tuple[str, str]]:
+    """By source, the run that had refused its newest delivery when the run of that identifier began, and why.
+
+    Args:
+        sources: Those of the pipeline file: one that it no longer has will never be delivered again.
+    """
     place = warehouse.location(RUNS.name)
     if not place.exists(spark):
         return {}
     table = place.read(spark).where((F.col("job") == INGEST) & (F.col("run_id") < run_id))
-    rows = table.orderBy(F.desc("ended_at")).select("run_id", "details").limit(_RUNS).collect()
+    rows = table.orderBy(F.desc("ended_at")).select("run_id", "details").limit(NEWEST_RUNS).collect()
     found = still_refused((row["run_id"], json.loads(row["details"] or "{}")) for row in rows)
-    return {source: (run, str(figures.get("problem", ""))) for source, (run, figures) in sorted(found.items())}
+    ours = sorted((source, each) for source, each in found.items() if source in sources)
+    return {source: (run, str(figures.get("problem", ""))) for source, (run, figures) in ours}

@@ -16,7 +16,10 @@ POINTS = (
     "recording",  # the record is about to be added to ``runs``
     "recorded",  # it is there; the locks have not been given back
 )
-"""In the order of a run; those from ``moved`` to ``committed`` once for each of the two tables."""
+"""In the order of a run that scores; those from ``moved`` to ``committed`` once for each of the two tables.
+
+A run of ingest reaches ``committed`` once, with the folder of ``corpus``: that of its rejects is to come.
+"""
 
 Listener = Callable[[str], object]
 """Is told the point and, of those of a table, its folder: ``committed /warehouse/results``."""

@@ -74,7 +74,8 @@ CORPUS_REJECTS = TableSpec(
     ("position", "reason"),
 )
 CORPUS_REFUSED = TableSpec(
-    # What was rejected of deliveries that were not published, by run: a folder each, so that removing is no rewriting.
+    # What was rejected of a source's newest delivery that was not published; run_id is the first run that refused it. A
+    # folder each, so that removing is no rewriting.
     "corpus_refused",
     _schema(source=_TEXT, run_id=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT, lines=_LONG),
     ("source", "run_id"),
