@@ -66,6 +66,8 @@ def delimited_readings(sample: Sample, encoding: str, asked: Asked) -> list[Read
     """The ways to read a file of fields that are as good as each other; none where it is no such file."""
     near: list[Dialect] = []
     for dialect in _dialects(sample.data, asked):
+        if not _is_possible(dialect, encoding):
+            continue
         found = _fitted(dialect, sample.head, encoding)
         if found.share >= _LEAST and found.width >= 2:
             near.append(found)
@@ -100,9 +102,22 @@ def _dialects(data: bytes, asked: Asked) -> Iterator[Dialect]:
             yield Dialect(delimiter, True, escape)
 
 
+def _source(dialect: Dialect, encoding: str) -> Source:
+    return Source(name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys())
+
+
+def _is_possible(dialect: Dialect, encoding: str) -> bool:
+    """Whether a source may be so: within quotes no sign may be a part of other characters, as in Shift_JIS."""
+    try:
+        _source(dialect, encoding)
+    except ValueError:
+        return False
+    return True
+
+
 def _fitted(dialect: Dialect, data: bytes, encoding: str) -> Dialect:
     """The dialect with what it makes of data."""
-    source = Source(name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys())
+    source = _source(dialect, encoding)
     sizes: Counter[int] = Counter()
     rows: list[list[str]] = []
     for raw, fields in read_fields(source, data):

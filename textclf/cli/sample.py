@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from textclf.config import Source
+from textclf.config import Source, first_line
 from textclf.errors import InputError, UsageError
 
 EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines with a label in front, Parquet or Delta"
@@ -40,8 +40,15 @@ class Reading:
     otherwise: "Reading | None" = None
 
     def source(self, labels: Sequence[str] | None = None) -> Source:
-        """The source that it describes."""
-        return Source(name="sample", path="sample", labels=None if labels is None else list(labels), **self.keys)
+        """The source that it describes.
+
+        Raises:
+            NotLabelledError: No source can be so: a name that is no text, signs that the encoding does not have.
+        """
+        try:
+            return Source(name="sample", path="sample", labels=None if labels is None else list(labels), **self.keys)
+        except ValueError as error:
+            raise unlike("It", f"what no source can have: {first_line(error)}") from error
 
 
 @dataclass(frozen=True)
