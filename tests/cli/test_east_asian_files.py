@@ -1,4 +1,4 @@
-"""Files of encodings in which a delimiter or a backslash is also a part of other characters: read, never a traceback."""
+"""Files in which a delimiter or a backslash is also a part of other characters: read, never a traceback."""
 
 import json
 from pathlib import Path

@@ -7,7 +7,8 @@ import pytest
 from textclf.cli.values import kind_of
 
 PIECES = [
-    "1", "12", "123456", "jan", "mon", "at", "pst", "t", "z", "1st", "/", "a/", "./", "a.", ".a", "@", "a@", "a@a.", "<", "-",
+    "1", "12", "123456", "jan", "mon", "at", "pst", "t", "z", "1st",
+    "/", "a/", "./", "a.", ".a", "@", "a@", "a@a.", "<", "-",
     "1-", "f", "f-", " ", "1 ", "+", "(", ":", "://", "www.", ",", "1,", "e1", "'", "\\", "年", "A", "Abcd 1",
 ]  # fmt: skip
 
@@ -30,8 +31,9 @@ def test_hostile_values_take_time_in_proportion_to_their_length(start: str, end:
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        ("/var/data/a.txt", "path"), ("data/2026/part-1.txt", "path"), ("a/b.c", "path"), ("../x y", "path"),
-        ("C:\\a b", "path"), ("a.b/c", None), ("good/bad. really", None), ("x" * 400 + "/a.txt", "path"), ("/.txt", "path"),
+        ("/var/data/a.txt", "path"), ("data/2026/part-1.txt", "path"), ("a/b.c", "path"),
+        ("../x y", "path"), ("C:\\a b", "path"), ("a.b/c", None), ("good/bad. really", None),
+        ("x" * 400 + "/a.txt", "path"), ("/.txt", "path"),
         ("2026-01-05T10:00:00.123456789Z", "time"), ("Tue Jan 6 22:19:45 PDT 2026", "time"), ("1st of May", None),
         ("5.1.2026 10:00", "time"), ("12 january 2026, 10:30 pm", "time"),
     ],

@@ -8,6 +8,11 @@ from typing import Any
 from textclf.errors import InputError, UsageError
 from textclf.plain_paths import plain_table
 
+
+class NeedsSparkError(InputError):
+    """A Delta table that Spark alone can read."""
+
+
 _MAPPING = "delta.columnMapping.mode"
 
 
@@ -74,8 +79,8 @@ def _explained(place: str | Path) -> Iterator[None]:
         raise _needs_spark(place, first_line(error)) from error
 
 
-def _needs_spark(place: str | Path, received: str) -> InputError:
-    return InputError(
+def _needs_spark(place: str | Path, received: str) -> NeedsSparkError:
+    return NeedsSparkError(
         f"The table {place} cannot be read without Spark.",
         received=received,
         expected="a Delta table whose log is whole, without features that change how files are read, such as deletion "

@@ -1,4 +1,4 @@
-"""A whole file in memory read by the rules of ingest, with the code that workers run and without Spark."""
+"""Files read by the rules of ingest, whole or piece by piece, with the code that workers run and without Spark."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -62,8 +62,12 @@ def read_chunks(
     """
     rest, parse, marked = b"", None, False
     line = position = 0
-    for chunk, last in _with_last(chunks):
-        rest += chunk
+    parts: list[bytes] = []  # of a line that goes on
+    for chunk, last in _with_last(_kept(source, chunks)):
+        parts.append(chunk)
+        if b"\n" not in chunk and not last:
+            continue
+        rest, parts = b"".join((rest, *parts)), []
         if not marked and (len(rest) >= len(_MARK) or last):
             rest, marked = rest.removeprefix(_MARK), True
         ends = last and not cut()
@@ -158,6 +162,22 @@ def _shortened(source: Source, data: bytes) -> list[bytes]:
         lines.pop()
     limit, kept = source.max_record_bytes, kept_bytes(source)
     return [line[:kept] if len(line) > limit else line for line in lines]
+
+
+def _kept(source: Source, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Chunks without what ``_shortened`` drops of a line: one that never ends takes no memory."""
+    most = kept_bytes(source) + len(_MARK)
+    length = 0  # of the line that is open
+    for chunk in chunks:
+        first = chunk.find(b"\n")
+        if first < 0:
+            yield chunk[: max(most - length, 0)]
+            length += len(chunk)
+            continue
+        begin, room = chunk.rfind(b"\n") + 1, max(most - length, 0)
+        length = len(chunk) - begin
+        fits = first <= room and length <= most
+        yield chunk if fits else b"".join((chunk[: min(first, room)], chunk[first:begin], chunk[begin : begin + most]))
 
 
 def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
