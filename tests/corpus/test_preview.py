@@ -12,7 +12,7 @@ from textclf.config import Source
 from textclf.corpus.reader import Record, read_chunks, read_records
 from textclf.errors import InputError
 
-KINDS = [
+KINDS: list[dict[str, object]] = [
     {"format": "csv", "columns": ["text", "label"]},
     {"format": "csv", "columns": ["text", "label"], "escape": "\\"},
     {"format": "csv", "header": True, "max_record_bytes": 40},

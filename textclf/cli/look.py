@@ -145,11 +145,21 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
             why = why or error
     if not readings:
         raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
-    return one_of(place, [_look(sample, made, notes, place) for made, notes in readings])
+    looks = []
+    for made, notes in readings:
+        try:
+            looks.append(_look(sample, made, notes, place))
+        except NotLabelledError as error:
+            why = why or error
+    if not looks and why is not None:
+        raise why
+    return one_of(place, looks)
 
 
 def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
     lines = sample.lines(encoding)
+    if not lines:
+        raise unlike(place, "blanks alone")
     form = asked.get("format")
     if form == "jsonl" or (form is None and is_json(lines)):
         return json_readings(sample, encoding, asked, place)

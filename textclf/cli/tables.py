@@ -1,5 +1,6 @@
 """A look at Parquet and Delta tables: their text, label, identifier and day."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ def table_format(path: Path) -> str | None:
         return "delta"
     if path.is_file():
         return "parquet" if path.suffix == ".parquet" else None
-    files = [file for file in path.rglob("*") if file.is_file() and _is_read(file.relative_to(path))]
-    return "parquet" if files and all(file.suffix == ".parquet" for file in files) else None
-
-
-def _is_read(path: Path) -> bool:
-    return not no_data(path.name) and not any(map(hidden, path.parts[:-1]))
+    found = None
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not hidden(name)]
+        for name in names:
+            if no_data(name) or not os.path.isfile(os.path.join(folder, name)):
+                continue
+            if not name.endswith(".parquet"):
+                return None
+            found = "parquet"
+    return found
 
 
 def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
