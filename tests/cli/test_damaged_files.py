@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Run
-from tests.cli.other_tools import rows
+from tests.cli.labelled_rows import rows
 from textclf.cli import look
 from textclf.cli.init import look_at
 from textclf.cli.sample import Reading

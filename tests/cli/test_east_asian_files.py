@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
-from tests.cli.other_tools import excel, rows
+from tests.cli.labelled_rows import rows
+from tests.cli.other_tools import excel
 
 TRAILS = {
     "shift_jis": "表ポ能ソゼ予", "cp932": "表ポ能ソゼ予", "gbk": "誠乗亅", "gb18030": "誠乗亅", "big5": "功許蓋崤育",

@@ -8,12 +8,11 @@ from typing import Any
 from textclf.errors import InputError, UsageError
 from textclf.plain_paths import plain_table
 
+_MAPPING = "delta.columnMapping.mode"
+
 
 class NeedsSparkError(InputError):
     """A Delta table that Spark alone can read."""
-
-
-_MAPPING = "delta.columnMapping.mode"
 
 
 def open_delta(place: str | Path) -> Any:

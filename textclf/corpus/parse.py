@@ -141,7 +141,8 @@ def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> 
 def _labels(column: pa.Array) -> list[str | bytes | None]:
     """Labels as texts; as bytes those that are none, since a string column may hold anything."""
     try:
-        return list(column.to_pylist())
+        values: list[str | bytes | None] = column.to_pylist()
+        return values
     except UnicodeDecodeError:
         return [_text_or_bytes(value) for value in column.cast(pa.binary()).to_pylist()]
 
