@@ -5,11 +5,12 @@ import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise, repeat
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.config import Source
-from textclf.corpus.reader import Record, read_chunks, read_records
+from textclf.corpus.reader import Record, read_chunks, read_fields, read_records
 from textclf.errors import InputError
 
 KINDS: list[dict[str, object]] = [
@@ -81,3 +82,18 @@ def test_a_line_that_never_ends_takes_neither_memory_nor_time() -> None:
     records = list(read_chunks(Source(name="s", path="p", format="csv", columns=["text", "label"]), chunks()))
     assert [record.parsed.label for record in records] == ["1", None, "0"]
     assert [(record.line, record.position) for record in records] == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[1], KINDS[3]])
+def test_fields_of_many_short_records_do_not_fill_the_memory(
+    kind: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textclf.corpus.reader._PART", 1 << 14)
+    data = b"good,1\nbad,0\n" * 20_000 + b'"a\n' + b"b,c\n" * 5000 + b'",1\n'
+    source = Source.model_validate({"name": "s", "path": "p"} | kind)
+    tracemalloc.start()
+    count = sum(raw.count(b"\n") + 1 for raw, _ in read_fields(source, data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == data.count(b"\n")
+    assert peak < 5 << 20
