@@ -20,84 +20,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from pyspark.sql import SparkSession
 
-Pairs = list[tuple[str, str]]
-_PARTS: dict[str, tuple[Sequence[str], Sequence[str], Sequence[str], tuple[str, str], str]] = {
-    "en": (
-        ["The soup", "The crust", "Our waiter", "The room", "This place", "Dessert"],
-        ["was great, really", "made us happy", "is worth a visit"],
-        ["was cold and stale", "took an hour, no excuse", "is not worth it"],
-        ("good", "bad"),
-        " ",
-    ),
-    "de": (
-        ["Die Suppe", "Das Gebäck", "Unser Kellner", "Das Zimmer", "Dieser Ort", "Der Nachtisch"],
-        ["war großartig, wirklich", "hat uns glücklich gemacht", "ist schön"],
-        ["war kalt und übel", "kam spät, ohne Entschuldigung", "taugt gar nichts für Gäste"],
-        ("gut", "übel"),
-        " ",
-    ),
-    "ru": (
-        ["Суп", "Пирог", "Официант", "Номер", "Это место", "Десерт"],
-        ["был отличный, правда", "нас очень порадовал", "стоит попробовать"],
-        ["был холодный и невкусный", "ждали целый час", "того не стоит"],
-        ("хорошо", "плохо"),
-        " ",
-    ),
-    "zh": (
-        ["这家餐厅的汤", "他们的点心", "服务员", "房间", "这个地方", "甜点"],
-        ["非常好，味道不错", "让我们很开心", "值得一去"],
-        ["又冷又难吃", "等了一个小时，没有道歉", "完全不值这个价"],
-        ("好评", "差评"),
-        "",
-    ),
-    "ja": (
-        ["この店のスープは", "パンは", "店員さんは", "部屋は", "この場所は", "デザートは"],
-        ["とても美味しかったです", "最高でした、また行きます", "本当に素晴らしい"],
-        ["冷たくてまずかった", "一時間も待たされました", "もう二度と行きません"],
-        ("良い", "悪い"),
-        "",
-    ),
-    "th": (
-        ["ซุปร้านนี้", "ขนมปัง", "พนักงาน", "ห้องพัก", "ที่นี่", "ของหวาน"],
-        ["อร่อยมากจริงๆ", "ทำให้เรามีความสุข", "คุ้มค่าที่จะมา"],
-        ["เย็นและไม่อร่อย", "ต้องรอนานมากเป็นชั่วโมง", "ไม่คุ้มค่าเลย"],
-        ("ดี", "แย่"),
-        "",
-    ),
-    "ar": (
-        ["الحساء", "الخبز", "النادل", "الغرفة", "هذا المكان", "الحلوى"],
-        ["كان رائعا، حقا", "أسعدنا كثيرا", "يستحق الزيارة"],
-        ["كان باردا وسيئا", "تأخر ساعة كاملة", "لا يستحق المال"],
-        ("جيد", "سيئ"),
-        " ",
-    ),
-}
-_ODD = [
-    'He said "fine", then left',
-    '"Best" in town',
-    "Two lines:\nthis is the second",
-    "A semicolon; a comma, a pipe | and so on",
-    "C:\\menu\\today is a backslash or two",
-    "  blanks around  ",
-]
+from tests.cli.labelled_rows import Pairs, numbered, rows
 
-
-def rows(language: str, *, odd: bool = False) -> Pairs:
-    """36 texts with labels; odd ones hold quotes, line feeds and the like."""
-    subjects, good, bad, (plus, minus), blank = _PARTS[language]
-    found = []
-    for at, subject in enumerate(subjects):
-        for ends, label in ((good, plus), (bad, minus)):
-            found += [(f"{subject}{blank}{end}", label) for end in ends]
-        if odd:
-            found.append((_ODD[at], (plus, minus)[at % 2]))
-    return found
-
-
-def numbered(pairs: Pairs) -> Pairs:
-    """The same with 1 and 0 for labels."""
-    first = pairs[0][1]
-    return [(text, str(int(label == first))) for text, label in pairs]
+_REFUSED = "jq -c '.[]' FILE > NEW"
 
 
 class Tool(NamedTuple):
@@ -280,11 +205,15 @@ def short() -> Pairs:
 
 def tools() -> list[Tool]:
     """All files that need no Spark."""
-    en, odd, de, ru, zh, ja, th, ar = rows("en"), rows("en", odd=True), *map(rows, ("de", "ru", "zh", "ja", "th", "ar"))
+    return [*_of_pandas(), *_of_offices(), *_of_labellers(), *_of_shells()]
+
+
+def _of_pandas() -> list[Tool]:
+    """What pandas writes."""
+    odd = rows("en", odd=True)
+    en, de, ru, zh, ja, th, ar = map(rows, ("en", "de", "ru", "zh", "ja", "th", "ar"))
     no_lines = [pair for pair in odd if "\n" not in pair[0]]
-    refused = "jq -c '.[]' FILE > NEW"
-    bom, made = "\ufeff", []
-    made += [
+    return [
         _pandas("index and header (en)", odd),
         _pandas("no index (zh)", zh, index=False),
         _pandas("no header, no index (de)", de, index=False, header=False),
@@ -305,7 +234,7 @@ def tools() -> list[Tool]:
         _pandas("lines (ja)", ja, method="to_json", file="data.jsonl", orient="records", lines=True),
         _pandas("lines, float labels (en)", numbered(en), method="to_json", file="data.json", orient="records",
                 lines=True, table=frame(numbered(en)).astype({"label": float})),
-        _pandas("records (zh)", zh, means=refused, code=3, method="to_json", file="data.json", orient="records"),
+        _pandas("records (zh)", zh, means=_REFUSED, code=3, method="to_json", file="data.json", orient="records"),
         _pandas("its default (ru)", ru, means="lines=True", code=3, method="to_json", file="data.json"),
         _pandas("Parquet with an index (ru)", ru, method="to_parquet", file="data.parquet", index=True,
                 table=frame(ru).set_index(pd.Index(range(100, 136), name="row"))),
@@ -318,7 +247,14 @@ def tools() -> list[Tool]:
                 table=frame(en, topic=["food", "staff"] * 18)),
         _pandas("splits beside labels (de)", de, index=False, table=frame(de, split=["train", "test"] * 18)),
     ]  # fmt: skip
-    made += [
+
+
+def _of_offices() -> list[Tool]:
+    """What Excel and databases write, and by hand."""
+    odd = rows("en", odd=True)
+    de, ru, zh, ja, th, ar = map(rows, ("de", "ru", "zh", "ja", "th", "ar"))
+    bom = "\ufeff"
+    return [
         _text("Excel: CSV UTF-8 (en)", "data.csv", bom + excel(odd), odd),
         _text("Excel: CSV UTF-8, German (de)", "data.csv", bom + excel(de, ";"), de),
         _text("Excel: CSV, German (de)", "data.csv", excel(de, ";").encode("cp1252"), de),
@@ -335,11 +271,17 @@ def tools() -> list[Tool]:
         _text("fastText (de)", "data.txt", "".join(f"__label__{label} {text}\n" for text, label in de), de),
         _text("files put together with their headers (ar)", "data.csv", (excel(ar[:18]) + excel(ar[18:])), ar, 0, 1),
     ]  # fmt: skip
-    made += [
+
+
+def _of_labellers() -> list[Tool]:
+    """What tools for labels write, and those for columns."""
+    odd = rows("en", odd=True)
+    en, de, ru, zh, ja, th, ar = map(rows, ("en", "de", "ru", "zh", "ja", "th", "ar"))
+    return [
         _pandas("Label Studio's CSV (ja)", ja, table=label_studio_table(ja), index=False),
-        _text("Label Studio: JSON (th)", "data.json", json.dumps(label_studio(th)), refused, 3),
+        _text("Label Studio: JSON (th)", "data.json", json.dumps(label_studio(th)), _REFUSED, 3),
         _text("Label Studio: JSON-MIN (th)", "data.json",
-              json.dumps(label_studio_table(th).to_dict("records"), indent=2), refused, 3),
+              json.dumps(label_studio_table(th).to_dict("records"), indent=2), _REFUSED, 3),
         _pandas("Hugging Face: to_json (zh)", numbered(zh), method="to_json", file="data.jsonl", orient="records",
                 lines=True, force_ascii=False, table=frame(numbered(zh)).astype({"label": int})),
         _pandas("Hugging Face: to_csv (ar)", numbered(ar), table=frame(numbered(ar)), index=False),
@@ -355,9 +297,16 @@ def tools() -> list[Tool]:
         _duckdb("Parquet (zh)", zh, "data.parquet", "FORMAT parquet"),
         _arrow(odd),
     ]  # fmt: skip
+
+
+def _of_shells() -> list[Tool]:
+    """What programs of the command line write, where they are there."""
+    odd = rows("en", odd=True)
+    de, ru, zh, th = map(rows, ("de", "ru", "zh", "th"))
     objects = [{"text": text, "label": label} for text, label in ru]
     nested = label_studio(th)
     mend = "{text: .data.text, label: .annotations[0].result[0].value.choices[0]}"
+    made: list[Tool] = []
     if shutil.which("jq") is not None:
         made += [
             _jq("'.[]' (ru)", "data.jsonl", ".[]", objects, ru, 0, "-c"),

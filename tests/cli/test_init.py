@@ -250,7 +250,7 @@ def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run,
     ):
         (tmp_path / name).write_bytes(data)
         code, out, err = textclf("init", tmp_path / name, "--output", "-")
-        assert (code, err) == (0, f"textclf init: {name}: {note}\n")
+        assert (code, err.startswith(f"textclf init: {name}: {note}\n{name}: csv, ")) == (0, True), err
         assert f"# {note}\n" in out
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
-from tests.cli.other_tools import Pairs, rows
+from tests.cli.labelled_rows import Pairs, rows
 from textclf.cli.init import look_at
 from textclf.cli.look import UnsureError
 from textclf.cli.sample import parse_asked

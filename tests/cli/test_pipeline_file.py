@@ -48,7 +48,7 @@ TEXTS = st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8"), min_siz
 
 def named(path: str, keys: dict[str, Any], labels: list[str], notes: tuple[str, ...] = ()) -> Named:
     texts = ["good food", "bad food"] * 2
-    return Named("reviews", path, Look(keys, texts, Counter(dict.fromkeys(labels, 2)), 0, True, notes))
+    return Named("reviews", path, Look(keys, texts, Counter(dict.fromkeys(labels, 2)), True, notes))
 
 
 @settings(deadline=None)

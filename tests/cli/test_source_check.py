@@ -118,6 +118,10 @@ def test_what_ingest_would_refuse_is_wrong_and_of_a_beginning_a_note(
     found = checked(keys)
     assert found.verdict == "note"
     assert "more than max_rejects (0.5) of its records are rejected" in found.found
+    (tmp_path / "data").write_text("no\nno\nno\n" + LINES * 10)
+    found = checked(keys)
+    assert (found.verdict, "none of its records is accepted" in found.found) == ("note", True)
+    assert checked(keys, full=True).verdict == "ok"
 
 
 def test_columns_are_read_as_ingest_reads_them(checked: Checked, tmp_path: Path) -> None:
@@ -127,6 +131,17 @@ def test_columns_are_read_as_ingest_reads_them(checked: Checked, tmp_path: Path)
     found = checked('format = "parquet"')
     assert "9 records, 2 labels (001 1, 1 1), 7 rejected (empty_text 6, missing_label 1)" in found.found
     assert found.files[0] == "label=001/a.parquet"
+
+
+def test_labels_of_folders_whose_type_is_inferred_are_for_spark(checked: Checked, tmp_path: Path) -> None:
+    for part in ("001", "2"):
+        (tmp_path / f"data/label={part}").mkdir(parents=True)
+        pq.write_table(pa.table({"text": ["x"]}), tmp_path / f"data/label={part}/a.parquet")
+    keys = 'format = "parquet"\nlabels = ["1", "2"]\n'
+    found = checked(keys + 'partition_types = "inferred"')
+    assert (found.verdict, "Spark alone can tell" in found.found) == ("note", True)
+    assert found.files == ("label=001/a.parquet", "label=2/a.parquet")
+    assert "1 rejected (unknown_label 1)" in checked(keys + 'partition_types = "text"').found
 
 
 def test_number_labels_of_columns(checked: Checked, tmp_path: Path) -> None:

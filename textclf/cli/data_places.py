@@ -41,12 +41,16 @@ def data_places(given: str, asked: Asked) -> Iterator[DataPlace]:
         raise _unusable(given, getattr(error, "strerror", None) or str(error)) from error
     if not there or not given:
         raise InputError("There is no such data.", received=given, expected="a file or folder that exists")
-    if is_file:
-        yield _file(place, asked)
-    elif is_folder:
-        yield from _folder(place, asked)
-    else:
-        raise _unusable(given, describe(place))
+    try:
+        if is_file:
+            found = [_file(place, asked)]
+        elif is_folder:
+            found = list(_folder(place, asked))
+        else:
+            raise _unusable(given, describe(place))
+    except OSError as error:
+        raise _unusable(given, error.strerror or str(error)) from error
+    yield from found
 
 
 def _unusable(given: str, received: str) -> InputError:

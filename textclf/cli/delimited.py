@@ -9,6 +9,7 @@ from typing import Any
 from textclf.cli.columns import Choice, Column, choices
 from textclf.cli.headers import header_readings
 from textclf.cli.sample import Asked, Reading, Sample, thinned
+from textclf.cli.tally import NULL, Tally
 from textclf.config import Source
 from textclf.corpus.reader import read_fields
 
@@ -17,7 +18,6 @@ _LEAST = 0.6  # share of the bytes that must be in records of as many fields as 
 _NEAR = 0.05  # of the best share, where the beginning alone has been looked at
 _EQUAL = 1e-3
 _MANY_WRAPPED = 0.2
-_NULL = "\\N"
 _EXCELS = re.compile(rb"sep=.?\r?")  # a first line that tells Excel the delimiter
 _NOT_FIRST = "a line names its columns that ingest_corpus cannot take for a header, and will refuse"
 
@@ -27,9 +27,9 @@ class Dialect:
     """How fields are written.
 
     Attributes:
-        rows: The sample's records of ``width`` fields, from all over it.
+        width: Fields that most of the sample's bytes are in records of; 0 where it has not been looked at.
         share: Of its bytes that those are.
-        samples: Whether the values tell this dialect from its simpler neighbours.
+        tally: Of those records.
     """
 
     delimiter: str
@@ -37,7 +37,7 @@ class Dialect:
     escape: str | None
     width: int = 0
     share: float = 0.0
-    rows: Sequence[list[str]] = field(default=(), repr=False)
+    tally: Tally = field(default_factory=Tally, repr=False)
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -66,6 +66,8 @@ def delimited_readings(sample: Sample, encoding: str, asked: Asked) -> list[Read
     """The ways to read a file of fields that are as good as each other; none where it is no such file."""
     near: list[Dialect] = []
     for dialect in _dialects(sample.data, asked):
+        if not _is_possible(dialect, encoding):
+            continue
         found = _fitted(dialect, sample.head, encoding)
         if found.share >= _LEAST and found.width >= 2:
             near.append(found)
@@ -100,23 +102,43 @@ def _dialects(data: bytes, asked: Asked) -> Iterator[Dialect]:
             yield Dialect(delimiter, True, escape)
 
 
+def _source(dialect: Dialect, encoding: str) -> Source:
+    return Source(name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys())
+
+
+def _is_possible(dialect: Dialect, encoding: str) -> bool:
+    """Whether a source may be so: within quotes no sign may be a part of other characters, as in Shift_JIS."""
+    try:
+        _source(dialect, encoding)
+    except ValueError:
+        return False
+    return True
+
+
 def _fitted(dialect: Dialect, data: bytes, encoding: str) -> Dialect:
     """The dialect with what it makes of data."""
-    source = Source(name="sample", path="sample", columns=["text", "label"], encoding=encoding, **dialect.keys())
-    sizes: Counter[int] = Counter()
-    rows: list[list[str]] = []
-    for raw, fields in read_fields(source, data):
-        if raw.strip() and not _EXCELS.fullmatch(raw):
-            sizes[0 if fields is None else len(fields)] += len(raw) + 1
-            if fields is not None:
-                rows.append(fields)
+    sizes, tally = _counted(dialect, data, encoding)
     total = sum(sizes.values())
     sizes[0] = 0
-    if not rows:
-        return dialect
     width, size = sizes.most_common(1)[0]
-    kept = [row for row in rows if len(row) == width]
-    return replace(dialect, width=width, share=size / total, rows=kept)
+    if not size:
+        return dialect
+    if width != dialect.width:  # as of a beginning that is not as the rest
+        dialect = replace(dialect, width=width)
+        _, tally = _counted(dialect, data, encoding)
+    return replace(dialect, share=size / total, tally=tally)
+
+
+def _counted(dialect: Dialect, data: bytes, encoding: str) -> tuple[Counter[int], Tally]:
+    """Bytes in records by their number of fields, 0 for none; and the records of the dialect's width."""
+    sizes: Counter[int] = Counter()
+    tally = Tally(dialect.delimiter)
+    for raw, fields in read_fields(_source(dialect, encoding), data):
+        if raw.strip() and not _EXCELS.fullmatch(raw):
+            sizes[0 if fields is None else len(fields)] += len(raw) + 1
+            if fields is not None and len(fields) == dialect.width:
+                tally.add(fields, raw)
+    return sizes, tally
 
 
 def _by_delimiter(dialects: Sequence[Dialect]) -> list[list[Dialect]]:
@@ -131,29 +153,25 @@ def _quoted_or_not(dialects: Sequence[Dialect]) -> tuple[list[Dialect], tuple[st
     by_form = {(each.quoting, each.escape): each for each in dialects}
     plain, quoted = by_form.get((False, None)), by_form.get((True, None))
     escaped = next((each for (_, sign), each in by_form.items() if sign is not None), None)
-    if escaped is not None and (quoted is None or quoted.rows != escaped.rows):
+    if escaped is not None and (quoted is None or not quoted.tally.is_same(escaped.tally)):
         if quoted is None:
             return [escaped], ()
         # Quotes doubled as RFC 4180 has it: then a backslash is one.
-        if not any('"' in value for row in quoted.rows for value in row):
+        if not quoted.tally.quotes:
             return [quoted, escaped], ()
     if plain is None or quoted is None:
         return [each for each in (quoted, plain) if each is not None][:1], ()
-    if plain.rows == quoted.rows:
+    if plain.tally.is_same(quoted.tally):
         return [plain], ()
-    needed = any(sign in value for row in quoted.rows for value in row for sign in (quoted.delimiter, '"', "\n"))
-    wrapped = sum(any(_is_wrapped(value) for value in row) for row in plain.rows)
-    if needed or quoted.delimiter in ",;" or wrapped >= _MANY_WRAPPED * len(plain.rows):
+    needed = quoted.tally.quotes or quoted.tally.delimiters or quoted.tally.breaks
+    wrapped = plain.tally.wrapped
+    if needed or quoted.delimiter in ",;" or wrapped >= _MANY_WRAPPED * plain.tally.count:
         return [quoted], ()
     return [plain], (f"{wrapped:,} records have fields within quotes, which stay: quoting = true takes them off",)
 
 
-def _is_wrapped(value: str, sign: str = '"') -> bool:
-    return len(value) > 1 and value.startswith(sign) and value.endswith(sign)
-
-
 def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> Iterator[Reading]:
-    rows = dialect.rows
+    rows = dialect.tally.rows
     first, body = rows[0], thinned(rows[1:])
     forced = [asked["header"]] if "header" in asked else [False] if "columns" in asked else header_readings(first, body)
     common = dialect.keys() | ({} if encoding == "utf-8" else {"encoding": encoding})
@@ -165,7 +183,7 @@ def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> 
         columns = [Column(name, [row[at] for row in shown] if usable[at] else []) for at, name in enumerate(names)]
         again = header and list(first) in list(map(list, body))
         for choice in _chosen(columns, asked):
-            wrong = {_NULL} | ({first[choice.label].strip()} if again else set())
+            wrong = {NULL} | ({first[choice.label].strip()} if again else set())
             notes = choice.notes + (("its header stands in it again",) if again else ())
             doubt = None if told else _doubt(sample, dialect, encoding, choice)
             bare = Reading(
@@ -199,14 +217,14 @@ def _column_keys(header: Sequence[str] | None, choice: Choice, width: int) -> di
 def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> str | None:
     """What tells that quotes or backslashes mean more than the reading makes of them, as in MySQL's files."""
     for sign in "\"'" if not dialect.quoting else "'":
-        around = sum(_is_wrapped(row[choice.label].strip(), sign) for row in dialect.rows)
-        if around > _MANY_WRAPPED * len(dialect.rows):
+        around = dialect.tally.within[sign, choice.label]
+        if around > _MANY_WRAPPED * dialect.tally.count:
             fix = 'fields are "quoted", and no blank stands before a quote'
             return (
                 f"{around:,} labels are within {sign}, which would stay, since this is no CSV as ingest has it: {fix}"
             )
-    nulls = sum(row[choice.text] == _NULL for row in dialect.rows)
-    counts = [(nulls, f"null for a text, {_NULL}")]
+    nulls = dialect.tally.nulls[choice.text]
+    counts = [(nulls, f"null for a text, {NULL}")]
     if not dialect.quoting:
         data = sample.data.decode(encoding, errors="replace")
         counts.append((_odd(data, dialect.delimiter) + _odd(data, "\n"), "delimiters or line ends after a backslash"))

@@ -11,6 +11,10 @@ from textclf.plain_paths import plain_table
 _MAPPING = "delta.columnMapping.mode"
 
 
+class NeedsSparkError(InputError):
+    """A Delta table that Spark alone can read."""
+
+
 def open_delta(place: str | Path) -> Any:
     """The table at a path or URL, for a look at its version and columns.
 
@@ -74,8 +78,8 @@ def _explained(place: str | Path) -> Iterator[None]:
         raise _needs_spark(place, first_line(error)) from error
 
 
-def _needs_spark(place: str | Path, received: str) -> InputError:
-    return InputError(
+def _needs_spark(place: str | Path, received: str) -> NeedsSparkError:
+    return NeedsSparkError(
         f"The table {place} cannot be read without Spark.",
         received=received,
         expected="a Delta table whose log is whole, without features that change how files are read, such as deletion "

@@ -54,17 +54,26 @@ def run(args: argparse.Namespace) -> int:
     for source in sources:
         for note in source.look.notes:
             _say(f"textclf init: {source.name}: {note}")
+    say = _say if target is None else write_lines
     if target is None:
-        sys.stdout.write(text)
-        return 0
-    _write(target, text)
+        _print(text)
+    else:
+        _write(target, text)
     for source in sources:
         part = "" if source.look.whole else "the beginning: "
-        write_lines(visible(f"{source.name}: {source.look.keys['format']}, {part}{source.look.counted}"))
+        say(visible(f"{source.name}: {source.look.keys['format']}, {part}{source.look.counted}"))
     for path, reason in left_out.items():
-        write_lines(visible(f"left out: {path}: {reason}"))
-    write_lines(visible(f"{target} is written. Next: textclf check --config {target}"))
+        say(visible(f"left out: {path}: {reason}"))
+    if target is not None:
+        write_lines(visible(f"{target} is written. Next: textclf check --config {target}"))
     return 0
+
+
+def _print(text: str) -> None:
+    """The file on standard output: TOML is UTF-8, whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.flush()
 
 
 def _say(text: str) -> None:
@@ -125,17 +134,20 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
     sources: list[Named] = []
     left_out: dict[str, str] = {}
     unsure: list[UnsureError] = []
+    unusable: list[InputError] = []
     for given in data:
         for path, look in data_places(given, asked or {}):
             if not is_text(str(path)):
                 left_out[str(path)] = "a name that is not UTF-8, which no pipeline file can hold"
                 continue
-            found = _found(path, look, left_out, unsure)
+            found = _found(path, look, left_out, unsure, unusable)
             if found is not None:
                 sources.append(Named(_name(path, [source.name for source in sources]), str(path), found))
     if unsure:
         raise unsure[0] if len(unsure) == 1 else UsageError("\n".join(map(str, unsure)))
     if not sources:
+        if len(unusable) == len(left_out) == 1:
+            raise unusable[0]
         raise InputError(
             "Nothing here looks like labelled texts.",
             received="; ".join(f"{path}: {reason}" for path, reason in left_out.items()) or "no files",
@@ -146,7 +158,11 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
 
 
 def _found(
-    path: Path, look: "Callable[[], Look]", left_out: dict[str, str], unsure: list["UnsureError"]
+    path: Path,
+    look: "Callable[[], Look]",
+    left_out: dict[str, str],
+    unsure: list["UnsureError"],
+    unusable: list[InputError],
 ) -> "Look | None":
     """What a look finds, or what a person says of it; None where that is nothing, which is noted."""
     from textclf.cli.look import UnsureError
@@ -156,6 +172,9 @@ def _found(
         return look()
     except NotLabelledError as error:
         left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
+    except InputError as error:  # damaged, say: the others are none the worse for it
+        left_out[str(path)] = f"{error.problem} {error.received or ''}".strip().partition("\n")[0]
+        unusable.append(error)
     except OSError as error:
         left_out[str(path)] = f"cannot be read: {error.strerror}"
     except UnsureError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.cli.columns import Column, choices
+from textclf.cli.pipeline_file import is_text
 from textclf.cli.sample import Asked, Reading, Sample, thinned, unlike
 from textclf.corpus.number_labels import number_label
 from textclf.terminal import json_text
@@ -20,7 +21,9 @@ _DEEPEST = 8
 def is_json(lines: Sequence[str]) -> bool:
     """Whether lines are meant to be JSON: most begin as an object does, or the first as one over several lines."""
     first = lines[:200]
-    return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or first[0].strip() == "{"
+    return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or any(
+        line.strip() == "{" for line in first[:1]
+    )
 
 
 def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
@@ -37,7 +40,7 @@ def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> l
         fix = "pandas does so with to_json(orient='records', lines=True)"
         raise unlike(place, f"one JSON object of columns: write an object a line; {fix}")
     names = [name for name, _ in Counter(name for value in values for name in value).most_common()]
-    columns = [Column(name, [scalar(value.get(name)) for value in values]) for name in names]
+    columns = [Column(name, [scalar(value.get(name)) for value in values] if is_text(name) else []) for name in names]
     found = choices(columns, asked)
     if not found:
         raise unlike(place, _why_not(values))

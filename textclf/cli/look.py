@@ -13,7 +13,7 @@ from textclf.cli.json_lines import is_json, json_readings
 from textclf.cli.sample import Asked, NotLabelledError, Reading, Sample, as_asked, unlike
 from textclf.corpus.local_files import SPARKS_ALONE, chunks, describe, is_plain
 from textclf.corpus.preview import LOOKED_AT, Preview, counts, preview_sample
-from textclf.corpus.signatures import refusal
+from textclf.corpus.signatures import JSON_ARRAY, refusal
 from textclf.errors import InputError, UsageError
 
 __all__ = ["Look", "NotLabelledError", "UnsureError", "look_at_files", "looked", "one_of"]
@@ -39,7 +39,6 @@ class Look:
     Attributes:
         keys: Of ``[[sources]]`` beside name, path and labels.
         labels: Labels of the accepted records among those looked at; the texts are theirs.
-        refused: Other records.
         whole: All of the source was looked at.
         notes: What a reader of the pipeline file should know.
         rejects: The other records, by the reason of ingest.
@@ -49,7 +48,6 @@ class Look:
     keys: Mapping[str, Any]
     texts: Sequence[str] = field(repr=False)
     labels: Counter[str]
-    refused: int = 0
     whole: bool = True
     notes: tuple[str, ...] = ()
     rejects: Counter[str] = field(default_factory=Counter)
@@ -59,6 +57,11 @@ class Look:
     def label_set(self) -> list[str] | None:
         """All labels, where all were seen and they are few."""
         return sorted(self.labels) if self.whole and len(self.labels) <= _FEW_LABELS else None
+
+    @property
+    def refused(self) -> int:
+        """Records that are not accepted."""
+        return self.rejects.total()
 
     @property
     def quoted(self) -> bool:
@@ -145,11 +148,21 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
             why = why or error
     if not readings:
         raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
-    return one_of(place, [_look(sample, made, notes, place) for made, notes in readings])
+    looks = []
+    for made, notes in readings:
+        try:
+            looks.append(_look(sample, made, notes, place))
+        except NotLabelledError as error:
+            why = why or error
+    if not looks and why is not None:
+        raise why
+    return one_of(place, looks)
 
 
 def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
     lines = sample.lines(encoding)
+    if not lines:
+        raise unlike(place, "blanks alone")
     form = asked.get("format")
     if form == "jsonl" or (form is None and is_json(lines)):
         return json_readings(sample, encoding, asked, place)
@@ -208,7 +221,7 @@ def _check(path: Path, data: bytes) -> None:
         why = "a binary file"
     if why is not None and path.suffix in (".xlsx", ".ods", ".docx"):
         why = "a document of an office program: save it as CSV in UTF-8"
-    if why is not None and not (why.startswith("it is one JSON array") and not _is_array(head, more)):
+    if why is not None and (why != JSON_ARRAY or _is_array(head, more)):
         raise unlike(path, why)
 
 
@@ -247,9 +260,7 @@ def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Loo
     if found.rejected > _TOLD * found.records:
         said.append(f"{found.rejected:,} of {found.records:,} records would be refused: {found.why}")
     said += [f"the label {label} may stand for none" for label in found.labels if label.casefold() in _NO_LABELS]
-    return Look(
-        reading.keys, texts, found.labels, found.rejected, found.whole, tuple(said), found.rejects, reading.doubt
-    )
+    return Look(reading.keys, texts, found.labels, found.whole, tuple(said), found.rejects, reading.doubt)
 
 
 def one_of(place: Path, looks: Sequence[Look]) -> Look:

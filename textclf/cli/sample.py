@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from textclf.config import Source
+from textclf.config import Source, first_line
 from textclf.errors import InputError, UsageError
 
 EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines with a label in front, Parquet or Delta"
@@ -40,8 +40,15 @@ class Reading:
     otherwise: "Reading | None" = None
 
     def source(self, labels: Sequence[str] | None = None) -> Source:
-        """The source that it describes."""
-        return Source(name="sample", path="sample", labels=None if labels is None else list(labels), **self.keys)
+        """The source that it describes.
+
+        Raises:
+            NotLabelledError: No source can be so: a name that is no text, signs that the encoding does not have.
+        """
+        try:
+            return Source(name="sample", path="sample", labels=None if labels is None else list(labels), **self.keys)
+        except ValueError as error:
+            raise unlike("It", f"what no source can have: {first_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,17 @@ def unlike(place: Path | str, received: str) -> NotLabelledError:
 
 def thinned(rows: Sequence[Any], most: int = ROWS) -> Sequence[Any]:
     """At most so many rows, from all over: files may be sorted by label."""
-    return rows if len(rows) <= most else rows[:: -(-len(rows) // most)]
+    if len(rows) <= most:
+        return rows
+    return [row for at, row in enumerate(rows) if rank(at) * len(rows) < most][:most]
+
+
+def rank(at: int) -> float:
+    """A number below 1 for a place in a file, smallest first to keep: places of a rank are no regular distance apart.
+
+    Labels may take turns: of each second row all would have the same.
+    """
+    return (at * 2_654_435_761 & 0xFFFF_FFFF) / (1 << 32)  # multiples of the golden ratio leave no period out
 
 
 _KEYS = {

@@ -113,23 +113,27 @@ def _read(
     """What ingest's readers make of the files that were found, or why that cannot be told."""
     import pyarrow as pa
 
+    from textclf.cli.delta import NeedsSparkError, delta_rows
     from textclf.corpus.preview import LOOKED_AT, preview, preview_columns, sparks_alone
+    from textclf.tables.file_columns import folder_keys
 
     limit = None if full else LOOKED_AT
     unpacked = sparks_alone(files)
+    if source.partition_types == "inferred" and source.label in folder_keys(listing):
+        return _note(
+            found, f"{source.label} is in folders' names and partition_types is inferred: Spark alone can tell"
+        )
     if unpacked is not None:
         return _note(found, f"{unpacked}: packed, so that Spark alone can tell what its records are")
     try:
         if source.format == "delta":
-            from textclf.cli.delta import delta_rows
-
             return preview_columns(source, delta_rows(source.path), limit)
         return preview(source, files, listing, limit)
     except UsageError as error:  # a package that a look needs is not there
         return _note(found, error.problem)
+    except NeedsSparkError as error:
+        return _note(found, f"{error.problem} {error.received}")
     except InputError as error:
-        if source.format == "delta" and "without Spark" in error.problem:
-            return _note(found, f"{error.problem} {error.received}")
         return _wrong(found.name, error, f"{found.found}\n", found.files)
     except (OSError, pa.ArrowException) as error:
         said = f"{found.found}\n{getattr(error, 'filename', None) or 'its files'} cannot be read: {error}"
@@ -152,9 +156,12 @@ def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
     if why is None:
         return Check(found.name, "ok", said, files=found.files)
     fix = "correct format, columns, encoding or labels of the source; textclf init shows how it would read the files"
-    if read.whole or not read.accepted:
+    if read.whole:
         return Check(found.name, "wrong", f"{said}\ningest_corpus refuses a delivery that {why}", fix, found.files)
-    rule = f"more than max_rejects ({max_rejects:g}) of its records are rejected"
-    return Check(
-        found.name, "note", f"{said}\n{rule}; ingest_corpus refuses a delivery of which that holds", fix, found.files
+    rule = (
+        f"more than max_rejects ({max_rejects:g}) of its records are rejected"
+        if read.accepted
+        else "none of its records is accepted"
     )
+    said += f"\n{rule}; ingest_corpus refuses a delivery of which that holds"
+    return Check(found.name, "note", said, fix, found.files)

@@ -1,6 +1,8 @@
 """A look at Parquet and Delta tables: their text, label, identifier and day."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +13,9 @@ from textclf.cli.delta import delta_rows
 from textclf.cli.look import Look, NotLabelledError, looked, one_of
 from textclf.cli.sample import Asked, Reading
 from textclf.corpus.local_files import is_plain
+from textclf.corpus.local_tables import batches, bytes_of, is_string, parquet_rows
 from textclf.corpus.number_labels import number_label
-from textclf.corpus.preview import preview_columns
+from textclf.corpus.preview import LOOKED_AT, preview_columns
 from textclf.errors import InputError
 from textclf.tables.folder_walk import hidden, no_data
 
@@ -25,12 +28,16 @@ def table_format(path: Path) -> str | None:
         return "delta"
     if path.is_file():
         return "parquet" if path.suffix == ".parquet" else None
-    files = [file for file in path.rglob("*") if file.is_file() and _is_read(file.relative_to(path))]
-    return "parquet" if files and all(file.suffix == ".parquet" for file in files) else None
-
-
-def _is_read(path: Path) -> bool:
-    return not no_data(path.name) and not any(map(hidden, path.parts[:-1]))
+    found = None
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not hidden(name)]
+        for name in names:
+            if no_data(name) or not os.path.isfile(os.path.join(folder, name)):
+                continue
+            if not name.endswith(".parquet"):
+                return None
+            found = "parquet"
+    return found
 
 
 def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
@@ -41,7 +48,7 @@ def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
         UnsureError: Several may be.
     """
     table = _dataset(path, form)
-    columns, rows = _sample(path, form)
+    columns = _sample(path, form)
     found = choices([column for column, _ in columns], asked)
     if not found:
         raise NotLabelledError(
@@ -54,8 +61,8 @@ def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
     for choice in found:
         text, label = (str(columns[at][0].name) for at in (choice.text, choice.label))
         reading = Reading({"format": form, "text": text, "label": label}, choice.notes)
-        read = preview_columns(reading.source(), table, None, _ROWS)
-        read.whole = rows <= _ROWS
+        with _explained(path, form):
+            read = preview_columns(reading.source(), table, LOOKED_AT, _ROWS)
         looks.append(looked(reading, read))
     return one_of(path, looks)
 
@@ -80,7 +87,7 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
         form = table_format(path)
     except (OSError, ValueError) as error:
         raise InputError("There is no such table to score.", received=str(path), expected="a folder or file") from error
-    columns, _ = _sample(path, form) if form is not None else ([], 0)
+    columns = _sample(path, form) if form is not None else []
     names = [str(column.name) for column, _ in columns]
     values = [column for column, _ in columns]
     text = next(iter(text_candidates(values)[0]), None)
@@ -100,62 +107,72 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
 
 
 def _dataset(path: Path, form: str) -> Any:
-    """The rows of a table as a dataset of pyarrow; what folders' names say is text as it is there.
+    """The rows of a table as a dataset of pyarrow.
 
     Raises:
         InputError: It cannot be read.
     """
-    import pyarrow as pa
-    from pyarrow import dataset
-
-    from textclf.config import first_line
-    from textclf.tables.file_columns import folder_keys
     from textclf.tables.file_listing import list_local
 
-    try:
+    with _explained(path, form):
         if form == "delta":
             return delta_rows(path)
         listing = list_local(str(path))
         files = [each.path for each in listing.files if is_plain(Path(each.path))]
         if not files:
             raise InputError(f"The table {path} cannot be read.", received="empty files", expected=f"a {form} table")
-        schema = pa.schema([(key, pa.string()) for key in folder_keys(listing)])
-        parts = dataset.partitioning(schema, flavor="hive") if len(schema) else None
-        return dataset.dataset(files, format="parquet", partitioning=parts)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"The table {path} cannot be read.", received=first_line(error), expected=f"a {form} table"
-        ) from error
+        return parquet_rows(files, listing)
 
 
-def _sample(path: Path, form: str) -> tuple[list[tuple[Column, str]], int]:
-    """The columns with plain values, as text, each with the kind of its type; and the rows of the table."""
+@contextmanager
+def _explained(path: Path, form: str) -> Iterator[None]:
+    """An InputError for what goes wrong where a table is read."""
     import pyarrow as pa
 
     from textclf.config import first_line
 
-    table = _dataset(path, form)
-    kinds = {field.name: kind for field in table.schema if (kind := _kind(field.type)) is not None}
-    names = [name for name in kinds if table.schema.names.count(name) == 1]
     try:
-        rows, head = table.count_rows(), table.head(_ROWS, columns=names)
+        yield
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"The table {path} cannot be read.", received=first_line(error), expected=f"a {form} table"
         ) from error
-    return [(Column(name, [_text(value) for value in head[name].to_pylist()]), kinds[name]) for name in names], rows
+
+
+def _sample(path: Path, form: str) -> list[tuple[Column, str]]:
+    """The columns with plain values, as text, each with the kind of its type, as far as lines are looked at."""
+    table = _dataset(path, form)
+    kinds = {field.name: kind for field in table.schema if (kind := _kind(field.type)) is not None}
+    names = [name for name in kinds if table.schema.names.count(name) == 1]
+    values: dict[str, list[str | None]] = {name: [] for name in names}
+    rows = size = 0
+    with _explained(path, form):
+        for batch in batches(table, names) if names else ():
+            for name, column in zip(names, batch.columns, strict=True):
+                values[name] += _texts(column)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= _ROWS or size >= LOOKED_AT:
+                break
+    return [(Column(name, values[name]), kinds[name]) for name in names]
 
 
 def _kind(kind: Any) -> str | None:
     from pyarrow import types
 
+    if is_string(kind):
+        return "text"
     if types.is_dictionary(kind):
         return _kind(kind.value_type)
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return "text"
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return "number"
     return "date" if types.is_date(kind) else None
+
+
+def _texts(column: Any) -> list[str | None]:
+    if is_string(column.type):
+        values = bytes_of(column).to_pylist()
+        return [None if value is None else value.decode(errors="replace") for value in values]
+    return [_text(value) for value in column.to_pylist()]
 
 
 def _text(value: Any) -> str | None:

@@ -9,17 +9,19 @@ _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
 _ZONE = "utc|gmt|[a-z]{1,2}[ds]t|am|pm|at|t|z|[年月日时時分秒]"
 _TIME = re.compile(
-    rf"(?=.*\d)(?:(?:{_MONTHS}|{_DAYS})[a-z]*|{_ZONE}|\d{{1,6}}(?:st|nd|rd|th)?|[\s,:/.+()-])+", re.IGNORECASE
-)
+    rf"(?=.*\d)(?:(?:{_MONTHS}|{_DAYS})[a-z]*+|{_ZONE}|\d{{1,6}}+(?:st|nd|rd|th)?|[\s,:/.+()-])++", re.IGNORECASE
+)  # nothing is tried twice: a value may be one that fits in many ways, and fails at its end
 _LONGEST_TIME = 50
 _MADE_OF = re.compile(r"\d+[-/.:年]\d|\d:\d\d|[a-z]{3}.*\d{1,2}.*\d{2}", re.IGNORECASE)
+_FROM_ROOT = re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[^\s].*")
+_SUFFIX, _BLANK = re.compile(r"\w{1,5}"), re.compile(r"\s")
 _TOKEN = r"(?=\S*\d)[\w.:/#@+=-]+"
 _FORMS: tuple[tuple[str, Callable[[str], object]], ...] = (
     ("number", re.compile(r"[+-]?(?=[.,]?\d)[\d.,' ]*(?:[eE][+-]?\d+)?\s?[%€$£]?").fullmatch),
     ("time", lambda value: len(value) <= _LONGEST_TIME and _TIME.fullmatch(value) and _MADE_OF.search(value)),
     ("url", re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE).fullmatch),
     ("email", re.compile(r"(?:[^<>@]*<)?[^\s@<>]+@[^\s@<>]+\.\w+>?").fullmatch),
-    ("path", re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[^\s].*|\S+/\S+\.\w{1,5}").fullmatch),
+    ("path", lambda value: _is_path(value)),
     ("phone", re.compile(r"(?=(?:\D*\d){6})[+\d()\s./-]+").fullmatch),
     ("id", re.compile(rf"{_TOKEN}|[0-9a-fA-F]{{8,}}(?:-[0-9a-fA-F]+)*").fullmatch),
     ("address", lambda value: _is_address(value)),
@@ -79,6 +81,14 @@ def is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_path(value: str) -> bool:
+    """A place on a disk: from its root, or a file in a folder whose name has an end; in one pass over the value."""
+    if _FROM_ROOT.fullmatch(value):
+        return True
+    stem, _, end = value.rpartition(".")
+    return "/" in stem[1:-1] and _SUFFIX.fullmatch(end) is not None and _BLANK.search(value) is None
 
 
 def _is_address(value: str) -> bool:

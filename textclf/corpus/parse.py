@@ -120,7 +120,14 @@ def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> 
     def parse(batches: Batches) -> Batches:
         for batch in batches:
             rows: list[Row] = []
-            for block, position, raw, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            *others, labels = batch.columns
+            for block, position, raw, label in zip(
+                *(column.to_pylist() for column in others), _labels(labels), strict=True
+            ):
+                if isinstance(label, bytes):
+                    parsed = Parsed(None, None, Reason.UNDECODABLE_BYTES)
+                    rows.append(_finished(source, files[block], position, raw or label, parsed, None))
+                    continue
                 whole = written_label(label) if numbers and label is not None else label
                 parsed = _checked(raw, whole, allowed, limit)
                 if whole is None and label is not None and parsed.reason == Reason.MISSING_LABEL:
@@ -129,6 +136,22 @@ def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> 
             yield _batch(rows)
 
     return parse
+
+
+def _labels(column: pa.Array) -> list[str | bytes | None]:
+    """Labels as texts; as bytes those that are none, since a string column may hold anything."""
+    try:
+        values: list[str | bytes | None] = column.to_pylist()
+        return values
+    except UnicodeDecodeError:
+        return [_text_or_bytes(value) for value in column.cast(pa.binary()).to_pylist()]
+
+
+def _text_or_bytes(value: bytes | None) -> str | bytes | None:
+    try:
+        return None if value is None else value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _checked(raw: bytes | None, label: str | None, allowed: frozenset[str] | None, limit: int) -> Parsed:

@@ -13,12 +13,12 @@ from textclf.config import Source
 from textclf.corpus.blocks import COLUMNAR, Block, BlockPlan
 from textclf.corpus.headers import header_columns
 from textclf.corpus.local_files import SPARKS_ALONE, chunks
+from textclf.corpus.local_tables import batches, bytes_of, is_string, parquet_rows
 from textclf.corpus.parse import column_parser
 from textclf.corpus.reader import read_chunks
 from textclf.corpus.records import Parsed
 from textclf.corpus.signatures import refusal, refuse
 from textclf.errors import InputError
-from textclf.tables.file_columns import folder_keys
 from textclf.tables.file_listing import Listing
 
 LOOKED_AT = 16 << 20
@@ -41,7 +41,6 @@ class Preview:
         accepted: Records that ingest accepts.
         rejects: Others, by reason.
         labels: Labels of the accepted ones.
-        size: Bytes of the accepted ones, of line formats.
         whole: Whether all of the source was read.
         pairs: Texts and labels, where they were asked for.
     """
@@ -49,7 +48,6 @@ class Preview:
     accepted: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    size: int = 0
     whole: bool = True
     pairs: list[tuple[str, str]] | None = None
 
@@ -68,7 +66,7 @@ class Preview:
         """The reasons of the rejects, with their counts."""
         return ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.most_common())
 
-    def add(self, parsed: Parsed, size: int = 0) -> None:
+    def add(self, parsed: Parsed) -> None:
         """Count a record."""
         text, label, reason = parsed
         if reason is not None or text is None or label is None:
@@ -76,7 +74,6 @@ class Preview:
             return
         self.accepted += 1
         self.labels[label] += 1
-        self.size += size
         if self.pairs is not None:
             self.pairs.append((text, label))
 
@@ -97,7 +94,7 @@ def preview_sample(source: Source, sample: Sequence[tuple[str, bytes, bool]]) ->
     for name, data, whole in sample:
         cut = _no if whole else _yes
         for record in read_chunks(source, [data], file=name, cut=cut):
-            found.add(record.parsed, len(record.raw))
+            found.add(record.parsed)
         found.whole = found.whole and whole
     return found
 
@@ -110,13 +107,7 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
         OSError: One cannot be read.
     """
     if source.format in COLUMNAR:
-        from pyarrow import dataset
-
-        keys = [key for key in folder_keys(listing) if key]
-        schema = pa.schema([(key, pa.string()) for key in keys])  # what a folder's name says is text as it is there
-        parts = dataset.partitioning(schema, flavor="hive") if keys else None
-        rows = dataset.dataset([str(file.path) for file in files], format="parquet", partitioning=parts)
-        return preview_columns(source, rows, limit)
+        return preview_columns(source, parquet_rows([str(file.path) for file in files], listing), limit)
     _check_heads(source, files)
     found, left = Preview(), limit
     for file in files:
@@ -125,7 +116,7 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
             break
         data = _Counted(chunks(file.path), left)
         for record in read_chunks(source, data, file=file.name, cut=data.was_cut):
-            found.add(record.parsed, len(record.raw))
+            found.add(record.parsed)
         found.whole = found.whole and not data.cut
         left = None if left is None else left - data.size
     return found
@@ -202,7 +193,7 @@ def preview_columns(source: Source, rows: Any, limit: int | None = LOOKED_AT, mo
             )
     found = Preview(pairs=None if most is None else [])
     size = 0
-    for batch in rows.to_batches(columns=[source.text, source.label], batch_size=10_000):
+    for batch in batches(rows, [source.text, source.label]):
         if (limit is not None and size >= limit) or (most is not None and found.records >= most):
             found.whole = False
             break
@@ -216,15 +207,15 @@ def parsed_rows(source: Source, texts: pa.Array, labels: pa.Array) -> Iterator[P
     """Texts and labels through ingest's own parser of columns."""
     kind = labels.type.value_type if pa.types.is_dictionary(labels.type) else labels.type
     numbers = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    values = [label_text(value) for value in labels.to_pylist()]
-    raw = pa.array([None if text is None else text.encode() for text in texts.to_pylist()], pa.binary())
+    count = len(labels)
+    strings = bytes_of(labels).view(pa.string()) if is_string(kind) else None
     columns = {
-        "block": pa.array([0] * len(values), pa.int32()),
-        "position": pa.array(range(len(values)), pa.int64()),
-        "value": raw,
-        "label": pa.array(values, pa.string()),
+        "block": pa.array([0] * count, pa.int32()),
+        "position": pa.array(range(count), pa.int64()),
+        "value": bytes_of(texts),
+        "label": pa.array(map(label_text, labels.to_pylist()), pa.string()) if strings is None else strings,
     }
-    parse = column_parser(source, BlockPlan((Block(0, "", 0, "", 0, len(values)),)), numbers=numbers)
+    parse = column_parser(source, BlockPlan((Block(0, "", 0, "", 0, count),)), numbers=numbers)
     for done in parse(iter([pa.RecordBatch.from_pydict(columns)])):
         text, label, reason = (done.column(done.schema.names.index(name)) for name in ("text", "label", "reason"))
         for row in zip(text.to_pylist(), label.to_pylist(), reason.to_pylist(), strict=True):
@@ -245,10 +236,10 @@ def label_text(value: Any) -> str | None:
 def _usable(kind: Any, key: str) -> bool:
     from pyarrow import types
 
+    if is_string(kind):
+        return True
     if types.is_dictionary(kind):
         return _usable(kind.value_type, key)
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return True
     others = (types.is_integer, types.is_boolean, types.is_floating, types.is_decimal)
     return key == "label" and any(test(kind) for test in others)
 

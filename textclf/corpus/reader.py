@@ -1,4 +1,4 @@
-"""A whole file in memory read by the rules of ingest, with the code that workers run and without Spark."""
+"""Files read by the rules of ingest, whole or piece by piece, with the code that workers run and without Spark."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from textclf.corpus.quotes import Piece, QuotedReader, QuoteScan, Quoting
 from textclf.corpus.records import Parsed, Parser, Reason, kept_bytes, parser
 from textclf.corpus.signatures import refusal, refuse
 
+_PART = 1 << 20  # bytes of which the records are in memory at once
 _MARK = b"\xef\xbb\xbf"  # Hadoop's reader skips it, too
 
 
@@ -60,19 +61,10 @@ def read_chunks(
         chunks: The file's bytes, cut anywhere.
         cut: Whether the file goes on, asked after the last chunk: what a cut leaves of the last record is no record.
     """
-    rest, parse, marked = b"", None, False
+    parse: Parser | None = None
     line = position = 0
-    for chunk, last in _with_last(chunks):
-        rest += chunk
-        if not marked and (len(rest) >= len(_MARK) or last):
-            rest, marked = rest.removeprefix(_MARK), True
-        ends = last and not cut()
-        end = len(rest) if ends else _complete(source, rest)
-        if not end:
-            continue
-        lines, rest = _shortened(source, rest[:end]), rest[end:]
+    for lines, more in _whole_records(source, chunks, cut):
         headed = parse is None
-        more = bool(rest) or not ends
         parse = parse or parser(source, _columns(source, lines, file, more=more))
         for record in _records(source, lines, parse, headed=headed, first=(line, position)):
             yield record
@@ -80,20 +72,41 @@ def read_chunks(
         line += len(lines)
 
 
+def _whole_records(
+    source: Source, chunks: Iterable[bytes], cut: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[list[bytes], bool]]:
+    """The lines of a file in parts, each of whole records; and whether the file goes on."""
+    rest, marked = b"", False
+    parts: list[bytes] = []  # of a line that goes on
+    for chunk, last in _with_last(_kept(source, chunks)):
+        parts.append(chunk)
+        if b"\n" not in chunk and not last:
+            continue
+        rest, parts = b"".join((rest, *parts)), []
+        if not marked and (len(rest) >= len(_MARK) or last):
+            rest, marked = rest.removeprefix(_MARK), True
+        ends = last and not cut()
+        end = len(rest) if ends else _complete(source, rest)
+        if end:
+            lines, rest = _shortened(source, rest[:end]), rest[end:]
+            yield lines, bool(rest) or not ends
+
+
 def read_fields(source: Source, data: bytes) -> Iterator[tuple[bytes, list[str] | None]]:
     """Each record of a file of fields with its fields, a header among them; None where it is malformed.
 
     Bytes that are not of the encoding become marks: for a look at how a file is made.
     """
-    lines = split_lines(source, data)
     bare = source.model_copy(update={"header": False})
     split = field_splitter(source.separator, source.escape) if source.quoted else None
-    for piece in _pieces(bare, lines, ()) if source.quoted else (Piece(0, line) for line in lines):
-        record = piece.raw.removesuffix(b"\r").decode(source.encoding, errors="replace")
-        if piece.reason is not None:
-            yield piece.raw, None
-        else:
-            yield piece.raw, record.split(source.separator) if split is None else split(record)
+    parts = (data[at : at + _PART] for at in range(0, len(data), _PART))
+    for lines, _ in _whole_records(bare, parts):
+        for piece in _pieces(bare, lines, ()) if source.quoted else (Piece(0, line) for line in lines):
+            record = piece.raw.removesuffix(b"\r").decode(source.encoding, errors="replace")
+            if piece.reason is not None:
+                yield piece.raw, None
+            else:
+                yield piece.raw, record.split(source.separator) if split is None else split(record)
 
 
 def _columns(source: Source, lines: list[bytes], file: str, *, more: bool = False) -> tuple[str, ...] | None:
@@ -158,6 +171,22 @@ def _shortened(source: Source, data: bytes) -> list[bytes]:
         lines.pop()
     limit, kept = source.max_record_bytes, kept_bytes(source)
     return [line[:kept] if len(line) > limit else line for line in lines]
+
+
+def _kept(source: Source, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Chunks without what ``_shortened`` drops of a line: one that never ends takes no memory."""
+    most = kept_bytes(source) + len(_MARK)
+    length = 0  # of the line that is open
+    for chunk in chunks:
+        first = chunk.find(b"\n")
+        if first < 0:
+            yield chunk[: max(most - length, 0)]
+            length += len(chunk)
+            continue
+        begin, room = chunk.rfind(b"\n") + 1, max(most - length, 0)
+        length = len(chunk) - begin
+        fits = first <= room and length <= most
+        yield chunk if fits else b"".join((chunk[: min(first, room)], chunk[first:begin], chunk[begin : begin + most]))
 
 
 def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

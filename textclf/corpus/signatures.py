@@ -11,6 +11,7 @@ _SURE = 8  # NULs at every other byte that are no accident, whatever stands betw
 HEAD_BYTES = 1024  # of a file's first line that are looked at
 
 RETURNS = r"its lines end in carriage returns alone: convert them, for example: tr '\r' '\n' < FILE > NEW"
+JSON_ARRAY = "it is one JSON array: write an object a line, for example: jq -c '.[]' FILE > NEW"
 _CONVERT = "convert it to UTF-8, for example: iconv -f {} -t UTF-8 FILE > NEW"
 _UNPACK = "unpack it"
 _MARKS = [  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
@@ -57,7 +58,7 @@ def refusal(source: Source, line: bytes, *, alone: bool) -> str | None:
     if alone and b"\r" in line[:-1] and _splits_at_returns(source, line):
         return RETURNS
     if source.format == "jsonl" and _is_json_array(line):
-        return "it is one JSON array: write an object a line, for example: jq -c '.[]' FILE > NEW"
+        return JSON_ARRAY
     return None
 
 
