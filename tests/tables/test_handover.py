@@ -10,10 +10,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
+from textclf.errors import LockError
 from textclf.tables import Location, Warehouse, staged
 from textclf.tables.conditions import EVERYTHING
-from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
-from textclf.tables.publish import Slice, of_slices
+from textclf.tables.fence import Fence, close
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, rewrite, too_many
+from textclf.tables.publish import Slice, of_slices, replace_slices
 from textclf.tables.schemas import TableSpec, layout
 
 DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
@@ -97,3 +99,23 @@ def test_files_of_a_good_size_change_hands() -> None:
     assert too_many(many, 1, 32)
     assert not too_many(many, 2, 32)
     assert not too_many([StagedFile({"size": 40 << 20}, "")] * 50, 1, 32)
+
+
+def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
+    spark: SparkSession, place: Location
+) -> None:
+    dead = Fence("dead", again=True)  # whose locks are all there
+    close(spark, place, ["dead"])
+    before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
+    rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
+
+    with pytest.raises(LockError, match="closed the tables"):
+        clear(spark, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):
+        rewrite(spark, rows, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):  # Delta's writer leaves it out and says nothing
+        replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], dead)
+
+    assert place.version(spark) == before
+    replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], Fence("alive", again=True))
+    assert place.read(spark).where("id = 7").count() == 1

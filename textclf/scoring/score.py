@@ -82,7 +82,7 @@ def score_planned(
         lease = pipeline.lock.lease
         taken = locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease)
         locks = (held or stack).enter_context(taken)
-        run.fence = Fence(run.run_id, locks.check)
+        run.fence = Fence(run.run_id, locks.check, again=run.fence.run_id is not None)
         locks.take([day or UNDATED])
         reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
