@@ -82,6 +82,11 @@ class Fence:
         """
         return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": str(time.time_ns())}
 
+    @property
+    def once(self) -> dict[str, str]:
+        """``options`` of the only commit of the run to a table: a second one is left out, too."""
+        return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": "1"}
+
 
 OPEN = Fence()
 """Of writers without locks."""
