@@ -67,7 +67,7 @@ class _Taken:
 
     def ours(self) -> bool:
         """Whether its newest commit is still that of the run."""
-        return self.log.number() == self.number
+        return self.log.number(self.number) == self.number
 
 
 @dataclass
@@ -224,8 +224,11 @@ class Locks:
 
     def _release(self) -> None:
         def give_back(taken: _Taken) -> bool:
-            # A number that is taken already belongs to who took over.
-            return taken.log.commit(taken.number + 1, self._signed(taken, held=False))
+            # A number that is taken already belongs to who took over, or to a renewal whose answer was lost.
+            given = self._signed(taken, held=False)
+            return taken.log.commit(taken.number + 1, given) or (
+                self._found(taken) and taken.log.commit(taken.number + 1, given)
+            )
 
         with self._guard:
             try:
