@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from textclf import stopping
 from textclf.errors import LockError
+from textclf.outcome import code_when_kept
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.fence import Fence, close
 from textclf.tables.schemas import RUNS
@@ -83,3 +84,21 @@ def test_a_record_that_spark_writes_is_written_once_and_never_by_a_run_that_was_
 
     assert len(tries) == 2
     assert [row["run_id"] for row in place.read(spark).collect()] == [run.run_id]
+
+
+def test_a_run_that_was_recorded_as_killed_ends_as_one_that_lost_its_lock_however_it_ended(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    warehouse, run = Warehouse(str(tmp_path), None, f"{tmp_path}/models"), RunRecord("score_table")
+    killed = RunRecord("score_table", run_id=run.run_id)
+    killed.end("killed")
+    assert killed.append_for_another(spark, warehouse)
+
+    def lost() -> None:
+        raise LockError("lost")
+
+    run.fence = Fence(run.run_id, lost)
+    run.end("failed", "files were removed")
+    assert code_when_kept(spark, warehouse, run, 1) == 5
+    assert run.status == "locked"
+    assert [row["status"] for row in warehouse.location("runs").read(spark).collect()] == ["killed"]
