@@ -16,6 +16,7 @@ from pyspark.sql.types import LongType
 
 from jobs import maintain_tables
 from textclf.config import Upkeep
+from textclf.errors import LockError
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.lock import NIGHTLY, UPKEEP, LockLog, lock_name, locked, searched
 from textclf.tables.schemas import results_rejects
@@ -138,3 +139,23 @@ def test_upkeep_of_a_table_that_is_named_twice_tends_to_it_once(
         code, said, err = run_job(maintain_tables, "--config", config, "--output", f"{tmp_path}/warehouse/{name}")
         assert code == 0, err
         assert list(said["tables"]) in (["results_rejects"], ["runs", "results_rejects"])
+
+
+def test_upkeep_that_was_taken_for_dead_is_recorded_once(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    results, older, newer = warehouse.location("results"), RunRecord("maintain_tables"), RunRecord("maintain_tables")
+    with runs_held_off(spark, warehouse, [results], older, 60):
+        for output in (results, warehouse.location("results_rejects")):
+            log = LockLog(spark, f"{warehouse.locks(spark)}/{lock_name(str(output), UPKEEP)}")
+            number, lease = log.newest()
+            assert lease is not None
+            assert log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+        with runs_held_off(spark, warehouse, [results], newer, 60):
+            pass
+    older.end("succeeded")
+    with pytest.raises(LockError, match="recorded it as killed"):
+        older.append(spark, warehouse)
+    newer.end("succeeded")
+    newer.append(spark, warehouse)
+    found = {row["run_id"]: row["status"] for row in warehouse.location("runs").read(spark).collect()}
+    assert found == {older.run_id: "killed", newer.run_id: "succeeded"}

@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 from textclf.config import Upkeep
 from textclf.logs import say
 from textclf.tables import schemas
+from textclf.tables.fence import Fence
 from textclf.tables.history import record_killed
 from textclf.tables.lease import Lease
-from textclf.tables.lock import UPKEEP, LockLog, lock_day, locked
+from textclf.tables.lock import UPKEEP, LockLog, Locks, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
@@ -51,10 +52,18 @@ def runs_held_off(
     Raises:
         LockError: Another run tends to the same tables.
     """
+    taken: list[Locks] = []
+
+    def check() -> None:
+        for each in taken:
+            each.check()
+
+    run.fence = Fence(run.run_id, check)
     with ExitStack() as stack:
         rejects = warehouse.location("results_rejects")
         for place in {str(place): place for place in (*outputs, rejects)}.values():
             locks = stack.enter_context(locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, lease))
+            taken.append(locks)
             locks.take([UPKEEP])
             record_killed(spark, warehouse, locks, place)
         aside = {str(warehouse.location(name)) for name in _ASIDE}
