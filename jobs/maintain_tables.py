@@ -18,7 +18,9 @@ def work(job: Job) -> None:
     lease = job.pipeline.lock.lease
     places = {name: warehouse.location(name) for name in NAMES}
     if job.args.output:
-        places[_OUTPUT] = Location(path=absolute(job.args.output))
+        given = Location(path=absolute(job.args.output.rstrip("/") or "/"))
+        if given not in places.values():
+            places[_OUTPUT] = given
     record.details["dead_locks"] = record_dead(spark, warehouse, record, lease)
     record.details["staging_removed"] = clear_staging(spark, warehouse, upkeep)
     record.details["refused_removed"] = prune_refused(spark, warehouse, upkeep)

@@ -58,4 +58,4 @@ def code_when_kept(spark: SparkSession, warehouse: Warehouse, record: RunRecord,
     """Add the record to ``runs``; the exit code of the run: one whose record cannot be kept has not succeeded."""
     if keep(spark, warehouse, record):
         return code
-    return code or (LockError.exit_code if record.status == LockError.status else 1)
+    return LockError.exit_code if record.status == LockError.status else code or 1

@@ -1,5 +1,7 @@
 """Of changes of a champion that are made at once none is lost, on a disk and where storage knows no locks."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import threading
@@ -107,6 +109,64 @@ def test_a_writer_that_was_killed_blocks_nobody_for_long(tmp_path: Path) -> None
     assert store.champion("yelp") == "1"
     assert store.names() == ["yelp"]
     assert store.versions("yelp") == ["1"]
+
+
+def test_a_writer_whose_claim_was_taken_for_dead_has_promoted_all_the_same(tmp_path: Path) -> None:
+    store = ElsewhereStore(ModelStore(str(tmp_path / "models")).root)
+    store.save(sample())
+    read, taken = store.champions, list[Path]()
+
+    def champions(name: str) -> list[str]:
+        for claim in tmp_path.glob("models/yelp/.champion-claims/*"):  # as the next writer does after a minute
+            claim.unlink()
+            taken.append(claim)
+        return read(name)
+
+    store.champions = champions  # type: ignore[method-assign]
+    store.promote("yelp", "1")
+
+    assert taken
+    assert read("yelp") == ["1"]
+
+
+def test_the_lock_is_asked_of_a_file_that_may_be_written_to_as_nfs_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, flock, modes = ModelStore(str(tmp_path / "models")), fcntl.flock, list[int]()
+    store.save(sample())
+
+    def as_of_nfs(handle: int, how: int) -> None:
+        modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", as_of_nfs)
+    store.promote("yelp", "1")
+
+    assert modes == [os.O_RDWR]
+    assert not (tmp_path / "models/yelp/.champion-claims").exists()
+
+
+def test_a_lock_file_of_another_user_on_nfs_leaves_the_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, opened, modes = ModelStore(str(tmp_path / "models")), os.open, list[int]()
+    store.save(sample())
+    (tmp_path / "models/yelp/.champion-lock").touch()
+
+    def of_another(path: str, flags: int, mode: int = 0o777) -> int:
+        if str(path).endswith(".champion-lock") and flags & os.O_ACCMODE != os.O_RDONLY:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, flags, mode)
+
+    def as_of_nfs(handle: int, how: int) -> None:
+        modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE)
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "open", of_another)
+    monkeypatch.setattr(fcntl, "flock", as_of_nfs)
+    store.promote("yelp", "1")
+
+    assert modes == [os.O_RDONLY]
+    assert store.champion("yelp") == "1"
+    assert (tmp_path / "models/yelp/.champion-claims").is_dir()
 
 
 def test_rolling_back_what_is_not_there_makes_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from textclf import stopping
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Upkeep
 from textclf.errors import GateError, LockError, TextclfError
+from textclf.nightly.retries import again
+from textclf.scoring.backfill import DayScorer
+from textclf.scoring.plan import plan_scoring
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.lock import LockLog, lock_name
@@ -125,6 +128,33 @@ def test_a_run_that_stood_still_publishes_nothing_after_its_successor_and_is_rec
     assert "held up for so long" in str(error.value)
     assert values(table(spark, pipeline), "id", "run_id") == [(4, newer.run_id)]
     assert values(table(spark, pipeline, "results_rejects"), "id") == []
+    assert statuses(spark, pipeline, first, older, newer) == [["succeeded"], ["killed"], ["succeeded"]]
+
+
+def test_a_day_that_another_run_has_taken_over_is_not_tried_again(
+    spark: SparkSession, pipeline: Pipeline, first: RunRecord, write: Write
+) -> None:
+    newer, path = RunRecord("score_table"), write([(1, "good"), (3, None)], SCHEMA, name="older")
+    other, warehouse = write([(4, "good")], SCHEMA, name="newer"), Warehouse.of(pipeline)
+
+    def overtake() -> None:
+        let_expire(spark, pipeline)
+        recorded(spark, pipeline, other, newer)
+        raise RuntimeError("ExecutorLostFailure")  # which can pass
+
+    options = ScoreOptions(input=path)
+    plan = plan_scoring(spark, warehouse, pipeline, options)
+
+    def attempt(work: Callable[[], object]) -> object:
+        return again(work, 1, 0.0)
+
+    scorer = DayScorer(spark, warehouse, pipeline, RunRecord("nightly"), options, plan, attempt)
+    with at("looked results_rejects", overtake) as done:
+        ((older, code),) = scorer.score({DAY: None}, 1)
+
+    assert done
+    assert (code, older.status) == (5, "locked")
+    assert values(table(spark, pipeline), "id", "run_id") == [(4, newer.run_id)]
     assert statuses(spark, pipeline, first, older, newer) == [["succeeded"], ["killed"], ["succeeded"]]
 
 

@@ -235,6 +235,8 @@ def asked_to_stop(world: World, point: str) -> bool:
     cancels = (publishing or point == "recording") and world.rng.random() < 0.5
 
     def ask() -> None:
+        if stopping.asked():  # by somebody else
+            raise KeyboardInterrupt
         os.kill(os.getpid(), number)
         while not stopping.asked():
             time.sleep(0.001)
@@ -246,6 +248,8 @@ def asked_to_stop(world: World, point: str) -> bool:
     try:
         with stopping.stoppable(), at(point, ask) as done:
             run, code = world.run(world.rng.choice([None, DAYS[2]]))
+            if stopping.asked() and not done:  # a wish to end the soak is no fault
+                raise KeyboardInterrupt
     finally:
         signal.signal(number, before)
     if done:
@@ -350,16 +354,25 @@ def look(world: World, after: str, *, settled: bool) -> None:
 def forced_batch(
     spark: SparkSession, folder: Path, seed: int, number: int, faults: int
 ) -> tuple[Counter[str], list[str]]:
-    """Some faults, one after another, in a world of their own; a run without a fault after each."""
-    rng = random.Random(f"{seed}/{number}")
-    world = World(spark, folder, rng)
+    """Some faults, one after another, in a world of their own; what ends them is a difference, too."""
+    world = World(spark, folder, random.Random(f"{seed}/{number}"))
+    try:
+        _force(world, f"batch {number} of seed {seed}", faults)
+    except Exception as error:  # noqa: BLE001 - whatever ends a run that nothing should end is what is looked for
+        world.differences.append(f"batch {number} of seed {seed}: {type(error).__name__}: {str(error)[:2000]}")
+    return world.figures, world.differences
+
+
+def _force(world: World, batch: str, faults: int) -> None:
+    """The faults of a batch; a run without a fault after each."""
+    rng = world.rng
     world.run(None, 0)
     for count in range(faults):
         kind = rng.choice(sorted(FAULTS))
         kind = rng.choice(sorted(FAULTS)) if kind in _RARE else kind
         fault, points = FAULTS[kind]
         point = rng.choice(points)
-        name = f"fault {count} of batch {number} of seed {seed}, {kind} at {point}"
+        name = f"fault {count} of {batch}, {kind} at {point}"
         if not fault(world, point):
             world.figures["points that were not reached"] += 1  # a table without rejects is not written to
             continue
@@ -370,4 +383,3 @@ def forced_batch(
         look(world, f"{name}, and a run after it", settled=True)
         _expect(world, world_owners(world) == {run.run_id}, f"{name}: rows of others than the last run")
     world.figures += Counter(f"records: {status}" for said in recorded(world).values() for status in said)
-    return world.figures, world.differences

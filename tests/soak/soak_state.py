@@ -68,16 +68,28 @@ class SoakState:
 Batch = Callable[[int], tuple[Counter[str], list[str]]]
 
 
-def soak(state: SoakState, batch: Batch, *, figure: str, wanted: int, minutes: float = float("inf")) -> None:
-    """Do batches until ``figure`` has reached what is wanted, it is late, or the process is asked to stop."""
+def soak(state: SoakState, batch: Batch, *, figure: str, wanted: int, minutes: float = float("inf")) -> bool:
+    """Do batches until ``figure`` has reached what is wanted, it is late, or the process is asked to stop.
+
+    A batch that fails before it adds to ``figure`` is the last: with a Java that is gone all others would, too.
+
+    Returns:
+        Whether the process was asked to stop. A batch that was cut off by that left no figures, and is done again.
+    """
     until = time.monotonic() + 60 * minutes
     with _asked_to_stop() as asked:
         while state.figures[figure] < wanted and time.monotonic() < until and not asked():
-            figures, differences = batch(state.batches)
+            try:
+                figures, differences = batch(state.batches)
+            except KeyboardInterrupt:
+                return True
             state.add(figures, differences)
             sys.stderr.write(
                 f"{state.figures[figure]:,} of {wanted:,} {figure}; {state.figures['differences']} differ\n"
             )
+            if differences and not figures[figure]:
+                break
+        return asked()
 
 
 @contextmanager

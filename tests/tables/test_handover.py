@@ -10,10 +10,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
+from textclf.errors import LockError, TextclfError
 from textclf.tables import Location, Warehouse, staged
 from textclf.tables.conditions import EVERYTHING
-from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, too_many
-from textclf.tables.publish import Slice, of_slices
+from textclf.tables.fence import Fence, close
+from textclf.tables.handover import StagedFile, StagedTable, can_take, clear, hand_over, rewrite, too_many
+from textclf.tables.points import listening
+from textclf.tables.publish import Slice, of_slices, replace_slices
 from textclf.tables.schemas import TableSpec, layout
 
 DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
@@ -97,3 +100,58 @@ def test_files_of_a_good_size_change_hands() -> None:
     assert too_many(many, 1, 32)
     assert not too_many(many, 2, 32)
     assert not too_many([StagedFile({"size": 40 << 20}, "")] * 50, 1, 32)
+
+
+def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
+    spark: SparkSession, place: Location
+) -> None:
+    dead = Fence("dead", again=True)  # whose locks are all there
+    close(spark, place, ["dead"])
+    before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
+    rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
+
+    with pytest.raises(LockError, match="closed the tables"):
+        clear(spark, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):
+        rewrite(spark, rows, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):  # Delta's writer leaves it out and says nothing
+        replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], dead)
+
+    assert place.version(spark) == before
+    replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], Fence("alive", again=True))
+    assert place.read(spark).where("id = 7").count() == 1
+
+
+def test_files_that_are_gone_are_taken_back_and_the_rows_of_a_later_run_stay(
+    spark: SparkSession, place: Location, tmp_path: Path
+) -> None:
+    """A VACUUM has taken files, and the lock has gone to a run that has published one of the slices since."""
+    done, rows = list[str](), spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "newer")], COLUMNS)
+
+    def lose(point: str) -> None:
+        if done or not point.startswith("committed"):
+            return
+        done.append(point)
+        for path in Path(str(place)).glob("ds=2026-01-01/source=__HIVE*/*.parquet"):
+            if path.name in staged_names:
+                path.unlink()
+        replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")])
+
+    def lost() -> None:
+        if done:
+            raise LockError("lost")
+
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    new = [(1, DAY, source, 0.1, 2, "new", None) for source in ODD]
+    df = spark.createDataFrame(new, f"{COLUMNS}, reason string")
+    shape = TableSpec("scored", df.schema, **layout(LongType()))
+    slices = of_slices([Slice(DAY, source) for source in ODD])
+    with staged(spark, warehouse, "new", "scored", lambda place: place.replace(df, shape, EVERYTHING)):
+        table = StagedTable.at(spark, warehouse.staging(spark, "new", "scored"))
+        staged_names = {Path(file.published).name for file in table.files}
+        with listening(lose), pytest.raises(TextclfError, match="Files were removed"):
+            hand_over(spark, str(table.place), table.files, place, slices, Fence("new", lost))
+
+    found = place.read(spark).where("ds = '2026-01-01'").select("source", "run_id").collect()
+    assert {(row[0], row[1]) for row in found} == {("yelp", "newer"), (ODD[1], "old"), (None, "old")}
+    assert len(found) == 3

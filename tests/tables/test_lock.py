@@ -213,8 +213,8 @@ class Trimmed(LockLog):
 
     listed = 0
 
-    def _commits(self) -> dict[int, datetime]:
-        found = super()._commits()
+    def _commits(self, since: int = 0) -> dict[int, datetime]:
+        found = super()._commits(since)
         self.listed += 1
         if self.listed == 1:
             newest, lease = LockLog.newest(self._other)
@@ -330,8 +330,9 @@ def test_a_lock_whose_first_has_gone_to_another_run_is_free(spark: SparkSession,
             many.check()
 
 
+@pytest.mark.parametrize("renewed", [True, False])
 def test_a_renewal_that_was_stored_though_storage_failed_costs_no_lock(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, renewed: bool
 ) -> None:
     commit = LockLog.commit
 
@@ -345,8 +346,15 @@ def test_a_renewal_that_was_stored_though_storage_failed_costs_no_lock(
             patched.setattr(LockLog, "commit", failing)
             with pytest.raises(Py4JError):
                 locks._renew()
-        locks._renew()
-        locks.check()
+        if renewed:
+            locks._renew()
+            locks.check()
+    locks.check()  # given back as its own
+    number, lease = state(spark, tmp_path)
+    assert lease is not None
+    assert not lease.held
+    log = LockLog(spark, f"{tmp_path}/{lock_name('results', DAY)}")
+    assert [log.number(), log.number(number), log.number(number + 1)] == [number, number, -1]
     with run(spark, tmp_path) as other:
         other.take([DAY])
         assert other.abandoned == []

@@ -1,12 +1,18 @@
 """Rows appended by the driver are rows of the table as any writer's."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from textclf import stopping
+from textclf.errors import LockError
+from textclf.outcome import code_when_kept
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.fence import Fence, close
 from textclf.tables.schemas import RUNS
 from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Location
@@ -50,3 +56,49 @@ def test_a_table_that_asks_more_of_its_files_is_written_by_spark(
     append_rows(spark, place, RUNS, [_run(1)])
     found = place.read(spark).select("run_id", F.col("models")["a@1"].alias("model")).collect()
     assert [tuple(row) for row in found] == [("run 1", "x")]
+
+
+def test_a_record_that_spark_writes_is_written_once_and_never_by_a_run_that_was_taken_over(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, append = Warehouse(str(tmp_path), None, f"{tmp_path}/models"), Location.append
+    place = warehouse.location("runs")
+    place.ensure(spark, RUNS)
+    spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    tries = list[str]()
+
+    def cancelled(self: Location, df: DataFrame, options: Mapping[str, str] | None = None) -> str:
+        tries.append(append(self, df, options))
+        if len(tries) == 1:
+            raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
+        return tries[-1]
+
+    run, dead = RunRecord("ingest"), RunRecord("score_table")
+    with monkeypatch.context() as patched:
+        patched.setattr(Location, "append", cancelled)
+        patched.setattr(stopping, "asked", lambda: True)
+        run.append(spark, warehouse)
+    close(spark, place, [dead.run_id])
+    with pytest.raises(LockError):
+        append_rows(spark, place, RUNS, [tuple(dead.row().values())], Fence(dead.run_id, again=True))
+
+    assert len(tries) == 2
+    assert [row["run_id"] for row in place.read(spark).collect()] == [run.run_id]
+
+
+def test_a_run_that_was_recorded_as_killed_ends_as_one_that_lost_its_lock_however_it_ended(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    warehouse, run = Warehouse(str(tmp_path), None, f"{tmp_path}/models"), RunRecord("score_table")
+    killed = RunRecord("score_table", run_id=run.run_id)
+    killed.end("killed")
+    assert killed.append_for_another(spark, warehouse)
+
+    def lost() -> None:
+        raise LockError("lost")
+
+    run.fence = Fence(run.run_id, lost)
+    run.end("failed", "files were removed")
+    assert code_when_kept(spark, warehouse, run, 1) == 5
+    assert run.status == "locked"
+    assert [row["status"] for row in warehouse.location("runs").read(spark).collect()] == ["killed"]

@@ -3,18 +3,24 @@
 import json
 import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType
 
+from jobs import maintain_tables
 from textclf.config import Upkeep
+from textclf.errors import LockError
 from textclf.tables import Location, RunRecord, Warehouse
-from textclf.tables.lock import LockLog, lock_name, locked
+from textclf.tables.lock import NIGHTLY, UPKEEP, LockLog, lock_name, locked, searched
 from textclf.tables.schemas import results_rejects
-from textclf.tables.upkeep import clear_staging, record_dead, tend, trim_locks
+from textclf.tables.upkeep import clear_staging, record_dead, runs_held_off, tend, trim_locks
 
 SPEC = results_rejects(LongType())
 OLD, NEW = "20200101T000000-0000000", "20990101T000000-0000000"
@@ -96,3 +102,60 @@ def test_a_run_that_died_is_recorded_though_its_day_never_runs_again(spark: Spar
     runs = warehouse.location("runs").read(spark).collect()
     assert [(row["run_id"], row["status"]) for row in runs] == [(f"{NEW}a", "killed")]
     assert json.loads(runs[0]["details"])["day"] == "2026-01-31"
+
+
+def test_upkeep_and_a_run_on_another_table_of_results_see_each_other(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    folder, upkeep = warehouse.locks(spark), RunRecord("maintain_tables")
+    results, rejects = warehouse.location("results"), warehouse.location("results_rejects")
+
+    def locks_on(output: str, run_id: str) -> Any:
+        return locked(spark, folder, output, run_id, "score_table", 60)
+
+    with (
+        locks_on(str(warehouse.location("nightly")), "night") as night,
+        locks_on(str(warehouse.location("trials")), "search") as search,
+    ):
+        night.take([NIGHTLY])
+        search.take([searched("yelp")])
+        with ThreadPoolExecutor(1) as pool, locks_on("/elsewhere/results", "later") as later:
+            with runs_held_off(spark, warehouse, [results], upkeep, 60) as at_work:
+                assert at_work is None
+                later.take([date(2026, 1, 31)])
+                waiting = pool.submit(later.await_free, UPKEEP, str(rejects))
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.3)
+            waiting.result(5)
+            with runs_held_off(spark, warehouse, [results], upkeep, 60) as at_work:
+                assert at_work == "later"
+
+
+def test_upkeep_of_a_table_that_is_named_twice_tends_to_it_once(
+    spark: SparkSession, tmp_path: Path, write_config: Callable[[str], Path], run_job: Callable[..., Any]
+) -> None:
+    config = write_config('[[sources]]\nname = "yelp"\npath = "none"\nformat = "jsonl"\n')
+    Location(path=f"{tmp_path}/warehouse/results_rejects").ensure(spark, SPEC)
+    for name in ("results", "./results_rejects/"):
+        code, said, err = run_job(maintain_tables, "--config", config, "--output", f"{tmp_path}/warehouse/{name}")
+        assert code == 0, err
+        assert list(said["tables"]) in (["results_rejects"], ["runs", "results_rejects"])
+
+
+def test_upkeep_that_was_taken_for_dead_is_recorded_once(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    results, older, newer = warehouse.location("results"), RunRecord("maintain_tables"), RunRecord("maintain_tables")
+    with runs_held_off(spark, warehouse, [results], older, 60):
+        for output in (results, warehouse.location("results_rejects")):
+            log = LockLog(spark, f"{warehouse.locks(spark)}/{lock_name(str(output), UPKEEP)}")
+            number, lease = log.newest()
+            assert lease is not None
+            assert log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+        with runs_held_off(spark, warehouse, [results], newer, 60):
+            pass
+    older.end("succeeded")
+    with pytest.raises(LockError, match="recorded it as killed"):
+        older.append(spark, warehouse)
+    newer.end("succeeded")
+    newer.append(spark, warehouse)
+    found = {row["run_id"]: row["status"] for row in warehouse.location("runs").read(spark).collect()}
+    assert found == {older.run_id: "killed", newer.run_id: "succeeded"}

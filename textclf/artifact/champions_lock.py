@@ -23,7 +23,8 @@ from textclf.errors import ArtifactError
 _STALE = 60.0  # seconds after which a claim is of a writer that is gone: a turn is two requests
 _WAIT = 120.0  # seconds at most for one's turn
 _PAUSE = 0.05
-_UNKNOWN = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+_UNKNOWN = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+"""What a file system without locks answers; the last is that of NFS, where a file may not be written to."""
 
 
 @contextmanager
@@ -41,8 +42,7 @@ def champions_locked(system: fs.FileSystem, folder: str) -> Iterator[None]:
 
 def _file_locked(folder: str, stack: ExitStack) -> bool:
     """Lock a file until the stack is closed; False where the file system knows no locks."""
-    # Only to read: another user's file may be locked, too.
-    handle = os.open(f"{folder}/.champion-lock", os.O_CREAT | os.O_RDONLY, 0o644)
+    handle = _opened(f"{folder}/.champion-lock")
     stack.callback(os.close, handle)
     deadline = time.monotonic() + _WAIT
     while True:
@@ -58,6 +58,15 @@ def _file_locked(folder: str, stack: ExitStack) -> bool:
             return True
 
 
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR, 0o644)  # NFS locks only what may be written to
+    except PermissionError:
+        if not os.path.exists(path):
+            raise
+        return os.open(path, os.O_RDONLY)  # another user's file: local disks lock it all the same
+
+
 @contextmanager
 def _claimed(system: fs.FileSystem, claims: str) -> Iterator[None]:
     mine = f"{claims}/{uuid4().hex}"
@@ -68,12 +77,12 @@ def _claimed(system: fs.FileSystem, claims: str) -> Iterator[None]:
             stream.write(b"")
         if _alone(system, claims, mine):
             break
-        system.delete_file(mine)
+        _remove(system, mine)
         _pause(claims, deadline)
     try:
         yield
     finally:
-        system.delete_file(mine)
+        _remove(system, mine)
 
 
 def _alone(system: fs.FileSystem, claims: str, mine: str) -> bool:
@@ -88,7 +97,7 @@ def _alone(system: fs.FileSystem, claims: str, mine: str) -> bool:
 
 
 def _remove(system: fs.FileSystem, path: str) -> None:
-    with suppress(FileNotFoundError):  # another writer has
+    with suppress(FileNotFoundError):  # another writer has, of one that stood still its own, too
         system.delete_file(path)
 
 

@@ -27,6 +27,7 @@ from textclf.scoring.backfill import DayScorer, check_range, finish_range
 from textclf.search.summary import raise_for
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.deliveries import INGEST
+from textclf.tables.fence import Fence
 from textclf.tables.history import record_killed
 from textclf.tables.lock import NIGHTLY, Locks, locked
 
@@ -49,6 +50,7 @@ def run_nightly(
         check_range(pipeline)
     place = warehouse.location("nightly")  # no table: what the lock is called
     with locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, pipeline.lock.lease) as locks:
+        run.fence = Fence(run.run_id, locks.check)
         locks.take([NIGHTLY])
         record_killed(spark, warehouse, locks, place)
         before = past(spark, warehouse)

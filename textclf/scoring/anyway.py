@@ -80,7 +80,8 @@ def publish_anyway(
         check_replaceable(spark, targets.accepted.place, targets.refused.place)
         _note(run, record, refused, reason)
         locks.check()
-        locks.await_free(UPKEEP)
+        for target in (targets.accepted, targets.refused):  # rejects are those of other tables of results, too
+            locks.await_free(UPKEEP, str(target.place))
         targets.publish(stored, refused, slices, run.fence)
         remove(spark, warehouse.staging(spark, refused, STAGED))
 

@@ -189,6 +189,7 @@ class DayScorer:
 
         def attempt() -> None:
             held.close()  # what the attempt before has locked
+            run.fence.check()  # whether another run had taken that over: then this one has been recorded as dead
             score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan, held)
 
         with described(self.spark, "score", source=together(self.plan.routes.artifacts), day=day):

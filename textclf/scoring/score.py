@@ -82,7 +82,7 @@ def score_planned(
         lease = pipeline.lock.lease
         taken = locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease)
         locks = (held or stack).enter_context(taken)
-        run.fence = Fence(run.run_id, locks.check)
+        run.fence = Fence(run.run_id, locks.check, again=run.fence.run_id is not None)
         locks.take([day or UNDATED])
         reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
@@ -114,7 +114,8 @@ def score_planned(
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
-        locks.await_free(UPKEEP)
+        for target in (plan.targets.accepted, plan.targets.refused):  # of other tables of results, too
+            locks.await_free(UPKEEP, str(target.place))
         stopping.check()
         reached("checked")
         plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb, run.fence)

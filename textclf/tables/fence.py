@@ -15,6 +15,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from textclf.errors import LockError
 from textclf.tables.retry import retried
 from textclf.tables.transactions import log_of, manual_update, sequence
 from textclf.tables.warehouse import Location
@@ -34,21 +35,44 @@ class Fence:
     Attributes:
         run_id: None for a writer that holds no locks.
         check: Looks at the run's locks; raises where one is lost.
+        again: The run has had other locks before, so that tables may be closed to it though it holds these.
     """
 
     run_id: str | None = None
     check: Callable[[], None] = _nothing
+    again: bool = False
 
     def guard(self, transaction: Any) -> None:
         """Called when a transaction has read the table, before it commits.
 
         Raises:
-            LockError: A lock is lost.
+            LockError: A lock is lost, or the table has been closed to the run.
         """
         if self.run_id is not None:
-            # As txnVersion() would note it; that also gathers what all runs have said, in a job of its own.
+            # As txnVersion() would note it; that also gathers what all runs have said, in a job of its own: only for
+            # who may be closed out though its locks are there.
             transaction.readTxn().addOne(self.run_id)
+            self._refuse_closed(transaction)
         self.check()
+
+    def check_written(self, spark: SparkSession, place: Location) -> None:
+        """Called after a commit by Delta's own writer, which says nothing of one that it has left out.
+
+        Raises:
+            LockError: A lock is lost, or the table has been closed to the run.
+        """
+        self.check()
+        if self.again:
+            self._refuse_closed(log_of(spark, folder_of(spark, place)).startTransaction())
+
+    def _refuse_closed(self, transaction: Any) -> None:
+        if self.again and self.run_id is not None and is_closed(transaction, self.run_id):
+            raise LockError(
+                "Another run has taken this one for dead, and closed the tables to it; it published nothing more.",
+                received=f"a table that is closed to run {self.run_id}",
+                expected="a run that nobody has taken over from",
+                fix="run it again; where machines stall for long, set a longer lease under [lock]",
+            )
 
     @property
     def options(self) -> dict[str, str]:
@@ -57,6 +81,11 @@ class Fence:
         What was left out it does not say: look at the locks afterwards.
         """
         return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": str(time.time_ns())}
+
+    @property
+    def once(self) -> dict[str, str]:
+        """``options`` of the only commit of the run to a table: a second one is left out, too."""
+        return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": "1"}
 
 
 OPEN = Fence()

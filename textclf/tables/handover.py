@@ -17,7 +17,7 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from textclf.errors import TextclfError
+from textclf.errors import LockError, TextclfError
 from textclf.tables.conditions import NOTHING, Condition
 from textclf.tables.fence import OPEN, Fence
 from textclf.tables.points import reached
@@ -307,20 +307,40 @@ def _missing(spark: SparkSession, place: Location, paths: Collection[str]) -> li
 def _undo(
     spark: SparkSession, place: Location, added: list[str], removed: list[str], condition: Condition, fence: Fence
 ) -> bool:
-    """Put back what a commit has removed; False where that is gone, and the slices are empty now."""
+    """Put back what a commit has removed; False where that is gone, and the slices are empty now.
+
+    A run that has lost a lock meanwhile takes back its own files, too: they are gone, and no reader could go on. What
+    another run has published in their place stays.
+    """
     before = [] if _missing(spark, place, _paths(removed)) else removed
     changed = [json.dumps({"add": json.loads(each)["add"] | {"dataChange": True}}) for each in before]
 
     def attempt() -> None:
         jvm: Any = spark._jvm
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
-        ours = [each for each in _files(spark, transaction, condition) if each.path() in set(added)]
+        found = _files(spark, transaction, condition)
+        ours = [each for each in found if each.path() in set(added)]
         if not ours:  # another run has replaced them
             return
-        fence.guard(transaction)
+        mine = {_slice_of(each.json()) for each in ours}
+        theirs = {_slice_of(each.json()) for each in found if each.path() not in set(added)}
+        held = _held(fence)
+        back = [each for each in changed if (held or _slice_of(each) in mine) and _slice_of(each) not in theirs]
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
-        actions = [each.remove() for each in ours] + [action(each) for each in changed]
+        actions = [each.remove() for each in ours] + [action(each) for each in back]
         transaction.commit(sequence(spark, actions), manual_update(spark))
 
     retried(attempt)
     return len(before) == len(removed)
+
+
+def _slice_of(entry: str) -> frozenset[tuple[str, str | None]]:
+    return frozenset(json.loads(entry)["add"]["partitionValues"].items())
+
+
+def _held(fence: Fence) -> bool:
+    try:
+        fence.check()
+    except LockError:
+        return False
+    return True

@@ -67,7 +67,7 @@ class _Taken:
 
     def ours(self) -> bool:
         """Whether its newest commit is still that of the run."""
-        return self.log.number() == self.number
+        return self.log.number(self.number) == self.number
 
 
 @dataclass
@@ -135,13 +135,13 @@ class Locks:
                 fix="run it again; where machines stall for long, set a longer lease under [lock]",
             )
 
-    def await_free(self, day: Held) -> None:
-        """Wait until no other run that is alive has the lock of a day.
+    def await_free(self, day: Held, output: str | None = None) -> None:
+        """Wait until no other run that is alive has the lock of a day, of another table where that is given.
 
         Raises:
             StoppedError: The run was asked to stop meanwhile.
         """
-        log, said = self._log(day), False
+        log, said = self._log(day, output), False
         while (lease := log.newest()[1]) is not None and not lease.free and lease.run_id != self.run_id:
             if not said:
                 say(f"Waiting for run {lease.run_id} of {lease.job}, which has {_spoken(day)}.")
@@ -154,8 +154,8 @@ class Locks:
         taken = list(self._taken.values())
         return taken[:1], taken[1:]
 
-    def _log(self, day: Held) -> LockLog:
-        return LockLog(self.spark, f"{self.folder}/{lock_name(self.output, day)}")
+    def _log(self, day: Held, output: str | None = None) -> LockLog:
+        return LockLog(self.spark, f"{self.folder}/{lock_name(output or self.output, day)}")
 
     def _acquire(self, taken: _Taken) -> None:
         for _ in range(_ATTEMPTS):
@@ -224,8 +224,11 @@ class Locks:
 
     def _release(self) -> None:
         def give_back(taken: _Taken) -> bool:
-            # A number that is taken already belongs to who took over.
-            return taken.log.commit(taken.number + 1, self._signed(taken, held=False))
+            # A number that is taken already belongs to who took over, or to a renewal whose answer was lost.
+            given = self._signed(taken, held=False)
+            return taken.log.commit(taken.number + 1, given) or (
+                self._found(taken) and taken.log.commit(taken.number + 1, given)
+            )
 
         with self._guard:
             try:

@@ -52,9 +52,9 @@ class LockLog:
                 raise
             return self._newest()  # upkeep has removed it meanwhile, as there is a newer one
 
-    def number(self) -> int:
-        """Number of the newest commit; -1 where there is none yet."""
-        return max(self._commits(), default=-1)
+    def number(self, since: int = 0) -> int:
+        """Number of the newest commit from that one on; -1 where there is none."""
+        return max(self._commits(since), default=-1)
 
     def _kept_alive(self, lease: Lease) -> Lease:
         if not lease.held or lease.kept_by is None or not _NAME.fullmatch(lease.kept_by):
@@ -110,10 +110,10 @@ class LockLog:
             return False
         return True
 
-    def _commits(self) -> dict[int, datetime]:
-        """Number of each commit, and when it was stored."""
+    def _commits(self, since: int = 0) -> dict[int, datetime]:
+        """Number of each commit from that one on, and when it was stored."""
         try:
-            listed = self._scala.asJava(self._store.listFrom(self._file(0), self._conf))
+            listed = self._scala.asJava(self._store.listFrom(self._file(since), self._conf))
             files = [listed.next() for _ in iter(listed.hasNext, False)]
         except Py4JJavaError as error:
             if kind_of(error) != "FileNotFoundException":

@@ -111,7 +111,7 @@ def replace_slices(
         fence.check()
         reached("looked", place)
         place.replace(_gathered(df, spec), spec, of_slices(slices), fence.options, there)
-        fence.check()  # Delta says nothing of a commit that it has left out
+        fence.check_written(df.sparkSession, place)
 
     retried(attempt)
     reached("committed", place)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from textclf import stopping
 from textclf.errors import LockError
-from textclf.tables.fence import OPEN
+from textclf.tables.fence import OPEN, Fence
 from textclf.tables.masked_fields import masked_record
 from textclf.tables.points import reached
 from textclf.tables.retry import retried
@@ -111,8 +111,10 @@ class RunRecord:
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)
         reached("recording")
+        # Of a run without locks, too: one record, though the first attempt has failed of what came after its commit.
+        fence = self.fence if self.fence.run_id is not None else Fence(self.run_id)
         try:
-            retried(lambda: append_rows(spark, place, RUNS, [row], self.fence))
+            retried(lambda: append_rows(spark, place, RUNS, [row], fence))
         except LockError:
             # Who took the lock over may have recorded the run: one of the two records is kept, the first.
             if not self.append_for_another(spark, warehouse):

@@ -39,7 +39,7 @@ def append_rows(
 
     Args:
         rows: In the order of the table's columns.
-        fence: Of the run that appends.
+        fence: Of the run that appends; to a table that Delta's own writer writes to it does so once.
         closed_to: A run that the same commit closes the table to; where it is closed to it already, nothing is added.
 
     Returns:
@@ -57,8 +57,9 @@ def append_rows(
         return False
     fence.guard(transaction)
     if not _takes_plain_files(jvm, transaction.metadata(), spec):
-        options = {} if closed_to is None else {"txnAppId": closed_to, "txnVersion": str(CLOSED)}
+        options = fence.once if closed_to is None else {"txnAppId": closed_to, "txnVersion": str(CLOSED)}
         place.append(spark.createDataFrame(rows, spec.schema).coalesce(1), options)
+        fence.check_written(spark, place)
         return True
     data, name = _parquet(spec, rows), f"part-00000-{uuid4()}-c000.snappy.parquet"
     system, target = hadoop_path(spark, f"{path}/{name}")

@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 from textclf.config import Upkeep
 from textclf.logs import say
 from textclf.tables import schemas
+from textclf.tables.fence import Fence
 from textclf.tables.history import record_killed
 from textclf.tables.lease import Lease
-from textclf.tables.lock import UPKEEP, LockLog, lock_day, locked
+from textclf.tables.lock import UPKEEP, LockLog, Locks, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.schemas import RUNS
@@ -29,6 +30,8 @@ NAMES = (
     *(spec.name for spec in (schemas.CORPUS_REFUSED, schemas.TRIALS, RUNS)),
     *PUBLISHED,
 )
+_ASIDE = (schemas.TRIALS.name, "nightly")
+"""What searches and nights have locks on: neither publishes rows by itself."""
 DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
@@ -40,22 +43,32 @@ _ENDED = ("succeeded", "failed", "locked", "killed")
 def runs_held_off(
     spark: SparkSession, warehouse: Warehouse, outputs: Sequence[Location], run: RunRecord, lease: float
 ) -> Iterator[str | None]:
-    """Within it no run begins to publish to these tables; one that is at work on them already, else None.
+    """Within it no run begins to publish to these tables or their rejects; one that is at work already, else None.
 
-    That one may have files there that no version has yet, and waits with others for as long as this holds. Each side
-    says that it is there before it looks at the other: both may give way, never neither.
+    It may be at work on any table of results: their rejects are in one. It may have files there that no version has
+    yet, and waits with others for as long as this holds. Each side says that it is there before it looks at the other:
+    both may give way, never neither.
 
     Raises:
         LockError: Another run tends to the same tables.
     """
+    taken: list[Locks] = []
+
+    def check() -> None:
+        for each in taken:
+            each.check()
+
+    run.fence = Fence(run.run_id, check)
     with ExitStack() as stack:
-        for place in outputs:
+        rejects = warehouse.location("results_rejects")
+        for place in {str(place): place for place in (*outputs, rejects)}.values():
             locks = stack.enter_context(locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, lease))
+            taken.append(locks)
             locks.take([UPKEEP])
             record_killed(spark, warehouse, locks, place)
-        wanted = {str(place) for place in outputs}
-        found = (each.run_id for each in _held(spark, warehouse) if each.output in wanted and each.run_id != run.run_id)
-        yield next(found, None)
+        aside = {str(warehouse.location(name)) for name in _ASIDE}
+        others = (each for each in _held(spark, warehouse) if each.output not in aside)
+        yield next((each.run_id for each in others if each.run_id != run.run_id), None)
 
 
 def tend(spark: SparkSession, place: Location, upkeep: Upkeep, at_work: str | None = None) -> dict[str, Any]:
