@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -75,23 +76,24 @@ def test_a_reading_that_ingest_refuses_leaves_the_others(tmp_path: Path, monkeyp
 
 @pytest.mark.skipif(os.getuid() != 0, reason="another user's rights are tried")
 @pytest.mark.parametrize("rights", [0o444, 0o000, 0o111])
-def test_a_folder_without_rights_is_no_traceback(tmp_path: Path, rights: int) -> None:
-    for name in ("closed/a.tsv", "closed/in/a.tsv", "data/in/a.parquet", "data/z.tsv"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(GOOD)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    look_at([str(tmp_path / "data")])  # which imports what another user may not
-    for name in ("closed", "data/in"):
-        (tmp_path / name).chmod(rights)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(InputError):
-            look_at([str(tmp_path / "closed")])
-        sources, left_out = look_at([str(tmp_path / "data")])
-    finally:
-        os.seteuid(0)
-    assert ([source.name for source in sources], list(left_out)) == (["z"], [str(tmp_path / "data/in")])
+def test_a_folder_without_rights_is_no_traceback(rights: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:  # pytest's own folders are closed to others
+        place = Path(scratch)
+        place.chmod(0o755)
+        for name in ("closed/a.tsv", "closed/in/a.tsv", "data/in/a.parquet", "data/z.tsv"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(GOOD)
+        look_at([str(place / "data")])  # which imports what another user may not
+        for name in ("closed", "data/in"):
+            (place / name).chmod(rights)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(InputError):
+                look_at([str(place / "closed")])
+            sources, left_out = look_at([str(place / "data")])
+        finally:
+            os.seteuid(0)
+        assert ([source.name for source in sources], list(left_out)) == (["z"], [str(place / "data/in")])
 
 
 def test_a_tree_is_not_walked_where_the_first_file_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
