@@ -1,11 +1,10 @@
 """What happens between the steps of a run: another run, a VACUUM, upkeep or a signal at each named point."""
 
-import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from delta import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs import score_table as job
+from tests.points import AT, TABLES, at, let_expire
 from tests.scoring.passes import DAY, ONE_MODEL, publish, table, values
 from textclf import stopping
 from textclf.artifact import ModelStore
@@ -24,37 +24,13 @@ from textclf.scoring.backfill import DayScorer
 from textclf.scoring.plan import plan_scoring
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
-from textclf.tables.lock import LockLog, lock_name
-from textclf.tables.points import POINTS, listening
 from textclf.tables.upkeep import runs_held_off, tend
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, object], str]]
 Write = Callable[..., str]
-TABLES = ("results_rejects", "results")
-AT = [
-    *POINTS[:3],
-    *(f"{point} {name}" for name in TABLES for point in ("moved", "looked", "committed")),
-    *POINTS[6:],
-]
-"""Each point of a run, in order."""
 _LONG = pytest.mark.long
 SCHEMA = "id long, text string"
-
-
-@contextmanager
-def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
-    """Do something when a run reaches a point for the first time; what it does reaches none."""
-    done: list[str] = []
-
-    def listen(reached: str) -> None:
-        word, _, place = reached.partition(" ")
-        if not done and f"{word} {place.rpartition('/')[2]}".strip() == point:
-            done.append(reached)
-            what()
-
-    with listening(listen):
-        yield done
 
 
 @pytest.fixture
@@ -94,17 +70,13 @@ def owners(spark: SparkSession, pipeline: Pipeline) -> list[set[str]]:
     ]
 
 
-def let_expire(spark: SparkSession, pipeline: Pipeline, day: date = DAY) -> None:
+def overdue(spark: SparkSession, pipeline: Pipeline, day: date = DAY) -> None:
     """The day's lock is what a machine leaves that stood still for longer than its lease."""
     warehouse = Warehouse.of(pipeline)
-    name = lock_name(str(warehouse.location("results")), day)
-    log = LockLog(spark, f"{warehouse.locks(spark)}/{name}")
-    number, lease = log.newest()
-    assert lease is not None
-    assert log.commit(number + 1, dataclasses.replace(lease, expires="2026-01-01T00:00:00+00:00"))
+    assert let_expire(spark, warehouse.locks(spark), str(warehouse.location("results")), day)
 
 
-def some_always(points: list[str], always: set[str]) -> list[object]:
+def some_always(points: Sequence[str], always: set[str]) -> list[object]:
     """Points as parameters: all but some are for the long tests."""
     return [point if point in always else pytest.param(point, marks=_LONG) for point in points]
 
@@ -117,7 +89,7 @@ def test_a_run_that_stood_still_publishes_nothing_after_its_successor_and_is_rec
     other = write([(4, "good")], SCHEMA, name="newer")  # without rejects: nothing of its own is in the older's way
 
     def overtake() -> None:
-        let_expire(spark, pipeline)
+        overdue(spark, pipeline)
         recorded(spark, pipeline, other, newer)
 
     older = RunRecord("score_table")
@@ -138,7 +110,7 @@ def test_a_day_that_another_run_has_taken_over_is_not_tried_again(
     other, warehouse = write([(4, "good")], SCHEMA, name="newer"), Warehouse.of(pipeline)
 
     def overtake() -> None:
-        let_expire(spark, pipeline)
+        overdue(spark, pipeline)
         recorded(spark, pipeline, other, newer)
         raise RuntimeError("ExecutorLostFailure")  # which can pass
 
@@ -164,7 +136,7 @@ def test_a_run_that_stood_still_before_the_first_publication_makes_no_table_of_i
     path, newer = write([(1, "good"), (2, None)], SCHEMA), RunRecord("score_table")
 
     def overtake() -> None:
-        let_expire(spark, pipeline)
+        overdue(spark, pipeline)
         recorded(spark, pipeline, path, newer)
 
     older = RunRecord("score_table")
@@ -181,7 +153,7 @@ def test_a_run_that_stood_still_publishes_nothing_though_its_successor_was_refus
     refused, path = RunRecord("score_table"), write([(1, "good"), (3, None)], SCHEMA, name="older")
 
     def overtake() -> None:
-        let_expire(spark, pipeline)
+        overdue(spark, pipeline)
         with pytest.raises(GateError):
             recorded(spark, strict, path, refused)
 
@@ -328,7 +300,7 @@ def test_a_signal_at_any_point_leaves_a_record_an_honest_status_and_a_day_that_c
     run_job: RunJob,
     range_of_a_day: tuple[object, ...],
     number: signal.Signals,
-    points: list[str],
+    points: Sequence[str],
 ) -> None:
     handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
     owner, known = owners(spark, pipeline)[0], 1

@@ -4,7 +4,6 @@ A world is a small warehouse of three days. A fault is a kind and a point (``tex
 seed and number; after it the world is looked at, and a run without a fault must succeed.
 """
 
-import dataclasses
 import os
 import random
 import signal
@@ -12,8 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,47 +24,24 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.artifact.samples import sample
+from tests.points import AT, TABLES, at, let_expire
 from textclf import stopping
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Upkeep, parse_pipeline
 from textclf.outcome import code_when_kept, end_with
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
-from textclf.tables.lock import UNDATED, LockLog, lock_name
-from textclf.tables.points import POINTS, listening
+from textclf.tables.lock import UNDATED
 from textclf.tables.upkeep import runs_held_off, tend
 
 ROOT = Path(__file__).parents[2]
 DAYS = tuple(date(2026, 1, 1) + timedelta(days=at) for at in range(3))
 SIZES = ((40, 2), (43, 0), (37, 5))
 """Rows and rejects of a day in each version of the input: no two are alike, and one has no rejects."""
-TABLES = ("results_rejects", "results")
-AT = (
-    *POINTS[:3],
-    *(f"{point} {name}" for name in TABLES for point in ("moved", "looked", "committed")),
-    *POINTS[6:],
-)
-"""Each point of a run, in order."""
 _VACUUM = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # 10,000 tasks otherwise
 }
-_LONG_AGO = "2026-01-01T00:00:00+00:00"
-
-
-@contextmanager
-def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
-    """Do something when a run reaches a point for the first time; what it does reaches none."""
-    done: list[str] = []
-
-    def listen(reached: str) -> None:
-        word, _, place = reached.partition(" ")
-        if not done and f"{word} {place.rpartition('/')[2]}".strip() == point:
-            done.append(reached)
-            what()
-
-    with listening(listen):
-        yield done
 
 
 @dataclass
@@ -128,11 +104,8 @@ class World:
 
     def let_expire(self, day: date | None) -> None:
         """The locks of a run that stands still have run out: the first, which keeps the others."""
-        name = lock_name(str(self.warehouse.location("results")), day or UNDATED)
-        log = LockLog(self.spark, f"{self.warehouse.locks(self.spark)}/{name}")
-        number, lease = log.newest()
-        if lease is not None and lease.held:
-            log.commit(number + 1, dataclasses.replace(lease, expires=_LONG_AGO))
+        output = str(self.warehouse.location("results"))
+        let_expire(self.spark, self.warehouse.locks(self.spark), output, day or UNDATED)
 
     def vacuum(self, hours: float) -> None:
         """VACUUM as anybody may start it."""

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from jobs import score_table
+from tests.points import is_at
 from textclf.tables.points import listening
 
 
@@ -15,8 +16,7 @@ def main() -> int:
     """Run the job; its exit code, where it does not come to the point."""
 
     def listen(reached: str) -> None:
-        word, _, place = reached.partition(" ")
-        if f"{word} {place.rpartition('/')[2]}".strip() == sys.argv[1]:
+        if is_at(reached, sys.argv[1]):
             os.killpg(os.getpgrp(), signal.SIGKILL)
 
     with listening(listen):

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType
 
 from jobs import maintain_tables
+from tests.points import check_recorded_once, let_expire
 from textclf.config import Upkeep
-from textclf.errors import LockError
 from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.lock import NIGHTLY, UPKEEP, LockLog, lock_name, locked, searched
 from textclf.tables.schemas import results_rejects
@@ -93,10 +92,7 @@ def test_a_run_that_died_is_recorded_though_its_day_never_runs_again(spark: Spar
     folder, output = warehouse.locks(spark), str(warehouse.location("results"))
     with locked(spark, folder, output, f"{NEW}a", "score_table", 60) as locks:
         locks.take([date(2026, 1, 31)])
-        log = LockLog(spark, f"{folder}/{lock_name(output, date(2026, 1, 31))}")
-        number, lease = log.newest()
-        assert lease is not None
-        assert log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+        assert let_expire(spark, folder, output, date(2026, 1, 31))
         for expected in (1, 0):
             assert record_dead(spark, warehouse, RunRecord("maintain_tables"), 60) == expected
     runs = warehouse.location("runs").read(spark).collect()
@@ -146,16 +142,7 @@ def test_upkeep_that_was_taken_for_dead_is_recorded_once(spark: SparkSession, tm
     results, older, newer = warehouse.location("results"), RunRecord("maintain_tables"), RunRecord("maintain_tables")
     with runs_held_off(spark, warehouse, [results], older, 60):
         for output in (results, warehouse.location("results_rejects")):
-            log = LockLog(spark, f"{warehouse.locks(spark)}/{lock_name(str(output), UPKEEP)}")
-            number, lease = log.newest()
-            assert lease is not None
-            assert log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+            assert let_expire(spark, warehouse.locks(spark), str(output), UPKEEP)
         with runs_held_off(spark, warehouse, [results], newer, 60):
             pass
-    older.end("succeeded")
-    with pytest.raises(LockError, match="recorded it as killed"):
-        older.append(spark, warehouse)
-    newer.end("succeeded")
-    newer.append(spark, warehouse)
-    found = {row["run_id"]: row["status"] for row in warehouse.location("runs").read(spark).collect()}
-    assert found == {older.run_id: "killed", newer.run_id: "succeeded"}
+    check_recorded_once(spark, warehouse, older, newer)

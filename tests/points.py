@@ -1,0 +1,66 @@
+"""What happens when a run reaches a named point (``textclf.tables.points``), and what has to hold after it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from pyspark.sql import SparkSession
+
+from textclf.errors import LockError
+from textclf.tables import RunRecord, Warehouse
+from textclf.tables.lock import Held, LockLog, lock_name
+from textclf.tables.points import POINTS, listening
+
+TABLES = ("results_rejects", "results")
+AT = (
+    *POINTS[:3],
+    *(f"{point} {name}" for name in TABLES for point in ("moved", "looked", "committed")),
+    *POINTS[6:],
+)
+"""Each point of a run that scores, in order."""
+
+
+def is_at(reached: str, point: str) -> bool:
+    """Whether what a listener is told is one of ``AT``: of a table its name tells, wherever it is."""
+    word, _, place = reached.partition(" ")
+    return f"{word} {place.rpartition('/')[2]}".strip() == point
+
+
+@contextmanager
+def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
+    """Do something when a run reaches a point for the first time; what it does reaches none."""
+    done: list[str] = []
+
+    def listen(reached: str) -> None:
+        if not done and is_at(reached, point):
+            done.append(reached)
+            what()
+
+    with listening(listen):
+        yield done
+
+
+def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool:
+    """Leave a lock as a machine leaves it that stood still for longer than its lease; False where nobody holds it.
+
+    Args:
+        locks: Folder of the locks.
+        output: The table that it is on.
+    """
+    log = LockLog(spark, f"{locks}/{lock_name(output, held)}")
+    number, lease = log.newest()
+    if lease is None or not lease.held:
+        return False
+    return log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+
+
+def check_recorded_once(spark: SparkSession, warehouse: Warehouse, older: RunRecord, newer: RunRecord) -> None:
+    """Both runs end well; of the one that was taken for dead by the other the record that says so is the only one."""
+    older.end("succeeded")
+    with pytest.raises(LockError, match="recorded it as killed"):
+        older.append(spark, warehouse)
+    newer.end("succeeded")
+    newer.append(spark, warehouse)
+    found = {row["run_id"]: row["status"] for row in warehouse.location("runs").read(spark).collect()}
+    assert found == {older.run_id: "killed", newer.run_id: "succeeded"}
