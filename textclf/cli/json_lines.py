@@ -10,7 +10,7 @@ from typing import Any
 from textclf.cli.columns import Column, choices
 from textclf.cli.pipeline_file import is_text
 from textclf.cli.sample import Asked, Reading, Sample, thinned, unlike
-from textclf.corpus.number_labels import number_label
+from textclf.cli.values import value_text
 from textclf.terminal import json_text
 
 _SHOWN = 80
@@ -21,9 +21,7 @@ _DEEPEST = 8
 def is_json(lines: Sequence[str]) -> bool:
     """Whether lines are meant to be JSON: most begin as an object does, or the first as one over several lines."""
     first = lines[:200]
-    return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or any(
-        line.strip() == "{" for line in first[:1]
-    )
+    return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or first[0].strip() == "{"
 
 
 def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
@@ -57,12 +55,8 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def scalar(value: object) -> str | None:
-    """A value as text, where it may be text or label; of a number that is whole its digits."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return number_label(repr(value)) or repr(value)
-    return str(value) if isinstance(value, str | int) else None
+    """A value as text, where it may be text or label."""
+    return value_text(value) if isinstance(value, str | int | float) else None
 
 
 def _why_not(values: Sequence[dict[str, Any]]) -> str:

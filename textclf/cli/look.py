@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.cli.delimited import delimited_readings
-from textclf.cli.encodings import encodings
+from textclf.cli.encodings import Encoding, encodings
 from textclf.cli.json_lines import is_json, json_readings
 from textclf.cli.sample import Asked, NotLabelledError, Reading, Sample, as_asked, unlike
 from textclf.corpus.local_files import SPARKS_ALONE, chunks, describe, is_plain
@@ -133,21 +133,15 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
     asked = asked or {}
     sample = _sample(paths)
     place = paths[0]
-    found = (
-        [Reading({"encoding": asked["encoding"]})]
-        if "encoding" in asked
-        else [Reading({"encoding": each.name}, each.notes) for each in encodings(sample.data)]
-    )
+    found = [Encoding(asked["encoding"])] if "encoding" in asked else encodings(sample.data)
     readings, why = [], None
     for each in found:
-        encoding = each.keys["encoding"]
         try:
-            for made in _readings(sample, encoding, asked, place):
-                readings.append((made, each.notes))
+            readings += [(made, each.notes) for made in _readings(sample, each.name, asked, place)]
         except NotLabelledError as error:
             why = why or error
     if not readings:
-        raise why or unlike(place, f"records as {_first_line(sample, found[0].keys['encoding'])[:80]!r}")
+        raise why or unlike(place, f"records as {sample.lines(found[0].name)[0][:80]!r}")
     looks = []
     for made, notes in readings:
         try:
@@ -229,10 +223,6 @@ def _is_array(head: bytes, more: bytes) -> bool:
     """Whether a file that begins as an array does is one of objects, and no text in brackets."""
     rest = (head.lstrip()[1:] + b"\n" + more).lstrip()
     return rest.startswith((b"{", b"]")) or not rest
-
-
-def _first_line(sample: Sample, encoding: str) -> str:
-    return sample.lines(encoding)[0]
 
 
 def _look(sample: Sample, reading: Reading, notes: tuple[str, ...], place: Path) -> Look:

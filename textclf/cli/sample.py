@@ -111,6 +111,7 @@ _KEYS = {
 }  # fmt: skip
 _SIGNS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _ANSWERS = {"true": True, "false": False, "yes": True, "no": False}
+_AS_WORDS = {None: "none", True: "true", False: "false", "\t": "tab"}
 
 
 def parse_asked(words: Sequence[str]) -> dict[str, Any]:
@@ -166,14 +167,6 @@ def as_asked(keys: Mapping[str, Any]) -> str:
 
     words = []
     for key, value in keys.items():
-        text = (
-            "none"
-            if value is None
-            else str(value).lower()
-            if isinstance(value, bool)
-            else ",".join(value)
-            if isinstance(value, list)
-            else value
-        )
-        words.append("--set " + shlex.quote(f"{key}={'tab' if text == chr(9) else text}"))
+        text = ",".join(value) if isinstance(value, list) else _AS_WORDS.get(value, value)
+        words.append("--set " + shlex.quote(f"{key}={text}"))
     return " ".join(words)

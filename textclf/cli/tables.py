@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from textclf.cli.columns import Column, choices, choose_id, text_candidates
 from textclf.cli.delta import delta_rows
 from textclf.cli.look import Look, NotLabelledError, looked, one_of
 from textclf.cli.sample import Asked, Reading
+from textclf.cli.values import value_text
 from textclf.corpus.local_files import is_plain
-from textclf.corpus.local_tables import batches, bytes_of, is_string, parquet_rows
-from textclf.corpus.number_labels import number_label
+from textclf.corpus.local_tables import batches, bytes_of, is_plain_number, is_string, parquet_rows
 from textclf.corpus.preview import LOOKED_AT, preview_columns
 from textclf.errors import InputError
 from textclf.tables.folder_walk import hidden, no_data
@@ -161,21 +160,13 @@ def _kind(kind: Any) -> str | None:
 
     if is_string(kind):
         return "text"
-    if types.is_dictionary(kind):
-        return _kind(kind.value_type)
-    if types.is_integer(kind) or types.is_boolean(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if is_plain_number(kind):
         return "number"
-    return "date" if types.is_date(kind) else None
+    return "date" if types.is_date(kind.value_type if types.is_dictionary(kind) else kind) else None
 
 
 def _texts(column: Any) -> list[str | None]:
     if is_string(column.type):
         values = bytes_of(column).to_pylist()
         return [None if value is None else value.decode(errors="replace") for value in values]
-    return [_text(value) for value in column.to_pylist()]
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, float | Decimal):
-        return number_label(str(value)) or str(value)
-    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return [value_text(value) for value in column.to_pylist()]

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import groupby
+
+from textclf.corpus.number_labels import number_label
 
 _SURE = 0.9  # share of the values that must have a form
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -72,6 +75,20 @@ def _is_unspaced(character: str) -> bool:
         return False
     code = ord(character)
     return any(first <= code <= last for first, last in _UNSPACED)
+
+
+def value_text(value: object) -> str | None:
+    """A value of a table or of JSON as text; of a number that is whole its digits.
+
+    Example:
+        >>> value_text(True), value_text(1.0), value_text(0.5), value_text(None)
+        ('true', '1', '0.5', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (number_label(str(value)) if isinstance(value, float | Decimal) else None) or str(value)
 
 
 def is_number(value: str) -> bool:

@@ -47,6 +47,14 @@ def is_string(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def is_plain_number(kind: pa.DataType) -> bool:
+    """Whether values are numbers or booleans, in a dictionary or not."""
+    if pa.types.is_dictionary(kind):
+        return is_plain_number(kind.value_type)
+    tests = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_floating, pa.types.is_decimal)
+    return any(test(kind) for test in tests)
+
+
 def bytes_of(column: pa.Array) -> pa.BinaryArray:
     """The bytes of strings: they may be no UTF-8, of which Python makes an error."""
     plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

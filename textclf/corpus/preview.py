@@ -1,9 +1,11 @@
 """What ingest will make of the beginning of a source: read by its own readers, on this machine and without Spark."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ from textclf.config import Source
 from textclf.corpus.blocks import COLUMNAR, Block, BlockPlan
 from textclf.corpus.headers import header_columns
 from textclf.corpus.local_files import SPARKS_ALONE, chunks
-from textclf.corpus.local_tables import batches, bytes_of, is_string, parquet_rows
+from textclf.corpus.local_tables import batches, bytes_of, is_plain_number, is_string, parquet_rows
 from textclf.corpus.parse import column_parser
 from textclf.corpus.reader import read_chunks
 from textclf.corpus.records import Parsed
@@ -92,8 +94,7 @@ def preview_sample(source: Source, sample: Sequence[tuple[str, bytes, bool]]) ->
         heads = {name: data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0] for name, data, _ in sample if data}
         header_columns(source, heads)
     for name, data, whole in sample:
-        cut = _no if whole else _yes
-        for record in read_chunks(source, [data], file=name, cut=cut):
+        for record in read_chunks(source, [data], file=name, cut=partial(operator.not_, whole)):
             found.add(record.parsed)
         found.whole = found.whole and whole
     return found
@@ -120,14 +121,6 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
         found.whole = found.whole and not data.cut
         left = None if left is None else left - data.size
     return found
-
-
-def _no() -> bool:
-    return False
-
-
-def _yes() -> bool:
-    return True
 
 
 class _Counted:
@@ -184,7 +177,7 @@ def preview_columns(source: Source, rows: Any, limit: int | None = LOOKED_AT, mo
     """
     for key, name in (("text", source.text), ("label", source.label)):
         kind = next((each.type for each in rows.schema if each.name == name), None)
-        if kind is None or not _usable(kind, key):
+        if kind is None or not (is_string(kind) or (key == "label" and is_plain_number(kind))):
             raise InputError(
                 f"Source {source.name} has no usable {key} column.",
                 received=f"{name}: {kind}" if kind is not None else f"columns {', '.join(rows.schema.names)}",
@@ -231,17 +224,6 @@ def label_text(value: Any) -> str | None:
     if isinstance(value, float):
         return repr(value).upper()
     return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _usable(kind: Any, key: str) -> bool:
-    from pyarrow import types
-
-    if is_string(kind):
-        return True
-    if types.is_dictionary(kind):
-        return _usable(kind.value_type, key)
-    others = (types.is_integer, types.is_boolean, types.is_floating, types.is_decimal)
-    return key == "label" and any(test(kind) for test in others)
 
 
 def counts(found: Preview, shown: int = 5) -> str:

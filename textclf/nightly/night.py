@@ -27,9 +27,8 @@ from textclf.scoring.backfill import DayScorer, check_range, finish_range
 from textclf.search.summary import raise_for
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.deliveries import INGEST
-from textclf.tables.fence import Fence
 from textclf.tables.history import record_killed
-from textclf.tables.lock import NIGHTLY, Locks, locked
+from textclf.tables.lock import NIGHTLY, Locks, run_locked
 
 _Result = TypeVar("_Result")
 
@@ -49,8 +48,7 @@ def run_nightly(
     if len(days) > 1:
         check_range(pipeline)
     place = warehouse.location("nightly")  # no table: what the lock is called
-    with locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, pipeline.lock.lease) as locks:
-        run.fence = Fence(run.run_id, locks.check)
+    with run_locked(spark, warehouse, place, run, pipeline.lock.lease) as locks:
         locks.take([NIGHTLY])
         record_killed(spark, warehouse, locks, place)
         before = past(spark, warehouse)

@@ -14,10 +14,9 @@ from textclf.tables import RunRecord, Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.audit import Figures
 from textclf.tables.columns import check_columns, published_columns
-from textclf.tables.fence import Fence
 from textclf.tables.history import publications, record_killed
 from textclf.tables.lineage import run_record
-from textclf.tables.lock import UPKEEP, locked
+from textclf.tables.lock import run_locked
 from textclf.tables.publish import Slice
 from textclf.tables.schemas import CHALLENGED, DIGEST
 from textclf.tables.staging import remove
@@ -68,9 +67,8 @@ def publish_anyway(
         )
     slices = [Figures.from_json(each).slice for each in gate["slices"]]
     with ExitStack() as stack:
-        taken = locked(spark, warehouse.locks(spark), place, run.run_id, run.job, pipeline.lock.lease)
+        taken = run_locked(spark, warehouse, targets.accepted.place, run, pipeline.lock.lease)
         locks = (held or stack).enter_context(taken)
-        run.fence = Fence(run.run_id, locks.check)
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, targets.accepted.place)
         _check_newest(spark, warehouse, place, record, slices)
@@ -80,8 +78,7 @@ def publish_anyway(
         check_replaceable(spark, targets.accepted.place, targets.refused.place)
         _note(run, record, refused, reason)
         locks.check()
-        for target in (targets.accepted, targets.refused):  # rejects are those of other tables of results, too
-            locks.await_free(UPKEEP, str(target.place))
+        targets.await_upkeep(locks)
         targets.publish(stored, refused, slices, run.fence)
         remove(spark, warehouse.staging(spark, refused, STAGED))
 

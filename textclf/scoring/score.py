@@ -23,11 +23,10 @@ from textclf.scoring.stage import STAGED, Pass
 from textclf.scoring.tested import tested_baselines
 from textclf.tables import Location, RunRecord, Warehouse, staged
 from textclf.tables.audit import Figures, repeated_ids
-from textclf.tables.fence import Fence
 from textclf.tables.gate import judge, refusal
 from textclf.tables.handover import StagedTable
 from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
-from textclf.tables.lock import UNDATED, UPKEEP, locked
+from textclf.tables.lock import UNDATED, run_locked
 from textclf.tables.lost_models import lost_models
 from textclf.tables.points import reached
 
@@ -79,10 +78,8 @@ def score_planned(
     if options.limit is not None:
         run.details["limit"] = options.limit
     with ExitStack() as stack:
-        lease = pipeline.lock.lease
-        taken = locked(spark, warehouse.locks(spark), plan.output, run.run_id, run.job, lease)
+        taken = run_locked(spark, warehouse, plan.targets.accepted.place, run, pipeline.lock.lease)
         locks = (held or stack).enter_context(taken)
-        run.fence = Fence(run.run_id, locks.check, again=run.fence.run_id is not None)
         locks.take([day or UNDATED])
         reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
@@ -114,8 +111,7 @@ def score_planned(
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
-        for target in (plan.targets.accepted, plan.targets.refused):  # of other tables of results, too
-            locks.await_free(UPKEEP, str(target.place))
+        plan.targets.await_upkeep(locks)
         stopping.check()
         reached("checked")
         plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb, run.fence)

@@ -11,6 +11,7 @@ from pyspark.sql.types import DataType
 from textclf.tables.conditions import Condition
 from textclf.tables.fence import OPEN, Fence
 from textclf.tables.handover import StagedTable, can_take, clear, hand_over, look_ahead, rewrite, too_many
+from textclf.tables.lock import UPKEEP, Locks
 from textclf.tables.points import reached
 from textclf.tables.retry import retried
 from textclf.tables.schemas import TableSpec
@@ -49,6 +50,15 @@ class Targets:
         """Get ready to publish, while there is other work to wait for."""
         for target in (self.refused, self.accepted):
             look_ahead(spark, target.place)
+
+    def await_upkeep(self, locks: Locks) -> None:
+        """Wait until nobody tends to either table; that of the refused rows is other tables of results', too.
+
+        Raises:
+            StoppedError: The run was asked to stop meanwhile.
+        """
+        for target in (self.accepted, self.refused):
+            locks.await_free(UPKEEP, str(target.place))
 
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
         """Replace the slices by staged rows: those with a reason in one table, all others in the other.
