@@ -29,8 +29,7 @@ def work(job: Job) -> None:
     published = {name: place for name, place in places.items() if name in (*PUBLISHED, _OUTPUT)}
     _tend(job, {name: place for name, place in places.items() if name not in published})
     outputs = [place for name, place in published.items() if name in ("results", _OUTPUT)]
-    with runs_held_off(spark, warehouse, outputs, record, lease) as at_work:
-        _tend(job, published, at_work)
+    _tend(job, published, job.held.enter_context(runs_held_off(spark, warehouse, outputs, record, lease)))
 
 
 def _tend(job: Job, places: Mapping[str, Location], at_work: str | None = None) -> None:

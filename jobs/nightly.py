@@ -21,7 +21,7 @@ def work(job: Job) -> None:
     days = _days(job.args, job.record.started_at.date())
     everywhere = (job.spark, job.warehouse, job.pipeline)
     if not job.args.dry_run:
-        run_nightly(*everywhere, job.record, days)
+        run_nightly(*everywhere, job.record, days, job.held)
         return
     job.record.details["asked"] = [one.isoformat() for one in days]
     for decision in plan_night(*everywhere, days):

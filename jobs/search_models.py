@@ -14,7 +14,8 @@ from textclf.session import FEW_ROWS
 def work(job: Job) -> None:
     """Search, and note the choice for each source in the run record."""
     sources = job.sources()
-    report = recorded.search(job.spark, job.warehouse, job.pipeline, job.record, sources, fresh=job.args.fresh)
+    places = (job.spark, job.warehouse, job.pipeline, job.record, sources)
+    report = recorded.search(*places, fresh=job.args.fresh, held=job.held)
     if job.args.figures:
         _draw(report, Path(job.args.figures))
     raise_for(report)

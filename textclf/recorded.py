@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -189,18 +190,23 @@ def search(
     fresh: bool = False,
     noted: Noted | None = None,
     told: Callable[[int, int], None] | None = None,
+    held: ExitStack | None = None,
 ) -> "Report":
     """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
 
     ``told`` hears, whenever a trial has ended, how many have and how many there are so far.
+    Where ``held`` is given it keeps the locks on the searches, so that the record can be written under them.
     Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.
     """
+    from textclf.search.exclusive import sources_locked
     from textclf.search.search import search_models
     from textclf.search.summary import details, table
 
     record.tables = {TRIALS.name: str(warehouse.location(TRIALS.name))}
-    with described(spark, "search", source=_named(sources)):
-        report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh, told=told)
+    with described(spark, "search", source=_named(sources)), ExitStack() as stack:
+        taken = sources_locked(spark, warehouse, [each.name for each in sources], record, pipeline.lock.lease)
+        locks = (held or stack).enter_context(taken)
+        report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh, told=told, locks=locks)
     record.details = details(report)
     for outcome in report.outcomes.values():
         if outcome.saved is not None and outcome.saved.error is None:

@@ -1,7 +1,7 @@
 """The night itself: steps one after another, each skipped where nothing it depends on has changed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -34,7 +34,12 @@ _Result = TypeVar("_Result")
 
 
 def run_nightly(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run: RunRecord, days: Sequence[date]
+    spark: SparkSession,
+    warehouse: Warehouse,
+    pipeline: Pipeline,
+    run: RunRecord,
+    days: Sequence[date],
+    held: ExitStack | None = None,
 ) -> None:
     """Do what the days need, and note in ``run`` each step with its reasons.
 
@@ -42,13 +47,17 @@ def run_nightly(
     that there are. Steps that did something have records of their own in ``runs``, so that a night that was killed is
     taken up where it was.
 
+    Args:
+        held: Keeps the night's lock, so that its record can be written under it; without, it is given back at the end.
+
     Raises:
         UsageError, InputError, GateError, LockError, StoppedError: As the steps; the first error of the night.
     """
     if len(days) > 1:
         check_range(pipeline)
     place = warehouse.location("nightly")  # no table: what the lock is called
-    with run_locked(spark, warehouse, place, run, pipeline.lock.lease) as locks:
+    with ExitStack() as stack:
+        locks = (held or stack).enter_context(run_locked(spark, warehouse, place, run, pipeline.lock.lease))
         locks.take([NIGHTLY])
         record_killed(spark, warehouse, locks, place)
         before = past(spark, warehouse)
@@ -180,9 +189,16 @@ class Night:
 
     def _search(self) -> None:
         sources = [source for source in self.pipeline.sources if source.name in self._due]
-        with self._part("search_models") as record:
+        held = ExitStack()
+
+        def attempt() -> None:
+            held.close()  # what the attempt before has locked
+            told = self.status.count
+            raise_for(recorded.search(*places, noted=self._noted, told=told, held=held))
+
+        with held, self._part("search_models") as record:
             places = (self.spark, self.warehouse, self.pipeline, record, sources)
-            self._again(lambda: raise_for(recorded.search(*places, noted=self._noted, told=self.status.count)))
+            self._again(attempt)
 
     def _train(self) -> None:
         for source in self.pipeline.sources:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from textclf.search.order import ordered
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
-from textclf.tables import Warehouse
+from textclf.tables import RunRecord, Warehouse
 from textclf.tables.lock import Locks, searched
 from textclf.training.data import unseen_warning
 
@@ -85,12 +85,16 @@ def search_models(
     *,
     fresh: bool = False,
     told: Callable[[int, int], None] | None = None,
+    locks: Locks | None = None,
 ) -> Report:
     """Search the best model of each source and make it the source's champion.
 
     Trials that an earlier search has ended are not run again, unless ``fresh``. What is wrong with one source or
     candidate is in its outcome and holds nothing else back. ``told`` hears, whenever a trial has ended, how many have
     and how many there are so far.
+
+    Args:
+        locks: On the searches of these sources, which whoever took them gives back; without, they are taken here.
 
     Raises:
         UsageError: An architecture, hyperparameter or setting that does not exist or is out of range.
@@ -102,10 +106,14 @@ def search_models(
     fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
     engine = pipeline.train.keras_backend
     with (
-        sources_locked(spark, warehouse, list(fields), search_id, pipeline.lock.lease) as locks,
+        ExitStack() as stack,
         _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
         ThreadPoolExecutor(1) as beside,
     ):
+        if locks is None:
+            search = RunRecord("search_models", run_id=search_id)
+            taken = sources_locked(spark, warehouse, list(fields), search, pipeline.lock.lease)
+            locks = stack.enter_context(taken)
         # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
         earlier = beside.submit(carried(spark, _ledger), spark, warehouse, search_id, list(fields), fresh=fresh)
         if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):

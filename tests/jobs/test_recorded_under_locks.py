@@ -1,0 +1,41 @@
+"""A run that is killed while its record is being written is recorded by the next: its locks are still there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import maintain_tables, nightly, search_models
+from tests.training.corpora import source_toml
+from textclf.config import load_pipeline
+from textclf.tables import Warehouse
+from textclf.tables.lock import LockLog
+from textclf.tables.points import listening
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+def holders(spark: SparkSession, warehouse: Warehouse) -> set[str]:
+    """The runs that hold a lock of a warehouse on this disk."""
+    leases = [LockLog(spark, str(each)).newest()[1] for each in Path(warehouse.locks(spark)).iterdir()]
+    return {lease.run_id for lease in leases if lease is not None and not lease.free}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [(nightly, 3), (search_models, 3), (maintain_tables, 0)],
+    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
+)
+def test_locks_are_given_back_after_the_record(
+    spark: SparkSession, run_job: RunJob, write_config: Callable[[str], Path], module: ModuleType, expected: int
+) -> None:
+    config = write_config(source_toml("a"))
+    warehouse, found = Warehouse.of(load_pipeline(config)), []
+    with listening(lambda point: found.append(holders(spark, warehouse)) if point == "recorded" else None):
+        code, record, said = run_job(module, "--config", config)
+    assert code == expected, said
+    assert found[-1] == {record["run_id"]}
+    assert holders(spark, warehouse) == set()
