@@ -1,7 +1,5 @@
 """The steps before scoring as jobs run them, alone or in the nightly run: the work, and what its record says of it."""
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -16,6 +14,7 @@ from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, why_re
 from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import Before, fingerprints, ingest_corpus
 from textclf.described import described, together
+from textclf.digests import json_digest
 from textclf.logs import say
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
@@ -223,7 +222,7 @@ def search(
 
 def vocabulary_settings(pipeline: Pipeline) -> str:
     """Digest of what, beside the corpus, decides a vocabulary."""
-    return _digest(identity(pipeline.split))
+    return json_digest(identity(pipeline.split), sort_keys=True, default=str)
 
 
 def model_settings(
@@ -236,12 +235,9 @@ def model_settings(
         architecture, overrides: What ``train`` was given.
     """
     sections = pipeline.text, pipeline.split, pipeline.train, pipeline.search.plan(source)
-    return _digest([build, architecture, sorted((overrides or {}).items()), *map(identity, sections)])
+    parts = [build, architecture, sorted((overrides or {}).items()), *map(identity, sections)]
+    return json_digest(parts, sort_keys=True, default=str)
 
 
 def _named(sources: Sequence[Source]) -> str:
     return together(source.name for source in sources)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

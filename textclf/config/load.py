@@ -1,8 +1,6 @@
 """Read a pipeline file: expand the environment, validate, list every mistake in one error."""
 
 import difflib
-import hashlib
-import json
 import os
 import re
 import tomllib
@@ -17,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from textclf.config.masking import masked, remember, remember_credentials
 from textclf.config.model import Pipeline
 from textclf.config.received import received
+from textclf.digests import json_digest
 from textclf.errors import ConfigError
 
 _DOLLAR = "${$}"
@@ -71,8 +70,7 @@ def config_digest(pipeline: Pipeline) -> str:
 
     Of the values themselves it would be a digest that short ones can be guessed from.
     """
-    values = masked(pipeline.model_dump(mode="json", by_alias=True))
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    return json_digest(masked(pipeline.model_dump(mode="json", by_alias=True)))
 
 
 def literal(text: str) -> str:

@@ -1,7 +1,5 @@
 """A range of days, each its own slices, commit and run record."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +12,7 @@ from textclf import stopping
 from textclf.config import Pipeline, Score
 from textclf.config.identity import stored_json
 from textclf.described import carried, described, together
+from textclf.digests import json_digest
 from textclf.errors import TextclfError, UsageError
 from textclf.logs import say
 from textclf.outcome import code_when_kept, end_with
@@ -134,7 +133,7 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
     marks = {}
     for day in days:
         content = found.get(day, "")
-        marks[day] = Mark(content, hashlib.sha256(json.dumps([content, *same], default=str).encode()).hexdigest())
+        marks[day] = Mark(content, json_digest([content, *same], default=str))
     return marks
 
 

@@ -4,8 +4,6 @@ The same way means: by the same version of a model, on the same backend in the s
 asked for, by the same code. All of that goes into the digest of a text, so that equal digests mean equal scores.
 """
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
@@ -13,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.artifact import Artifact
+from textclf.digests import json_digest
 from textclf.scoring.backends import Choice
 from textclf.scoring.iso_days import lit_day
 from textclf.tables import Location
@@ -37,7 +36,7 @@ def with_digests(
     for key, artifact in artifacts.items():
         choice = choices[key]
         way = [artifact.digest, choice.name, choice.half, choice.gpu, sorted(asked.items()), code_version()]
-        made[key] = hashlib.sha256(json.dumps(way).encode()).hexdigest()
+        made[key] = json_digest(way)
     salts = F.create_map(*(F.lit(word) for pair in made.items() for word in pair))
     seasoned = F.concat(F.try_element_at(salts, F.col("key")), F.lit("\n"), F.col("text"))
     return rows.withColumn(DIGEST.name, F.unhex(F.sha2(seasoned, 256)))

@@ -1,7 +1,5 @@
 """One trial: a candidate fitted without one fold of its source and measured on it."""
 
-import hashlib
-import json
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ import pyarrow as pa
 
 from textclf.config import masked
 from textclf.config.identity import identity
+from textclf.digests import json_digest
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.encoded import EncodedSource, Info, encoded_source
 from textclf.search.folds import partition
@@ -111,7 +110,7 @@ class Trial:
             "folds": [self.plan.folds, self.plan.seed, self.plan.nested, self.outer, self.fold],
             "engine": self.engine if network else None,
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return json_digest(parts, sort_keys=True)
 
     @cached_property
     def cost(self) -> float:

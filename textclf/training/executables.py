@@ -5,8 +5,6 @@ for a small network that takes longer than an epoch of it. Here the whole execut
 depends on.
 """
 
-import hashlib
-import json
 import os
 import pickle
 import threading
@@ -18,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from textclf.digests import json_digest
 from textclf.files import PRIVATE, read_checked, replace_checked
 from textclf.text.jit import python_release, source_digest
 from textclf.training.compilations import kept_folder, processor
@@ -82,8 +81,8 @@ class Executables:
         folder = kept_folder()
         if folder is None:
             return self._compile(given)
-        said = json.dumps([_code(self._modules), _settings(), self._identity, tree, kinds], sort_keys=True)
-        file = folder / f"{hashlib.sha256(said.encode()).hexdigest()}.executable"
+        parts = [_code(self._modules), _settings(), self._identity, tree, kinds]
+        file = folder / f"{json_digest(parts, sort_keys=True)}.executable"
         found = _load(file, given)
         if found is not None:
             return found

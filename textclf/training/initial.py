@@ -1,7 +1,5 @@
 """The tensors that fits begin with, kept beside what JAX compiled: Keras, which draws them, takes seconds to import."""
 
-import hashlib
-import json
 import pkgutil
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -15,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from textclf import models
+from textclf.digests import json_digest
 from textclf.files import PRIVATE, read_checked, replace_checked
 from textclf.models import InputShape, KerasArchitecture
 from textclf.text.jit import source_digest
@@ -55,8 +54,7 @@ def _file(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed
         return None
     # The tensors do not depend on the length of texts.
     parts = [kind.__qualname__, hyperparameters.model_dump(mode="json"), made.tensors(hyperparameters, shape), seed]
-    said = json.dumps(parts, sort_keys=True)
-    return folder / f"{_versions()}-{hashlib.sha256(said.encode()).hexdigest()[:32]}.initial"
+    return folder / f"{_versions()}-{json_digest(parts, sort_keys=True)[:32]}.initial"
 
 
 @cache
@@ -69,7 +67,7 @@ def _versions() -> str:
     versions = [version(name) for name in ("jax", "jaxlib", "keras", "numpy")]
     architectures = sorted(f"{models.__name__}.{each.name}" for each in pkgutil.iter_modules(models.__path__))
     sources = source_digest(models.__name__, *architectures, drawn.__module__, __name__)
-    return hashlib.sha256(json.dumps([versions, numbers, sources]).encode()).hexdigest()[:16]
+    return json_digest([versions, numbers, sources])[:16]
 
 
 def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
