@@ -4,13 +4,13 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from textclf.errors import TextclfError
-from textclf.files import PRIVATE, has_account, has_home, replace_file, umask, user_folder
+from textclf.files import PRIVATE, has_account, has_home, made_aside, replace_file, umask, user_folder
 from textclf.plain_paths import is_plain, plain_folder
 from textclf.session.java import AccountError, check_account
 
@@ -37,6 +37,37 @@ def test_files_follow_the_umask_and_are_written_by_their_owner_alone(tmp_path: P
     assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == expected
     assert stat.S_IMODE((tmp_path / "code").stat().st_mode) == 0o600
     assert sorted(os.listdir(tmp_path)) == ["code", "report.html"]
+
+
+def test_a_file_takes_its_place_when_all_of_it_is_made_and_not_after_an_error(tmp_path: Path) -> None:
+    place = tmp_path / ("ü" * 127)  # the longest name that there can be
+    with made_aside(place) as aside:
+        aside.write_text("first")
+        assert not place.exists()
+    with suppress(KeyboardInterrupt), made_aside(place) as aside:
+        aside.write_text("half")
+        raise KeyboardInterrupt
+    with suppress(ValueError), made_aside(place):
+        raise ValueError("nothing made")
+
+    assert place.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_only(tmp_path: Path) -> None:
+    def make() -> None:
+        with made_aside(tmp_path / "jars") as aside:
+            aside.mkdir()
+            (aside / "a.jar").write_text("jar")
+
+    for _ in range(2):
+        make()
+        (tmp_path / "jars" / "a.jar").unlink()
+    (tmp_path / "jars" / "mine").write_text("mine")
+    with pytest.raises(OSError, match="not empty"):
+        make()
+
+    assert sorted(map(str, tmp_path.rglob("*"))) == [str(tmp_path / "jars"), str(tmp_path / "jars" / "mine")]
 
 
 @pytest.fixture

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +18,28 @@ PRIVATE = 0o600
 
 _NAMES = 10  # folders among temporary files that are tried
 _DIGEST = hashlib.sha256().digest_size
+
+
+@contextmanager
+def made_aside(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` for a file or folder to be made under, which takes the place of ``path`` at the end.
+
+    After an error what was made is removed, and ``path`` stays as it was. A folder replaces an empty one only.
+
+    Raises:
+        OSError: It cannot take that place.
+    """
+    # A name may be as long as the file system allows, and the one aside is longer.
+    aside = path.parent / f".{path.name[:40]}{uuid4().hex}"
+    try:
+        yield aside
+        aside.replace(path)
+    except BaseException:
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+        raise
 
 
 def replace_file(path: Path, content: str | bytes, mode: int = OWN) -> None:
@@ -30,15 +55,11 @@ def replace_file(path: Path, content: str | bytes, mode: int = OWN) -> None:
         OSError: It cannot be written there; the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name may be as long as the file system allows, and the one aside is longer.
-    aside = path.parent / f".{path.name[:40]}{uuid4().hex}"
-    try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with (
+        made_aside(path) as aside,
+        open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file,
+    ):
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def replace_checked(path: Path, content: bytes, mode: int = OWN) -> None:

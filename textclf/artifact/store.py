@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 from pyarrow import ArrowException, fs
@@ -15,6 +14,7 @@ from textclf.artifact.bounded import read_files
 from textclf.artifact.champions_lock import champions_locked
 from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, NAME, RESTORE, Manifest
 from textclf.errors import ArtifactError, InputError, UsageError
+from textclf.file_systems import file_system, replace_in
 
 _CHAMPION = "champion"
 _NAME = re.compile(NAME)
@@ -69,10 +69,7 @@ class ModelStore:
     def __init__(self, root: str) -> None:
         self.root = root
         with self._usable():
-            if "://" in root or root.startswith("file:"):
-                self._system, self._base = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", root))
-            else:
-                self._system, self._base = fs.LocalFileSystem(), str(Path(root).absolute())
+            self._system, self._base = file_system(root)
 
     def names(self) -> list[str]:
         """Names of all models."""
@@ -115,7 +112,7 @@ class ModelStore:
         saved = artifact.with_version(version)
         for file, data in saved.files.items():
             self._write(f"{name}/{version}/{file}", data)
-        self._replace(f"{name}/{version}/{MANIFEST}", saved.manifest_bytes)
+        replace_in(self._system, self._path(f"{name}/{version}/{MANIFEST}"), saved.manifest_bytes)
         self._system.delete_file(self._path(claim))
         return saved
 
@@ -192,7 +189,8 @@ class ModelStore:
         return self._read_exactly(f"{name}/{version}/{MANIFEST}", None)
 
     def _set_champions(self, name: str, versions: list[str]) -> None:
-        self._replace(f"{name}/{_CHAMPION}", "".join(f"{version}\n" for version in versions).encode())
+        data = "".join(f"{version}\n" for version in versions).encode()
+        replace_in(self._system, self._path(f"{name}/{_CHAMPION}"), data)
 
     def _claim(self, name: str) -> tuple[str, str]:
         """A number that no other writer has, and the file that holds it until the version is complete.
@@ -217,15 +215,6 @@ class ModelStore:
             expected="a free number",
             fix="try again when fewer trainings of this model end at the same time",
         )
-
-    def _replace(self, relative: str, data: bytes) -> None:
-        """Write a file aside and move it to its place, so that a reader sees the old one or the new one."""
-        folder, _, file = relative.rpartition("/")
-        aside = f"{folder}/.{file}-{uuid4().hex}"
-        self._write(aside, data)
-        if self._system.type_name == "hdfs" and self._has(relative):
-            self._system.delete_file(self._path(relative))  # its rename does not replace
-        self._system.move(self._path(aside), self._path(relative))
 
     def _read_exactly(self, relative: str, size: int | None) -> bytes:
         """A file of a version; its size is looked at before anything is read."""

@@ -7,14 +7,14 @@ Labels using Deep Features", KDD 2015; CC BY 4.0.
 import hashlib
 import http.client
 import io
-import os
-import tempfile
 import time
 import urllib.request
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from textclf.errors import InputError
+from textclf.files import made_aside
 
 URL = "https://archive.ics.uci.edu/static/public/331/sentiment+labelled+sentences.zip"
 FILES = {
@@ -89,12 +89,9 @@ def _extracted(body: bytes) -> dict[str, bytes]:
 
 def _write(folder: Path, contents: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as aside:
-        # Everything is on disk before the first name appears.
+    with ExitStack() as stack:  # everything is on disk before the first name appears
         for name, content in contents.items():
-            Path(aside, name).write_bytes(content)
-        for name in contents:
-            os.replace(Path(aside, name), folder / name)
+            stack.enter_context(made_aside(folder / name)).write_bytes(content)
 
 
 def _sha256(content: bytes) -> str:

@@ -13,7 +13,6 @@ import io
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 
 from textclf.corpus.records import Reason
 from textclf.corpus.wording import FILMS, PRODUCTS, RESTAURANTS, sentence
+from textclf.files import made_aside
 
 SENTENCES = 1000  # accepted records in each labelled file
 NOISE = 0.08  # share of them whose label is wrong
@@ -184,18 +184,15 @@ def write_unlabelled(folder: Path, rows: int, seed: int = 1, names: Mapping[str,
         names: Other names for the sources; by default they are called as in ``WORDINGS``.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    aside.chmod(0o755)
-    try:
-        nulls = 0
+    nulls = 0
+    with made_aside(folder) as aside:
+        aside.mkdir()
+        aside.chmod(0o755)
         with pq.ParquetWriter(aside / "part-00000.parquet", _SCHEMA) as writer:
             for batch in _batches(rows, seed, names or {}):
                 nulls += batch.column("text").null_count
                 writer.write_batch(batch)
         shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return SampleTable(folder, rows, nulls)
 
 

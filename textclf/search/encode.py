@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from textclf.config import Pipeline, SearchPlan, Source
 from textclf.described import carried
 from textclf.errors import InputError
+from textclf.file_systems import file_system, replace_in
 from textclf.models import architecture
-from textclf.search.encoded import Info, file_system, pack
+from textclf.search.encoded import Info, pack
 from textclf.search.folds import check_rows
 from textclf.search.space import BASELINE
 from textclf.tables import Warehouse
@@ -112,12 +113,7 @@ def _encode(
     numbers = np.concatenate([train.labels, test.labels])
     data, digest = pack(info, numbers, encoders, pa.concat_arrays([train.texts, test.texts]), golden)
     path = f"{folder}/{source.name}-{digest[:16]}.safetensors"
-    system, place = file_system(path)
-    system.create_dir(place.rpartition("/")[0], recursive=True)
-    aside = f"{place}.{np.random.default_rng().integers(1 << 62):x}"
-    with system.open_output_stream(aside, compression=None) as stream:
-        stream.write(data)
-    system.move(aside, place)  # two attempts at once write the same bytes
+    replace_in(*file_system(path), data)  # two attempts at once write the same bytes
     return replace(info, digest=digest, path=path)
 
 

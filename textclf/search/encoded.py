@@ -2,19 +2,17 @@
 
 import hashlib
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyarrow import fs
 from safetensors.numpy import load, save
 
+from textclf.file_systems import file_system
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary
 
@@ -140,11 +138,3 @@ def encoded_source(info: Info) -> EncodedSource:
     while len(_kept) > 1 and sum(source.size for source in _kept.values()) > _CACHE_BYTES:
         _kept.popitem(last=False)
     return _kept[info.digest]
-
-
-def file_system(location: str) -> tuple[fs.FileSystem, str]:
-    """Arrow's file system of a path or URL, and the path in it."""
-    if "://" in location or location.startswith("file:"):
-        system, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", location))
-        return system, path
-    return fs.LocalFileSystem(), str(Path(location).absolute())

@@ -14,12 +14,13 @@ from pyspark.sql import SparkSession
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Source
 from textclf.described import carried
+from textclf.file_systems import file_system
 from textclf.logs import say
 from textclf.models import KerasArchitecture
 from textclf.search.champion import Saved, Winner
 from textclf.search.choice import Standing, Verdict
 from textclf.search.encode import encode_sources
-from textclf.search.encoded import Info, file_system
+from textclf.search.encoded import Info
 from textclf.search.exclusive import sources_locked
 from textclf.search.fanout import FanOut, import_ahead, worker_environment
 from textclf.search.ledger import Ledger

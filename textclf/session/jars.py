@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from uuid import uuid4
 
 from textclf.errors import TextclfError
+from textclf.files import made_aside
 from textclf.plain_paths import plain_folder
 
 SPARK_VERSION = "4.2.0"
@@ -124,12 +124,10 @@ def _keep(fetched: Path, folder: Path) -> None:
     for name, jar in kept.items():
         _check(name, jar)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Filled aside and renamed: a set-up that is cut off leaves no half-filled folder.
-    aside = folder.parent / f".{folder.name}-{uuid4().hex}"
-    aside.mkdir(0o755)  # less what the umask takes away
-    for name, jar in kept.items():
-        shutil.copy(jar, aside / name)
-    aside.rename(folder)  # over an empty one, too
+    with made_aside(folder) as aside:  # a set-up that is cut off leaves no half-filled folder
+        aside.mkdir(0o755)  # less what the umask takes away
+        for name, jar in kept.items():
+            shutil.copy(jar, aside / name)
 
 
 def _check(name: str, jar: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from textclf.errors import TextclfError
-from textclf.files import user_folder
+from textclf.files import made_aside, user_folder
 from textclf.plain_paths import plain_folder
 
 _LOCK = ".lock"
@@ -123,9 +123,5 @@ def _made_once(target: Path) -> Iterator[Path | None]:
         if target.exists():
             yield None
             return
-        aside = target.with_name(f".{os.getpid()}-{target.name}")
-        try:
+        with made_aside(target) as aside:
             yield aside
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
