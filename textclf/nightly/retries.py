@@ -1,6 +1,5 @@
 """Another attempt for what can pass: lost executors, conflicts with other writers."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,16 +8,11 @@ from textclf import stopping
 from textclf.config import first_line
 from textclf.errors import TextclfError
 from textclf.logs import say
+from textclf.tables.failures import passing
 from textclf.tables.retry import lost_a_race
 
 _Result = TypeVar("_Result")
 
-# What Spark says of executors and workers that went away, and of storage that did not answer.
-_PASSES = re.compile(
-    r"ExecutorLostFailure|executor lost|worker lost|Python worker exited unexpectedly|FetchFailed|MetadataFetchFailed"
-    r"|heartbeat|SocketTimeoutException|Connection (?:reset|refused|timed out)|SlowDown|Service ?Unavailable",
-    re.IGNORECASE,
-)
 _TURN = 0.5  # seconds between two looks, in a pause, at whether the run is asked to stop
 
 
@@ -26,7 +20,7 @@ def can_pass(error: Exception) -> bool:
     """Whether the same work may succeed a little later: never after an error that says what a person has to do."""
     if isinstance(error, TextclfError):
         return False
-    return lost_a_race(error) or bool(_PASSES.search(str(error)))
+    return lost_a_race(error) or passing(error)
 
 
 def again(work: Callable[[], _Result], retries: int, pause: float) -> _Result:

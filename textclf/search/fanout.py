@@ -1,7 +1,6 @@
 """Tasks of a search on the executors: one Spark task each, results as they end, losses tried again."""
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,12 +13,11 @@ from pyspark.errors import PySparkException
 
 from textclf.errors import TextclfError
 from textclf.settled import loading, settle
+from textclf.tables.failures import lost_task
 from textclf.training.initial import any_kept
 from textclf.training.network import on_jax, prepare_engine, use_keras_backend
 
 _TRIES = 3  # a task that took its process with it as often is given up
-_TASK = re.compile(r"Task (\d+) in stage [\d.]+ failed")
-_LOST = re.compile(r"ExecutorLostFailure|Python worker exited unexpectedly|worker lost|EOFException|heartbeat")
 
 
 class Task(Protocol):
@@ -138,11 +136,11 @@ class FanOut:
             self.context.parallelize(tasks, len(tasks)).foreach(run)
             return []
         except (PySparkException, Py4JError) as error:
-            culprit = _TASK.search(str(error))
-            if self._closed or culprit is None or not _LOST.search(str(error)):
+            number = lost_task(error)
+            if self._closed or number is None:
                 raise
             done = {result.key for result in results.value}
-            lost = tasks[int(culprit[1])]
+            lost = tasks[number]
             losses[lost.key] = losses.get(lost.key, 0) + 1
             if losses[lost.key] >= _TRIES:
                 self._given_up.append(lost.lost(_gone(_TRIES)))
