@@ -1,11 +1,11 @@
 """What is known of a source after runs that refused its delivery, or failed halfway: asked of real tables."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -56,11 +56,11 @@ def test_refusals_are_told_of_the_pipelines_sources_alone_as_far_back_as_a_night
 ) -> None:
     warehouse = Warehouse(str(tmp_path), None, str(tmp_path))
     old = {"refused": {"a": {"problem": "Source a is bad."}, "gone": {"problem": "Source gone is bad."}}}
-    details = [old, *[{"sources": {"b": {}}}] * 500]
+    details: list[dict[str, Any]] = [old, *[{"sources": {"b": {}}}] * 500]
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    rows = [(f"r{number:04}", INGEST, at, json.dumps(each)) for number, each in enumerate(details)]
-    table = spark.createDataFrame(rows, "run_id string, job string, ended_at timestamp, details string").coalesce(1)
-    table.selectExpr("*", "run_id AS config_digest").write.format("delta").save(str(warehouse.location(RUNS.name)))
+    records = [RunRecord(INGEST, at, f"r{number:04}", ended_at=at, details=each) for number, each in enumerate(details)]
+    table = spark.createDataFrame([tuple(record.row().values()) for record in records], RUNS.schema).coalesce(1)
+    table.write.format("delta").save(str(warehouse.location(RUNS.name)))
 
     assert refused_before(spark, warehouse, "r9", ["a", "b"]) == {"a": ("r0000", "Source a is bad.")}
     assert refused_before(spark, warehouse, "r0000", ["a", "b"]) == {}

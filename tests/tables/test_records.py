@@ -16,6 +16,7 @@ from textclf.tables.audit import Figures
 from textclf.tables.history import _publication, publications
 from textclf.tables.masked_fields import mask_fields, masked_record
 from textclf.tables.publish import Slice
+from textclf.tables.runs_table import PastRun
 
 NASTY = [
     "alphabet",
@@ -75,7 +76,7 @@ def test_what_is_read_back_is_what_was_written(secrets: list[str], other: list[s
     run = scored(secrets, [*other, *secrets], place)
     with environment({f"V{number}": secret for number, secret in enumerate(secrets)}):
         row = run.row()
-        read = _publication(row)
+        read = _publication(PastRun.of(row))
         told = json.loads(run.to_json())
         assert row["gate"] is not None
         assert json.loads(row["gate"])["output"] in written_forms(f"{place}/results")

@@ -1,6 +1,5 @@
 """What earlier runs did, from the table ``runs`` alone."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,7 +12,7 @@ from pyspark.sql import functions as F
 from textclf.config import unmasked
 from textclf.tables import Warehouse
 from textclf.tables.deliveries import INGEST, NEWEST_RUNS, still_refused
-from textclf.tables.schemas import RUNS
+from textclf.tables.runs_table import PastRun, newest, runs_table
 
 VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
@@ -62,23 +61,21 @@ class Past:
 
 def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     """Ask the table."""
-    place = warehouse.location(RUNS.name)
-    if not place.exists(spark):
+    runs = runs_table(spark, warehouse)
+    if runs is None:
         return Past()
     succeeded = F.col("status") == "succeeded"
     # An ingest that refused a delivery has failed, and has published the others.
-    table = place.read(spark).where(succeeded | (F.col("job") == INGEST)).orderBy(F.desc("ended_at"))
-    columns = ("run_id", "job", "started_at", "ended_at", "details")
-    rows = table.where(F.col("job").isin(*_JOBS)).select(*columns).limit(NEWEST_RUNS).collect()
-    nights = table.where(F.col("job") == "nightly").select("details").limit(_NIGHTS).collect()
-    runs = [(row, json.loads(row["details"] or "{}")) for row in rows]
+    table = runs.where(succeeded | (F.col("job") == INGEST))
+    of_sources = newest(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
+    nights = newest(table.where(F.col("job") == "nightly"), _NIGHTS)
     found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}
-    for row, details in runs:
-        kind = "models" if row["job"] in MODELS else row["job"]
-        for source, figures in _sources(row["job"], details):
-            found[kind].setdefault(source, _done(row, figures))
-    refused = still_refused((row, details) for row, details in runs if row["job"] == INGEST)
-    steps = [step for row in nights for step in json.loads(row["details"] or "{}").get("steps", [])]
+    for run in of_sources:
+        kind = "models" if run.job in MODELS else run.job
+        for source, figures in _sources(run.job, run.details):
+            found[kind].setdefault(source, _done(run, figures))
+    refused = still_refused((run, run.details) for run in of_sources if run.job == INGEST)
+    steps = [step for night in nights for step in night.details.get("steps", [])]
     worked = [step for step in steps if step["state"] == "done"]
     return Past(
         found[INGEST],
@@ -90,8 +87,8 @@ def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     )
 
 
-def _done(row: Any, figures: Mapping[str, Any]) -> Done:
-    return Done(row["run_id"], row["job"], row["started_at"], row["ended_at"], figures)
+def _done(run: PastRun, figures: Mapping[str, Any]) -> Done:
+    return Done(run.run_id, run.job, run.started_at, run.ended_at, figures)
 
 
 def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

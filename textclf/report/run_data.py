@@ -1,6 +1,5 @@
 """What the report of a run shows, asked of the tables: counts and histograms come to the driver, rows do not."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from textclf.scoring.inputs import open_input
 from textclf.tables import Location, Warehouse
 from textclf.tables.deliveries import refused_before
 from textclf.tables.masked_fields import masked_record
+from textclf.tables.runs_table import parsed, runs_table
 from textclf.tables.warehouse import absolute
 
 _EARLIER = 8  # runs of the same job beside the one that the report is about
@@ -114,19 +114,17 @@ def load_run(
 def _runs(
     spark: SparkSession, warehouse: Warehouse, run_id: str | None, day: date | None
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    place = warehouse.location("runs")
-    if not place.exists(spark):
+    table = runs_table(spark, warehouse)
+    if table is None:
+        place = warehouse.location("runs")
         raise InputError("There are no runs yet.", expected=f"the table runs at {place}", fix="run a job first")
-    table = place.read(spark)
     condition = F.col("job") == "score_table" if run_id is None else F.col("run_id") == run_id
     if run_id is None and day is not None:
         condition &= F.get_json_object("details", "$.day") == day.isoformat()
     found = table.where(condition).orderBy(F.desc("started_at")).select(*_readable(table)).limit(1).collect()
     if not found:
         raise _no_run(run_id, day)
-    run = found[0].asDict(recursive=True)
-    for name in ("gate", "details"):
-        run[name] = json.loads(run[name]) if run[name] else {}
+    run = parsed(found[0].asDict(recursive=True))
     run["rows_of"] = run["details"].get("published_run", run["run_id"])
     past = table.where((F.col("job") == run["job"]) & (F.col("run_id") < run["run_id"]))
     rows = past.orderBy(F.desc("run_id")).select(*_readable(table)).limit(_EARLIER).collect()

@@ -1,13 +1,12 @@
 """What runs of ingest refused, from their records alone."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from textclf.tables.schemas import RUNS
+from textclf.tables.runs_table import newest, runs_table
 from textclf.tables.warehouse import Warehouse
 
 INGEST = "ingest_corpus"
@@ -43,11 +42,10 @@ def refused_before(
     Args:
         sources: Those of the pipeline file: one that it no longer has will never be delivered again.
     """
-    place = warehouse.location(RUNS.name)
-    if not place.exists(spark):
+    table = runs_table(spark, warehouse)
+    if table is None:
         return {}
-    table = place.read(spark).where((F.col("job") == INGEST) & (F.col("run_id") < run_id))
-    rows = table.orderBy(F.desc("ended_at")).select("run_id", "details").limit(NEWEST_RUNS).collect()
-    found = still_refused((row["run_id"], json.loads(row["details"] or "{}")) for row in rows)
+    before = table.where((F.col("job") == INGEST) & (F.col("run_id") < run_id))
+    found = still_refused((run.run_id, run.details) for run in newest(before, NEWEST_RUNS))
     ours = sorted((source, each) for source, each in found.items() if source in sources)
     return {source: (run, str(figures.get("problem", ""))) for source, (run, figures) in ours}

@@ -1,10 +1,8 @@
 """What earlier runs published, from their records alone."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -15,7 +13,7 @@ from textclf.tables.audit import Figures
 from textclf.tables.gate import Baseline
 from textclf.tables.lock import Locks
 from textclf.tables.runs import RunRecord
-from textclf.tables.schemas import RUNS
+from textclf.tables.runs_table import PastRun, known, newest, runs_table
 from textclf.tables.staging import any_staged, is_whole
 from textclf.tables.warehouse import Location, Warehouse
 
@@ -58,14 +56,12 @@ def publications(
     spark: SparkSession, warehouse: Warehouse, output: str, status: str = "succeeded"
 ) -> list[Publication]:
     """The newest runs that published to the table ``output``, the newest first; or that were ``refused`` there."""
-    place = warehouse.location(RUNS.name)
-    if not place.exists(spark):
+    table = runs_table(spark, warehouse)
+    if table is None:
         return []
     published = (F.col("job") == "score_table") & (F.col("status") == status)
     here = F.get_json_object("gate", "$.output").isin(written_forms(output))
-    newest = place.read(spark).where(published & here).orderBy(F.desc("ended_at")).limit(_RUNS)
-    columns = ("run_id", "ended_at", "gate", "details", "models", "input", "input_version")
-    return [_publication(row) for row in newest.select(*columns).collect()]
+    return [_publication(run) for run in newest(table.where(published & here), _RUNS)]
 
 
 def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Publication]:
@@ -77,31 +73,32 @@ def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Public
     return found
 
 
-def _publication(row: Any) -> Publication:
-    gate, details = json.loads(row["gate"]), json.loads(row["details"])
+def _publication(run: PastRun) -> Publication:
+    details = run.details
     day = details.get("day")
     return Publication(
-        row["run_id"],
-        row["ended_at"],
+        run.run_id,
+        run.ended_at,
         None if day is None else date.fromisoformat(day),
         details.get("fingerprint"),
-        tuple(map(Figures.from_json, gate["slices"])),
-        row["input"],
-        row["input_version"],
+        tuple(map(Figures.from_json, run.gate["slices"])),
+        run.input,
+        run.input_version,
         details.get("limit") is not None,
         details.get("input_digest"),
-        row["models"] or {},
+        run.models,
     )
 
 
 def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | None, staged: str) -> str | None:
     """The newest run that was stopped when it had staged all rows of that fingerprint; None without one."""
-    place = warehouse.location(RUNS.name)
-    if fingerprint is None or not any_staged(spark, warehouse) or not place.exists(spark):
+    if fingerprint is None or not any_staged(spark, warehouse):
+        return None
+    table = runs_table(spark, warehouse)
+    if table is None:
         return None
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
-    found = place.read(spark).where((F.col("status") == "stopped") & same).orderBy(F.desc("ended_at")).limit(3)
-    runs = [row["run_id"] for row in found.select("run_id").collect()]
+    runs = [run.run_id for run in newest(table.where((F.col("status") == "stopped") & same), 3)]
     # One commit stages all rows: where there is a table, it is complete, unless a run has begun to publish it.
     return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)
 
@@ -137,11 +134,8 @@ def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, outpu
     dead = {lease.run_id: (lease, day) for lease, day in locks.abandoned}
     if not dead:
         return
-    place = warehouse.location(RUNS.name)
-    if place.exists(spark):
-        known = place.read(spark).where(F.col("run_id").isin(list(dead))).select("run_id").collect()
-        for row in known:
-            dead.pop(row["run_id"], None)
+    for run_id in known(spark, warehouse, dead):
+        dead.pop(run_id)
     # One that only stood still publishes nothing from here on; what it has published is there to be seen.
     for table in (output, warehouse.location("results_rejects")):
         fence.close(spark, table, list(dead))

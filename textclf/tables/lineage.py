@@ -1,6 +1,5 @@
 """What made a row: from the tables alone."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import AtomicType
 
 from textclf.errors import InputError, UsageError
+from textclf.tables.runs_table import parsed, runs_table
 from textclf.tables.schemas import RUNS
 from textclf.tables.warehouse import Location, Warehouse
 
@@ -115,17 +115,9 @@ def _made_by(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str
 
 
 def _records(spark: SparkSession, warehouse: Warehouse, condition: Any) -> list[dict[str, Any]]:
-    place = warehouse.location(RUNS.name)
-    if not place.exists(spark):
-        return []
-    found = place.read(spark).where(condition).orderBy("ended_at").limit(_FOUND).collect()
-    return [_parsed(_plain(row)) for row in found]
-
-
-def _parsed(record: dict[str, Any]) -> dict[str, Any]:
-    for name in ("gate", "details"):
-        record[name] = json.loads(record[name]) if record[name] else {}
-    return record
+    table = runs_table(spark, warehouse)
+    found = [] if table is None else table.where(condition).orderBy("ended_at").limit(_FOUND).collect()
+    return [parsed(_plain(row)) for row in found]
 
 
 def _plain(row: Row) -> dict[str, Any]:

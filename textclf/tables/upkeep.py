@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from textclf.config import Upkeep
 from textclf.logs import say
@@ -18,6 +17,7 @@ from textclf.tables.lease import Lease
 from textclf.tables.lock import UPKEEP, LockLog, Locks, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
+from textclf.tables.runs_table import known
 from textclf.tables.schemas import RUNS
 from textclf.tables.staging import remove
 from textclf.tables.transactions import hadoop_path
@@ -108,7 +108,7 @@ def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> 
     """
     ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
     places = list(_staged(spark, warehouse))
-    ended = _with_status(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
+    ended = known(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
     alive = {lease.run_id for lease in _held(spark, warehouse)}
     removed = set()
     for run_id, place in places:
@@ -167,14 +167,6 @@ def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Lo
         if _RUN_ID.fullmatch(run_id):
             for name in _children(spark, f"{root}/{run_id}"):
                 yield run_id, Location(path=f"{root}/{run_id}/{name}")
-
-
-def _with_status(spark: SparkSession, warehouse: Warehouse, run_ids: set[str], status: tuple[str, ...]) -> set[str]:
-    place = warehouse.location(RUNS.name)
-    if not run_ids or not place.exists(spark):
-        return set()
-    found = place.read(spark).where(F.col("run_id").isin(list(run_ids)) & F.col("status").isin(list(status)))
-    return {row["run_id"] for row in found.select("run_id").collect()}
 
 
 def _children(spark: SparkSession, folder: str) -> list[str]:
