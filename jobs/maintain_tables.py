@@ -4,9 +4,10 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from textclf.job import Job, parser, run
+from textclf.table_names import PUBLISHED, TABLES
 from textclf.tables import Location
 from textclf.tables.refused_records import prune_refused
-from textclf.tables.upkeep import NAMES, PUBLISHED, clear_staging, record_dead, runs_held_off, tend, trim_locks
+from textclf.tables.upkeep import clear_staging, record_dead, runs_held_off, tend, trim_locks
 from textclf.tables.warehouse import absolute
 
 _OUTPUT = "output"
@@ -16,7 +17,7 @@ def work(job: Job) -> None:
     """Tend to each table of the warehouse that exists; the figures go into the run record."""
     spark, warehouse, upkeep, record = job.spark, job.warehouse, job.pipeline.upkeep, job.record
     lease = job.pipeline.lock.lease
-    places = {name: warehouse.location(name) for name in NAMES}
+    places = {name: warehouse.location(name) for name in TABLES}
     if job.args.output:
         given = Location(path=absolute(job.args.output.rstrip("/") or "/"))
         if given not in places.values():

@@ -17,8 +17,9 @@ from textclf.nightly.rules import (
     model_reasons,
     vocabulary_decision,
 )
+from textclf.score_bins import BINS
 from textclf.scoring.backfill import Mark
-from textclf.tables.audit import BINS, Figures
+from textclf.tables.audit import Figures
 from textclf.tables.history import Publication
 from textclf.tables.publish import Slice
 

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from textclf.config import Gate
-from textclf.tables.audit import BINS, Figures, collected, score_bin
+from textclf.score_bins import BINS
+from textclf.tables.audit import Figures, collected, score_bin
 from textclf.tables.gate import (
     Baseline,
     Report,

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from textclf.config import Gate
-from textclf.tables.audit import BINS, Figures
+from textclf.score_bins import BINS
+from textclf.tables.audit import Figures
 from textclf.tables.gate import judge, refusal
 from textclf.tables.history import Publication
 from textclf.tables.lost_models import lost_models

@@ -13,22 +13,12 @@ from typing import TYPE_CHECKING, Any
 from textclf.cli.delta import delta_rows, open_delta
 from textclf.cli.output import write_json, write_lines, write_table
 from textclf.errors import InputError, UsageError
+from textclf.table_names import TABLES
 from textclf.terminal import visible
 
 if TYPE_CHECKING:
     from textclf.config import Pipeline
 
-TABLES = (
-    "corpus",
-    "corpus_rejects",
-    "corpus_refused",
-    "tokens",
-    "vocabulary",
-    "trials",
-    "results",
-    "results_rejects",
-    "runs",
-)
 _SHOWN = 100  # rows of a table for people
 _AT_ONCE = 10_000
 

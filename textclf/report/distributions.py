@@ -9,7 +9,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from textclf.tables.audit import BINS, Figures, bin_of
+from textclf.score_bins import BINS
+from textclf.tables.audit import Figures, bin_of
 
 _WEEK = 7  # days, so that each day of the week is once in what a run is compared with
 

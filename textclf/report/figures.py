@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf.errors import InputError
-from textclf.training.evaluation import BINS, Evaluation
+from textclf.score_bins import BINS
+from textclf.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

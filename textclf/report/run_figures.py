@@ -9,7 +9,7 @@ import numpy as np
 
 from textclf.report.distributions import Distribution
 from textclf.report.figures import BLUE, VERMILION, figure_style, new_figure
-from textclf.tables.audit import BINS
+from textclf.score_bins import bin_edges
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
 
 def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
     """Share of the rows in each bin of the score: this run filled, the week before as a line."""
-    edges = np.linspace(0, 1, BINS + 1)
+    edges = bin_edges()
     with figure_style():
         figure = new_figure(5.2, 2.6)
         axes = figure.subplots()

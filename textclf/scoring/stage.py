@@ -25,6 +25,7 @@ from pyspark.sql.types import (
 
 from textclf.artifact import Artifact
 from textclf.config import Pipeline
+from textclf.score_bins import BINS
 from textclf.scoring.changed import with_digests
 from textclf.scoring.frame import wanted_of
 from textclf.scoring.packer import KINDS, PACKED, Names, ScorePacker
@@ -32,7 +33,7 @@ from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.resident import make_resident
 from textclf.scoring.rows import input_rows, scored_rows
 from textclf.tables import Location
-from textclf.tables.audit import BINS, Figures, audit, collected
+from textclf.tables.audit import Figures, audit, collected
 from textclf.tables.conditions import EVERYTHING
 from textclf.tables.handover import StagedTable, write_log
 from textclf.tables.history import Publication

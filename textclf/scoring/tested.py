@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from textclf.artifact import Artifact
+from textclf.score_bins import BINS
 from textclf.scoring.routes import Routes
-from textclf.tables.audit import BINS
 from textclf.tables.gate import Baseline
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from textclf.score_bins import BINS
 from textclf.tables.publish import Slice
 
-BINS = 15  # of scores, equal widths, each open below and closed above: those of the calibration in a model's metrics
 NO_MODEL = "no_model"
 WITHOUT_MODEL = (NO_MODEL, "bad_date", "bad_source")
 """Reasons that are not about the rows of a slice but about where they would belong."""

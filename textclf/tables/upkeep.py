@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Upkeep
 from textclf.logs import say
-from textclf.tables import schemas
 from textclf.tables.fence import Fence
 from textclf.tables.history import record_killed
 from textclf.tables.lease import Lease
@@ -18,19 +17,12 @@ from textclf.tables.lock import UPKEEP, LockLog, Locks, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
 from textclf.tables.runs_table import known
-from textclf.tables.schemas import RUNS
+from textclf.tables.schemas import TRIALS
 from textclf.tables.staging import remove
 from textclf.tables.transactions import hadoop_path
 from textclf.tables.warehouse import Location, Warehouse
 
-PUBLISHED = ("results", "results_rejects")
-"""Tables that runs publish slices to, under locks."""
-NAMES = (
-    *(spec.name for spec in (schemas.CORPUS, schemas.CORPUS_REJECTS, schemas.TOKENS, schemas.VOCABULARY)),
-    *(spec.name for spec in (schemas.CORPUS_REFUSED, schemas.TRIALS, RUNS)),
-    *PUBLISHED,
-)
-_ASIDE = (schemas.TRIALS.name, "nightly")
+_ASIDE = (TRIALS.name, "nightly")
 """What searches and nights have locks on: neither publishes rows by itself."""
 DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"

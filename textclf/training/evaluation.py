@@ -9,10 +9,10 @@ import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from textclf.errors import InputError
+from textclf.score_bins import bin_edges
 from textclf.training.resampling import Intervals, intervals
 
-BINS = 15  # of the calibration error, as in Guo et al. 2017, "On Calibration of Modern Neural Networks"
-TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
+EPSILON = 1e-7  # Keras': probabilities are kept this far from 0 and 1 under a logarithm
 _FORBID = ConfigDict(extra="forbid")
 
 
@@ -167,10 +167,10 @@ def row_losses(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -
     """Each row's -ln of the probability of its label, shape (n,); 0 for a label that the model does not have.
 
     Single rows are needed to resample, so that scikit-learn's mean is of no use; and its smallest probability
-    is that of the number type, while the loss that Keras reports ends at ``TINY``.
+    is that of the number type, while the loss that Keras reports ends at ``EPSILON``.
     """
     of_label = scores[np.arange(len(labels)), np.maximum(labels, 0)]
-    losses: npt.NDArray[np.float64] = np.where(labels >= 0, -np.log(np.clip(of_label, TINY, 1 - TINY)), 0.0)
+    losses: npt.NDArray[np.float64] = np.where(labels >= 0, -np.log(np.clip(of_label, EPSILON, 1 - EPSILON)), 0.0)
     return losses
 
 
@@ -236,19 +236,15 @@ def _brier(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> fl
     return float(brier_score_loss(labels, exact, labels=np.arange(scores.shape[1])))
 
 
-def _edges() -> npt.NDArray[np.float64]:
-    return np.linspace(0, 1, BINS + 1)
-
-
 def _places(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """The bin of each row, shape (n,): open below and closed above, as in the paper."""
-    return np.searchsorted(_edges()[1:-1], confidence, side="left")
+    return np.searchsorted(bin_edges()[1:-1], confidence, side="left")
 
 
 def _reliability(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], places: npt.NDArray[np.int64]
 ) -> tuple[ReliabilityBin, ...]:
-    edges, found = _edges(), []
+    edges, found = bin_edges(), []
     for index in np.unique(places):
         inside = places == index
         means = float(confidence[inside].mean()), float(right[inside].mean())

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.models import InputShape, KerasArchitecture
+from textclf.training.evaluation import EPSILON
 from textclf.training.packing import bucket
 from textclf.training.settings import FitSettings
 
@@ -30,7 +31,6 @@ _QUICKLY: dict[str, str | bool] = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
 }  # it runs once
-_TINY = 1e-7  # Keras' epsilon: probabilities are kept this far from 0 and 1 under a logarithm
 
 
 @dataclass
@@ -81,7 +81,7 @@ def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
     else:
         chance = jnp.take_along_axis(outputs, labels[:, None], 1)[:, 0]
         right = outputs.argmax(1) == labels
-    return -jnp.log(jnp.clip(chance, _TINY, 1 - _TINY)), right
+    return -jnp.log(jnp.clip(chance, EPSILON, 1 - EPSILON)), right
 
 
 def _variables(model: Any) -> tuple[list[Any], list[Any]]:
