@@ -70,7 +70,8 @@ def test_help_lists_the_jobs() -> None:
     done = submit("--help")
 
     assert done.returncode == 0
-    assert "ingest_corpus" in done.stdout
+    listed = next(line for line in done.stdout.splitlines() if line.startswith("Jobs: "))
+    assert {"ingest_corpus", "nightly", "score_table"} <= set(listed.removeprefix("Jobs: ").split(", "))
 
 
 def test_an_unknown_job_names_the_known_ones() -> None:
@@ -161,7 +162,7 @@ def test_the_settings_in_conf_are_accepted(conf: Path) -> None:
 
 @pytest.mark.parametrize("master", ["yarn", "k8s://https://host:6443", "spark://host:7077"])
 def test_a_cluster_gets_the_project_and_the_python_environment(master: str) -> None:
-    command = printed("--master", master, "score_table" if (ROOT / "jobs/score_table.py").exists() else "ingest_corpus")
+    command = printed("--master", master, "score_table")
 
     archive = after(command, "--archives")
     assert archive.startswith((ROOT / "build").as_uri())
@@ -218,8 +219,19 @@ def test_the_zip_holds_the_package_and_nothing_else() -> None:
 
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-    assert "textclf/__init__.py" in names
-    assert all(name.startswith("textclf/") and "__pycache__" not in name for name in names)
+    assert {"textclf/__init__.py", "textclf/session/submit.py", "textclf/py.typed"} <= set(names)
+    assert {name.partition("/")[0] for name in names} == {"textclf"}
+
+
+def test_the_zip_leaves_out_what_is_no_source(tmp_path: Path) -> None:
+    sources = ["textclf/a.py", "textclf/b/page.html", "textclf/py.typed"]
+    others = ["a.py", "tests/test_a.py", "textclf/__pycache__/a.cpython-311.pyc", "textclf/notes.txt", "textclf/.a.swp"]
+    for name in sources + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+
+    with zipfile.ZipFile(project_zip(tmp_path)) as opened:
+        assert sorted(opened.namelist()) == sources
 
 
 def test_a_zip_is_made_anew_when_sources_change(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.text.awkward import POINTS, TEXTS, random_texts
 from textclf.text import casing
 from textclf.text.index import TokenIndex
+from textclf.text.jit import numba_runs
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 
@@ -27,6 +28,7 @@ def parts() -> list[list[str]]:
 
 def check(tokenizer: str, texts: Sequence[str | None], column: pa.Array | None = None) -> None:
     """Every other token of the texts is in the vocabulary; the index finds those and no others."""
+    assert numba_runs(), "without numba the index asks the tokenizer that it is held against"
     column = pa.array(texts, pa.string()) if column is None else column
     lists = [[] if text is None else TOKENIZERS[tokenizer](text) for text in texts]
     tokens = tuple(sorted({token for tokens in lists for token in tokens}))[::2]
