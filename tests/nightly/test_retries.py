@@ -61,12 +61,16 @@ def test_only_what_can_pass_is_tried_again(error: Exception, expected: bool) -> 
 
 
 def test_attempts_end_and_pauses_grow() -> None:
-    begun = time.monotonic()
-    work = Failing(LOST, LOST, LOST, LOST)
+    work, pauses = Failing(LOST, LOST, LOST, LOST), list[float]()
     with pytest.raises(RuntimeError):
-        again(work, 2, 0.1)
-    assert work.calls == 3
-    assert time.monotonic() - begun >= 0.3
+        again(work, 2, 60.0, pauses.append)
+    assert (work.calls, pauses) == (3, [60.0, 120.0])
+
+
+def test_a_pause_takes_its_time() -> None:
+    begun = time.monotonic()
+    again(Failing(LOST), 1, 0.05)
+    assert time.monotonic() - begun >= 0.05
 
 
 def test_an_error_that_says_what_to_do_comes_through_unchanged() -> None:

@@ -23,12 +23,19 @@ def can_pass(error: Exception) -> bool:
     return lost_a_race(error) or passing(error)
 
 
-def again(work: Callable[[], _Result], retries: int, pause: float) -> _Result:
+def _wait(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stopping.asked():
+        time.sleep(min(left, _TURN))
+
+
+def again(work: Callable[[], _Result], retries: int, pause: float, wait: Callable[[float], None] = _wait) -> _Result:
     """What the work returns; where it fails of what can pass it is done again after a pause that doubles each time.
 
     Args:
         retries: Attempts after the first.
         pause: Seconds before the second attempt.
+        wait: Wait for so many seconds; by default it ends early where the run is asked to stop.
 
     Raises:
         StoppedError: The run was asked to stop.
@@ -45,11 +52,5 @@ def again(work: Callable[[], _Result], retries: int, pause: float) -> _Result:
             seconds = pause * 2**attempt
             first = first_line(error, 200)
             say(f"attempt {attempt + 1} of {retries + 1} failed, the next in {seconds:g} s: {first}", "warning")
-        _wait(seconds)
+        wait(seconds)
         attempt += 1
-
-
-def _wait(seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not stopping.asked():
-        time.sleep(min(left, _TURN))
