@@ -4,12 +4,12 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from unicodedata import bidirectional, category
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.factories.terminals import acted_on
 from textclf.cli.output import cell, write_json, write_lines, write_table
 from textclf.errors import InputError
 from textclf.logs import say, say_error, use_format
@@ -35,20 +35,6 @@ ACTING = [
     "\x1b]0;title\x07",
 ]
 HARMLESS = ["größe", "東京", "e\u0301", "👩\u200d👧", "a b", "\\n", "‰"]
-ACTED_ON = ("Cc", "Zl", "Zp", "Cs")
-
-
-def acted_on(text: str) -> list[str]:
-    """The characters of a text that a terminal would act on, line feeds and tabs aside."""
-    return [
-        each
-        for each in text
-        if each not in "\n\t"
-        and (category(each) in ACTED_ON or bidirectional(each) in BIDI or each in "\ufeff\U000e0041")
-    ]
-
-
-BIDI = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def to_a_line(text: str) -> None:

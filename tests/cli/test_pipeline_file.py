@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
-from tests.test_terminal import acted_on
+from tests.factories.terminals import acted_on
 from tests.training.corpora import invented
 from textclf.cli.init import look_at
 from textclf.cli.look import Look

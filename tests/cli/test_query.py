@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import Run
-from tests.test_terminal import acted_on
+from tests.factories.terminals import acted_on
 from tests.training.corpora import source_toml
 
 

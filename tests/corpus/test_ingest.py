@@ -9,30 +9,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from textclf.config import Ingest, Pipeline
+from tests.factories.ingests import entry, ingest, table
+from textclf.config import Pipeline
 from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import Counts, ingest_corpus, publish
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
-
-
-def entry(name: str, path: Path | str, rest: str) -> str:
-    return f'[[sources]]\nname = "{name}"\npath = "{path}"\n{rest}\n'
-
-
-def ingest(spark: SparkSession, pipeline: Pipeline, run_id: str = "run") -> dict[str, Counts]:
-    told: list[str] = []
-    any_share = Ingest(max_rejects=1)  # which deliveries are refused: test_refused_deliveries.py
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources, told.append, rule=any_share)
-    assert sorted(told) == sorted(counts)  # each source once
-    return counts
-
-
-def table(spark: SparkSession, pipeline: Pipeline, name: str, *columns: str) -> list[tuple[object, ...]]:
-    rows = Warehouse.of(pipeline).location(name).read(spark).select(*columns).collect()
-    return sorted(tuple(row) for row in rows)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType, DoubleType, FloatType
 
 from jobs import ingest_corpus as job
-from tests.corpus.test_ingest import entry, ingest, table
+from tests.factories.ingests import entry, ingest, table
 from textclf.config import Pipeline
 from textclf.corpus.number_labels import number_label, whole_column, written_label
 from textclf.errors import InputError

@@ -17,34 +17,18 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.artifact.samples import sample
+from tests.factories.worker_models import models
 from textclf.artifact import Artifact, Golden
 from textclf.errors import ArtifactError
 from textclf.scoring import resident
 from textclf.scoring.backends import BACKENDS, choose
 from textclf.scoring.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
 from textclf.scoring.frame import add_scores
-from textclf.scoring.golden import TOLERANCE, check_golden
-from textclf.scoring.resident import Models, Resident
+from textclf.scoring.golden import check_golden
+from textclf.scoring.resident import Models
 from textclf.scoring.scorer import make_scorer
-from textclf.scoring.udf import Carried, score_udf
+from textclf.scoring.udf import score_udf
 from textclf.session.factory import DEFAULTS
-
-
-def models(*artifacts: Artifact, backend: str = "auto") -> Models:
-    made = {}
-    for number, artifact in enumerate(artifacts):
-        choice = choose(artifact, backend)
-        made[artifact.manifest.name] = Resident(
-            number,
-            artifact.reference,
-            artifact.digest,
-            len(artifact.manifest.labels),
-            choice,
-            BACKENDS[choice.name],
-            Carried(artifact),
-            TOLERANCE,
-        )
-    return Models(made)
 
 
 def batch(texts: Sequence[str | None], keys: Sequence[str | None], given: Models, **wanted: bool) -> list[Any]:

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from jobs import score_table as job
 from tests.artifact.samples import sample
+from tests.factories.worker_models import models
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
-from tests.scoring.test_batch import models
 from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline

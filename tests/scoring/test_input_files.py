@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.artifact.samples import sample
+from tests.factories.parquet_columns import odd_types
 from tests.scoring.passes import score, table, values
-from tests.tables.test_file_columns import odd_types
 from tests.training.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from tests.artifact.samples import sample
 from tests.environments import environment
+from tests.factories.worker_models import models
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
-from tests.scoring.test_batch import models
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.packing import Packer

@@ -1,12 +1,10 @@
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -16,15 +14,16 @@ from pyspark.sql import functions as F
 
 from jobs import score_table as job
 from tests.artifact.samples import sample
+from tests.factories.backends import counting, lines
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, versions
 from tests.training.corpora import source_toml
-from textclf.artifact import Artifact, ModelStore
+from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
 from textclf.scoring.backends import BACKENDS, Choice
 from textclf.scoring.frame import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.scoring.scorer import Scorer, make_scorer
+from textclf.scoring.scorer import make_scorer
 from textclf.tables import RunRecord, Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
@@ -137,34 +136,6 @@ def test_ids_come_out_as_they_went_in(
     assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == sorted(
         [(IDS[kind][0], "null_text"), (None, "null_id")], key=repr
     )
-
-
-def counting(folder: Path, fail_on: str | None = None) -> Callable[[Artifact], Scorer]:
-    """A backend that notes in files each model built and each text scored, by process."""
-    builds, texts = folder / "builds", folder / "texts"
-    builds.touch()
-    texts.touch()
-
-    def backend(artifact: Artifact) -> Scorer:
-        inner = make_scorer(artifact)
-        with builds.open("a") as file:
-            file.write(f"{os.getpid()}\n")
-
-        def score(batch: pa.Array) -> Any:
-            if fail_on is not None and fail_on in batch.to_pylist():
-                raise OSError("the middle of the pass")  # no matter of a row
-            with texts.open("a") as file:
-                file.write("\n" * len(batch))
-            return inner.score(batch)
-
-        return SimpleNamespace(score=score)
-
-    backend.__qualname__ += str(folder)  # workers outlive a test and keep their models by backend
-    return backend
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines()
 
 
 def test_a_worker_builds_a_model_once(

@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.artifact.samples import sample
+from tests.factories.backends import counting, lines
 from tests.scoring.passes import DAY, ONE_MODEL, score
-from tests.scoring.test_score_table import counting, lines
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.scoring.backends import BACKENDS, Choice, choose

@@ -5,22 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.factories.trials import trial
 from textclf.config import SearchPlan
-from textclf.models import architecture
 from textclf.search.choice import Standing, choose, standing
 from textclf.search.encoded import Info
-from textclf.search.space import Choice
-from textclf.search.trial import FoldPlan, Result, Trial
+from textclf.search.trial import FoldPlan, Result
 from textclf.training.settings import FitSettings
-
-INFO = Info("s", "digest", ["0", "1"], 100, 20, {"keras": 50, "words": 60}, 20)
-
-
-def trial(name: str, fold: int = 0, **values: int) -> Trial:
-    made = architecture(name)
-    settings = FitSettings(epochs=5, batch_size=10, seed=1)
-    choice = Choice(name, tuple(values.items()))
-    return Trial(INFO, choice, made.parse(values), settings, FoldPlan(4, 1), None, fold, "jax")
 
 
 def stands(accuracy: float, name: str = "cnn", error: float = 0.01, **values: int) -> Standing:

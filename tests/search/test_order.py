@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.search.test_choice import INFO
-from tests.search.test_race import SPACE, race_of
+from tests.factories.trials import INFO, SPACE, race_of
 from textclf.config import SearchPlan
 from textclf.search.encoded import Info
 from textclf.search.order import ordered

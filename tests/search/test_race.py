@@ -5,19 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.search.test_choice import INFO
-from textclf.config import SearchPlan, Space, parse_pipeline
-from textclf.search.encoded import Info
-from textclf.search.race import Race, entrants
+from tests.factories.trials import SPACE, race_of
+from textclf.config import SearchPlan
+from textclf.search.race import Race
 from textclf.search.space import BASELINE
-from textclf.search.trial import FAILED, SUCCEEDED, FoldPlan, Result, Trial
-
-PIPELINE = parse_pipeline('warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n')
-SPACE: Space = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
-
-
-def race_of(plan: SearchPlan, info: Info = INFO) -> Race:
-    return Race(info, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan))
+from textclf.search.trial import FAILED, SUCCEEDED, Result, Trial
 
 
 def accuracy(trial: Trial) -> float:

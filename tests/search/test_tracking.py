@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.artifact.samples import sample
-from tests.search.test_choice import trial
+from tests.factories.trials import trial
 from textclf.artifact import ModelStore
 from textclf.artifact.registry import default_address
 from textclf.config import Mlflow, SearchPlan

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tests.factories.parquet_columns import odd_types
 from textclf.errors import InputError
 from textclf.tables.file_columns import FileTable, file_of, open_parquet, quoted
 from textclf.tables.file_listing import list_files
@@ -134,21 +134,6 @@ def test_columns_of_any_name_are_read(spark: SparkSession, tmp_path: Path) -> No
     assert rows_of(table, *NAMES) == [tuple(f"<{name}>" for name in NAMES)]
     file = table.rows.select(file_of(table.rows)["file_path"]).collect()[0][0]
     assert file == f"file:{tmp_path}/a.parquet"
-
-
-def odd_types() -> dict[str, Any]:
-    """Columns of types that Spark does not have."""
-    return {
-        "created": pa.array([1], pa.timestamp("ns")),
-        "zoned": pa.array([1], pa.timestamp("ns", "UTC")),
-        "at": pa.array([1], pa.time64("us")),
-        "at_ns": pa.array([1], pa.time64("ns")),
-        "half": pa.array([np.float16(1)]),
-        "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"x" * 16], pa.binary(16))),
-        "nested": pa.array([{"t": 1}], pa.struct([("t", pa.timestamp("ns"))])),
-        "Other": ["x"],
-        "other": ["y"],
-    }
 
 
 def test_types_that_nobody_asked_for_do_not_matter(spark: SparkSession, tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""Sources that are ingested, and the tables that they leave."""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from textclf.config import Ingest, Pipeline
+from textclf.corpus.ingest import Counts, ingest_corpus
+from textclf.tables import Warehouse
+
+
+def entry(name: str, path: Path | str, rest: str) -> str:
+    """A source for a pipeline file."""
+    return f'[[sources]]\nname = "{name}"\npath = "{path}"\n{rest}\n'
+
+
+def ingest(spark: SparkSession, pipeline: Pipeline, run_id: str = "run") -> dict[str, Counts]:
+    """Ingest all sources, whatever share of their records is rejected."""
+    told: list[str] = []
+    any_share = Ingest(max_rejects=1)  # which deliveries are refused: test_refused_deliveries.py
+    counts = ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources, told.append, rule=any_share)
+    assert sorted(told) == sorted(counts)  # each source once
+    return counts
+
+
+def table(spark: SparkSession, pipeline: Pipeline, name: str, *columns: str) -> list[tuple[object, ...]]:
+    """Rows of a table, sorted."""
+    rows = Warehouse.of(pipeline).location(name).read(spark).select(*columns).collect()
+    return sorted(tuple(row) for row in rows)

@@ -1,0 +1,26 @@
+"""Trials and races of a source that nobody encoded, for tests that give the results themselves."""
+
+from textclf.config import SearchPlan, Space, parse_pipeline
+from textclf.models import architecture
+from textclf.search.encoded import Info
+from textclf.search.race import Race, entrants
+from textclf.search.space import Choice
+from textclf.search.trial import FoldPlan, Trial
+from textclf.training.settings import FitSettings
+
+INFO = Info("s", "digest", ["0", "1"], 100, 20, {"keras": 50, "words": 60}, 20)
+PIPELINE = parse_pipeline('warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n')
+SPACE: Space = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
+
+
+def trial(name: str, fold: int = 0, **values: int) -> Trial:
+    """A candidate and a fold of ``INFO``; ``values`` are the hyperparameters that were drawn."""
+    made = architecture(name)
+    settings = FitSettings(epochs=5, batch_size=10, seed=1)
+    choice = Choice(name, tuple(values.items()))
+    return Trial(INFO, choice, made.parse(values), settings, FoldPlan(4, 1), None, fold, "jax")
+
+
+def race_of(plan: SearchPlan, info: Info = INFO) -> Race:
+    """A race of the plan's candidates that has not begun."""
+    return Race(info, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan))
