@@ -23,6 +23,7 @@ from textclf.text.pretrained import Embeddings, load_embeddings
 from textclf.text.sequences import pad
 from textclf.training.batches import Batches, Counts, Inputs, Sequences, keras_dataset
 from textclf.training.compilations import keep_compilations
+from textclf.training.early_stopping import EarlyStopping
 from textclf.training.settings import FitSettings
 from textclf.training.steps import assign, drawn
 
@@ -318,13 +319,30 @@ def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> l
     watched = "val_loss" if validated else "loss"
     chosen = []
     if settings.patience is not None:
-        chosen.append(keras.callbacks.EarlyStopping(watched, patience=settings.patience, restore_best_weights=True))
+        chosen.append(_keep_best(watched, EarlyStopping(settings.patience)))
     if settings.schedule == "plateau":
         chosen.append(keras.callbacks.ReduceLROnPlateau(watched, factor=0.5, patience=2))
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         chosen.append(keras.callbacks.CSVLogger(str(log)))
     return chosen
+
+
+def _keep_best(watched: str, stopping: EarlyStopping) -> Any:
+    """A callback that ends the fit when that is due, and leaves the model with the weights of its best epoch."""
+    import keras
+
+    class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            if stopping.add(logs[watched]) or epoch == 0:
+                self._best = self.model.get_weights()
+            if stopping.due:
+                self.model.stop_training = True
+
+        def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras' signature
+            self.model.set_weights(self._best)
+
+    return KeepBest()
 
 
 def _one_run(model: Any, callbacks: list[Any], epochs: int) -> Any:

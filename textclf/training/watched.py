@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.training.batches import Inputs, Sequences
+from textclf.training.early_stopping import EarlyStopping
 from textclf.training.initial import initial_tensors
 from textclf.training.network import Network, fit_rows, on_jax, prepare_engine, row_weights
 from textclf.training.packed_fit import PackedFitting
@@ -108,6 +109,7 @@ def _with_steps(
 def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: FitSettings) -> History:
     """All epochs, or as many as the settings have patience for; what each measured."""
     history: History = {}
+    stopping = EarlyStopping(settings.patience if len(held) else None)
     for epoch in range(settings.epochs):
         measured = dict(zip(("loss", "accuracy"), fitting.epoch(train, epoch), strict=True))
         if len(held):
@@ -115,11 +117,10 @@ def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: Fi
         for name, value in measured.items():
             history.setdefault(name, []).append(value)
         _check_finite(history)
-        watched = history.get("val_loss", history["loss"])
-        since = len(watched) - 1 - int(np.argmin(watched))
-        if len(held) and settings.patience is not None and since >= settings.patience:
+        stopping.add(measured.get("val_loss", measured["loss"]))
+        if stopping.due:
             break
-        if settings.schedule == "plateau" and since and since % _PLATEAU == 0:
+        if settings.schedule == "plateau" and stopping.since and stopping.since % _PLATEAU == 0:
             fitting.rate /= 2
     return history
 
