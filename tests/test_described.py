@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, score_table, search_models
-from tests.training.corpora import invented
+from tests.factories.corpora import invented
 from textclf.described import described
 from textclf.logs import identify
 

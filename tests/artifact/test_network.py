@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import export_keras
 from textclf.errors import UsageError
 from textclf.scoring.scorer import make_scorer

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.manifest import FILES, FileEntry
 from textclf.artifact.store import parse_reference

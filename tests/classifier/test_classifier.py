@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import textclf
-from tests.training.corpora import invented, real
+from tests.factories.corpora import invented, real
 from textclf import Classifier, ModelStore
 from textclf.errors import InputError, UsageError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.cli.main import main
 

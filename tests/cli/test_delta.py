@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import Run
-from tests.training.corpora import source_toml
+from tests.factories.corpora import source_toml
 from textclf.cli.delta import delta_rows
 
 FEATURES: dict[str, dict[str, Any]] = {

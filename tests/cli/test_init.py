@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, score_table, search_models, train_model
 from tests.cli.conftest import Run
-from tests.training.corpora import invented
+from tests.factories.corpora import invented
 from textclf.cli.init import look_at
 from textclf.config import Source, load_pipeline
 from textclf.corpus.records import parser

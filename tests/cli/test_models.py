@@ -1,7 +1,7 @@
 import json
 
-from tests.artifact.samples import sample
 from tests.cli.conftest import Run
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 
 

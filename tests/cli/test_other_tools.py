@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from tests.cli.conftest import Run
 from tests.cli.other_tools import Tool, spark_tools, tools
-from tests.training.corpora import source_toml
+from tests.factories.corpora import source_toml
 from textclf.config import Pipeline, Source, load_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.local_files import chunks

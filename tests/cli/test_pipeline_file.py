@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
+from tests.factories.corpora import invented
 from tests.factories.terminals import acted_on
-from tests.training.corpora import invented
 from textclf.cli.init import look_at
 from textclf.cli.look import Look
 from textclf.cli.pipeline_file import Named, pipeline_text

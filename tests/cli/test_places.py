@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.training.corpora import invented
+from tests.factories.corpora import invented
 from textclf import Classifier
 from textclf.artifact import ModelStore
 from textclf.errors import TextclfError

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
 from tests.cli.conftest import Run
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.scoring.scorer import make_scorer
 

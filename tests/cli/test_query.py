@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import Run
+from tests.factories.corpora import source_toml
 from tests.factories.terminals import acted_on
-from tests.training.corpora import source_toml
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifact.samples import sample
 from tests.cluster.conftest import standalone
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]

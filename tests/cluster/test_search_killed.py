@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import SparkSession
 
-from tests.training.corpora import invented, put, source_toml
+from tests.factories.corpora import invented, put, source_toml
 from textclf.config import load_pipeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]

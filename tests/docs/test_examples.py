@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType
 
-from tests.artifact.samples import sample
 from tests.commands import ROOT
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.tables import Location
 from textclf.tables.schemas import TRIALS, results

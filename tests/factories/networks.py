@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tests.training.corpora import invented
+from tests.factories.corpora import invented
 from textclf.artifact import Artifact, Golden, Manifest
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
 from textclf.text.encoder import Encoder

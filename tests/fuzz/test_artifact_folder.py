@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.artifact.samples import WORDS, sample
+from tests.factories.artifacts import WORDS, sample
 from tests.fuzz import FUZZ
 from textclf import Classifier
 from textclf.artifact import Artifact, Golden, ModelStore

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import maintain_tables, nightly, search_models
-from tests.training.corpora import source_toml
+from tests.factories.corpora import source_toml
 from textclf.config import load_pipeline
 from textclf.tables import Warehouse
 from textclf.tables.lock import LockLog

@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from jobs import train_model
-from tests.training.corpora import invented, put, source_toml
+from tests.factories.corpora import invented, put, source_toml
 from textclf.config import load_pipeline
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]

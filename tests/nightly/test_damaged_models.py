@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.artifact.manifest import MAX_MANIFEST_BYTES
 from textclf.config import Pipeline

@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import report as job
-from tests.artifact.samples import sample
-from tests.training.corpora import source_toml
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import load_pipeline
 from textclf.errors import GateError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from tests.training.corpora import source_toml
+from tests.factories.corpora import source_toml
 from textclf.config import Pipeline
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
-from tests.training.corpora import source_toml
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.scoring.score import ScoreOptions, score_table

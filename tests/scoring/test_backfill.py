@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import score_table as job
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, table, values
 from textclf.artifact import ModelStore
 from textclf.config import load_pipeline, parse_pipeline

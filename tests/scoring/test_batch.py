@@ -16,7 +16,7 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.factories.worker_models import models
 from textclf.artifact import Artifact, Golden
 from textclf.errors import ArtifactError
@@ -186,7 +186,7 @@ _FRESH = """
 import sys
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.scoring.backends import choose
 from textclf.scoring.frame import add_scores
 from textclf.session import open_session

@@ -11,10 +11,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import score_table as job
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
 from tests.factories.worker_models import models
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
-from tests.training.corpora import source_toml
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
 from textclf.scoring.batch import CHALLENGER, Wanted, score_batch

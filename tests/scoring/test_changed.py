@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, publish, table, values
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline

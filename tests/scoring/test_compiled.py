@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.artifact.samples import WORDS, sample
-from tests.text.awkward import TEXTS, random_texts
+from tests.factories.artifacts import WORDS, sample
+from tests.factories.awkward_texts import TEXTS, random_texts
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.scoring.backends import choose
@@ -182,7 +182,7 @@ def test_neither_import_nor_scoring_needs_tensorflow() -> None:
     code = (
         "import sys, pyarrow as pa\n"
         "import textclf.scoring.score\n"
-        "from tests.artifact.samples import sample\n"
+        "from tests.factories.artifacts import sample\n"
         "from textclf.scoring.compiled import CompiledScorer\n"
         "for kind in ('logistic_regression', 'dense', 'cnn', 'kim_cnn', 'embedding_flatten'):\n"
         "    CompiledScorer.of(sample(kind=kind)).score(pa.array(['good']))\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.scoring.compiled import CompiledScorer
 
 pytest.importorskip("grpc_status", reason="pyspark needs grpcio-status, googleapis-common-protos and zstandard here")
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 _REMOTE = """
 import json
 from pyspark.sql import SparkSession
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.scoring.udf import score_udf
 
 spark = SparkSession.builder.remote("local[1]").config("spark.driver.memory", "1g").getOrCreate()

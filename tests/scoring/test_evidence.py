@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import Artifact
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.evidence import strongest

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from tests.factories.corpora import source_toml
 from tests.scoring.passes import publish, table, values
 from tests.tables.hostile import SOURCES
-from tests.training.corpora import source_toml
 from textclf.config import Pipeline
 from textclf.report.run_data import load_run
 from textclf.tables import Warehouse

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
 from tests.factories.parquet_columns import odd_types
 from tests.scoring.passes import score, table, values
-from tests.training.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import Artifact, keras_model, network_scores
 from textclf.scoring.keras_scorer import KerasScorer
 
@@ -51,7 +51,7 @@ def test_neighbours_and_calls_change_no_bit() -> None:
 _SMALL_MEMORY = """
 import resource, sys
 import numpy as np, pyarrow as pa
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.scoring.keras_scorer import KerasScorer
 given = {"num_filters": 256, "kernel_size": 3, "embedding_dim": 3}
 scorer = KerasScorer(sample(kind="cnn", max_length=1000, given=given))

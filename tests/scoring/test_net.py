@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
 from tests.environments import environment
+from tests.factories.artifacts import sample
 from tests.factories.worker_models import models
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
 from textclf.artifact import Artifact, ModelStore

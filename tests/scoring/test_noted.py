@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.scoring.passes import DAY, ONE_MODEL, score, table, values
 from textclf.artifact import Artifact, Golden, ModelStore
 from textclf.config import Pipeline

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from jobs import explain_row, show_run
 from jobs import score_table as job
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, table, values, versions
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, load_pipeline

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import score_table
-from tests.artifact.samples import sample
-from tests.training.corpora import source_toml
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
 from textclf.artifact import Artifact
 from textclf.artifact.folder import write_folder
 from textclf.artifact.registry import DIGEST_TAG, default_address, load_registered, registry_address, without_password

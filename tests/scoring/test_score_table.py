@@ -13,10 +13,10 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import score_table as job
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.factories.backends import counting, lines
+from tests.factories.corpora import source_toml
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, versions
-from tests.training.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.scoring.scorer import make_scorer
 

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, score, table, values
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline

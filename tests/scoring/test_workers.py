@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.factories.backends import counting, lines
 from tests.scoring.passes import DAY, ONE_MODEL, score
 from textclf.artifact import ModelStore
@@ -24,7 +24,7 @@ _LONG = """
 import sys
 from pyspark.errors import PythonException
 from pyspark.sql import functions as F
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.scoring.backends import choose
 from textclf.scoring.frame import add_scores
 from textclf.scoring.udf import score_udf

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import search_models as job
+from tests.factories.corpora import source_toml
 from tests.points import check_recorded_once, let_expire
-from tests.training.corpora import source_toml
 from textclf.config import load_pipeline
 from textclf.errors import LockError
 from textclf.search.exclusive import sources_locked

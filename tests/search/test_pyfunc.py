@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import Artifact
 from textclf.artifact.folder import read_folder
 from textclf.scoring.backends import choose

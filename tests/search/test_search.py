@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import search_models as job
-from tests.training.corpora import invented, put, source_toml
+from tests.factories.corpora import invented, put, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.search.encode import encode_sources

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from tests.artifact.samples import sample
-from tests.training.corpora import invented, source_toml
+from tests.factories.artifacts import sample
+from tests.factories.corpora import invented, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError

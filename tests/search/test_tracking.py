@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.factories.trials import trial
 from textclf.artifact import ModelStore
 from textclf.artifact.registry import default_address

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 
 ROOT = Path(__file__).parents[2]

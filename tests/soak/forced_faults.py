@@ -23,7 +23,7 @@ from delta import DeltaTable as SparkTable
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from tests.points import AT, TABLES, at, let_expire
 from textclf import stopping
 from textclf.artifact import ModelStore

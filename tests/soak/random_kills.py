@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from tests.artifact.samples import sample
+from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 
 ROOT = Path(__file__).parents[2]

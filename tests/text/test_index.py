@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.awkward import POINTS, TEXTS, random_texts
+from tests.factories.awkward_texts import POINTS, TEXTS, random_texts
 from textclf.text import casing
 from textclf.text.index import TokenIndex
 from textclf.text.jit import numba_runs

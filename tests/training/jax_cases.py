@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.factories.corpora import invented
 from tests.factories.networks import (
     NETWORKS,
     SIX,
@@ -23,7 +24,6 @@ from tests.factories.networks import (
     rows_of,
     same,
 )  # fmt: skip
-from tests.training.corpora import invented
 from textclf.artifact import ModelStore
 from textclf.models import KerasArchitecture
 from textclf.training import packing, watched

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.factories.corpora import invented
 from tests.factories.networks import candidate, network_of, rows_of, same
-from tests.training.corpora import invented
 from textclf.models import KerasArchitecture
 from textclf.training import batches as module
 from textclf.training.batches import Batches, Counts, Inputs

@@ -17,7 +17,7 @@ import json, os, sys
 import numpy as np
 import pyarrow as pa
 os.environ |= {"KERAS_BACKEND": "jax", "JAX_COMPILATION_CACHE_DIR": sys.argv[1]}
-from tests.training.corpora import invented
+from tests.factories.corpora import invented
 from textclf.models import InputShape, architecture
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import tokenize

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.factories.corpora import invented
 from tests.factories.networks import (
     MODELS,
     NETWORKS,
@@ -24,7 +25,6 @@ from tests.factories.networks import (
     rows_of,
     same,
 )  # fmt: skip
-from tests.training.corpora import invented
 from textclf.artifact import ModelStore, network_scores
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture

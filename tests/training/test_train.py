@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import train_model as job
-from tests.training.corpora import invented, put, real, source_toml
+from tests.factories.corpora import invented, put, real, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
