@@ -14,6 +14,7 @@ from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import Counts, ingest_corpus, publish
 from textclf.errors import InputError
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 MakePipeline = Callable[[str], Pipeline]
 
@@ -25,7 +26,7 @@ def entry(name: str, path: Path | str, rest: str) -> str:
 def ingest(spark: SparkSession, pipeline: Pipeline, run_id: str = "run") -> dict[str, Counts]:
     told: list[str] = []
     any_share = Ingest(max_rejects=1)  # which deliveries are refused: test_refused_deliveries.py
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources, told.append, rule=any_share)
+    counts = ingest_corpus(Workspace(spark, pipeline), run_id, pipeline.sources, told.append, rule=any_share)
     assert sorted(told) == sorted(counts)  # each source once
     return counts
 
@@ -168,7 +169,7 @@ def test_ingest_again_replaces_this_source_alone(
     ingest(spark, both)
     (tmp_path / "a.tsv").write_text("a new\t1\n", encoding="utf-8")
 
-    ingest_corpus(spark, Warehouse.of(both), "again", [both.sources[0]])
+    ingest_corpus(Workspace(spark, both), "again", [both.sources[0]])
 
     assert table(spark, both, "corpus", "source", "text") == [("a", "a new"), ("b", "b old")]
     assert table(spark, both, "corpus_rejects", "source") == [("b",)]
@@ -216,7 +217,7 @@ def test_a_file_that_changes_while_it_is_read_leaves_the_table_as_it_was(
     file.write_text(rewritten, encoding="utf-8")
 
     with pytest.raises(InputError, match="changed while"):
-        publish(spark, Warehouse.of(pipeline), [look], None, rejects=False)
+        publish(Workspace(spark, pipeline), [look], None, rejects=False)
 
     assert table(spark, pipeline, "corpus", "text") == [("old",)]
 

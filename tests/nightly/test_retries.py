@@ -17,7 +17,8 @@ from textclf.nightly.past import Past
 from textclf.nightly.retries import again, can_pass
 from textclf.nightly.rules import Decision
 from textclf.nightly.status import Status
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
+from textclf.tables.workspace import Workspace
 
 
 class Failing:
@@ -85,7 +86,7 @@ def night(spark: SparkSession, tmp_path: Path) -> Night:
     run = RunRecord("nightly")
     status = Status(tmp_path / "nightly.json", run, [], {}, {})
     locks: Any = SimpleNamespace(check=lambda: None)
-    return Night(spark, Warehouse.of(pipeline), pipeline, run, [], status, locks, Past())
+    return Night(Workspace(spark, pipeline), run, [], status, locks, Past())
 
 
 def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:

@@ -18,8 +18,24 @@ _GOOD = {"pass", "passed", "ok", "accepted", "succeeded"}
 _BAD = {"fail", "failed", "refused", "wrong"}
 
 
-def render(data: RunData) -> str:
-    """The page. Whatever comes from data is escaped."""
+def render_report(data: RunData) -> str:
+    """Render a run's data as one HTML page that loads nothing from elsewhere.
+
+    Args:
+        data: Data of a run, from ``load_run``.
+
+    Returns:
+        HTML, in which everything that comes from the data is escaped.
+
+    Raises:
+        jinja2.UndefinedError: ``data`` was not made by ``load_run``.
+
+    Example:
+        >>> from textclf import load_run, render_report
+        >>> page = render_report(load_run(workspace))
+        >>> page.startswith("<!doctype html>"), "</html>" in page
+        (True, True)
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -45,6 +61,10 @@ def render(data: RunData) -> str:
         details={key: value for key, value in run["details"].items() if key != "tables" and value},
         earlier=[(each, _rate(each)) for each in data.earlier],
     )
+
+
+render = render_report
+"""The name until 0.1."""
 
 
 def default_path(warehouse: Warehouse, run_id: str) -> Path:

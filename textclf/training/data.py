@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from textclf.config import Pipeline, Source
+from textclf.config import Source
 from textclf.errors import InputError
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 from textclf.text.build import corpus_of
 from textclf.text.split import SourceSplit, assign_rows, plan_splits
 
@@ -48,7 +48,7 @@ class Dataset:
     unseen: dict[str, int] = field(default_factory=dict)
 
 
-def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
+def load_dataset(workspace: Workspace, source: Source) -> Dataset:
     """Read a source's rows from ``corpus``.
 
     Labels are those of the training rows, in the order of the pipeline file, else sorted: a model cannot learn
@@ -57,8 +57,8 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     Raises:
         InputError: No rows, or training rows of fewer than two labels.
     """
-    corpus = corpus_of(spark, warehouse, [source.name])
-    splits = plan_splits(corpus, pipeline.split, [source.name])
+    corpus = corpus_of(workspace, [source.name])
+    splits = plan_splits(corpus, workspace.pipeline.split, [source.name])
     rows = corpus.select("file", "position", "text", "label").toArrow()
     return arrange(rows, splits, source, corpus_digest(corpus))
 
