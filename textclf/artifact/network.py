@@ -19,6 +19,7 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     """The artifact's network as a ``keras.Model``: the package's graph, the artifact's weights.
 
     Args:
+        artifact: A model whose architecture is a network.
         shape: Sizes of another input, as shorter sequences; the artifact's own by default.
 
     Raises:
@@ -41,8 +42,9 @@ def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: in
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:
+        model: A ``keras.Model``.
         inputs: Sequences, shape (n, length), or counts, shape (n, words).
-        rows: Of one call of the network.
+        rows: Number of rows of one call of the network.
     """
     outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
     # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
@@ -57,10 +59,24 @@ def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: in
 def export_keras(artifact: Artifact, path: str) -> None:
     """Write the network as a ``.keras`` file, for tools that read such files.
 
-    Its input is sequences as ``artifact.encoder`` makes them; its output is as the architecture has it.
+    Its input is sequences, shape (n, ``max_length``), or counts, shape (n, words), as ``artifact.encoder`` makes them;
+    its output is that of the architecture: one probability a label, or of the second of two labels.
+
+    Args:
+        artifact: A model whose architecture is a network.
+        path: Path of the file, which ends in ``.keras``.
 
     Raises:
         UsageError: The artifact is not a network, or ``path`` does not end in ``.keras``.
+
+    Example:
+        >>> from textclf import Classifier, export_keras
+        >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4)
+        >>> export_keras(model.artifact_, "model.keras")
+        Traceback (most recent call last):
+        textclf.errors.UsageError: Model classifier@0 is not a Keras network.
+          received: logistic_regression
+          expected: one of: dense, embedding_flatten, embedding_max_pooling
     """
     if not path.endswith(".keras"):
         raise UsageError("A Keras file has another name.", received=path, expected="a path that ends in .keras")

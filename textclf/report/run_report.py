@@ -27,9 +27,6 @@ def render_report(data: RunData) -> str:
     Returns:
         HTML, in which everything that comes from the data is escaped.
 
-    Raises:
-        jinja2.UndefinedError: ``data`` was not made by ``load_run``.
-
     Example:
         >>> from textclf import load_run, render_report
         >>> page = render_report(load_run(workspace))
@@ -76,10 +73,14 @@ def default_path(warehouse: Warehouse, run_id: str) -> Path:
 
 
 def write(page: str, path: Path) -> None:
-    """Write the page in one step: whoever looks at it sees the old one or the new one.
+    """Write the page in one step: a reader sees the old one or the new one.
+
+    Args:
+        page: The page, from ``render_report``.
+        path: Path of the file.
 
     Raises:
-        InputError: It cannot be written there.
+        InputError: The file cannot be written.
     """
     try:
         replace_file(path, page)

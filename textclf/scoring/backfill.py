@@ -46,8 +46,8 @@ class DayRange:
     Example:
         >>> from datetime import date
         >>> from textclf import DayRange
-        >>> [str(day) for day in DayRange(date(2026, 1, 30), date(2026, 2, 1)).days]
-        ['2026-01-30', '2026-01-31', '2026-02-01']
+        >>> len(DayRange(date(2026, 1, 30), date(2026, 2, 1)).days)
+        3
     """
 
     first: date

@@ -154,6 +154,7 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
 
 
 def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
+    """Whether the scores of texts that were scored the same way before are copied."""
     return options.changed_only or pipeline.score.changed_only
 
 
@@ -167,6 +168,7 @@ def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
 
 
 def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
+    """The version of the input after which rows are scored; None for all rows."""
     return pipeline.score.since if options.since is None else options.since
 
 
