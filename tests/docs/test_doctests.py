@@ -67,14 +67,12 @@ def dotted(path: Path) -> str:
 MODULES = modules()
 
 
-def check(name: str, given: Mapping[str, Any]) -> None:
-    """Run the examples of a module: all are found, and all give what they say."""
+def run(name: str, given: Mapping[str, Any]) -> tuple[int, int]:
+    """Run the examples of a module: how many fail, and how many were run."""
     module, runner = importlib.import_module(name), doctest.DocTestRunner()
     for test in _Finder().find(module, name, extraglobs=dict(given)):
         runner.run(test)
-
-    assert runner.failures == 0, name
-    assert runner.tries == MODULES[name], name  # each is where doctest looks
+    return runner.failures, runner.tries
 
 
 def test_there_are_examples() -> None:
@@ -90,7 +88,7 @@ def test_its_examples_run(
         request.getfixturevalue("spark")
     monkeypatch.chdir(tmp_path)
 
-    check(name, {"folder": tmp_path})
+    assert run(name, {"folder": tmp_path}) == (0, MODULES[name])  # each is where doctest looks
 
 
 def test_the_examples_of_jobs_run_one_after_another(
@@ -103,8 +101,7 @@ def test_the_examples_of_jobs_run_one_after_another(
     _write_reviews(tmp_path)
     given = {"folder": tmp_path, "config": config, "workspace": Workspace(spark, load_pipeline(config))}
 
-    for name in JOBS:
-        check(name, given)
+    assert {name: run(name, given) for name in JOBS} == {name: (0, MODULES[name]) for name in JOBS}
 
 
 def _write_reviews(folder: Path) -> None:
@@ -113,5 +110,5 @@ def _write_reviews(folder: Path) -> None:
     with (folder / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows, ("the food was so so", "")])
     texts = [text for text, _ in rows]
-    days = [date(2026, 1, 1 + number % 2) for number in range(len(rows))]
+    days = [date(2026, 1, 1 + number // 10) for number in range(len(rows))]
     pq.write_table(pa.table({"id": range(len(rows)), "text": texts, "day": days}), folder / "new.parquet")

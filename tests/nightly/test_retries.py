@@ -105,7 +105,7 @@ def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:
 def test_a_page_of_the_report_is_tried_again(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     read = Failing(LOST)
     monkeypatch.setattr("textclf.report.run_data.load_run", lambda *args: read())  # noqa: ARG005
-    monkeypatch.setattr("textclf.report.run_report.render", lambda data: "the page")  # noqa: ARG005
+    monkeypatch.setattr("textclf.report.run_report.render_report", lambda data: "the page")  # noqa: ARG005
     day = night.run.started_at.date()
 
     night._report({day: "the-run"}, [day])

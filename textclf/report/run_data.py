@@ -104,8 +104,8 @@ def load_run(workspace: Workspace, run_id: str | None = None, day: date | None =
     Example:
         >>> from textclf import load_run
         >>> data = load_run(workspace)
-        >>> data.run["job"], data.run["status"], data.published, sorted(data.now[""].labels)
-        ('score_table', 'succeeded', 20, ['bad', 'good'])
+        >>> data.run["job"], data.run["status"], data.published, sorted(data.now["reviews"].labels)
+        ('score_table', 'succeeded', 10, ['bad', 'good'])
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     run, earlier = _runs(workspace, run_id, day)

@@ -58,6 +58,7 @@ def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, hel
         >>> score_table(workspace, run, ScoreOptions(model="reviews"))
         >>> run.input_rows, run.scored_rows, run.rejected_rows, run.gate["verdict"]
         (20, 20, 0, 'passed')
+        >>> run.end("succeeded")
         >>> run.append(workspace.spark, workspace.warehouse)
     """
     spark = workspace.spark

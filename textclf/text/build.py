@@ -74,7 +74,7 @@ def build_vocabulary(
     Example:
         >>> from textclf import build_vocabulary
         >>> build_vocabulary(workspace, workspace.pipeline.sources)["reviews"]
-        VocabularyCounts(rows=20, training_rows=16, test_rows=4, words=6, tokens=32)
+        VocabularyCounts(rows=20, training_rows=15, test_rows=5, words=6, tokens=60)
     """
     spark, warehouse = workspace.spark, workspace.warehouse
     names = [source.name for source in sources]
