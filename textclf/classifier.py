@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from textclf.arrays import Float64, Int32
 from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.finite import check_scores
 from textclf.errors import ArtifactError, DataError
@@ -169,7 +170,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         made.check(candidate.hyperparameters, candidate.shape)
         return candidate
 
-    def predict_proba(self, X: Iterable[str]) -> npt.NDArray[np.float64]:  # noqa: N803
+    def predict_proba(self, X: Iterable[str]) -> Float64:  # noqa: N803
         """Compute the probability of each label, by the scorer that the jobs use.
 
         Args:
@@ -184,7 +185,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             ArtifactError: The model's weights overflow for a text.
         """
         check_is_fitted(self, "artifact_")
-        scores: npt.NDArray[np.float64] = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
+        scores: Float64 = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
         check_scores(scores, self.artifact_)
         return scores
 
@@ -312,7 +313,7 @@ def _column(texts: list[str]) -> "pa.StringArray":
         ) from error
 
 
-def _labels(given: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+def _labels(given: Any) -> tuple[npt.NDArray[Any], Int32]:
     """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,)."""
     from textclf.training.labels import find_classes
 

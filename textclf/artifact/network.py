@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Float32
 from textclf.artifact.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_probabilities
@@ -38,7 +39,7 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     return model
 
 
-def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> npt.NDArray[np.float32]:
+def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> Float32:
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:

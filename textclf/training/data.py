@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from textclf.arrays import Bool, Int32, Int64
 from textclf.config import Source
 from textclf.errors import InputError
 from textclf.tables.workspace import Workspace
@@ -27,7 +27,7 @@ class Rows:
     """Texts, shape (n,), and the index of each one's label, shape (n,); -1 for a label that no training row has."""
 
     texts: pa.Array
-    labels: npt.NDArray[np.int32]
+    labels: Int32
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,7 +109,7 @@ def unseen_warning(source: str, unseen: Mapping[str, int], test_rows: int) -> st
     )
 
 
-def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
+def _side(rows: pa.Table, side: Bool, order: Int64, labels: list[str]) -> Rows:
     chosen = np.flatnonzero(side)
     chosen = chosen[np.argsort(order[chosen], kind="stable")]
     taken = rows.take(pa.array(chosen)).combine_chunks()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.training.batches import Inputs, Sequences
 from textclf.training.initial import initial_tensors
 from textclf.training.network import Network, fit_rows, on_jax, prepare_engine, row_weights
@@ -15,9 +15,6 @@ from textclf.training.packing import Texts, bucket
 from textclf.training.settings import FitSettings
 from textclf.training.steps import Fitting, steps_of
 
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.int64]
 History = dict[str, list[float]]
 _PLATEAU = 2  # epochs without a better loss before the rate is halved
 
@@ -37,7 +34,7 @@ class Watched:
     """
 
     history: History
-    weights: Callable[[], list[Floats]]
+    weights: Callable[[], list[Float32]]
 
 
 def input_length(network: Network, longest: int) -> int:
@@ -53,9 +50,9 @@ def input_length(network: Network, longest: int) -> int:
 def fit_watched(
     network: Network,
     inputs: Inputs,
-    labels: Labels,
-    train: Rows,
-    held: Rows,
+    labels: Int32,
+    train: Int64,
+    held: Int64,
     settings: FitSettings,
 ) -> Watched:
     """Fit on the rows ``train`` and measure on the rows ``held``, if there are any, after each epoch.
@@ -76,7 +73,7 @@ def fit_watched(
 
 
 def _with_steps(
-    network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Sequences, labels: Int32, train: Int64, held: Int64, settings: FitSettings
 ) -> Watched:
     weights_of = row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
@@ -96,7 +93,7 @@ def _with_steps(
     history = _fit(fitting, train, held, settings)
     tensors = network.made.tensors(network.hyperparameters, network.shape).values()
 
-    def weights() -> list[Floats]:
+    def weights() -> list[Float32]:
         return [
             np.ascontiguousarray(weight[tuple(slice(0, size) for size in wanted)])
             for weight, wanted in zip(fitting.weights(), tensors, strict=True)
@@ -105,7 +102,7 @@ def _with_steps(
     return Watched(history, weights)
 
 
-def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: FitSettings) -> History:
+def _fit(fitting: PackedFitting | Fitting, train: Int64, held: Int64, settings: FitSettings) -> History:
     """All epochs, or as many as the settings have patience for; what each measured."""
     history: History = {}
     for epoch in range(settings.epochs):
@@ -124,7 +121,7 @@ def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: Fi
     return history
 
 
-def _padded(network: Network, inputs: Sequences, labels: Labels, balance: Floats, settings: FitSettings) -> Fitting:
+def _padded(network: Network, inputs: Sequences, labels: Int32, balance: Float32, settings: FitSettings) -> Fitting:
     rows = bucket(len(labels))
     padded = np.zeros((rows, inputs.width), np.int32)
     padded[: len(labels)] = inputs.take(np.arange(len(labels)))
@@ -134,7 +131,7 @@ def _padded(network: Network, inputs: Sequences, labels: Labels, balance: Floats
     return Fitting(steps, padded, numbers, balance, settings, lambda model: _weigh(network, model))
 
 
-def _initial(network: Network, settings: FitSettings) -> list[Floats]:
+def _initial(network: Network, settings: FitSettings) -> list[Float32]:
     """The tensors that a fit begins with; zeros for words that only fill the shape, where others are pretrained."""
     tensors = list(initial_tensors(network.made, network.hyperparameters, network.shape, settings.seed))
     if (pretrained := network.pretrained()) is not None:
@@ -158,7 +155,7 @@ def _weigh(network: Network, model: Any) -> None:
 
 
 def _with_keras(
-    network: Network, inputs: Inputs, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Inputs, labels: Int32, train: Int64, held: Int64, settings: FitSettings
 ) -> Watched:
     import keras
 
