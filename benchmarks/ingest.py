@@ -75,7 +75,7 @@ def ours(cores: int) -> Way:
     """Our two jobs."""
     from textclf.config import parse_pipeline
     from textclf.corpus.ingest import ingest_corpus
-    from textclf.tables import Warehouse
+    from textclf.tables.workspace import Workspace
     from textclf.text.build import build_vocabulary
 
     spark = open_spark(cores)
@@ -85,11 +85,11 @@ def ours(cores: int) -> Way:
             f'warehouse = "{work}"\n[[sources]]\nname = "s"\npath = "{source}"\nformat = "tsv"\n'
             'columns = ["text", "label"]\nlabels = ["0", "1"]'
         )
-        warehouse = Warehouse.of(pipeline)
+        workspace = Workspace(spark, pipeline)
         begin = time.perf_counter()
-        ingest_corpus(spark, warehouse, "run", pipeline.sources)
+        ingest_corpus(workspace, "run", pipeline.sources)
         middle = time.perf_counter()
-        build_vocabulary(spark, warehouse, pipeline, pipeline.sources)
+        build_vocabulary(workspace, pipeline.sources)
         return {"ingest": middle - begin, "vocabulary": time.perf_counter() - middle}
 
     return once

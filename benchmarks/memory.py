@@ -66,7 +66,7 @@ def train(path: Path, folder: Path, architecture: str) -> None:
     from textclf.config import parse_pipeline
     from textclf.corpus.ingest import ingest_corpus
     from textclf.session import open_session
-    from textclf.tables import Warehouse
+    from textclf.tables.workspace import Workspace
     from textclf.text.build import build_vocabulary
     from textclf.training.train import train_model
 
@@ -78,13 +78,13 @@ def train(path: Path, folder: Path, architecture: str) -> None:
     # A JVM takes what it is allowed; half of the limit is left to Python, which trains.
     settings = {"spark.master": "local[2]", "spark.driver.memory": "2g", "spark.ui.showConsoleProgress": "false"}
     spark = open_session("memory", settings)
-    warehouse = Warehouse.of(pipeline)
+    workspace = Workspace(spark, pipeline)
     with timed("ingest"):
-        ingest_corpus(spark, warehouse, "run", pipeline.sources)
+        ingest_corpus(workspace, "run", pipeline.sources)
     with timed("vocabulary"):
-        build_vocabulary(spark, warehouse, pipeline, pipeline.sources)
+        build_vocabulary(workspace, pipeline.sources)
     with timed("training"):
-        trained = train_model(spark, warehouse, pipeline, pipeline.sources[0], architecture, {})
+        trained = train_model(workspace, pipeline.sources[0], architecture, {})
     print(f"accuracy on {trained.evaluation.rows:,} test rows: {trained.evaluation.accuracy:.4f}")
 
 

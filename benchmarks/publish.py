@@ -87,10 +87,11 @@ def nightly(spark: Any, pipeline: Any, path: Path, day: date) -> None:
     """One run of score_table, with its record kept as the job does."""
     from textclf.scoring.score import ScoreOptions, score_table
     from textclf.tables import RunRecord, Warehouse
+    from textclf.tables.workspace import Workspace
 
     warehouse, run = Warehouse.of(pipeline), RunRecord("score_table")
     with timed("nightly"):
-        score_table(spark, warehouse, pipeline, run, ScoreOptions(input=str(path), day=day))
+        score_table(Workspace(spark, pipeline), run, ScoreOptions(input=str(path), day=day))
     run.end("succeeded")
     run.append(spark, warehouse)
 

@@ -136,14 +136,15 @@ def scoring_pass(spark: Any, table: Path, model: Any) -> Callable[[Path], None]:
     from textclf.scoring.plan import plan_scoring
     from textclf.scoring.score import ScoreOptions
     from textclf.scoring.stage import Pass
-    from textclf.tables import Location, Warehouse
+    from textclf.tables import Location
+    from textclf.tables.workspace import Workspace
 
     warehouse = Path(tempfile.mkdtemp(dir=table.parent))
     store = ModelStore(str(warehouse / "models"))
     store.promote("bench", store.save(model).manifest.version)
     pipeline = parse_pipeline(PIPELINE.format(warehouse=warehouse))
     options = ScoreOptions(input=str(table), day=date(2026, 1, 1))
-    plan = plan_scoring(spark, Warehouse.of(pipeline), pipeline, options)
+    plan = plan_scoring(Workspace(spark, pipeline), options)
     return lambda output: Pass(plan, pipeline, options, options.day, [], "benchmark").write(Location(path=str(output)))
 
 

@@ -107,24 +107,24 @@ def scikit_learn(backend: str) -> dict[str, float]:
 
 
 def prepare(folder: Path, slots: int, sources: dict[str, list[tuple[str, str]]], search: str, memory: str) -> Any:
-    """Session, warehouse and pipeline of corpora that are there, with their vocabularies."""
+    """A workspace of corpora that are there, with their vocabularies."""
     from textclf.config import parse_pipeline
     from textclf.session import FEW_ROWS, open_session
-    from textclf.tables import Warehouse
     from textclf.tables.schemas import CORPUS
+    from textclf.tables.workspace import Workspace
     from textclf.text.build import build_vocabulary
 
     settings = {"spark.ui.showConsoleProgress": "false", "spark.driver.memory": memory}
     spark = open_session("search benchmark", {"spark.master": f"local[{slots}]", **settings, **FEW_ROWS})
     names = "".join(f'[[sources]]\nname = "{name}"\npath = "unused"\nformat = "jsonl"\n' for name in sources)
     pipeline = parse_pipeline(f'warehouse = "{folder}"\n{names}\n{search}')
-    warehouse = Warehouse.of(pipeline)
+    workspace = Workspace(spark, pipeline)
     rows = [
         (name, "a", place, text, label) for name, pairs in sources.items() for place, (text, label) in enumerate(pairs)
     ]
-    warehouse.replace_sources(spark.createDataFrame(rows, CORPUS.schema), CORPUS, list(sources))
-    build_vocabulary(spark, warehouse, pipeline, pipeline.sources)
-    return spark, warehouse, pipeline
+    workspace.warehouse.replace_sources(spark.createDataFrame(rows, CORPUS.schema), CORPUS, list(sources))
+    build_vocabulary(workspace, pipeline.sources)
+    return workspace
 
 
 def ours(slots: int) -> dict[str, float]:
@@ -146,13 +146,13 @@ kernel_size = {SPACE["kernel_size"]}
 embedding_dim = [{DIMENSIONS}]
 """
     with tempfile.TemporaryDirectory() as folder:
-        spark, warehouse, pipeline = prepare(Path(folder), slots, {"yelp": load()}, search, "2g")
+        workspace = prepare(Path(folder), slots, {"yelp": load()}, search, "2g")
         begin = time.perf_counter()
-        report = search_models(spark, warehouse, pipeline, pipeline.sources, "benchmark")
+        report = search_models(workspace, workspace.pipeline.sources, "benchmark")
         seconds = time.perf_counter() - begin
         verdict = report.outcomes["yelp"].verdict
         assert verdict is not None
-        spark.stop()
+        workspace.spark.stop()
     accuracy = verdict.chosen.accuracy
     return {"seconds": seconds, "accuracy": accuracy, "trials": report.ran, "span": span(report.results)}
 
@@ -177,10 +177,10 @@ def overhead(trials: int) -> dict[str, float]:
     search += f"[search.space]\nC = {values}\n"
     texts = [pair for seed in range(SEEDS[trials]) for pair in labelled_sentences("restaurants", seed=seed)]
     with tempfile.TemporaryDirectory() as folder:
-        spark, warehouse, pipeline = prepare(Path(folder), 2, {"s": texts}, search, "2g")
+        workspace = prepare(Path(folder), 2, {"s": texts}, search, "2g")
         begin = time.perf_counter()
-        report = search_models(spark, warehouse, pipeline, pipeline.sources, "benchmark")
-        spark.stop()
+        report = search_models(workspace, workspace.pipeline.sources, "benchmark")
+        workspace.spark.stop()
     fits = sum(result.seconds for _, result in report.results)
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, "fits": fits, "trials": report.ran, "span": span(report.results)}
@@ -203,13 +203,13 @@ def thousand(count: int) -> dict[str, float]:
         '[search]\nstrategy = "grid"\nfolds = 2\narchitecture = "logistic_regression"\n[search.space]\nC = [0.3, 1.0]\n'
     )
     with tempfile.TemporaryDirectory() as folder:
-        spark, warehouse, pipeline = prepare(Path(folder), 2, sources, search, "1g")
+        workspace = prepare(Path(folder), 2, sources, search, "1g")
         begin = time.perf_counter()
-        report = search_models(spark, warehouse, pipeline, pipeline.sources, "benchmark")
+        report = search_models(workspace, workspace.pipeline.sources, "benchmark")
         seconds = time.perf_counter() - begin
-        java = spark.sparkContext._gateway.proc.pid
+        java = workspace.spark.sparkContext._gateway.proc.pid
         peak = next(line for line in Path(f"/proc/{java}/status").read_text().splitlines() if line.startswith("VmHWM"))
-        spark.stop()
+        workspace.spark.stop()
     python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     winners = sum(outcome.promoted for outcome in report.outcomes.values())
     found = {"seconds": seconds, "trials": report.ran, "winners": winners}

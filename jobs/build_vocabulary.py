@@ -9,7 +9,7 @@ from textclf.job import Job, add_source, parser, run
 
 def work(job: Job) -> None:
     """Build, and note each source's figures in the run record."""
-    recorded.vocabulary(job.spark, job.warehouse, job.pipeline, job.record, job.sources())
+    recorded.vocabulary(job.workspace, job.record, job.sources())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,8 +20,7 @@ def work(job: Job) -> None:
     sources, accept = job.sources(), _accepted(job.args, job.pipeline)
     if accept:
         job.record.details |= {"accept": accept, "reason": job.args.reason, "by": _user()}
-    places = (job.spark, job.warehouse, job.record, sources)
-    recorded.ingest(*places, rule=job.pipeline.ingest, accept=accept)
+    recorded.ingest(job.workspace, job.record, sources, accept=accept)
     for name in accept:
         if name not in job.record.details["published_anyway"]:
             say(f"source {name}: its delivery needed no --accept", source=name)

@@ -12,19 +12,18 @@ from textclf.job import Job, add_range, day, parser, range_mistake, run
 from textclf.logs import say
 from textclf.nightly.night import plan_night, run_nightly
 from textclf.nightly.status import announced
-from textclf.scoring.backfill import Range
+from textclf.scoring.backfill import DayRange
 from textclf.tables import RunRecord
 
 
 def work(job: Job) -> None:
     """Do the night, or say what it would do."""
     days = _days(job.args, job.record.started_at.date())
-    everywhere = (job.spark, job.warehouse, job.pipeline)
     if not job.args.dry_run:
-        run_nightly(*everywhere, job.record, days, job.held)
+        run_nightly(job.workspace, job.record, days, job.held)
         return
     job.record.details["asked"] = [one.isoformat() for one in days]
-    for decision in plan_night(*everywhere, days):
+    for decision in plan_night(job.workspace, days):
         say(str(decision))
         job.record.details.setdefault("plan", []).append(str(decision))
 
@@ -48,7 +47,7 @@ def _days(args: argparse.Namespace, today: date) -> list[date]:
             received=" ".join(sys.argv[1:]),
             expected="--date, or --from with a --to that is no earlier, or neither",
         )
-    return Range(args.first, args.last).days if args.first else [args.date or today]
+    return DayRange(args.first, args.last).days if args.first else [args.date or today]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

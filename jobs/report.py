@@ -8,14 +8,14 @@ from pathlib import Path
 from textclf.job import Job, day, parser, run
 from textclf.logs import say
 from textclf.report.run_data import load_run
-from textclf.report.run_report import default_path, render, write
+from textclf.report.run_report import default_path, render_report, write
 
 
 def work(job: Job) -> None:
     """Ask the tables, write the page; its place goes into the run record."""
-    data = load_run(job.spark, job.warehouse, job.pipeline, job.args.run, job.args.date)
+    data = load_run(job.workspace, job.args.run, job.args.date)
     path = Path(job.args.output) if job.args.output else default_path(job.warehouse, data.run["run_id"])
-    write(render(data), path)
+    write(render_report(data), path)
     job.record.details |= {"run": data.run["run_id"], "report": os.path.abspath(path)}
     say(f"report: {os.path.abspath(path)}")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textclf.errors import UsageError
 from textclf.job import Job, add_range, day, parser, range_mistake, run
 from textclf.scoring.anyway import publish_anyway
-from textclf.scoring.backfill import Range, score_range
+from textclf.scoring.backfill import DayRange, score_range
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.scoring.since import LAST, Since
 
@@ -16,9 +16,10 @@ def work(job: Job) -> None:
     """Score the input; the counts go into the run record."""
     args = job.args
     _check(args)
-    everywhere = (job.spark, job.warehouse, job.pipeline, job.record)
+    workspace, record = job.workspace, job.record
     if args.publish_anyway:
-        publish_anyway(*everywhere, refused=args.publish_anyway, reason=args.reason, output=args.output, held=job.held)
+        refused, reason, output = args.publish_anyway, args.reason, args.output
+        publish_anyway(workspace, record, refused=refused, reason=reason, output=output, held=job.held)
         return
     options = ScoreOptions(
         input=args.input,
@@ -34,9 +35,9 @@ def work(job: Job) -> None:
         since=args.since,
     )
     if args.first:
-        score_range(*everywhere, options, Range(args.first, args.last, args.parallel, args.force))
+        score_range(workspace, record, options, DayRange(args.first, args.last, args.parallel, args.force))
     else:
-        score_table(*everywhere, options, job.held)
+        score_table(workspace, record, options, job.held)
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -6,22 +6,20 @@ from pathlib import Path
 
 from textclf import recorded
 from textclf.job import Job, add_source, parser, run
-from textclf.search.search import Report
+from textclf.search.search import SearchReport
 from textclf.search.summary import raise_for
 from textclf.session import FEW_ROWS
 
 
 def work(job: Job) -> None:
     """Search, and note the choice for each source in the run record."""
-    sources = job.sources()
-    places = (job.spark, job.warehouse, job.pipeline, job.record, sources)
-    report = recorded.search(*places, fresh=job.args.fresh, held=job.held)
+    report = recorded.search(job.workspace, job.record, job.sources(), fresh=job.args.fresh, held=job.held)
     if job.args.figures:
         _draw(report, Path(job.args.figures))
     raise_for(report)
 
 
-def _draw(report: Report, folder: Path) -> None:
+def _draw(report: SearchReport, folder: Path) -> None:
     from textclf.report.figures import save
     from textclf.report.searches import search_figures
 

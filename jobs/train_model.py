@@ -17,7 +17,7 @@ def work(job: Job) -> None:
     args, overrides = job.args, _pairs(job.args.set)
     for source in job.sources():
         trained = recorded.train(
-            job.spark, job.warehouse, job.pipeline, job.record, source,
+            job.workspace, job.record, source,
             architecture=args.architecture, overrides=overrides, promote=args.promote,
         )  # fmt: skip
         if args.figures:

@@ -11,13 +11,89 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from textclf.artifact import ModelStore as ModelStore
-    from textclf.classifier import Classifier as Classifier
-    from textclf.scoring.udf import score_udf as score_udf
+    from textclf.artifact.network import export_keras
+    from textclf.artifact.registry import load_registered
+    from textclf.artifact.store import ModelStore, parse_reference
+    from textclf.classifier import Classifier
+    from textclf.config.load import load_pipeline
+    from textclf.corpus.deliveries import DeliveryError
+    from textclf.corpus.ingest import ingest_corpus
+    from textclf.errors import TextclfError
+    from textclf.report.run_data import load_run
+    from textclf.report.run_report import render_report
+    from textclf.scoring.backfill import DayRange, score_range
+    from textclf.scoring.plan import ScoreOptions
+    from textclf.scoring.score import score_table
+    from textclf.scoring.udf import score_udf
+    from textclf.search.pyfunc import log_model as log_mlflow_model
+    from textclf.search.pyfunc import save_model as save_mlflow_model
+    from textclf.search.search import SearchReport, search_models
+    from textclf.session.factory import open_session
+    from textclf.tables.runs import RunRecord
+    from textclf.tables.warehouse import Warehouse
+    from textclf.tables.workspace import Workspace
+    from textclf.text.build import build_vocabulary
+    from textclf.training.train import train_model
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "ModelStore", "score_udf"]
-_HOMES = {"Classifier": "textclf.classifier", "ModelStore": "textclf.artifact", "score_udf": "textclf.scoring.udf"}
+__all__ = [
+    "Classifier",
+    "DayRange",
+    "DeliveryError",
+    "ModelStore",
+    "RunRecord",
+    "ScoreOptions",
+    "SearchReport",
+    "TextclfError",
+    "Warehouse",
+    "Workspace",
+    "build_vocabulary",
+    "export_keras",
+    "ingest_corpus",
+    "load_pipeline",
+    "load_registered",
+    "load_run",
+    "log_mlflow_model",
+    "open_session",
+    "parse_reference",
+    "render_report",
+    "save_mlflow_model",
+    "score_range",
+    "score_table",
+    "score_udf",
+    "search_models",
+    "train_model",
+]
+_HOMES = {
+    "Classifier": "classifier",
+    "DayRange": "scoring.backfill",
+    "DeliveryError": "corpus.deliveries",
+    "ModelStore": "artifact.store",
+    "RunRecord": "tables.runs",
+    "ScoreOptions": "scoring.plan",
+    "SearchReport": "search.search",
+    "TextclfError": "errors",
+    "Warehouse": "tables.warehouse",
+    "Workspace": "tables.workspace",
+    "build_vocabulary": "text.build",
+    "export_keras": "artifact.network",
+    "ingest_corpus": "corpus.ingest",
+    "load_pipeline": "config.load",
+    "load_registered": "artifact.registry",
+    "load_run": "report.run_data",
+    "log_mlflow_model": "search.pyfunc",
+    "open_session": "session.factory",
+    "parse_reference": "artifact.store",
+    "render_report": "report.run_report",
+    "save_mlflow_model": "search.pyfunc",
+    "score_range": "scoring.backfill",
+    "score_table": "scoring.score",
+    "score_udf": "scoring.udf",
+    "search_models": "search.search",
+    "train_model": "training.train",
+}
+_AT_HOME = {"log_mlflow_model": "log_model", "save_mlflow_model": "save_model"}
+"""Names that say less where they are defined: beside others of MLflow."""
 
 if "pyspark.worker" in sys.modules:  # this process is one of Spark's, and has work of ours
     from textclf.settled import leave_quietly
@@ -26,13 +102,15 @@ if "pyspark.worker" in sys.modules:  # this process is one of Spark's, and has w
 
 
 def __getattr__(name: str) -> object:
-    """Bring a public name when it is asked for: importing textclf alone stays light."""
+    """Import a public name when it is asked for: importing textclf alone loads neither Spark nor TensorFlow."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), _AT_HOME.get(name, name))
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""A text classifier as scikit-learn has them, over the same networks, artifacts and scorers as the jobs'."""
+"""A text classifier in scikit-learn's conventions, over the networks, artifacts and scorers of the jobs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from textclf.arrays import Float64, Int32
 from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.finite import check_scores
 from textclf.errors import ArtifactError, DataError
@@ -30,27 +31,30 @@ _SAVED = ("epochs", "batch_size", "learning_rate", "schedule", "validation_size"
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
-    """Learns labels of texts; works in pipelines, cross-validation and searches of scikit-learn.
+    """Text classifier with ``fit`` and ``predict``, for pipelines, cross-validation and searches of scikit-learn.
+
+    The settings from ``epochs`` to ``class_weight`` are those of networks; logistic regression has none of them.
 
     Args:
         architecture: A name of ``textclf.models.ARCHITECTURES``, such as ``cnn`` or ``logistic_regression``.
-        hyperparameters: Of the architecture, where they differ from its defaults: ``{"num_filters": 64}``.
-        num_words: Networks see the ``num_words - 1`` most frequent words.
-        max_length: Tokens of a text; longer texts lose their beginning.
-        epochs: Of networks, as all up to ``patience``; see ``textclf.training.settings.FitSettings``.
-        batch_size: Rows of a step; of several each holds for its part of the epochs.
-        learning_rate: Of Adam, at the start.
-        schedule: How it goes on: ``constant``, ``cosine`` or ``plateau``.
-        validation_size: Share of the rows held back to watch the fit.
-        patience: Epochs without a better validation loss that end the fit, with ``validation_size``; None for never.
-        class_weight: ``balanced`` weighs rows by the rarity of their label, in networks.
-        random_state: Seed of initial weights and of all else that is drawn: the same seed gives the same model.
-        keras_backend: ``tensorflow`` or ``jax``; None takes what the process or ``KERAS_BACKEND`` has.
+        hyperparameters: Hyperparameters of the architecture that differ from its defaults: ``{"num_filters": 64}``.
+        num_words: Size of the vocabulary: networks see the ``num_words - 1`` most frequent words.
+        max_length: Length of a text in tokens; longer texts lose their beginning.
+        epochs: Number of passes over the training rows.
+        batch_size: Rows of a step; of several sizes each holds for an equal part of the epochs.
+        learning_rate: Adam's learning rate at the start.
+        schedule: Schedule of the learning rate: ``constant``, ``cosine`` or ``plateau``.
+        validation_size: Share of the rows, from 0 to 0.5, that is held back to watch the fit.
+        patience: Number of epochs without a better validation loss that ends the fit; needs ``validation_size``. None
+            for no early stopping.
+        class_weight: ``balanced`` weighs each row by the rarity of its label; None weighs all rows alike.
+        random_state: Seed of initial weights and of all other draws: the same seed gives the same model.
+        keras_backend: ``tensorflow`` or ``jax``; None takes the one of the process or of ``KERAS_BACKEND``.
 
     Attributes:
-        classes_: The labels, sorted, in the order of the columns of ``predict_proba``.
+        classes_: The labels, sorted, shape (labels,), in the order of the columns of ``predict_proba``.
         artifact_: The model as data, as the jobs use it.
-        history_: What each epoch measured; empty without epochs.
+        history_: Loss and accuracy after each epoch, by name; empty without epochs.
 
     Example:
         >>> texts, labels = ["good food", "so good", "bad food", "so bad"] * 3, ["+", "+", "-", "-"] * 3
@@ -98,17 +102,21 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.keras_backend = keras_backend
 
     def fit(self, X: Iterable[str], y: Any) -> "Self":  # noqa: N803 - scikit-learn's name
-        """Learn from texts, shape (n,), with labels, shape (n,).
+        """Learn from texts and their labels.
 
         Args:
-            X: Strings. None, NaN, ``pd.NA`` and bytes are refused, here as in ``predict``; an empty text is a text.
-            y: Labels of one type: strings, whole numbers of up to 64 bits, whole floats or booleans. Missing labels,
-                days, bytes, fractions and labels of several types are refused: a model's folder would not give them
-                back as they are.
+            X: Texts, shape (n,): strings. None, NaN, ``pd.NA`` and bytes are refused, here as in ``predict``; an empty
+                text is a text.
+            y: Labels, shape (n,), of one type: strings, whole numbers of up to 64 bits, whole floats or booleans.
+                Missing labels, days, bytes, fractions and labels of several types are refused: a model's folder would
+                not give them back as they are.
+
+        Returns:
+            The classifier itself.
 
         Raises:
-            DataError: A text or label of another kind, no texts, fewer than two labels, or no text with a word.
-            UsageError: No such architecture, hyperparameter or setting, or one that does not fit the texts.
+            DataError: A text or label is of another kind, there are fewer than two labels, or no text has a word.
+            UsageError: There is no such architecture or hyperparameter, or it does not fit the texts.
         """
         from textclf.training.data import Rows
         from textclf.training.fit import fit
@@ -162,25 +170,38 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         made.check(candidate.hyperparameters, candidate.shape)
         return candidate
 
-    def predict_proba(self, X: Iterable[str]) -> npt.NDArray[np.float64]:  # noqa: N803
-        """Probability of each of ``classes_``, shape (n, labels), by the scorer that the jobs use.
+    def predict_proba(self, X: Iterable[str]) -> Float64:  # noqa: N803
+        """Compute the probability of each label, by the scorer that the jobs use.
+
+        Args:
+            X: Texts, shape (n,).
+
+        Returns:
+            Probabilities, shape (n, labels), with columns in the order of ``classes_``.
 
         Raises:
-            NotFittedError: ``fit`` or ``load`` comes first.
-            DataError: A text that is none.
+            NotFittedError: Neither ``fit`` nor ``load`` was called.
+            DataError: A text is not a string.
             ArtifactError: The model's weights overflow for a text.
         """
         check_is_fitted(self, "artifact_")
-        scores: npt.NDArray[np.float64] = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
+        scores: Float64 = self._scorer.score(_column(_texts(X)))[0].astype(np.float64)
         check_scores(scores, self.artifact_)
         return scores
 
     def predict(self, X: Iterable[str]) -> npt.NDArray[Any]:  # noqa: N803
-        """The likeliest label of each text, shape (n,).
+        """Predict the likeliest label of each text.
+
+        Args:
+            X: Texts, shape (n,).
+
+        Returns:
+            Labels, shape (n,), of the type that ``fit`` was given.
 
         Raises:
-            NotFittedError: ``fit`` or ``load`` comes first.
-            DataError: A text that is none.
+            NotFittedError: Neither ``fit`` nor ``load`` was called.
+            DataError: A text is not a string.
+            ArtifactError: The model's weights overflow for a text.
         """
         chosen = self.predict_proba(X).argmax(axis=1)
         labels: npt.NDArray[Any] = self.classes_[chosen]
@@ -191,14 +212,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
         Args:
             folder: The model's folder or URL, whose last part is its name: ``models/yelp``.
-            promote: Make it the champion, which ``load`` and the jobs take.
+            promote: Make it the champion, the version that ``load`` and the jobs use.
 
         Returns:
-            ``NAME@VERSION``.
+            The reference ``NAME@VERSION`` of what was saved.
 
         Raises:
-            NotFittedError: ``fit`` or ``load`` comes first.
-            InputError: A name that is none.
+            NotFittedError: Neither ``fit`` nor ``load`` was called.
+            InputError: The last part of ``folder`` is not a model's name, or the folder cannot be written.
         """
         check_is_fitted(self, "artifact_")
         root, name = _place(folder)
@@ -211,11 +232,18 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     @classmethod
     def load(cls, folder: str | Path, version: str | None = None) -> "Self":
-        """A model that ``save`` or a job has saved; its champion, where no version is named.
+        """Load a model that ``save`` or a job has saved.
+
+        Args:
+            folder: The model's folder or URL, whose last part is its name: ``models/yelp``.
+            version: Number of the version, as text; None for the champion.
+
+        Returns:
+            A fitted classifier.
 
         Raises:
             InputError: There is no such model or version.
-            ArtifactError: It is damaged, or scores here otherwise than where it was trained.
+            ArtifactError: The model is damaged, or scores here otherwise than where it was trained.
         """
         root, name = _place(folder)
         artifact = ModelStore(root).load(name, version)
@@ -285,7 +313,7 @@ def _column(texts: list[str]) -> "pa.StringArray":
         ) from error
 
 
-def _labels(given: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+def _labels(given: Any) -> tuple[npt.NDArray[Any], Int32]:
     """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,)."""
     from textclf.training.labels import find_classes
 

@@ -19,6 +19,7 @@ from textclf.outcome import code_when_kept, end_with
 from textclf.session import open_session
 from textclf.session.lineage import Collector
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
 """What a job does around its session and its work."""
@@ -29,15 +30,31 @@ class Job:
     """What a job's work has at hand.
 
     Attributes:
+        args: The command line.
+        workspace: The session, the pipeline file, tables and models.
+        record: The run's record.
         held: Is closed when the run is recorded: for locks, so that a run killed before that is recorded by the next.
     """
 
     args: argparse.Namespace
-    pipeline: Pipeline
-    warehouse: Warehouse
-    spark: SparkSession
+    workspace: Workspace
     record: RunRecord
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+        return self.workspace.spark
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables."""
+        return self.workspace.warehouse
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline file."""
+        return self.workspace.pipeline
 
     def sources(self) -> list[Source]:
         """The sources asked for with ``--source``, all of the pipeline file without it; each once.
@@ -155,7 +172,7 @@ def _attempt(
             spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
             stopping.listen()  # PySpark has a way of its own with Ctrl-C
             record.spark_app_id = spark.sparkContext.applicationId
-            job = Job(args, pipeline, Warehouse.of(pipeline), spark, record)
+            job = Job(args, Workspace(spark, pipeline), record)
             named.enter_context(described(spark))  # the writing of the record, too
             stopping.check()
             work(job)

@@ -5,8 +5,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession
-
 from textclf.config import Ingest, Pipeline, Source
 from textclf.config.identity import identity
 from textclf.corpus.counts import Counts
@@ -16,12 +14,13 @@ from textclf.corpus.ingest import Before, fingerprints, ingest_corpus
 from textclf.described import described, together
 from textclf.digests import json_digest
 from textclf.logs import say
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
 from textclf.tables.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary
 
 if TYPE_CHECKING:  # Keras and the search are imported where they are used
-    from textclf.search.search import Report
+    from textclf.search.search import SearchReport
     from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
@@ -29,27 +28,30 @@ Noted = Mapping[str, Any]
 
 
 def ingest(
-    spark: SparkSession,
-    warehouse: Warehouse,
+    workspace: Workspace,
     record: RunRecord,
     sources: Sequence[Source],
     found: Mapping[str, Fingerprint] | None = None,
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
     *,
-    rule: Ingest = Ingest(),  # noqa: B008 - frozen
     accept: Collection[str] = (),
     before: Before | None = None,
 ) -> None:
     """Ingest sources, and note each one's counts and the fingerprint of its files, of refused deliveries, too.
 
     Args:
+        workspace: The session, the pipeline file and the tables.
+        record: The run record that takes the counts.
+        sources: The sources.
         found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
         told: Hears of each source whose records have been looked at.
-        rule, accept, before: As ``ingest_corpus``.
+        accept: As in ``ingest_corpus``.
+        before: As in ``ingest_corpus``.
 
     Raises:
         DeliveryError: Deliveries were refused; the others are published and noted.
     """
+    spark, warehouse, rule = workspace.spark, workspace.warehouse, workspace.pipeline.ingest
     record.input = ", ".join(source.path for source in sources)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
     with described(spark, "ingest", source=_named(sources)):
@@ -57,9 +59,7 @@ def ingest(
         marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
         try:
-            counts = ingest_corpus(
-                spark, warehouse, record.run_id, sources, told, listings, rule=rule, accept=accept, before=before
-            )
+            counts = ingest_corpus(workspace, record.run_id, sources, told, listings, accept=accept, before=before)
         except DeliveryError as error:
             _note_published(record, sources, error.published, marks, rule)
             _note_refused(record, error.refused, marks)
@@ -121,27 +121,24 @@ def in_subfolders(files: int) -> str:
 
 
 def vocabulary(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     record: RunRecord,
     sources: Sequence[Source],
     told: Callable[[str], None] | None = None,
 ) -> None:
     """Build vocabularies, and note each source's figures; ``told`` hears of each source that is counted."""
+    warehouse = workspace.warehouse
     record.input = str(warehouse.location(CORPUS.name))
-    with described(spark, "vocabulary", source=_named(sources)):
-        counts = build_vocabulary(spark, warehouse, pipeline, sources, told, run_id=record.run_id)
+    with described(workspace.spark, "vocabulary", source=_named(sources)):
+        counts = build_vocabulary(workspace, sources, told, run_id=record.run_id)
     record.input_rows = sum(count.rows for count in counts.values())
-    noted = {"settings": vocabulary_settings(pipeline)}
+    noted = {"settings": vocabulary_settings(workspace.pipeline)}
     record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (TOKENS, VOCABULARY)}
 
 
 def train(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     record: RunRecord,
     source: Source,
     *,
@@ -153,9 +150,10 @@ def train(
     """Train a model of a source, and note its version, digest and measures; the trained model."""
     from textclf.training.train import train_model
 
+    pipeline = workspace.pipeline
     name, given = architecture or pipeline.search.architecture, overrides or {}
-    with described(spark, "train", source=source.name):
-        trained = train_model(spark, warehouse, pipeline, source, name, given, promote=promote)
+    with described(workspace.spark, "train", source=source.name):
+        trained = train_model(workspace, source, name, given, promote=promote)
     manifest, measured = trained.artifact.manifest, trained.evaluation
     coverage = manifest.training.get("embedding_coverage")
     record.models[trained.artifact.reference] = trained.artifact.digest
@@ -180,9 +178,7 @@ def train(
 
 
 def search(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     record: RunRecord,
     sources: Sequence[Source],
     *,
@@ -190,7 +186,7 @@ def search(
     noted: Noted | None = None,
     told: Callable[[int, int], None] | None = None,
     held: ExitStack | None = None,
-) -> "Report":
+) -> "SearchReport":
     """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
 
     ``told`` hears, whenever a trial has ended, how many have and how many there are so far.
@@ -201,11 +197,12 @@ def search(
     from textclf.search.search import search_models
     from textclf.search.summary import details, table
 
-    record.tables = {TRIALS.name: str(warehouse.location(TRIALS.name))}
-    with described(spark, "search", source=_named(sources)), ExitStack() as stack:
-        taken = sources_locked(spark, warehouse, [each.name for each in sources], record, pipeline.lock.lease)
+    pipeline = workspace.pipeline
+    record.tables = {TRIALS.name: str(workspace.warehouse.location(TRIALS.name))}
+    with described(workspace.spark, "search", source=_named(sources)), ExitStack() as stack:
+        taken = sources_locked(workspace, [each.name for each in sources], record)
         locks = (held or stack).enter_context(taken)
-        report = search_models(spark, warehouse, pipeline, sources, record.run_id, fresh=fresh, told=told, locks=locks)
+        report = search_models(workspace, sources, record.run_id, fresh=fresh, told=told, locks=locks)
     record.details = details(report)
     for outcome in report.outcomes.values():
         if outcome.saved is not None and outcome.saved.error is None:
@@ -216,7 +213,7 @@ def search(
     if pipeline.mlflow is not None:
         from textclf.search.tracking import log_search
 
-        log_search(pipeline.mlflow, warehouse.models, report)
+        log_search(pipeline.mlflow, workspace.models, report)
     return report
 
 

@@ -1,6 +1,4 @@
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-import textclf
 from tests.factories.corpora import invented, real
 from textclf import Classifier, ModelStore
 from textclf.errors import InputError, UsageError
@@ -120,13 +117,3 @@ def test_settings_that_cannot_be_used() -> None:
         Classifier(patience=2).fit(TEXTS, LABELS)
     with pytest.raises(UsageError, match="unknown num_filter"):
         Classifier(hyperparameters={"num_filter": 3}).fit(TEXTS, LABELS)
-
-
-def test_public_names_come_when_asked_for() -> None:
-    assert set(textclf.__all__) <= set(dir(textclf))
-    assert len(textclf.__all__) <= 5
-    with pytest.raises(AttributeError, match="nothing"):
-        textclf.nothing  # noqa: B018
-    heavy = "{'pyspark', 'tensorflow', 'keras', 'jax'}"
-    ask = f"import sys; from textclf import Classifier; print(*{heavy} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout == "\n"

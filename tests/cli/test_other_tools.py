@@ -15,8 +15,8 @@ from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.local_files import chunks
 from textclf.corpus.preview import parsed_rows
 from textclf.corpus.reader import read_chunks
-from textclf.tables import Warehouse
 from textclf.tables.file_listing import list_local
+from textclf.tables.workspace import Workspace
 
 TOOLS = tools()
 Read = tuple[Counter[tuple[str | None, str | None]], int]
@@ -84,11 +84,11 @@ def test_ingest_reads_what_the_files_mean(
         if at < 8:
             assert read(sources[-1]) == (Counter(tool.means), tool.rejects), tool.name
 
-    warehouse = Warehouse.of(make_pipeline(source_toml("yelp")))
-    counted = ingest_corpus(spark, warehouse, "run", sources)
+    workspace = Workspace(spark, make_pipeline(source_toml("yelp")))
+    counted = ingest_corpus(workspace, "run", sources)
 
     accepted: dict[str, list[tuple[str, str]]] = {name: [] for name in meant}
-    for row in warehouse.location("corpus").read(spark).select("source", "text", "label").collect():
+    for row in workspace.warehouse.location("corpus").read(spark).select("source", "text", "label").collect():
         accepted[row.source].append((row.text, row.label))
     for name, tool in meant.items():
         assert Counter(accepted[name]) == Counter(tool.means), tool.name

@@ -19,6 +19,7 @@ from textclf.tables import RunRecord, Warehouse
 from textclf.tables.deliveries import INGEST, refused_before
 from textclf.tables.points import listening
 from textclf.tables.schemas import RUNS
+from textclf.tables.workspace import Workspace
 
 SOURCE = '[[sources]]\nname = "a"\npath = "{}"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 
@@ -44,10 +45,10 @@ def test_files_that_come_back_after_a_refusal_are_read(
     shutil.copy2(kept / "a.tsv", folder / "a.tsv")
     assert published["a"].figures == done("r3").figures != refused["a"].figures
 
-    (decision,) = plan_reads(spark, pipeline, Past(published, refused=refused)).decisions
+    (decision,) = plan_reads(Workspace(spark, pipeline), Past(published, refused=refused)).decisions
 
     assert (decision.due, decision.reason) == (True, "run r2 refused its newest delivery: read again")
-    (decision,) = plan_reads(spark, pipeline, Past(published)).decisions
+    (decision,) = plan_reads(Workspace(spark, pipeline), Past(published)).decisions
     assert not decision.due
 
 
@@ -71,12 +72,13 @@ def test_an_attempt_that_fails_between_the_two_tables_is_made_up_for_by_the_next
 ) -> None:
     file = tmp_path / "a.tsv"
     pipeline = load_pipeline(write_config(SOURCE.format(file)))
-    warehouse = Warehouse.of(pipeline)
+    pipeline = pipeline.model_copy(update={"ingest": Ingest(max_rejects=0.9)})
+    workspace = Workspace(spark, pipeline)
+    warehouse = workspace.warehouse
 
     def ingest(before: Before) -> RunRecord:
         record = RunRecord(INGEST)
-        places = (spark, warehouse, record, pipeline.sources)
-        again(lambda: recorded.ingest(*places, rule=Ingest(max_rejects=0.9), before=before), 1, 0)
+        again(lambda: recorded.ingest(workspace, record, pipeline.sources, before=before), 1, 0)
         return record
 
     def held() -> list[int]:

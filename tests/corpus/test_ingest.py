@@ -15,6 +15,7 @@ from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import Counts, ingest_corpus, publish
 from textclf.errors import InputError
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 MakePipeline = Callable[[str], Pipeline]
 
@@ -152,7 +153,7 @@ def test_ingest_again_replaces_this_source_alone(
     ingest(spark, both)
     (tmp_path / "a.tsv").write_text("a new\t1\n", encoding="utf-8")
 
-    ingest_corpus(spark, Warehouse.of(both), "again", [both.sources[0]])
+    ingest_corpus(Workspace(spark, both), "again", [both.sources[0]])
 
     assert table(spark, both, "corpus", "source", "text") == [("a", "a new"), ("b", "b old")]
     assert table(spark, both, "corpus_rejects", "source") == [("b",)]
@@ -200,7 +201,7 @@ def test_a_file_that_changes_while_it_is_read_leaves_the_table_as_it_was(
     file.write_text(rewritten, encoding="utf-8")
 
     with pytest.raises(InputError, match="changed while"):
-        publish(spark, Warehouse.of(pipeline), [look], None, rejects=False)
+        publish(Workspace(spark, pipeline), [look], None, rejects=False)
 
     assert table(spark, pipeline, "corpus", "text") == [("old",)]
 

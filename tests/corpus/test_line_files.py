@@ -20,6 +20,7 @@ from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.reader import read_records
 from textclf.errors import InputError
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 MakePipeline = Callable[[str], Pipeline]
 CSV = 'format = "csv"\ncolumns = ["text", "label"]'
@@ -103,7 +104,7 @@ def test_files_in_blocks_are_read_as_in_one_piece(
             (tmp_path / name / f"{number}.data").write_bytes(content)
     pipeline = make_pipeline(sections({name: (tmp_path / name, rest) for name, rest in keys.items()}))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources, rule=Ingest(max_rejects=1))
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources, rule=Ingest(max_rejects=1))
 
     found, sources = tables(spark, pipeline), {source.name: source for source in pipeline.sources}
     for (name, file), content in contents.items():
@@ -137,7 +138,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_record(
     }
     pipeline = make_pipeline(written(tmp_path, files))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 
     assert {name: count.rejected for name, count in counts.items()} == dict.fromkeys(files, 0)
     corpus = Warehouse.of(pipeline).location("corpus").read(spark).where("position = 0")
@@ -212,7 +213,7 @@ def test_files_of_other_kinds_are_refused_by_name(
     left = list(pipeline.sources)
     while left:
         with pytest.raises(InputError) as caught:
-            ingest_corpus(spark, Warehouse.of(pipeline), "run", left)
+            ingest_corpus(Workspace(spark, pipeline), "run", left)
         assert caught.value.exit_code == 3
         for part in (" " + str(caught.value)).split(" source "):
             messages |= {name: messages[name] + part for name in REFUSED if part.startswith(f"{name} ")}
@@ -243,7 +244,7 @@ def test_files_that_only_look_odd_are_read(spark: SparkSession, make_pipeline: M
     }
     pipeline = make_pipeline(written(tmp_path, files))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 
     rejected = {name: count.reasons for name, count in counts.items() if count.rejected}
     assert rejected == {"nul": {"nul_character": 1}, "nuls": {"nul_character": 1}, "array": {"invalid_json": 1}}
@@ -275,7 +276,7 @@ def test_what_spark_writes_as_csv_is_read_back(
     kinds = {"spark": escape, "all": escape, "rfc": 'format = "csv"\nheader = true'}
     pipeline = make_pipeline(sections({name: (tmp_path / name, keys) for name, keys in kinds.items()}))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 
     corpus = Warehouse.of(pipeline).location("corpus").read(spark).collect()
     for name in kinds:
@@ -292,10 +293,10 @@ def test_a_table_of_rejects_of_an_older_release_gets_the_lines(
     row = ("old", "f", 0, "blank_record", "")
     spark.createDataFrame([row], old).write.format("delta").partitionBy("source").save(rejects.path)
 
-    ingest_corpus(spark, Warehouse.of(pipeline), "run", [pipeline.sources[1]])
+    ingest_corpus(Workspace(spark, pipeline), "run", [pipeline.sources[1]])
     assert [tuple(each) for each in rejects.read(spark).collect()] == [(*row, None)]
 
-    ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
     found = {(each.source, each.lines) for each in rejects.read(spark).collect()}
     assert found == {("old", None), ("new", 1)}
 
@@ -307,7 +308,7 @@ def test_labels_of_json_numbers_are_those_of_integers(
     lines = "\n".join(json.dumps({"text": "t", "label": label}) for label in given).encode()
     pipeline = make_pipeline(written(tmp_path, {"j": (lines, 'format = "jsonl"')}))
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 
     labels = Warehouse.of(pipeline).location("corpus").read(spark).orderBy("position").collect()
     assert [row.label for row in labels] == ["1", "1", "1.0", "1", "true", "100000000000000000000"]

@@ -16,6 +16,7 @@ from textclf.config import Pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.sample import NOISE, SENTENCES, WORDINGS, labelled_sentences, main, write_labelled, write_unlabelled
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 
 @pytest.mark.parametrize("source", WORDINGS)
@@ -79,7 +80,7 @@ def test_ingest_finds_exactly_what_is_declared(
         """
     )
 
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), "run", pipeline.sources)
+    counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 
     for file in files:
         assert counts[file.source].records == file.records

@@ -4,18 +4,50 @@ pytest's own collection would import every module of the package in each of its 
 are imported here.
 """
 
+import csv
 import doctest
 import importlib
+import inspect
 import re
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.commands import ROOT
+from textclf import Workspace, load_pipeline
 
 _PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
-SPARK = "textclf.scoring.udf"
-"""Its example opens a session, which is the one that there is."""
+SESSIONS = ("textclf.scoring.udf", "textclf.session.factory")
+"""Their examples open a session, which is the one that there is."""
+JOBS = (
+    "textclf.config.load",
+    "textclf.tables.workspace",
+    "textclf.tables.warehouse",
+    "textclf.corpus.ingest",
+    "textclf.text.build",
+    "textclf.training.train",
+    "textclf.search.search",
+    "textclf.scoring.score",
+    "textclf.scoring.backfill",
+    "textclf.report.run_data",
+    "textclf.report.run_report",
+)
+"""Their examples follow one another, on the workspace that docs/reference.md tells of."""
+
+
+class _Finder(doctest.DocTestFinder):
+    """Finds examples of decorated functions too: their globals are those of the decorator's module."""
+
+    def _from_module(self, module: ModuleType | None, object: object) -> bool:
+        found: bool = super()._from_module(module, inspect.unwrap(object))  # type: ignore[misc,arg-type]
+        return found
 
 
 def modules() -> dict[str, int]:
@@ -35,17 +67,48 @@ def dotted(path: Path) -> str:
 MODULES = modules()
 
 
+def run(name: str, given: Mapping[str, Any]) -> tuple[int, int]:
+    """Run the examples of a module: how many fail, and how many were run."""
+    module, runner = importlib.import_module(name), doctest.DocTestRunner()
+    for test in _Finder().find(module, name, extraglobs=dict(given)):
+        runner.run(test)
+    return runner.failures, runner.tries
+
+
 def test_there_are_examples() -> None:
     assert len(MODULES) > 20
-    assert {"textclf.classifier", "textclf.artifact.store", SPARK} <= set(MODULES)
+    assert {"textclf.classifier", "textclf.artifact.store", *SESSIONS, *JOBS} <= set(MODULES)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_its_examples_run(name: str, request: pytest.FixtureRequest) -> None:
-    if name == SPARK:
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - set(JOBS)))
+def test_its_examples_run(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name in SESSIONS:
         request.getfixturevalue("spark")
+    monkeypatch.chdir(tmp_path)
 
-    result = doctest.testmod(importlib.import_module(name))
+    assert run(name, {"folder": tmp_path}) == (0, MODULES[name])  # each is where doctest looks
 
-    assert result.failed == 0
-    assert result.attempted == MODULES[name]  # none is where doctest does not look
+
+def test_the_examples_of_jobs_run_one_after_another(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "pipeline.toml"
+    page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    config.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    _write_reviews(tmp_path)
+    given = {"folder": tmp_path, "config": config, "workspace": Workspace(spark, load_pipeline(config))}
+
+    assert {name: run(name, given) for name in JOBS} == {name: (0, MODULES[name]) for name in JOBS}
+
+
+def _write_reviews(folder: Path) -> None:
+    """Write 20 labelled reviews and one without a label, and the texts as a table of two days."""
+    rows = [(f"the {word} was {kind}", kind) for word in ("food", "place") for kind in ("good", "bad")] * 5
+    with (folder / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows, ("the food was so so", "")])
+    texts = [text for text, _ in rows]
+    days = [date(2026, 1, 1 + number // 10) for number in range(len(rows))]
+    pq.write_table(pa.table({"id": range(len(rows)), "text": texts, "day": days}), folder / "new.parquet")

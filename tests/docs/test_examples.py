@@ -28,6 +28,7 @@ def test_its_python_runs(name: str, spark: SparkSession, tmp_path: Path, monkeyp
     store.promote("yelp", store.save(sample("yelp")).manifest.version)
     spark.createDataFrame([(1, "good food")], "id long, text string").createOrReplaceTempView("texts")
     prepare_results()
+    prepare_jobs()
     names = {"spark": spark, "texts": ["good food", "bad food"] * 10, "labels": ["1", "0"] * 10}
 
     blocks = _PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
@@ -43,6 +44,13 @@ def prepare_results() -> None:
 
     rows = pd.DataFrame({"source": ["yelp"], "label": ["1"], "score": [0.9]})
     deltalake.write_deltalake("warehouse/results", rows)
+
+
+def prepare_jobs() -> None:
+    """Write the pipeline file and the table to score that the documents name."""
+    source = '[[sources]]\nname = "reviews"\npath = "reviews.csv"\nformat = "csv"\n'
+    Path("pipeline.toml").write_text(f'warehouse = "warehouse"\n{source}', encoding="utf-8")
+    pd.DataFrame({"id": [1, 2], "text": ["good food", "bad food"]}).to_parquet("new.parquet")
 
 
 def test_the_sql_of_the_readme_runs(spark: SparkSession, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from textclf.config import Pipeline
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary
 
 WORDS = ("good", "bad", "plain", "loud", "soft", "late")
@@ -42,5 +43,5 @@ def put(spark: SparkSession, pipeline: Pipeline, name: str, rows: Sequence[tuple
     warehouse.replace_sources(spark.createDataFrame(records, CORPUS.schema), CORPUS, [name])
     source = pipeline.source(name)
     assert source is not None
-    build_vocabulary(spark, warehouse, pipeline, [source])
+    build_vocabulary(Workspace(spark, pipeline), [source])
     return warehouse

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from textclf.config import Ingest, Pipeline
 from textclf.corpus.ingest import Counts, ingest_corpus
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 
 def entry(name: str, path: Path | str, rest: str) -> str:
@@ -18,7 +19,7 @@ def ingest(spark: SparkSession, pipeline: Pipeline, run_id: str = "run") -> dict
     """Ingest all sources, whatever share of their records is rejected."""
     told: list[str] = []
     any_share = Ingest(max_rejects=1)  # which deliveries are refused: test_refused_deliveries.py
-    counts = ingest_corpus(spark, Warehouse.of(pipeline), run_id, pipeline.sources, told.append, rule=any_share)
+    counts = ingest_corpus(Workspace(spark, pipeline), run_id, pipeline.sources, told.append, rule=any_share)
     assert sorted(told) == sorted(counts)  # each source once
     return counts
 

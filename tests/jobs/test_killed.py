@@ -15,6 +15,7 @@ from textclf.config import load_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.tables import Warehouse
 from textclf.tables.upkeep import clear_staging
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary
 from textclf.training.train import train_model
 
@@ -62,10 +63,10 @@ def config(write_config: WriteConfig, tmp_path: Path, spark: SparkSession) -> Pa
         f'[score]\ninput = "{tmp_path / "input"}"\nmodel = "s"\n'
     )
     pipeline = load_pipeline(path)
-    warehouse = Warehouse.of(pipeline)
-    ingest_corpus(spark, warehouse, "first", pipeline.sources)
-    build_vocabulary(spark, warehouse, pipeline, pipeline.sources)
-    train_model(spark, warehouse, pipeline, pipeline.sources[0], "logistic_regression", {})
+    workspace = Workspace(spark, pipeline)
+    ingest_corpus(workspace, "first", pipeline.sources)
+    build_vocabulary(workspace, pipeline.sources)
+    train_model(workspace, pipeline.sources[0], "logistic_regression", {})
     return path
 
 

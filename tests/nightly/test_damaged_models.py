@@ -15,6 +15,7 @@ from textclf.nightly.past import Done, Past
 from textclf.nightly.plan import plan_builds
 from textclf.nightly.rules import Decision
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 NIGHT = date(2026, 1, 31)
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -42,7 +43,7 @@ def planned(spark: SparkSession, pipeline: Pipeline) -> Decision:
     at = datetime(2026, 1, 30, 12, tzinfo=UTC)
     done = Done("r0", "a job", at, at, {"accepted": 100, "settings": "x", "night": "2026-01-30"})
     before = Past(ingested={"s": done}, built={"s": done})
-    (decision,) = plan_builds(spark, Warehouse.of(pipeline), pipeline, before, NIGHT).models
+    (decision,) = plan_builds(Workspace(spark, pipeline), before, NIGHT).models
     return decision
 
 

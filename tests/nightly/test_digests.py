@@ -20,7 +20,8 @@ from textclf.errors import InputError
 from textclf.nightly.past import Done, Past
 from textclf.nightly.plan import plan_reads
 from textclf.scoring.inputs import day_digests, open_input
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
+from textclf.tables.workspace import Workspace
 
 DAYS = [date(2026, 1, number) for number in (5, 6, 7)]
 
@@ -105,7 +106,7 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
     def reason(known: str) -> str:
         at = datetime(2026, 1, 5, tzinfo=UTC)
         done = Done("r1", "ingest_corpus", at, at, {"fingerprint": known})
-        (decision,) = plan_reads(spark, pipeline, Past(ingested={"s": done})).decisions
+        (decision,) = plan_reads(Workspace(spark, pipeline), Past(ingested={"s": done})).decisions
         return decision.reason
 
     known = old_fingerprint(spark, pipeline.sources[0])
@@ -114,12 +115,12 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
     assert reason("another") == "files or section changed since run r1"
     assert reason(fingerprints(spark, pipeline.sources)["s"].digest) == "files are those of run r1"
 
-    warehouse, record = Warehouse.of(pipeline), RunRecord("ingest_corpus", run_id="r2")
-    recorded.ingest(spark, warehouse, record, pipeline.sources)
+    record = RunRecord("ingest_corpus", run_id="r2")
+    recorded.ingest(Workspace(spark, pipeline), record, pipeline.sources)
     assert f"source s: read {words}" in capsys.readouterr().err
     assert record.details["sources"]["s"]["subfolder_files"] == 2
     flat = parse_pipeline(f"{body}recursive = false\n")
-    recorded.ingest(spark, warehouse, record, flat.sources)
+    recorded.ingest(Workspace(spark, flat), record, flat.sources)
     assert "subfolder" not in capsys.readouterr().err
     assert "subfolder_files" not in record.details["sources"]["s"]
 

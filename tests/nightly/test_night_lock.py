@@ -11,6 +11,7 @@ from textclf.config import parse_pipeline
 from textclf.nightly.night import Night, run_nightly
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.lock import NIGHTLY
+from textclf.tables.workspace import Workspace
 
 DAY = date(2026, 1, 31)
 
@@ -26,8 +27,8 @@ def test_a_night_that_was_taken_for_dead_is_recorded_once(
         if night.run is newer:
             return
         assert let_expire(spark, warehouse.locks(spark), str(warehouse.location("nightly")), NIGHTLY)
-        run_nightly(spark, warehouse, pipeline, newer, [DAY])
+        run_nightly(Workspace(spark, pipeline), newer, [DAY])
 
     monkeypatch.setattr(Night, "work", work)
-    run_nightly(spark, warehouse, pipeline, older, [DAY])
+    run_nightly(Workspace(spark, pipeline), older, [DAY])
     check_recorded_once(spark, warehouse, older, newer)

@@ -17,7 +17,8 @@ from textclf.nightly.past import Past
 from textclf.nightly.retries import again, can_pass
 from textclf.nightly.rules import Decision
 from textclf.nightly.status import Status
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
+from textclf.tables.workspace import Workspace
 
 
 class Failing:
@@ -89,7 +90,7 @@ def night(spark: SparkSession, tmp_path: Path) -> Night:
     run = RunRecord("nightly")
     status = Status(tmp_path / "nightly.json", run, [], {}, {})
     locks: Any = SimpleNamespace(check=lambda: None)
-    return Night(spark, Warehouse.of(pipeline), pipeline, run, [], status, locks, Past())
+    return Night(Workspace(spark, pipeline), run, [], status, locks, Past())
 
 
 def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:
@@ -108,7 +109,7 @@ def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:
 def test_a_page_of_the_report_is_tried_again(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     read = Failing(LOST)
     monkeypatch.setattr("textclf.report.run_data.load_run", lambda *args: read())  # noqa: ARG005
-    monkeypatch.setattr("textclf.report.run_report.render", lambda data: "the page")  # noqa: ARG005
+    monkeypatch.setattr("textclf.report.run_report.render_report", lambda data: "the page")  # noqa: ARG005
     day = night.run.started_at.date()
 
     night._report({day: "the-run"}, [day])

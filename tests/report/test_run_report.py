@@ -21,6 +21,7 @@ from textclf.report.run_data import load_run
 from textclf.report.run_report import gate_checks
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 NASTY = "<script>alert('good')</script> & good"
@@ -92,7 +93,7 @@ def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tup
         run = RunRecord("score_table")
         challengers = ("yelp@2",) if day == "2026-01-31" else ()
         options = ScoreOptions(day=date.fromisoformat(day), challengers=challengers)
-        score_table(spark, Warehouse.of(pipeline), pipeline, run, options)
+        score_table(Workspace(spark, pipeline), run, options)
         run.end("succeeded")
         run.append(spark, Warehouse.of(pipeline))
     store.promote("yelp", "2")
@@ -153,7 +154,7 @@ def test_a_refused_run_shows_what_it_scored_and_why_it_was_refused(
     spark.createDataFrame(list(enumerate(texts)), "id long, text string").write.parquet(str(config.parent / "third"))
     options = ScoreOptions(input=str(config.parent / "third"), day=date(2026, 2, 6), model="yelp@1")
     with pytest.raises(GateError) as refused:
-        score_table(spark, Warehouse.of(pipeline), pipeline, run, options)
+        score_table(Workspace(spark, pipeline), run, options)
     run.end("refused", str(refused.value))
     run.append(spark, Warehouse.of(pipeline))
 
@@ -215,7 +216,7 @@ def test_places_that_the_environment_gave_are_found(
     run.end("succeeded")
     run.append(spark, warehouse)  # masks the folder
 
-    found = load_run(spark, warehouse, pipeline, run_id)
+    found = load_run(Workspace(spark, pipeline), run_id)
 
     assert found.run["input"] == "${TEXTCLF_REPORT_FOLDER}/input"
     assert found.now["yelp"].rows == 10

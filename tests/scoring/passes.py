@@ -9,6 +9,7 @@ from tests.factories.corpora import source_toml
 from textclf.config import Pipeline
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 DAY = date(2026, 1, 31)
 ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'
@@ -17,7 +18,7 @@ ROUTED = source_toml("yelp") + '[score]\nsource = "source"\ndate = "ds"\n'
 
 def score(spark: SparkSession, pipeline: Pipeline, path: str, **options: Any) -> RunRecord:
     run = RunRecord("score_table")
-    score_table(spark, Warehouse.of(pipeline), pipeline, run, ScoreOptions(input=path, **options))
+    score_table(Workspace(spark, pipeline), run, ScoreOptions(input=path, **options))
     return run
 
 

@@ -22,6 +22,7 @@ from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 IDS: dict[str, str] = {
     "bigint": "n",
@@ -282,7 +283,7 @@ def check(spark: SparkSession, folder: Path, table: Table, *, runs: int = 2) -> 
     for _ in range(runs):
         run = RunRecord("score_table")
         options = ScoreOptions(input=path, changed_only=table.changed_only)
-        score_table(spark, Warehouse.of(pipeline), pipeline, run, options)
+        score_table(Workspace(spark, pipeline), run, options)
         found = _published(spark, pipeline, run.run_id)
         assert found == wanted, f"missing {wanted - found}, too many {found - wanted}"
         reasons = Counter(reason or "" for _, reason, _, _ in found.elements())

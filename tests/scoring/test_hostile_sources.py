@@ -17,6 +17,7 @@ from textclf.config import Pipeline
 from textclf.report.run_data import load_run
 from textclf.tables import Warehouse
 from textclf.tables.lineage import explain_row
+from textclf.tables.workspace import Workspace
 
 DAY = date(2026, 1, 31)
 HOSTILE = "[score]\nid = 'i`d'\ntext = 'te.xt*'\nsource = 'so`ur.ce'\n"
@@ -78,6 +79,6 @@ def test_every_source_is_a_slice_of_its_own_on_every_rerun(
     warehouse = Warehouse.of(pipeline)
     (found,) = explain_row(spark, warehouse, "it's 0", source="it's")
     assert (found["source"], found["run"]["status"]) == ("it's", "succeeded")
-    data = load_run(spark, warehouse, pipeline, run.run_id)
+    data = load_run(Workspace(spark, pipeline), run.run_id)
     assert data.examples is not None
     assert {example.text for example in data.examples} <= set(TEXTS)

@@ -25,6 +25,7 @@ from textclf.scoring.plan import plan_scoring
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.upkeep import runs_held_off, tend
+from textclf.tables.workspace import Workspace
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, object], str]]
@@ -49,7 +50,7 @@ def recorded(spark: SparkSession, pipeline: Pipeline, path: str, run: RunRecord,
     warehouse = Warehouse.of(pipeline)
     with ExitStack() as held:
         try:
-            score_table(spark, warehouse, pipeline, run, ScoreOptions(input=path, day=day), held)
+            score_table(Workspace(spark, pipeline), run, ScoreOptions(input=path, day=day), held)
         except TextclfError as error:
             run.end(error.status, error.problem)
             run.append(spark, warehouse)
@@ -107,7 +108,7 @@ def test_a_day_that_another_run_has_taken_over_is_not_tried_again(
     spark: SparkSession, pipeline: Pipeline, first: RunRecord, write: Write
 ) -> None:
     newer, path = RunRecord("score_table"), write([(1, "good"), (3, None)], SCHEMA, name="older")
-    other, warehouse = write([(4, "good")], SCHEMA, name="newer"), Warehouse.of(pipeline)
+    other = write([(4, "good")], SCHEMA, name="newer")
 
     def overtake() -> None:
         overdue(spark, pipeline)
@@ -115,12 +116,12 @@ def test_a_day_that_another_run_has_taken_over_is_not_tried_again(
         raise RuntimeError("ExecutorLostFailure")  # which can pass
 
     options = ScoreOptions(input=path)
-    plan = plan_scoring(spark, warehouse, pipeline, options)
+    plan = plan_scoring(Workspace(spark, pipeline), options)
 
     def attempt(work: Callable[[], object]) -> object:
         return again(work, 1, 0.0)
 
-    scorer = DayScorer(spark, warehouse, pipeline, RunRecord("nightly"), options, plan, attempt)
+    scorer = DayScorer(Workspace(spark, pipeline), RunRecord("nightly"), options, plan, attempt)
     with at("looked results_rejects", overtake) as done:
         ((older, code),) = scorer.score({DAY: None}, 1)
 

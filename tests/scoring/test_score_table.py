@@ -25,6 +25,7 @@ from textclf.scoring.frame import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.scoring.scorer import make_scorer
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
@@ -306,7 +307,7 @@ def test_what_cannot_be_scored_with_says_why(
     with pytest.raises(UsageError, match="Nothing says which model"):
         score(spark, make_pipeline(source_toml("yelp")), path)
     with pytest.raises(UsageError, match="Nothing says which table"):
-        score_table(spark, Warehouse.of(pipeline), pipeline, RunRecord("score_table"), ScoreOptions())
+        score_table(Workspace(spark, pipeline), RunRecord("score_table"), ScoreOptions())
 
 
 def test_the_job_ends_with_its_record(

@@ -19,6 +19,7 @@ from textclf.search.encode import encode_sources
 from textclf.search.fanout import worker_environment
 from textclf.search.search import Report, search_models
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 SPACE = """
 [train]
@@ -56,7 +57,7 @@ def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
     warehouse = put(spark, pipeline, "b", invented(40, ("x", "y", "z")))
     told: list[tuple[int, int]] = []
     report = search_models(
-        spark, warehouse, pipeline, pipeline.sources, "first", told=lambda done, of: told.append((done, of))
+        Workspace(spark, pipeline), pipeline.sources, "first", told=lambda done, of: told.append((done, of))
     )
     assert told == [(done, report.ran) for done in range(1, report.ran + 1)]
     return pipeline, warehouse, report
@@ -97,8 +98,8 @@ def test_the_winner_is_tested_saved_and_promoted(searched: tuple[Pipeline, Wareh
 def test_trials_do_not_depend_on_slots_or_order(
     spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report], tmp_path: Path
 ) -> None:
-    pipeline, warehouse, report = searched
-    infos = encode_sources(spark, warehouse, pipeline, pipeline.sources, str(tmp_path))
+    pipeline, _, report = searched
+    infos = encode_sources(Workspace(spark, pipeline), pipeline.sources, str(tmp_path))
     trials = [replace(trial, info=infos[trial.info.source]) for trial, _ in reversed(report.results)]
 
     with worker_environment(spark.sparkContext, "jax"):
@@ -111,8 +112,8 @@ def test_trials_do_not_depend_on_slots_or_order(
 def test_a_second_search_runs_nothing_that_is_known(
     spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report]
 ) -> None:
-    pipeline, warehouse, report = searched
-    again = search_models(spark, warehouse, pipeline, pipeline.sources, "second")
+    pipeline, _, report = searched
+    again = search_models(Workspace(spark, pipeline), pipeline.sources, "second")
 
     assert (again.ran, again.known) == (0, 12)
     assert [each.saved and each.saved.version for each in again.outcomes.values()] == ["1", "1"]
@@ -130,12 +131,12 @@ def test_only_what_is_missing_or_changed_runs_again(
     before = measures(rows_of(spark, warehouse))
     place.delta(spark).delete("source = 'a' AND fold = 1 AND architecture = 'cnn'")
 
-    resumed = search_models(spark, warehouse, pipeline, only, "third")
+    resumed = search_models(Workspace(spark, pipeline), only, "third")
     assert (resumed.ran, resumed.known) == (2, 4)
     assert measures(rows_of(spark, warehouse)) == before
 
     longer = pipeline.model_copy(update={"search": pipeline.search.model_copy(update={"epochs": 3})})
-    changed = search_models(spark, warehouse, longer, only, "fourth")
+    changed = search_models(Workspace(spark, longer), only, "fourth")
     # A logistic regression has no epochs.
     assert (changed.ran, changed.known) == (4, 2)
 
@@ -144,7 +145,7 @@ def test_fresh_runs_everything_and_measures_the_same(
     spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report]
 ) -> None:
     pipeline, warehouse, _ = searched
-    fresh = search_models(spark, warehouse, pipeline, pipeline.sources[1:], "anew", fresh=True)
+    fresh = search_models(Workspace(spark, pipeline), pipeline.sources[1:], "anew", fresh=True)
     rows = [row for row in rows_of(spark, warehouse) if row["source"] == "b"]
 
     assert (fresh.ran, fresh.known) == (6, 0)
@@ -175,7 +176,7 @@ learning_rate = [0.0001, 0.01, 0.1]
 def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path: Path) -> None:
     pipeline = pipeline_in(tmp_path, NESTED, ("a",))
     warehouse = put(spark, pipeline, "a", invented(120))
-    report = search_models(spark, warehouse, pipeline, pipeline.sources, "nested")
+    report = search_models(Workspace(spark, pipeline), pipeline.sources, "nested")
     rows = rows_of(spark, warehouse)
 
     # For all rows and without each outer fold: three networks for an epoch, one for three, and the baseline.
@@ -196,7 +197,7 @@ def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path:
     assert len(rows) == report.ran == 32
     assert report.outcomes["a"].promoted
 
-    again = search_models(spark, warehouse, pipeline, pipeline.sources, "again")
+    again = search_models(Workspace(spark, pipeline), pipeline.sources, "again")
     assert (again.ran, again.known) == (0, 32)
     assert again.outcomes["a"].nested == report.outcomes["a"].nested
 

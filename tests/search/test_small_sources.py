@@ -21,6 +21,7 @@ from textclf.search.search import Report, search_models
 from textclf.search.summary import details, problems
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary
 from textclf.training.data import corpus_digests
 from textclf.training.evaluation import Evaluation
@@ -82,10 +83,10 @@ def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
         for position, (text, label) in enumerate(pairs)
     ]
     warehouse.replace_sources(spark.createDataFrame(rows, CORPUS.schema), CORPUS, list(SOURCES))
-    build_vocabulary(spark, warehouse, pipeline, [source for source in pipeline.sources if source.name != "single"])
+    build_vocabulary(Workspace(spark, pipeline), [source for source in pipeline.sources if source.name != "single"])
     damaged_versions(warehouse.models)
     with redirect_stderr(StringIO()) as said:
-        report = search_models(spark, warehouse, pipeline, pipeline.sources, "first")
+        report = search_models(Workspace(spark, pipeline), pipeline.sources, "first")
     return pipeline, warehouse, report, said.getvalue()
 
 
@@ -182,7 +183,7 @@ def test_labels_that_only_test_rows_have_are_named_and_count_as_wrong(
     engine = sys.modules["keras"].config.backend() if "keras" in sys.modules else pipeline.train.keras_backend
     same = pipeline.model_copy(update={"train": pipeline.train.model_copy(update={"keras_backend": engine})})
     with redirect_stderr(StringIO()) as told:
-        trained = train_model(spark, warehouse, same, same.sources[-1], "logistic_regression", {}).artifact.manifest
+        trained = train_model(Workspace(spark, same), same.sources[-1], "logistic_regression", {}).artifact.manifest
     assert warning in told.getvalue()
     assert trained.training["unseen_labels"] == {"rare": 1}
     assert trained.labels == manifest.labels
@@ -205,12 +206,12 @@ def test_training_refuses_it_too(
     architecture: str,
     words: str,
 ) -> None:
-    pipeline, warehouse, _, _ = searched
+    pipeline, _, _, _ = searched
     named = pipeline.source(source)
     assert named is not None
 
     with pytest.raises(InputError, match=words) as caught:
-        train_model(spark, warehouse, pipeline, named, architecture, {})
+        train_model(Workspace(spark, pipeline), named, architecture, {})
     assert caught.value.exit_code == 3
 
 

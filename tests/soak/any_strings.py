@@ -21,6 +21,7 @@ from textclf.errors import GateError
 from textclf.scoring.anyway import publish_anyway
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
+from textclf.tables.workspace import Workspace
 
 STRINGS = (
     "plain", "${env:HOME}", "${nosuch}", "${spark.master}", "$", "it's", 'say "so"', "back\\", "\\'", "`tick`", "a\nb",
@@ -88,7 +89,7 @@ class StringWorld:
         warehouse = Warehouse.of(pipeline)
         try:
             asked = ScoreOptions(input=str(path), model="m", **options)
-            score_table(self.spark, warehouse, pipeline, run, asked)
+            score_table(Workspace(self.spark, pipeline), run, asked)
         except GateError as error:
             run.end("refused", error=str(error))
         else:
@@ -100,7 +101,7 @@ class StringWorld:
         """Publish what the gate refused."""
         pipeline, run = self.pipeline(), RunRecord("score_table")
         warehouse = Warehouse.of(pipeline)
-        publish_anyway(self.spark, warehouse, pipeline, run, refused=refused.run_id, reason="why not")
+        publish_anyway(Workspace(self.spark, pipeline), run, refused=refused.run_id, reason="why not")
         run.end("succeeded")
         run.append(self.spark, warehouse)
 

@@ -33,6 +33,7 @@ from textclf.scoring.score import ScoreOptions, score_table
 from textclf.tables import RunRecord, Warehouse
 from textclf.tables.lock import UNDATED
 from textclf.tables.upkeep import runs_held_off, tend
+from textclf.tables.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DAYS = tuple(date(2026, 1, 1) + timedelta(days=at) for at in range(3))
@@ -94,7 +95,7 @@ class World:
         with ExitStack() as held:
             try:
                 options = ScoreOptions(input=self.input(version), day=day)
-                score_table(self.spark, self.warehouse, self.pipeline, run, options, held)
+                score_table(Workspace(self.spark, self.pipeline), run, options, held)
                 run.end("succeeded")
             except Exception as error:  # noqa: BLE001 - as the job does
                 code = end_with(run, error).code

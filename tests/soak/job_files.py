@@ -18,6 +18,7 @@ from tests.soak.source_keys import source_keys
 from textclf.config import Pipeline, parse_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 
 SOURCES = 16  # of a batch
 _NAMES = (  # a colon is refused by name: Hadoop has no such paths
@@ -111,7 +112,7 @@ def through_the_job(
     try:
         # Whatever the files hold: how much of a delivery may be rejected is not what is tried here.
         accept = [source.name for source in pipeline.sources]
-        ingest_corpus(spark, warehouse, f"soak-{batch}", pipeline.sources, accept=accept)
+        ingest_corpus(Workspace(spark, pipeline), f"soak-{batch}", pipeline.sources, accept=accept)
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
         spark.conf.unset("spark.sql.files.openCostInBytes")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.environments import environment
 from textclf.corpus.ingest import Counts
-from textclf.search.search import Outcome, Report
+from textclf.search.search import Outcome, SearchReport
 from textclf.search.summary import details
 from textclf.tables import RunRecord
 from textclf.tables.file_listing import Skipped
@@ -256,5 +256,5 @@ def test_warnings_of_a_search_are_masked() -> None:
     outcome = Outcome("yelp")
     with environment({"P": "hunter2-secret"}):
         outcome.warnings.append("yelp: the champion in s3a://k:hunter2-secret@b/models cannot be read")
-        record = RunRecord("search_models", details=details(Report("s", {"yelp": outcome}, 1, 0, 0.5, [])))
+        record = RunRecord("search_models", details=details(SearchReport("s", {"yelp": outcome}, 1, 0, 0.5, [])))
         assert "hunter2" not in record.row()["details"] + record.to_json()

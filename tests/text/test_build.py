@@ -14,6 +14,7 @@ from textclf.config import Pipeline
 from textclf.errors import InputError
 from textclf.tables import Warehouse
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.tables.workspace import Workspace
 from textclf.text import counting
 from textclf.text.build import build_vocabulary, load_vocabulary
 from textclf.text.tokenizer import tokenize
@@ -36,7 +37,7 @@ def put(spark: SparkSession, pipeline: Pipeline, records: Iterable[Record], part
 
 def build(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline) -> dict[str, dict[str, int]]:
     told: set[str] = set()
-    figures = build_vocabulary(spark, warehouse, pipeline, pipeline.sources, told.add)
+    figures = build_vocabulary(Workspace(spark, pipeline), pipeline.sources, told.add)
     assert told == set(figures)
     return {source: vars(found) for source, found in figures.items()}
 
@@ -117,7 +118,7 @@ def test_only_the_requested_source_changes(spark: SparkSession, make_pipeline: M
     build(spark, warehouse, pipeline)
     before = vocabulary_rows(spark, warehouse)
     put(spark, pipeline, [("s", "f", position, f"new words {position}", "1") for position in range(8)])
-    build_vocabulary(spark, warehouse, pipeline, pipeline.sources[:1])
+    build_vocabulary(Workspace(spark, pipeline), pipeline.sources[:1])
     after = vocabulary_rows(spark, warehouse)
     assert [row for row in after if row[0] == "t"] == [row for row in before if row[0] == "t"]
     assert [row[2] for row in after if row[0] == "s"][:2] == ["new", "words"]
@@ -145,11 +146,11 @@ def test_without_numba_the_counts_are_the_same() -> None:
 def test_load_vocabulary_is_in_the_order_of_indices(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("other"))
     warehouse = put(spark, pipeline, invented("s", 100))
-    build_vocabulary(spark, warehouse, pipeline, pipeline.sources[:1])
-    result = load_vocabulary(spark, warehouse, "s").tokens
+    build_vocabulary(Workspace(spark, pipeline), pipeline.sources[:1])
+    result = load_vocabulary(Workspace(spark, pipeline), "s").tokens
     assert result == tuple(row[2] for row in vocabulary_rows(spark, warehouse))
     with pytest.raises(InputError, match=r"(?s)Source other has no vocabulary.*build_vocabulary first"):
-        load_vocabulary(spark, warehouse, "other")
+        load_vocabulary(Workspace(spark, pipeline), "other")
 
 
 def test_a_missing_corpus_says_what_to_run(spark: SparkSession, make_pipeline: MakePipeline) -> None:
@@ -195,7 +196,7 @@ def test_yelp_gives_the_published_figures(spark: SparkSession, make_pipeline: Ma
     records = [line.rsplit("\t", 1) for line in lines if line]
     warehouse = put(spark, pipeline, [("yelp", "y", n, text, label) for n, (text, label) in enumerate(records)], 5)
     build(spark, warehouse, pipeline)
-    vocabulary = load_vocabulary(spark, warehouse, "yelp")
+    vocabulary = load_vocabulary(Workspace(spark, pipeline), "yelp")
     assert len(vocabulary.tokens) == 1746
     assert vocabulary.encode(["the", "all", "happy", "sad"], 5000) == [1, 43, 320, 450]
     training, _ = train_test_split([text for text, _ in records], test_size=0.25, random_state=1000)

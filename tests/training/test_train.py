@@ -16,7 +16,7 @@ from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
 from textclf.scoring.scorer import make_scorer
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 from textclf.training.data import load_dataset
 from textclf.training.train import TrainedModel, train_model
 
@@ -31,7 +31,7 @@ RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 def train(
     spark: SparkSession, pipeline: Pipeline, architecture: str = "logistic_regression", **overrides: str
 ) -> TrainedModel:
-    return train_model(spark, Warehouse.of(pipeline), pipeline, pipeline.sources[0], architecture, overrides)
+    return train_model(Workspace(spark, pipeline), pipeline.sources[0], architecture, overrides)
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +167,8 @@ def test_one_label_is_too_few(spark: SparkSession, make_pipeline: MakePipeline) 
 
 def test_labels_keep_the_order_of_the_pipeline_file(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(source_toml("sms") + 'labels = ["spam", "never", "ham"]\n')
-    warehouse = put(spark, pipeline, "sms", invented(40, ["ham", "spam"]))
-    dataset = load_dataset(spark, warehouse, pipeline, pipeline.sources[0])
+    put(spark, pipeline, "sms", invented(40, ["ham", "spam"]))
+    dataset = load_dataset(Workspace(spark, pipeline), pipeline.sources[0])
     assert dataset.labels == ["spam", "ham"]
     assert (len(dataset.train), len(dataset.test)) == (30, 10)
 
@@ -178,8 +178,8 @@ def test_the_corpus_digest_ignores_order_and_sees_every_value(spark: SparkSessio
     digests = []
     rows = invented(40)
     for changed in (rows, rows, [*rows[:-1], (rows[-1][0] + " ", rows[-1][1])], [*rows, rows[0]]):
-        warehouse = put(spark, pipeline, "yelp", changed)
-        digests.append(load_dataset(spark, warehouse, pipeline, pipeline.sources[0]).corpus_digest)
+        put(spark, pipeline, "yelp", changed)
+        digests.append(load_dataset(Workspace(spark, pipeline), pipeline.sources[0]).corpus_digest)
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
 

@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Bool
 from textclf.artifact.artifact import Artifact
 from textclf.errors import ArtifactError
 
 
-def finite_rows(scores: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def finite_rows(scores: npt.NDArray[Any]) -> Bool:
     """Which rows of scores, shape (n, labels), are numbers, shape (n,).
 
     Example:
         >>> finite_rows(np.array([[0.5, 0.5], [np.nan, np.nan]])).tolist()
         [True, False]
     """
-    found: npt.NDArray[np.bool_] = np.isfinite(scores).all(axis=1)
+    found: Bool = np.isfinite(scores).all(axis=1)
     return found
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Float32
 from textclf.artifact.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_probabilities
@@ -19,6 +20,7 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     """The artifact's network as a ``keras.Model``: the package's graph, the artifact's weights.
 
     Args:
+        artifact: A model whose architecture is a network.
         shape: Sizes of another input, as shorter sequences; the artifact's own by default.
 
     Raises:
@@ -37,12 +39,13 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
     return model
 
 
-def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> npt.NDArray[np.float32]:
+def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> Float32:
     """Probabilities by a ``keras.Model``, shape (n, labels).
 
     Args:
+        model: A ``keras.Model``.
         inputs: Sequences, shape (n, length), or counts, shape (n, words).
-        rows: Of one call of the network.
+        rows: Number of rows of one call of the network.
     """
     outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
     # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
@@ -57,10 +60,22 @@ def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: in
 def export_keras(artifact: Artifact, path: str) -> None:
     """Write the network as a ``.keras`` file, for tools that read such files.
 
-    Its input is sequences as ``artifact.encoder`` makes them; its output is as the architecture has it.
+    Its input is sequences, shape (n, ``max_length``), or counts, shape (n, words), as ``artifact.encoder`` makes them;
+    its output is that of the architecture: one probability a label, or of the second of two labels.
+
+    Args:
+        artifact: A model whose architecture is a network.
+        path: Path of the file, which ends in ``.keras``.
 
     Raises:
         UsageError: The artifact is not a network, or ``path`` does not end in ``.keras``.
+
+    Example:
+        >>> from textclf import Classifier, export_keras
+        >>> model = Classifier("dense", epochs=1).fit(["good food", "bad food"] * 4, ["+", "-"] * 4)
+        >>> export_keras(model.artifact_, str(folder / "model.keras"))
+        >>> (folder / "model.keras").is_file()
+        True
     """
     if not path.endswith(".keras"):
         raise UsageError("A Keras file has another name.", received=path, expected="a path that ends in .keras")

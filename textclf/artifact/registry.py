@@ -37,10 +37,11 @@ _PATIENCE = {
 
 @dataclass(frozen=True)
 class Registered:
-    """A model that a registry gave.
+    """A model that was downloaded from an MLflow registry.
 
     Attributes:
-        uri: As it was asked for.
+        artifact: The model as data.
+        uri: The URI that was asked for.
         version: The registered version, which is the registry's own number.
         registry: Address of the registry, without a password.
     """
@@ -74,12 +75,27 @@ def default_address(models: str) -> str:
 
 
 def load_registered(uri: str, address: str) -> Registered:
-    """Download a registered model's artifact and check it.
+    """Download a model of an MLflow registry and check it.
+
+    Args:
+        uri: ``models:/NAME/VERSION`` or ``models:/NAME@ALIAS``.
+        address: Address of the registry, such as ``http://mlflow:5000`` or ``sqlite:///mlflow.db``.
+
+    Returns:
+        The model and where it came from.
 
     Raises:
-        UsageError: That is no such URI, or MLflow is not installed.
+        UsageError: ``uri`` is not such a URI, or MLflow is not installed.
         InputError: The registry does not answer, or has no such model, version or alias.
-        ArtifactError: What it holds is no artifact, is damaged, or is not the one that was registered.
+        ArtifactError: The registered model is not one of textclf's, is damaged, or is not the one that was registered.
+
+    Example:
+        >>> from textclf import load_registered
+        >>> load_registered("yelp@champion", "sqlite:///mlflow.db")
+        Traceback (most recent call last):
+        textclf.errors.UsageError: This is not a reference to a registered model.
+          received: yelp@champion
+          expected: models:/NAME@ALIAS or models:/NAME/VERSION, as models:/yelp@champion
     """
     found = _URI.fullmatch(uri)
     if found is None:
@@ -174,7 +190,7 @@ def _artifact_folder(folder: Path, uri: str) -> Path:
         raise ArtifactError(
             f"The registered model {uri} is not one of textclf's.",
             received=f"{len(holds)} folders with {MANIFEST}, {', '.join(FILES)}",
-            expected="one, as search_models and textclf.search.pyfunc.log_model leave",
+            expected="one, as search_models and textclf.log_mlflow_model leave",
             fix="register a model of this package, or name another one",
         )
     return holds[0]

@@ -26,10 +26,16 @@ _ATTEMPTS = 50  # to get a version of one's own among writers that all want the 
 
 
 def parse_reference(reference: str) -> tuple[str, str | None]:
-    """``NAME`` or ``NAME@VERSION`` as name and version; None stands for the champion.
+    """Split the reference of a model, ``NAME`` or ``NAME@VERSION``.
+
+    Args:
+        reference: The reference: ``yelp`` or ``yelp@3``.
+
+    Returns:
+        Name and version; the version is None where the reference means the champion.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The text is not a reference.
 
     Example:
         >>> parse_reference("yelp"), parse_reference("yelp@3")
@@ -46,10 +52,16 @@ def parse_reference(reference: str) -> tuple[str, str | None]:
 
 
 class ModelStore:
-    """The models under a folder or URL.
+    """The models under a folder or URL, each in numbered versions, one of which is its champion.
 
     URLs go through Arrow's file systems (s3, gs, abfs, hdfs); ``s3a``, Hadoop's name for ``s3``, works too. A
-    version is there once its manifest is, which is written last and in one step: nobody sees half a version.
+    version is there once its manifest is, which is written last and in one step, so that no reader sees half a version.
+
+    Args:
+        root: Folder or URL of all models, ``Workspace.models`` of a pipeline file. It need not exist yet.
+
+    Raises:
+        InputError: The URL is of no known kind, or its file system cannot be reached.
 
     Example:
         >>> import tempfile
@@ -72,28 +84,72 @@ class ModelStore:
             self._system, self._base = file_system(root)
 
     def names(self) -> list[str]:
-        """Names of all models."""
+        """List the names of all models, sorted.
+
+        Returns:
+            Names.
+
+        Raises:
+            InputError: The folder cannot be read.
+        """
         found = [name for name in self._folders("") if _NAME.fullmatch(name)]
         return [name for name in found if self.versions(name)]
 
     def versions(self, name: str) -> list[str]:
-        """Versions of a model, oldest first; none for a model that does not exist."""
+        """List the versions of a model.
+
+        Args:
+            name: Name of the model.
+
+        Returns:
+            Versions, the oldest first; empty for a model that does not exist.
+
+        Raises:
+            InputError: The text is not a model's name, or the folder cannot be read.
+        """
         numbers = [number for number in self._folders(_checked(name)) if _VERSION.fullmatch(number)]
         return sorted((number for number in numbers if self._has(f"{name}/{number}/{MANIFEST}")), key=int)
 
     def champion(self, name: str) -> str | None:
-        """The version in use, None before the first."""
+        """Find the version that is in use.
+
+        Args:
+            name: Name of the model.
+
+        Returns:
+            The version; None before the first champion.
+
+        Raises:
+            InputError: The text is not a model's name, or the folder cannot be read.
+        """
         return next(iter(self.champions(name)), None)
 
     def champions(self, name: str) -> list[str]:
-        """The version in use and, after it, those that were in use before it, the last one first."""
+        """List the version that is in use and those that were in use before it.
+
+        Args:
+            name: Name of the model.
+
+        Returns:
+            At most 20 versions, the one in use first.
+
+        Raises:
+            InputError: The text is not a model's name, or the folder cannot be read.
+        """
         try:
             return self._read(f"{_checked(name)}/{_CHAMPION}", _CHAMPION_BYTES).decode("ascii", "replace").split()
         except FileNotFoundError:
             return []
 
     def manifest(self, name: str, version: str) -> Manifest:
-        """What a version says of itself; its other files are neither read nor checked.
+        """Read what a version says of itself; its other files are neither read nor checked.
+
+        Args:
+            name: Name of the model.
+            version: Number of the version, as text.
+
+        Returns:
+            The manifest: architecture, labels, settings and measures.
 
         Raises:
             InputError: There is no such model or version.
@@ -102,10 +158,17 @@ class ModelStore:
         return Manifest.from_bytes(self._manifest_bytes(name, version))
 
     def save(self, artifact: Artifact) -> Artifact:
-        """Write a model as the next version of its name; the version is in the artifact that comes back.
+        """Write a model as the next version of its name.
+
+        Args:
+            artifact: The model. Its own version is not looked at.
+
+        Returns:
+            The artifact with the version that it was saved as.
 
         Raises:
             ArtifactError: Other writers took every number that was tried.
+            InputError: The artifact's name is not a model's name.
         """
         name = _checked(artifact.manifest.name)
         version, claim = self._claim(name)
@@ -121,6 +184,10 @@ class ModelStore:
 
         Of several changes at once each sees what the one before it has written.
 
+        Args:
+            name: Name of the model.
+            version: Number of the version, as text.
+
         Raises:
             InputError: There is no such version.
             ArtifactError: Others change the champions all the time.
@@ -132,7 +199,13 @@ class ModelStore:
             self._set_champions(name, [version, *before[: _KEPT - 1]])
 
     def roll_back(self, name: str) -> str:
-        """Make the version that was the champion before the present one the champion again; its number.
+        """Make the version that was the champion before the present one the champion again.
+
+        Args:
+            name: Name of the model.
+
+        Returns:
+            The version that is the champion now.
 
         Raises:
             InputError: There was none, or it is gone.
@@ -161,11 +234,18 @@ class ModelStore:
         )
 
     def load(self, name: str, version: str | None = None) -> Artifact:
-        """A version of a model, its champion by default, after every check.
+        """Load a version of a model and check it: sizes, digests and contents of all files.
+
+        Args:
+            name: Name of the model.
+            version: Number of the version, as text; None for the champion.
+
+        Returns:
+            The model as data.
 
         Raises:
             InputError: There is no such model or version.
-            ArtifactError: It is there and damaged.
+            ArtifactError: The version is damaged.
         """
         version = version or self.champion(name)
         if version is None:

@@ -30,8 +30,21 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
     is the text ``${NAME}``. A relative warehouse, models folder or source path counts from the current directory, as
     on any command line.
 
+    Args:
+        path: The file, TOML in UTF-8.
+        environ: Values of ``${NAME}`` by name; by default the environment of the process.
+
+    Returns:
+        The validated pipeline: ``warehouse``, ``sources`` and a section for each step, with their defaults.
+
     Raises:
         ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
+
+    Example:
+        >>> from textclf import load_pipeline
+        >>> pipeline = load_pipeline(config)
+        >>> [source.name for source in pipeline.sources], pipeline.text.num_words
+        (['reviews'], 5000)
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it

@@ -12,7 +12,7 @@ def why_refused(counts: Counts, max_rejects: float) -> str | None:
     """Why a delivery is not published; None where it is.
 
     Args:
-        counts: Those of the delivery.
+        counts: Counts of the delivery.
         max_rejects: Largest share of rejected records.
 
     Example:
@@ -32,6 +32,7 @@ def large_fall(counts: Counts, warn_below: float) -> str | None:
     """What to warn of, where a source lost more of its records than a delivery usually takes away.
 
     Args:
+        counts: Counts of the delivery, with those of the one before.
         warn_below: Share of the records before from which on there is nothing to warn of.
     """
     before = counts.before or 0
@@ -45,8 +46,8 @@ class Refused:
     """A delivery that was not published.
 
     Attributes:
-        error: Why, and what to do.
-        counts: Those of the delivery; None where it could not be read.
+        error: Why it was refused, and what to do.
+        counts: Counts of the delivery; None where it could not be read.
     """
 
     error: InputError
@@ -56,9 +57,14 @@ class Refused:
 class DeliveryError(InputError):
     """Deliveries that were refused; those of all other sources of the run are published.
 
-    Attributes:
-        refused: The deliveries that were refused, by source.
-        published: Counts of the others.
+    Args:
+        refused: The deliveries that were refused, by the source's name.
+        published: Counts of the other deliveries, by the source's name.
+
+    Example:
+        >>> error = DeliveryError({"reviews": Refused(InputError("Source reviews holds no record."))}, {})
+        >>> print(error, sorted(error.refused), error.exit_code)
+        Source reviews holds no record. ['reviews'] 3
     """
 
     def __init__(self, refused: Mapping[str, Refused], published: Mapping[str, Counts]) -> None:
@@ -78,7 +84,9 @@ def refused_deliveries(
     """The deliveries that could be read and are not published, by source.
 
     Args:
-        counts: Those of the sources that could be read.
+        sources: The sources of the run.
+        counts: Counts of the sources that could be read.
+        rule: Which deliveries are refused.
         accept: Names of sources that are published whatever their delivery is.
     """
     found = {}

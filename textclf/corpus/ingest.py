@@ -31,6 +31,7 @@ from textclf.tables.retry import retried
 from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
 from textclf.tables.staging import staging
 from textclf.tables.warehouse import absolute
+from textclf.tables.workspace import Workspace, takes_workspace_or_tables
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
@@ -42,15 +43,15 @@ Before = dict[str, int | None]
 """By source, the records that the corpus had before the run, None where it had none."""
 
 
+@takes_workspace_or_tables
 def ingest_corpus(
-    spark: SparkSession,
-    warehouse: Warehouse,
+    workspace: Workspace,
     run_id: str,
     sources: Sequence[Source],
     told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
     listings: Mapping[str, Listing | None] | None = None,
     *,
-    rule: Ingest = Ingest(),  # noqa: B008 - frozen
+    rule: Ingest | None = None,
     accept: Collection[str] = (),
     before: Before | None = None,
 ) -> dict[str, Counts]:
@@ -58,33 +59,44 @@ def ingest_corpus(
 
     All records are looked at and counted before the first of them becomes visible. Plainly good ones are counted
     by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging. A delivery
-    that ``rule`` refuses, or that cannot be read, leaves its source's slices as they were; those of all others are
-    published.
+    that is refused leaves its source's slices as they were; those of all others are published.
 
     Args:
-        told: Is called with each source whose records have been looked at, before any is visible; from any thread.
-        listings: The files of sources that have been listed already, by name.
-        rule: Which deliveries are refused.
+        workspace: The session, the pipeline file (``[ingest]``) and the tables.
+        run_id: Identifier of the run: the name of its folder in staging, and of its rows in ``corpus_refused``.
+        sources: Sources of the pipeline file, or others.
+        told: Callback that gets the name of each source whose records have been looked at, before any is visible and
+            from any thread; by default no callback.
+        listings: Files of sources that have been listed already, by the source's name.
+        rule: Which deliveries are refused; by default ``[ingest]`` of the pipeline file.
         accept: Names of sources that are published though their delivery would be refused.
-        before: What an earlier attempt of the run found, perhaps before it published some; takes what this one finds.
+        before: Records that the corpus had of each source before an earlier attempt of this run, by name; it takes
+            what this attempt finds.
 
     Returns:
-        Counts by source name.
+        Counts of the records by the source's name: read, accepted, and rejected by reason.
 
     Raises:
         DeliveryError: A delivery is refused: too much of it is rejected, it cannot be read, or it changed while it was
             read. The others are published.
+
+    Example:
+        >>> from textclf import ingest_corpus
+        >>> counts = ingest_corpus(workspace, "first-run", workspace.pipeline.sources)["reviews"]
+        >>> counts.records, counts.accepted, counts.reasons
+        (21, 20, {'missing_label': 1})
     """
+    spark, warehouse, rule = workspace.spark, workspace.warehouse, rule or workspace.pipeline.ingest
     check_replaceable(spark, warehouse.location(CORPUS.name), warehouse.location(CORPUS_REJECTS.name))
     known, failed, had = listings or {}, Failed(), {} if before is None else before
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         new = [source.name for source in sources if source.name not in had]
-        counted = pool.submit(carried(spark, _published), spark, warehouse, new)
+        counted = pool.submit(carried(spark, _published), workspace, new)
         looks = _each(
             spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources, failed
         )
-        _check_labels(spark, warehouse, looks, failed)
+        _check_labels(workspace, looks, failed)
         odd = [look for look in looks.values() if not look.all_plain and look.source.name not in failed]
         staged: DataFrame | None = None
         tallies: dict[str, list[Tally]] = {name: [] for name in looks}
@@ -101,7 +113,7 @@ def ingest_corpus(
             _keep_refused(warehouse, run_id, staged, refused)
         passed = [looks[name] for name in counts if name not in refused]
         if passed:
-            _publish_passed(spark, warehouse, passed, staged, counts, failed)
+            _publish_passed(workspace, passed, staged, counts, failed)
     refused |= {name: Refused(error) for name, error in failed.items()}
     published = {name: count for name, count in counts.items() if name not in refused}
     if refused:
@@ -117,7 +129,9 @@ def fingerprints(
     Records of earlier releases hold the same digests, where neither files nor section have; see ``config.identity``.
 
     Args:
-        failed: Takes sources that cannot be found.
+        spark: An open session.
+        sources: Sources of the pipeline file, or others.
+        failed: Takes sources that cannot be found, with the error of each.
 
     Raises:
         InputError: A source cannot be found, and there is no ``failed``.
@@ -168,9 +182,9 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
         ) from error
 
 
-def _published(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> Before:
+def _published(workspace: Workspace, names: Sequence[str]) -> Before:
     """How many records the corpus has of each source."""
-    corpus, found = warehouse.location(CORPUS.name), Before(dict.fromkeys(names))
+    spark, corpus, found = workspace.spark, workspace.warehouse.location(CORPUS.name), Before(dict.fromkeys(names))
     if not names or not corpus.exists(spark):
         return found
     try:
@@ -180,9 +194,9 @@ def _published(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) 
     return found | {row["source"]: row["count"] for row in counted}
 
 
-def _check_labels(spark: SparkSession, warehouse: Warehouse, looks: Mapping[str, Look], failed: Failed) -> None:
+def _check_labels(workspace: Workspace, looks: Mapping[str, Look], failed: Failed) -> None:
     """Refuse labels from folders' names that the corpus has in another form."""
-    corpus = warehouse.location(CORPUS.name)
+    spark, corpus = workspace.spark, workspace.warehouse.location(CORPUS.name)
     for name, look in looks.items():
         if look.renamed and corpus.exists(spark):
             try:
@@ -299,8 +313,7 @@ def _keep_refused(warehouse: Warehouse, run_id: str, staged: DataFrame, refused:
 
 
 def _publish_passed(
-    spark: SparkSession,
-    warehouse: Warehouse,
+    workspace: Workspace,
     looks: Sequence[Look],
     staged: DataFrame | None,
     counts: Mapping[str, Counts],
@@ -311,24 +324,26 @@ def _publish_passed(
     if staged is not None and len(names) < len(counts) + len(failed):
         staged = staged.where(of_sources(names).column)
     try:
-        publish(spark, warehouse, looks, staged, rejects=any(counts[name].rejected for name in names))
+        publish(workspace, looks, staged, rejects=any(counts[name].rejected for name in names))
     except InputError as error:
         failed.update(dict.fromkeys(names, error))
 
 
-def publish(
-    spark: SparkSession, warehouse: Warehouse, looks: Sequence[Look], staged: DataFrame | None, *, rejects: bool
-) -> None:
-    """Replace the sources' slices, what was accepted first: its writing takes long, and a run
-    killed meanwhile leaves both tables as they were.
+def publish(workspace: Workspace, looks: Sequence[Look], staged: DataFrame | None, *, rejects: bool) -> None:
+    """Replace the sources' slices of ``corpus``, then those of ``corpus_rejects``.
+
+    Accepted records come first: their writing takes long, and a run killed meanwhile leaves both tables as they were.
 
     Args:
+        workspace: The session and the tables.
+        looks: What was found of each source whose slices are replaced.
         staged: Rows of ``STAGED``: the records that are not plainly good; None where all are.
         rejects: Whether some of them were refused.
 
     Raises:
         InputError: The files changed since the look. The slices of ``corpus`` are what they were.
     """
+    spark, warehouse = workspace.spark, workspace.warehouse
     names = [look.source.name for look in looks]
     observed = {look.source.name: Observation() for look in looks if look.plan.plain}
     parts = [_plain(look, observed[look.source.name]) for look in looks if look.plan.plain]

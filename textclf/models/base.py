@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from textclf.arrays import Float32
 from textclf.errors import UsageError
 
 
@@ -172,7 +173,7 @@ def check_window(name: str, width: int, shape: InputShape) -> None:
         )
 
 
-def label_probabilities(outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def label_probabilities(outputs: npt.NDArray[Any]) -> Float32:
     """One column a label, shape (n, labels), from one sigmoid (n, 1) or a softmax (n, labels)."""
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])

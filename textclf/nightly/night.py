@@ -7,10 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from pyspark.sql import SparkSession
-
 from textclf import recorded, stopping
-from textclf.config import Pipeline
+from textclf.config import Source
 from textclf.corpus.deliveries import DeliveryError, Refused
 from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import Before
@@ -25,22 +23,16 @@ from textclf.nightly.status import Status, status_path
 from textclf.outcome import keep, outcome_of
 from textclf.scoring.backfill import DayScorer, check_range, finish_range
 from textclf.search.summary import raise_for
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
 from textclf.tables.deliveries import INGEST
 from textclf.tables.history import record_killed
 from textclf.tables.lock import NIGHTLY, Locks, run_locked
+from textclf.tables.workspace import Workspace
 
 _Result = TypeVar("_Result")
 
 
-def run_nightly(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    run: RunRecord,
-    days: Sequence[date],
-    held: ExitStack | None = None,
-) -> None:
+def run_nightly(workspace: Workspace, run: RunRecord, days: Sequence[date], held: ExitStack | None = None) -> None:
     """Do what the days need, and note in ``run`` each step with its reasons.
 
     A step that fails does not keep the later ones from what they can do without it: the day is scored with the models
@@ -48,11 +40,15 @@ def run_nightly(
     taken up where it was.
 
     Args:
+        workspace: The session, the pipeline file, tables and models.
+        run: The night's run record.
+        days: The days that are asked for.
         held: Keeps the night's lock, so that its record can be written under it; without, it is given back at the end.
 
     Raises:
         UsageError, InputError, GateError, LockError, StoppedError: As the steps; the first error of the night.
     """
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     if len(days) > 1:
         check_range(pipeline)
     place = warehouse.location("nightly")  # no table: what the lock is called
@@ -65,7 +61,7 @@ def run_nightly(
         status = Status(status_path(pipeline, warehouse), run, shown, before.usual, before.busy)
         run.details["asked"] = shown
         try:
-            Night(spark, warehouse, pipeline, run, list(days), status, locks, before).work()
+            Night(workspace, run, list(days), status, locks, before).work()
         except (Exception, KeyboardInterrupt) as error:
             found = outcome_of(error)
             status.close(found.status, found.code, found.problem)
@@ -75,33 +71,29 @@ def run_nightly(
         status.close("succeeded", 0, None)
 
 
-def plan_night(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, days: Sequence[date]
-) -> Iterator[Decision]:
+def plan_night(workspace: Workspace, days: Sequence[date]) -> Iterator[Decision]:
     """What ``run_nightly`` would do, as far as it can be known before; nothing is written.
 
     Raises:
         UsageError, InputError: As the steps; sources that cannot be found after all decisions.
     """
-    before = past(spark, warehouse)
-    reads = plan_reads(spark, pipeline, before)
+    before = past(workspace.spark, workspace.warehouse)
+    reads = plan_reads(workspace, before)
     yield from reads.decisions
-    yield from _plan_rest(spark, warehouse, pipeline, days, before, reads)
+    yield from _plan_rest(workspace, days, before, reads)
     if reads.failed:
         raise DeliveryError({name: Refused(error) for name, error in reads.failed.items()}, {})
 
 
-def _plan_rest(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, days: Sequence[date], before: Past, reads: Reads
-) -> Iterator[Decision]:
+def _plan_rest(workspace: Workspace, days: Sequence[date], before: Past, reads: Reads) -> Iterator[Decision]:
     unread = {decision.subject for decision in reads.decisions if decision.due}
-    builds = plan_builds(spark, warehouse, pipeline, before, max(days), unread)
+    builds = plan_builds(workspace, before, max(days), unread)
     yield from builds.vocabularies
     yield from builds.models
     if any(decision.due and "no model yet" in decision.reason for decision in builds.models):
         yield from (Decision("score", day.isoformat(), None, "the first models are built before") for day in days)
         return
-    yield from plan_days(spark, warehouse, pipeline, days).decisions
+    yield from plan_days(workspace, days).decisions
 
 
 @dataclass
@@ -113,9 +105,7 @@ class Night:
         errors: What steps failed of, in their order.
     """
 
-    spark: SparkSession
-    warehouse: Warehouse
-    pipeline: Pipeline
+    workspace: Workspace
     run: RunRecord
     days: list[date]
     status: Status
@@ -143,17 +133,17 @@ class Night:
         found: dict[str, Fingerprint] = {}
 
         def plan() -> list[Decision]:
-            reads = plan_reads(self.spark, self.pipeline, self._past())
+            reads = plan_reads(self.workspace, self._past())
             found.update(reads.found)
             return reads.decisions
 
         def work() -> None:
-            sources = [source for source in self.pipeline.sources if source.name in self._due]
+            sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
-                places = (self.spark, self.warehouse, record, sources, found, self.status.advance)
                 before: Before = {}  # of all attempts: one that failed may have published a part
+                told = self.status.advance
                 try:
-                    self._again(lambda: recorded.ingest(*places, rule=self.pipeline.ingest, before=before))
+                    self._again(lambda: recorded.ingest(self.workspace, record, sources, found, told, before=before))
                 finally:
                     self._note_deliveries(record)
 
@@ -173,48 +163,48 @@ class Night:
         models: list[Decision] = []
 
         def plan() -> list[Decision]:
-            builds = plan_builds(self.spark, self.warehouse, self.pipeline, self._past(), max(self.days))
+            builds = plan_builds(self.workspace, self._past(), max(self.days))
             models[:] = builds.models
             return builds.vocabularies
 
         self._step("vocabulary", plan, self._count_words)
-        train = self._search if builds_by(self.pipeline) == "search" else self._train
+        train = self._search if builds_by(self.workspace.pipeline) == "search" else self._train
         self._step("models", lambda: models, train)
 
     def _count_words(self) -> None:
-        sources = [source for source in self.pipeline.sources if source.name in self._due]
+        sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
         with self._part(VOCABULARY) as record:
-            places = (self.spark, self.warehouse, self.pipeline, record, sources)
-            self._again(lambda: recorded.vocabulary(*places, told=self.status.advance))
+            self._again(lambda: recorded.vocabulary(self.workspace, record, sources, told=self.status.advance))
 
     def _search(self) -> None:
-        sources = [source for source in self.pipeline.sources if source.name in self._due]
+        sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
         held = ExitStack()
 
         def attempt() -> None:
             held.close()  # what the attempt before has locked
             told = self.status.count
-            raise_for(recorded.search(*places, noted=self._noted, told=told, held=held))
+            raise_for(recorded.search(self.workspace, record, sources, noted=self._noted, told=told, held=held))
 
         with held, self._part("search_models") as record:
-            places = (self.spark, self.warehouse, self.pipeline, record, sources)
             self._again(attempt)
 
     def _train(self) -> None:
-        for source in self.pipeline.sources:
+        for source in self.workspace.pipeline.sources:
             if source.name not in self._due:
                 continue
             with self._part("train_model") as record:
-                places = (self.spark, self.warehouse, self.pipeline, record, source)
-                # What the rule has asked for is what the night scores with; the gate judges what it gives.
-                self._again(lambda: recorded.train(*places, promote=True, noted=self._noted))  # noqa: B023 - at once
+                self._train_one(source, record)
             self.status.advance(source.name)
+
+    def _train_one(self, source: Source, record: RunRecord) -> None:
+        # What the rule has asked for is what the night scores with; the gate judges what it gives.
+        self._again(lambda: recorded.train(self.workspace, record, source, promote=True, noted=self._noted))
 
     def _score(self) -> None:
         planned: list[Days] = []
 
         def plan() -> list[Decision]:
-            planned[:] = [plan_days(self.spark, self.warehouse, self.pipeline, self.days)]
+            planned[:] = [plan_days(self.workspace, self.days)]
             return planned[0].decisions
 
         scored: dict[date, str] = {}
@@ -233,10 +223,8 @@ class Night:
                 self.run.gate = record.gate if len(days.due) == 1 else None
             self.status.advance(record.details["day"])
 
-        scorer = DayScorer(
-            self.spark, self.warehouse, self.pipeline, self.run, days.options, days.plan, self._again, ended
-        )
-        records = scorer.score(days.due, self.pipeline.nightly.parallel)
+        scorer = DayScorer(self.workspace, self.run, days.options, days.plan, self._again, ended)
+        records = scorer.score(days.due, self.workspace.pipeline.nightly.parallel)
         finish_range(self.run, records, skipped=len(self.days) - len(set(self.days) & set(days.due)))
 
     def _check_asked(self, days: Days) -> None:
@@ -270,13 +258,13 @@ class Night:
         wanted = {runs[day]: day for day in dict.fromkeys(days) if day in runs}
 
         def plan() -> list[Decision]:
-            there = {run_id: default_path(self.warehouse, run_id).exists() for run_id in wanted}
+            there = {run_id: default_path(self.workspace.warehouse, run_id).exists() for run_id in wanted}
             why = {True: "the page is there", False: "no page yet"}
             return [Decision("report", run_id, not found, why[found]) for run_id, found in there.items()]
 
         def work() -> None:
             for run_id in self._due:
-                path = default_path(self.warehouse, run_id)
+                path = default_path(self.workspace.warehouse, run_id)
                 self._again(lambda: self._write_page(run_id, path))  # noqa: B023 - at once
                 self.run.details.setdefault("reports", []).append(str(path.absolute()))
                 self.status.advance(run_id)
@@ -285,9 +273,9 @@ class Night:
 
     def _write_page(self, run_id: str, path: Path) -> None:
         from textclf.report.run_data import load_run
-        from textclf.report.run_report import render, write
+        from textclf.report.run_report import render_report, write
 
-        write(render(load_run(self.spark, self.warehouse, self.pipeline, run_id)), path)
+        write(render_report(load_run(self.workspace, run_id)), path)
 
     def _step(self, name: str, plan: Callable[[], list[Decision]], work: Callable[[], None]) -> None:
         """Decide, and do what is due; after an error the night goes on, unless it is to stop or has lost its lock."""
@@ -296,7 +284,7 @@ class Night:
         self._due = []
         self.status.begin(name)
         try:
-            with described(self.spark, name):
+            with described(self.workspace.spark, name):
                 decisions = self._again(plan)
                 self.run.details.setdefault("plan", []).extend(map(str, decisions))
                 for decision in decisions:
@@ -324,20 +312,20 @@ class Night:
         except Exception as error:
             found = outcome_of(error)
             record.end(found.status, found.problem)
-            keep(self.spark, self.warehouse, record)
+            keep(self.workspace.spark, self.workspace.warehouse, record)
             self.before = None  # a part of its work may be done
             raise
         record.end("succeeded")
-        record.append(self.spark, self.warehouse)
+        record.append(self.workspace.spark, self.workspace.warehouse)
         self.before = None
 
     def _past(self) -> Past:
         if self.before is None:
-            self.before = past(self.spark, self.warehouse)
+            self.before = past(self.workspace.spark, self.workspace.warehouse)
         return self.before
 
     def _again(self, work: Callable[[], _Result]) -> _Result:
-        return again(work, self.pipeline.nightly.retries, self.pipeline.nightly.pause)
+        return again(work, self.workspace.pipeline.nightly.retries, self.workspace.pipeline.nightly.pause)
 
     @property
     def _noted(self) -> dict[str, str]:

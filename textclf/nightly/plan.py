@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from pyspark.sql import SparkSession
-
 from textclf.artifact import Manifest, ModelStore
 from textclf.config import Pipeline, Source
 from textclf.corpus.first_look import Fingerprint
@@ -27,8 +25,8 @@ from textclf.nightly.rules import (
 from textclf.recorded import in_subfolders, model_settings, vocabulary_settings
 from textclf.scoring.backfill import Mark, mark_days
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
-from textclf.tables import Warehouse
 from textclf.tables.history import Publication, newest_of_days, publications
+from textclf.tables.workspace import Workspace
 
 
 def builds_by(pipeline: Pipeline) -> str:
@@ -52,10 +50,10 @@ class Reads:
     failed: Mapping[str, InputError] = field(default_factory=dict)
 
 
-def plan_reads(spark: SparkSession, pipeline: Pipeline, before: Past) -> Reads:
+def plan_reads(workspace: Workspace, before: Past) -> Reads:
     """Whether the files of each source have changed."""
     failed: dict[str, InputError] = {}
-    found = fingerprints(spark, pipeline.sources, failed)
+    found = fingerprints(workspace.spark, workspace.pipeline.sources, failed)
     digests = {name: mark.digest for name, mark in found.items()}
     why = {name: error.problem for name, error in failed.items()}
     made = ingest_decisions(digests, before.ingested, before.refused, why)
@@ -83,9 +81,7 @@ class Builds:
 
 
 def plan_builds(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     before: Past,
     night: date,
     unread: Collection[str] = (),
@@ -96,14 +92,15 @@ def plan_builds(
         night: The day that ages are counted to.
         unread: Sources that are not read yet: what their corpus will be nobody knows.
     """
-    store = ModelStore(warehouse.models)
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
+    store = ModelStore(workspace.models)
     published = publications(spark, warehouse, str(warehouse.location("results")))
     facts, manifests = {}, {}
     for source in pipeline.sources:
         facts[source.name], manifests[source.name] = _facts(source, store, before, published, pipeline, unread)
     reasons = {name: model_reasons(found, pipeline.nightly, night) for name, found in facts.items()}
     learned = {name for name, why in reasons.items() if why and manifests[name] and name not in unread}
-    same = _unchanged(spark, warehouse, pipeline, before, {name: manifests[name] for name in learned})
+    same = _unchanged(workspace, before, {name: manifests[name] for name in learned})
     made = Builds([], [])
     for name, found in facts.items():
         why, nothing = "; ".join(reasons[name]), None if name in unread else no_corpus(found)
@@ -184,20 +181,15 @@ def _newest_version(
     return newest, None if newest is None else readable(newest), damaged
 
 
-def _unchanged(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    before: Past,
-    manifests: Mapping[str, Manifest | None],
-) -> set[str]:
+def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manifest | None]) -> set[str]:
     """Those of the sources whose newest version was built from the corpus and the settings that there are now."""
     from textclf.text.build import corpus_of
     from textclf.training.data import corpus_digests
 
     if not manifests:
         return set()
-    digests = corpus_digests(corpus_of(spark, warehouse, list(manifests)))
+    digests = corpus_digests(corpus_of(workspace, list(manifests)))
+    pipeline = workspace.pipeline
     build = builds_by(pipeline)
     architecture = pipeline.search.architecture if build == "train" else ""
     same = set()
@@ -230,14 +222,15 @@ class Days:
         return {day: self.marks.get(day) for day in days}
 
 
-def plan_days(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, asked: Sequence[date]) -> Days:
+def plan_days(workspace: Workspace, asked: Sequence[date]) -> Days:
     """Which days are to be scored: those asked for, and earlier ones whose input has changed or came late.
 
     Raises:
         UsageError, InputError: As ``score_table``.
     """
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     options = ScoreOptions()
-    plan = plan_scoring(spark, warehouse, pipeline, options)
+    plan = plan_scoring(workspace, options)
     first, last = min(asked), max(asked)
     late = [first - timedelta(days=count) for count in range(1, pipeline.nightly.late_days + 1)]
     if pipeline.score.date is None:

@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from textclf.artifact import Manifest, ModelStore
-from textclf.config import Pipeline, opened
+from textclf.config import opened
 from textclf.errors import InputError
 from textclf.report.distributions import Distribution, distributions
 from textclf.report.duels import Duel, duels
 from textclf.scoring.inputs import open_input
-from textclf.tables import Location, Warehouse
+from textclf.tables import Location
 from textclf.tables.deliveries import refused_before
 from textclf.tables.masked_fields import masked_record
 from textclf.tables.runs_table import parsed, runs_table
 from textclf.tables.warehouse import absolute
+from textclf.tables.workspace import Workspace, takes_workspace
 
 _EARLIER = 8  # runs of the same job beside the one that the report is about
 
@@ -29,7 +30,9 @@ class UsedModel:
     """A model that the run used.
 
     Attributes:
-        manifest: None where the version is gone from the store, or damaged.
+        reference: ``NAME@VERSION``.
+        digest: SHA-256 of the model, in hexadecimal.
+        manifest: What the version says of itself; None where the version is gone from the store, or damaged.
         champion: The version that is in use now.
         champion_manifest: The champion's, where it is another one.
     """
@@ -60,12 +63,13 @@ class RunData:
         run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed;
             ``rows_of`` is the run that scored its rows, another one where it published what that one had staged.
         earlier: Runs of the same job before it, the newest first.
-        published: Rows of it that are in the table now.
+        published: Number of its rows that are in the table now.
         now: What it scored, by source: from the table where all of it is there, else from its record.
         before: The week that ends with the last slice published before its first day, by source.
         duels: Champions and the challengers that scored beside them.
-        rejects: Refused rows by source and reason.
-        examples: None where the pipeline file does not allow texts.
+        rejects: Source, reason and number of rejected rows.
+        models: The models that it used.
+        examples: The texts that models were least sure about; None where the pipeline file does not allow texts.
         refused: Run and reason by source whose newest delivery was refused when the run began: what there is of it in
             the corpus is older.
     """
@@ -82,20 +86,30 @@ class RunData:
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def load_run(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, run_id: str | None, day: date | None = None
-) -> RunData:
-    """All that the report of a run shows.
+@takes_workspace
+def load_run(workspace: Workspace, run_id: str | None = None, day: date | None = None) -> RunData:
+    """Load all that the report of a run shows from ``runs``, ``results`` and the models.
 
     Args:
-        run_id: None stands for the newest run of ``score_table``.
-        day: With no ``run_id``, the newest run that scored this day, whatever became of it.
+        workspace: The session, the pipeline file (``[report]``), tables and models.
+        run_id: Identifier of a run in ``runs``; None for the newest run of ``score_table``.
+        day: Without ``run_id``, load the newest run that scored this day, whatever became of it.
+
+    Returns:
+        The run's record, its distributions of labels and scores, its models and its rejects.
 
     Raises:
         InputError: There is no such run.
+
+    Example:
+        >>> from textclf import load_run
+        >>> data = load_run(workspace)
+        >>> data.run["job"], data.run["status"], data.published, sorted(data.now["reviews"].labels)
+        ('score_table', 'succeeded', 10, ['bad', 'good'])
     """
-    run, earlier = _runs(spark, warehouse, run_id, day)
-    published = _published(spark, warehouse, run)
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
+    run, earlier = _runs(workspace, run_id, day)
+    published = _published(workspace, run)
     there, now, before = distributions(published, run)
     return RunData(
         masked_record(run),
@@ -104,19 +118,17 @@ def load_run(
         now,
         before,
         [] if published is None else duels(published.where(F.col("run_id") == run["rows_of"])),
-        _rejects(spark, warehouse, run),
-        [_model(ModelStore(warehouse.models), *pair) for pair in (run["models"] or {}).items()],
-        _examples(spark, published, pipeline, run) if pipeline.report.texts else None,
+        _rejects(workspace, run),
+        [_model(ModelStore(workspace.models), *pair) for pair in (run["models"] or {}).items()],
+        _examples(workspace, published, run) if pipeline.report.texts else None,
         refused_before(spark, warehouse, run["run_id"], [source.name for source in pipeline.sources]),
     )
 
 
-def _runs(
-    spark: SparkSession, warehouse: Warehouse, run_id: str | None, day: date | None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    table = runs_table(spark, warehouse)
+def _runs(workspace: Workspace, run_id: str | None, day: date | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    table = runs_table(workspace.spark, workspace.warehouse)
     if table is None:
-        place = warehouse.location("runs")
+        place = workspace.warehouse.location("runs")
         raise InputError("There are no runs yet.", expected=f"the table runs at {place}", fix="run a job first")
     condition = F.col("job") == "score_table" if run_id is None else F.col("run_id") == run_id
     if run_id is None and day is not None:
@@ -158,16 +170,16 @@ def _readable(table: DataFrame) -> list[Column]:
     return [*shown, seconds.alias("seconds")]
 
 
-def _published(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> DataFrame | None:
+def _published(workspace: Workspace, run: Mapping[str, Any]) -> DataFrame | None:
     """The table that the run published to, None where there is none."""
-    place = warehouse.location("results")
+    spark, place = workspace.spark, workspace.warehouse.location("results")
     written = opened(run["details"].get("tables", {}).get("results", str(place)), [str(place)])
     if written != str(place):  # score_table --output
         place = Location(path=written)
     return place.read(spark) if place.exists(spark) else None
 
 
-def _rejects(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+def _rejects(workspace: Workspace, run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """From the record where it has them, since what was refused or replaced is in no table."""
     found: Counter[tuple[str, str]] = Counter()
     for each in run["gate"].get("slices", []):
@@ -176,7 +188,7 @@ def _rejects(spark: SparkSession, warehouse: Warehouse, run: Mapping[str, Any]) 
     for source, figures in of_ingest.items():
         if isinstance(figures, dict):
             found.update({(source, reason): count for reason, count in figures.get("reasons", {}).items()})
-    place = warehouse.location("results_rejects")
+    spark, place = workspace.spark, workspace.warehouse.location("results_rejects")
     if not found and run["rejected_rows"] and place.exists(spark):
         groups = place.read(spark).where(F.col("run_id") == run["rows_of"]).groupBy("source", "reason").count()
         found.update({(row["source"] or "", row["reason"]): row["count"] for row in groups.collect()})
@@ -198,10 +210,9 @@ def _manifest(store: ModelStore, name: str, version: str | None) -> Manifest | N
         return None
 
 
-def _examples(
-    spark: SparkSession, results: DataFrame | None, pipeline: Pipeline, run: Mapping[str, Any]
-) -> list[Example]:
+def _examples(workspace: Workspace, results: DataFrame | None, run: Mapping[str, Any]) -> list[Example]:
     """The rows of the lowest scores, with their texts from the input as the run read it."""
+    spark, pipeline = workspace.spark, workspace.pipeline
     if results is None or run["input"] is None:
         return []
     lowest = results.where(F.col("run_id") == run["rows_of"]).orderBy("score").limit(pipeline.report.examples)

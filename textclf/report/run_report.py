@@ -18,8 +18,21 @@ _GOOD = {"pass", "passed", "ok", "accepted", "succeeded"}
 _BAD = {"fail", "failed", "refused", "wrong"}
 
 
-def render(data: RunData) -> str:
-    """The page. Whatever comes from data is escaped."""
+def render_report(data: RunData) -> str:
+    """Render a run's data as one HTML page that loads nothing from elsewhere.
+
+    Args:
+        data: Data of a run, from ``load_run``.
+
+    Returns:
+        HTML, in which everything that comes from the data is escaped.
+
+    Example:
+        >>> from textclf import load_run, render_report
+        >>> page = render_report(load_run(workspace))
+        >>> page.startswith("<!doctype html>"), "</html>" in page
+        (True, True)
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -47,6 +60,10 @@ def render(data: RunData) -> str:
     )
 
 
+render = render_report
+"""The name until 0.1."""
+
+
 def default_path(warehouse: Warehouse, run_id: str) -> Path:
     """Where the page of a run is, unless a command line says otherwise."""
     name = f"{run_id}.html"
@@ -56,10 +73,14 @@ def default_path(warehouse: Warehouse, run_id: str) -> Path:
 
 
 def write(page: str, path: Path) -> None:
-    """Write the page in one step: whoever looks at it sees the old one or the new one.
+    """Write the page in one step: a reader sees the old one or the new one.
+
+    Args:
+        page: The page, from ``render_report``.
+        path: Path of the file.
 
     Raises:
-        InputError: It cannot be written there.
+        InputError: The file cannot be written.
     """
     try:
         replace_file(path, page)

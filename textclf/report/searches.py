@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf.report.figures import BLUE, VERMILION, figure_style, new_figure
-from textclf.search.search import Report
+from textclf.search.search import SearchReport
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MAP = "viridis"
 Pairs = Sequence[tuple[Trial, Result]]
 
 
-def search_figures(report: Report) -> Iterator[tuple[str, "Figure"]]:
+def search_figures(report: SearchReport) -> Iterator[tuple[str, "Figure"]]:
     """Name and picture of each source's space and of its winner's curves, where it has them."""
     for name, outcome in report.outcomes.items():
         pairs = [pair for pair in report.results if pair[0].info.source == name and pair[0].outer is None]

@@ -4,13 +4,13 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
-from textclf.config import Pipeline, written_forms
+from textclf.config import written_forms
 from textclf.errors import InputError
 from textclf.scoring.plan import targets_of
 from textclf.scoring.stage import STAGED
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.audit import Figures
 from textclf.tables.columns import check_columns, published_columns
@@ -20,12 +20,11 @@ from textclf.tables.lock import run_locked
 from textclf.tables.publish import Slice
 from textclf.tables.schemas import CHALLENGED, DIGEST
 from textclf.tables.staging import remove
+from textclf.tables.workspace import Workspace
 
 
 def publish_anyway(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     run: RunRecord,
     *,
     refused: str,
@@ -47,7 +46,8 @@ def publish_anyway(
             published the same slices.
         LockError: Another run works on one of the days.
     """
-    record, stored = _refused(spark, warehouse, refused)
+    spark, warehouse = workspace.spark, workspace.warehouse
+    record, stored = _refused(workspace, refused)
     gate = record["gate"]
     columns = stored.columns
     targets = targets_of(
@@ -67,11 +67,11 @@ def publish_anyway(
         )
     slices = [Figures.from_json(each).slice for each in gate["slices"]]
     with ExitStack() as stack:
-        taken = run_locked(spark, warehouse, targets.accepted.place, run, pipeline.lock.lease)
+        taken = run_locked(spark, warehouse, targets.accepted.place, run, workspace.pipeline.lock.lease)
         locks = (held or stack).enter_context(taken)
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, targets.accepted.place)
-        _check_newest(spark, warehouse, place, record, slices)
+        _check_newest(workspace, place, record, slices)
         for target in (targets.accepted, targets.refused):
             check_columns(target.place, published_columns(spark, target.place), target.spec)
             run.tables[target.spec.name] = str(target.place)
@@ -83,8 +83,9 @@ def publish_anyway(
         remove(spark, warehouse.staging(spark, refused, STAGED))
 
 
-def _refused(spark: SparkSession, warehouse: Warehouse, run_id: str) -> tuple[dict[str, Any], DataFrame]:
+def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], DataFrame]:
     """The record of a refused run and its staged rows."""
+    spark, warehouse = workspace.spark, workspace.warehouse
     record = run_record(spark, warehouse, run_id)
     place = warehouse.staging(spark, run_id, STAGED)
     if record["status"] != "refused" or not place.exists(spark):
@@ -114,12 +115,10 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     run.details |= kept | {"published_run": refused, "reason": reason}
 
 
-def _check_newest(
-    spark: SparkSession, warehouse: Warehouse, output: str, record: dict[str, Any], slices: list[Slice]
-) -> None:
+def _check_newest(workspace: Workspace, output: str, record: dict[str, Any], slices: list[Slice]) -> None:
     """Rows that were scored earlier never replace rows that were scored later."""
     scored = datetime.fromisoformat(record["started_at"])
-    for publication in publications(spark, warehouse, output):
+    for publication in publications(workspace.spark, workspace.warehouse, output):
         both = {each.slice for each in publication.slices} & set(slices)
         if both and publication.ended_at >= scored:
             first = min(both, key=lambda each: (each.ds or date.min, each.source or ""))

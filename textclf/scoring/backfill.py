@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
-from pyspark.sql import SparkSession
-
 from textclf import stopping
 from textclf.config import Pipeline, Score
 from textclf.config.identity import stored_json
@@ -20,8 +18,9 @@ from textclf.scoring.inputs import day_digests
 from textclf.scoring.iso_days import lit_day
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.scoring.score import score_planned
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
 from textclf.tables.history import newest_of_days, publications
+from textclf.tables.workspace import Workspace, takes_workspace
 
 _SHOWN = 10  # days that a message names
 _ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
@@ -34,12 +33,20 @@ _FIRST_OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Range:
+class DayRange:
     """Days from ``first`` to ``last``, both included.
 
-    Attributes:
-        parallel: Days that are scored side by side.
+    Args:
+        first: The first day.
+        last: The last day, no earlier than the first.
+        parallel: Number of days that are scored side by side.
         force: Score days again whose rows could not differ.
+
+    Example:
+        >>> from datetime import date
+        >>> from textclf import DayRange
+        >>> len(DayRange(date(2026, 1, 30), date(2026, 2, 1)).days)
+        3
     """
 
     first: date
@@ -53,32 +60,45 @@ class Range:
         return [self.first + timedelta(days=count) for count in range((self.last - self.first).days + 1)]
 
 
-def score_range(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    run: RunRecord,
-    options: ScoreOptions,
-    days: Range,
-) -> None:
+Range = DayRange
+"""The name until 0.1."""
+
+
+@takes_workspace
+def score_range(workspace: Workspace, run: RunRecord, options: ScoreOptions, days: DayRange) -> None:
     """Score each day of a range as ``score_table`` does; ``run`` sums up, each day has a record of its own.
 
     A day is skipped where its newest publication had the same input, models, settings and options: killed in the
     middle and started again, only what is missing is scored. The input is read as it is now, for all days.
 
+    Args:
+        workspace: The session, the pipeline file, whose ``[score] date`` names the column of days, tables and models.
+        run: Run record that takes the sums over all days. The records of the days are in ``runs``.
+        options: What differs from the pipeline file; ``day`` and ``limit`` are left at None.
+        days: The first and the last day, and how many are scored side by side.
+
     Raises:
-        UsageError: The input has no date column, or as ``score_table``.
+        UsageError: The pipeline file names no column of days, or as ``score_table``.
         TextclfError: Days failed; all others are published. Its exit code is theirs, 1 where they differ.
+
+    Example:
+        >>> from datetime import date
+        >>> from textclf import DayRange, RunRecord, ScoreOptions, score_range
+        >>> run = RunRecord("score_table")
+        >>> score_range(workspace, run, ScoreOptions(model="reviews"), DayRange(date(2026, 1, 1), date(2026, 1, 2)))
+        >>> run.scored_rows, run.details["days"]
+        (20, {'succeeded': 2, 'skipped': 0})
     """
+    pipeline = workspace.pipeline
     check_range(pipeline)
-    plan = plan_scoring(spark, warehouse, pipeline, options)
+    plan = plan_scoring(workspace, options)
     plan.note(run)
     marks = mark_days(plan, pipeline, options, days.first, days.last)
-    done = {} if days.force else newest_of_days(publications(spark, warehouse, plan.output))
+    done = {} if days.force else newest_of_days(publications(workspace.spark, workspace.warehouse, plan.output))
     known = {day: publication.fingerprint for day, publication in done.items()}
     wanted = {day: marks.get(day) for day in days.days}
     wanted = {day: mark for day, mark in wanted.items() if mark is None or known.get(day) != mark.fingerprint}
-    scorer = DayScorer(spark, warehouse, pipeline, run, options, plan)
+    scorer = DayScorer(workspace, run, options, plan)
     finish_range(run, scorer.score(wanted, days.parallel), skipped=len(days.days) - len(wanted))
 
 
@@ -116,7 +136,7 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
     Without a column of days all rows are of every day.
     """
     table, name = plan.table, pipeline.score.date
-    days = Range(first, last).days
+    days = DayRange(first, last).days
     if name is not None:
         found = day_digests(table, table.unchecked_day(name), first, last)
     else:
@@ -159,9 +179,7 @@ class DayScorer:
         ended: Is told each day's record when it is there; from any thread.
     """
 
-    spark: SparkSession
-    warehouse: Warehouse
-    pipeline: Pipeline
+    workspace: Workspace
     run: RunRecord
     options: ScoreOptions
     plan: Plan
@@ -176,10 +194,10 @@ class DayScorer:
 
         with ThreadPoolExecutor(parallel) as pool:
             # With the job group and the other local properties of this thread.
-            return list(pool.map(carried(self.spark, one), days))
+            return list(pool.map(carried(self.workspace.spark, one), days))
 
     def _score(self, day: date, mark: Mark | None) -> tuple[RunRecord, int]:
-        whole = self.run
+        spark, whole = self.workspace.spark, self.run
         run = RunRecord("score_table", config_digest=whole.config_digest, spark_app_id=whole.spark_app_id)
         run.details |= {"fingerprint": mark and mark.fingerprint, "input_digest": mark and mark.input}
         run.details["range"] = whole.run_id
@@ -189,9 +207,9 @@ class DayScorer:
         def attempt() -> None:
             held.close()  # what the attempt before has locked
             run.fence.check()  # whether another run had taken that over: then this one has been recorded as dead
-            score_planned(self.spark, self.warehouse, self.pipeline, run, options, self.plan, held)
+            score_planned(self.workspace, run, options, self.plan, held)
 
-        with described(self.spark, "score", source=together(self.plan.routes.artifacts), day=day):
+        with described(spark, "score", source=together(self.plan.routes.artifacts), day=day):
             with held:
                 try:
                     stopping.check()
@@ -200,7 +218,7 @@ class DayScorer:
                 except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
                     code = end_with(run, error, day=day).code
                     run.details["day"] = day.isoformat()
-                code = code_when_kept(self.spark, self.warehouse, run, code)
+                code = code_when_kept(spark, self.workspace.warehouse, run, code)
             say(f"{whole.job}, {day}: {run.status}, {run.scored_rows or 0} rows scored")
             self.ended(run)
         return run, code

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.types import ArrayType, FloatType, IntegerType, StringType, StructField, StructType
 
+from textclf.arrays import Bool, Float32, Int32, Int64
 from textclf.scoring.compiled import CompiledScorer
 from textclf.scoring.evidence import strongest
 from textclf.scoring.resident import Models, Resident
@@ -28,9 +29,6 @@ REASONS = {
 
 CHALLENGER = "challenger_"
 """What the names of a challenger's fields begin with."""
-
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,9 @@ class Answers:
         self._wanted = wanted
         self.model = np.full(rows, NO_MODEL, np.int32)
         self._label, self._score = np.zeros(rows, np.int32), np.zeros(rows, np.float32)
-        self._all: list[tuple[Rows, Floats]] = []
+        self._all: list[tuple[Int64, Float32]] = []
 
-    def put(self, where: Rows | slice, model: Resident, scores: Floats) -> npt.NDArray[np.intp]:
+    def put(self, where: Int64 | slice, model: Resident, scores: Float32) -> npt.NDArray[np.intp]:
         """Take a model's scores of some rows; the number of each row's label."""
         best: npt.NDArray[np.intp] = scores.argmax(axis=1)  # of a row with a NaN, that one
         highest = scores[np.arange(len(scores)), best]
@@ -86,9 +84,9 @@ class Answers:
         return best
 
     @property
-    def mask(self) -> npt.NDArray[np.bool_] | None:
+    def mask(self) -> Bool | None:
         """Rows without a score, None where there are none."""
-        missing: npt.NDArray[np.bool_] = self.model < 0
+        missing: Bool = self.model < 0
         return missing if missing.any() else None
 
     def columns(self) -> dict[str, pa.Array]:
@@ -125,7 +123,7 @@ class Batch:
         self._known = np.zeros(rows, np.int32)
         self._evidence = np.full(rows, None, object)
 
-    def add(self, rows: Rows | None, model: Resident, challenger: Resident | None = None) -> None:
+    def add(self, rows: Int64 | None, model: Resident, challenger: Resident | None = None) -> None:
         """Score some rows, or all, with a model, and beside it with another.
 
         Two models that know the same tokens share them: texts are read once.
@@ -133,7 +131,7 @@ class Batch:
         texts = self._texts if rows is None else self._texts.take(pa.array(rows))
         if texts.null_count:
             texts = texts.fill_null("")
-        where: Rows | slice = slice(None) if rows is None else rows
+        where: Int64 | slice = slice(None) if rows is None else rows
         scorer = model.scorer()
         tokens = scorer.index.ragged(texts) if isinstance(scorer, TokenScorer) else None
         scores, self._known[where] = _scored(scorer, texts, tokens)
@@ -145,7 +143,7 @@ class Batch:
             scores, _ = _scored(other, texts, tokens if _same_tokens(scorer, other) else None)
             self._challengers.put(where, challenger, scores)
 
-    def answer(self, refused: npt.NDArray[np.bool_] | None = None, why: int = UNDECODABLE) -> pa.StructArray:
+    def answer(self, refused: Bool | None = None, why: int = UNDECODABLE) -> pa.StructArray:
         """All answers, shape (rows,), of type ``Wanted.schema``.
 
         Args:
@@ -168,10 +166,10 @@ class Batch:
         return pa.StructArray.from_arrays([found[name] for name in names], names)
 
 
-def _scored(scorer: Any, texts: pa.Array, tokens: tuple[Any, Any] | None) -> tuple[Floats, npt.NDArray[np.int32]]:
+def _scored(scorer: Any, texts: pa.Array, tokens: tuple[Any, Any] | None) -> tuple[Float32, Int32]:
     """What ``scorer.score`` gives, from tokens where they are known."""
     if tokens is None:
-        given: tuple[Floats, npt.NDArray[np.int32]] = scorer.score(texts)
+        given: tuple[Float32, Int32] = scorer.score(texts)
         return given
     return scorer.score_tokens(*tokens), np.diff(tokens[1]).astype(np.int32)
 
@@ -210,7 +208,7 @@ def unscored(rows: int, why: int, wanted: Wanted) -> pa.StructArray:
     return Batch(pa.array([""] * rows, pa.string()), wanted).answer(np.ones(rows, np.bool_), why)
 
 
-def _by_key(keys: pa.Array) -> Iterator[tuple[Any, Rows | None]]:
+def _by_key(keys: pa.Array) -> Iterator[tuple[Any, Int64 | None]]:
     """Each key with its rows in their order; None for all rows."""
     encoded = keys.dictionary_encode()
     numbers = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Float32, Float64, Int32, Int64
 from textclf.artifact import Artifact
 from textclf.scoring.fold import fold
 from textclf.scoring.folded import Folded, Pool, aligned
@@ -13,9 +14,6 @@ from textclf.scoring.scorer import TokenScorer
 from textclf.text.index import TokenIndex
 from textclf.text.jit import numba_runs
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Doubles = npt.NDArray[np.float64]
 _UNITS = 16  # see kernels.dense
 _ROWS = 2048  # texts at a time: what one layer gives the next need not go to the memory and back
 
@@ -56,7 +54,7 @@ class CompiledScorer(TokenScorer):
         """
         return cls(fold(artifact))
 
-    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+    def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
         """Probabilities of texts as token indices, shape (n, labels)."""
         labels = len(self.about.labels)
         scores = np.empty((len(offsets) - 1, labels), np.float32)
@@ -70,7 +68,7 @@ class CompiledScorer(TokenScorer):
             self.loops.probabilities(used, scores[begin : begin + _ROWS])
         return scores
 
-    def pools(self) -> list[tuple[Pool, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    def pools(self) -> list[tuple[Pool, Float32, Float32]]:
         """Each convolution with its table and its bias."""
         tensors = self.tensors
         return [
@@ -78,7 +76,7 @@ class CompiledScorer(TokenScorer):
             for number, pool in enumerate(self.about.pools)
         ]
 
-    def features(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats | Doubles:
+    def features(self, flat: Int32, offsets: Int64) -> Float32 | Float64:
         """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features).
 
         Maxima are float32, sums float64.
@@ -100,7 +98,7 @@ class CompiledScorer(TokenScorer):
             column += len(bias)
         return out
 
-    def widened(self, flat: Ints, table: npt.NDArray[Any], width: int) -> tuple[Ints, npt.NDArray[np.float32]]:
+    def widened(self, flat: Int32, table: npt.NDArray[Any], width: int) -> tuple[Int32, Float32]:
         """The tokens and the table; of a half-precision table only the rows that the tokens need, as float32."""
         if table.dtype != np.float16:
             return flat, table
@@ -109,7 +107,7 @@ class CompiledScorer(TokenScorer):
         return renumbered[1:].astype(np.int32), table[rows].astype(np.float32)
 
 
-def _padded(kernel: Doubles, bias: Doubles) -> tuple[Doubles, Doubles]:
+def _padded(kernel: Float64, bias: Float64) -> tuple[Float64, Float64]:
     """A dense layer, filled up with units of zeros to whole vectors, at addresses that are read fast."""
     more = -len(bias) % _UNITS
     return aligned(np.pad(kernel, ((0, 0), (0, more)))), aligned(np.pad(bias, (0, more)))

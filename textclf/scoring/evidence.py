@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Float64, Int32, Int64
 from textclf.scoring.compiled import CompiledScorer
 
 
 def strongest(
     scorer: CompiledScorer,
-    flat: npt.NDArray[np.int32],
-    offsets: npt.NDArray[np.int64],
+    flat: Int32,
+    offsets: Int64,
     chosen: npt.NDArray[np.intp],
 ) -> list[str | None]:
     """The known words of the n-gram that speaks most for each text's label, None where none speaks for it.
@@ -45,7 +46,7 @@ def strongest(
     ]
 
 
-def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> npt.NDArray[np.float64]:
+def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> Float64:
     """What a unit of each feature adds to the decision for a text's label, shape (n, features).
 
     With two labels that is the one logit, with its sign; with more, the label's logit less the mean of all.
@@ -55,7 +56,7 @@ def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> npt.
     # Without a kernel, a sum is the logits already.
     outputs = tensors["output.kernel"].T if "output.kernel" in tensors else np.eye(features.shape[1])
     outputs = np.vstack([-outputs, outputs]) if len(outputs) == 1 else outputs - outputs.mean(axis=0)
-    gains: npt.NDArray[np.float64] = outputs[chosen]
+    gains: Float64 = outputs[chosen]
     if scorer.about.pools and "hidden.kernel" in tensors:
         kernel = tensors["hidden.kernel"]
         on = features @ kernel + tensors["hidden.bias"] > 0

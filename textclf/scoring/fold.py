@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Float32
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.scoring.folded import About, Folded, Pool, aligned
@@ -115,7 +116,7 @@ def word_bytes(artifact: Artifact, *, half: bool = False) -> int:
             return shapes["hidden.kernel"][1] * 4
 
 
-def _product(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _product(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
     """Words (vocabulary, dim) times (dim, columns), summed in double precision, as float32."""
     wide, made = kernel.astype(np.float64), np.empty((len(words), kernel.shape[1]), np.float32)
     for start in range(0, len(words), _STEP):
@@ -123,7 +124,7 @@ def _product(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[n
     return made
 
 
-def _pool(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _pool(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
     """The table of a convolution's kernel (width, dim, filters): shape (vocabulary * width, filters)."""
     width, dim, filters = kernel.shape
     side_by_side = kernel.transpose(1, 0, 2).reshape(dim, width * filters)

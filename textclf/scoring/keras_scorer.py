@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.artifact import Artifact, keras_model, network_scores
 from textclf.scoring.scorer import TokenScorer
 from textclf.session.gpu import device, task_gpu
@@ -15,9 +15,6 @@ from textclf.text.encoder import counts_matrix
 from textclf.text.index import TokenIndex
 from textclf.text.sequences import pad
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.int64]
 _ROWS = {"cpu": 512, "gpu": 8192}  # texts of one call: a processor's caches, a GPU's thousands of lanes
 _AT_ONCE = 1 << 16  # sequences padded at once
 _WIDTHS = (16, 32, 64, 128, 256, 512, 1024)  # of sequences: each is a graph to trace
@@ -40,7 +37,7 @@ class KerasScorer(TokenScorer):
         self._gpu = task_gpu()
         self.rows = _ROWS["cpu" if self._gpu is None else "gpu"]
 
-    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+    def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
         """Probabilities of texts as token indices, shape (n, labels)."""
         known = np.diff(offsets).astype(np.int32)
         scores = np.empty((len(known), self._labels), np.float32)
@@ -54,7 +51,7 @@ class KerasScorer(TokenScorer):
                 scores[part] = self._call(pad(flat, offsets, width, part), width)
         return scores
 
-    def _by_width(self, known: Ints) -> Iterator[tuple[int, Rows]]:
+    def _by_width(self, known: Int32) -> Iterator[tuple[int, Int64]]:
         """Rows by the width that their sequences are padded to."""
         full = self._artifact.shape.max_length
         if self._padding is None:
@@ -67,7 +64,7 @@ class KerasScorer(TokenScorer):
             if len(rows):
                 yield int(width), rows
 
-    def _call(self, inputs: Any, width: int) -> Floats:
+    def _call(self, inputs: Any, width: int) -> Float32:
         with device(self._gpu):
             model = self._model(width)
             while True:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textclf.arrays import Bool, Int32, Int64
 from textclf.packing import COLUMNS, Packer
 from textclf.scoring.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
 from textclf.scoring.net import NO_ROW, Net
@@ -23,7 +23,6 @@ _GROUP_ROWS = 1 << 19  # of a row group: enough to compress well, a few dozen by
 _GROUP_BYTES = 256 << 20  # of rows with long ids
 
 Batches = Iterator[pa.RecordBatch]
-Ints = npt.NDArray[np.int64]
 Noted = Mapping[tuple[Any, ...], int]
 Key = tuple[str | None, ...]
 """Kind, day and source of the rows of a file."""
@@ -70,7 +69,7 @@ class Names:
         }
 
 
-def _named(words: Sequence[str], numbers: Ints, mask: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+def _named(words: Sequence[str], numbers: Int64, mask: Bool) -> pa.DictionaryArray:
     """``_chosen`` of words that may be equal: a dictionary holds each once."""
     known = {word: number for number, word in enumerate(dict.fromkeys(words))}
     return _chosen([*known], np.array([known[word] for word in words], np.int32)[numbers], mask)
@@ -221,7 +220,7 @@ class _Numbered:
     """The distinct values of a column, as texts, null last; and the number of each row's value."""
 
     words: Sequence[str | None]
-    numbers: Ints
+    numbers: Int64
 
 
 def _values(rows: pa.Table, name: str) -> _Numbered:
@@ -243,7 +242,7 @@ def _readable(row: pa.Table, name: str) -> str | None:
     return found.words[int(found.numbers[0])]
 
 
-def _chosen(words: Sequence[str], code: npt.NDArray[np.int32], mask: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+def _chosen(words: Sequence[str], code: Int32, mask: Bool) -> pa.DictionaryArray:
     """The word of each number, null where ``mask`` is true."""
     numbers = pa.array(code.astype(np.int32), mask=mask if mask.any() else None)
     return pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))

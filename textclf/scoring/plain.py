@@ -4,14 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Int32, Int64
 from textclf.text.sequences import pad
 
 _ROWS = 512  # texts at a time: bounds the memory of what is gathered
 
 
-def _kept(flat: Any, offsets: Any, max_length: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _kept(flat: Any, offsets: Any, max_length: int) -> tuple[Int32, Int64]:
     """Padded sequences and their lengths before padding."""
     return pad(flat, offsets, max_length), np.minimum(np.diff(offsets), max_length)
 

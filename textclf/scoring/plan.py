@@ -27,24 +27,31 @@ from textclf.tables.columns import check_columns, has_digests, id_type, publishe
 from textclf.tables.publish import Target, Targets
 from textclf.tables.schemas import DIGEST, results, results_rejects
 from textclf.tables.warehouse import absolute
+from textclf.tables.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What a command line asks for beyond the pipeline file; None and False leave the file's choice.
+    """What a command line asks for beyond ``[score]`` of the pipeline file; None and False leave the file's choice.
 
-    Attributes:
-        input: Path, URL or catalog name of the table to score.
-        output: Path or URL of the Delta table that gets the results.
-        model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows.
+    Args:
+        input: Path, URL or catalog name of the Parquet or Delta table to score.
+        output: Path or URL of the Delta table that gets the results; by default ``results`` of the warehouse.
+        model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows; by default the champion of each source.
         day: The day of the rows; with a date column, the day whose rows are scored.
-        backend: ``auto`` or a name of ``BACKENDS``.
-        limit: Score that many rows of the input, any of them.
+        backend: ``auto``, ``compiled`` or ``keras``.
+        limit: Number of rows of the input to score, any of them; None for all.
         all_scores: Write the score of every label.
         evidence: Write the n-gram that moved each decision most.
         challengers: Models that score beside the champions, each ``REFERENCE`` or ``SOURCE=REFERENCE``.
         changed_only: Copy the scores of texts that were scored the same way before.
-        since: Score only what changed after this version of the input.
+        since: Score only what changed after this version of the input, or after ``last``, the version that the newest
+            run has read.
+
+    Example:
+        >>> from textclf import ScoreOptions
+        >>> ScoreOptions(input="reviews.parquet", limit=100).limit
+        100
     """
 
     input: str | None = None
@@ -105,10 +112,11 @@ class Plan:
             run.tables[target.spec.name] = str(target.place)
 
 
-def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, options: ScoreOptions) -> Plan:
+def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     """Find the input, the models and the tables to write; raises as ``score_table``."""
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     table = _input(spark, pipeline, options)
-    store = ModelStore(warehouse.models)
+    store = ModelStore(workspace.models)
     asked = asked_challengers(options.challengers, pipeline.score, options.model)
     routes = with_challengers(store, plan_routes(store, pipeline, options.model), asked)
     choices = _choices(spark, routes.artifacts, pipeline, options)
@@ -146,6 +154,7 @@ def plan_scoring(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
 
 
 def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
+    """Whether the scores of texts that were scored the same way before are copied."""
     return options.changed_only or pipeline.score.changed_only
 
 
@@ -159,6 +168,7 @@ def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
 
 
 def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
+    """The version of the input after which rows are scored; None for all rows."""
     return pipeline.score.since if options.since is None else options.since
 
 
@@ -189,7 +199,11 @@ def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, chall
     """The tables for results and rejects, with ids of that type.
 
     Args:
-        challenged, digests: As of ``results``.
+        warehouse: The tables.
+        ids: Type of the ids.
+        output: Path or URL of the table of results; None for the warehouse's.
+        challenged: Whether the results have columns of a challenger.
+        digests: Whether the results have digests of texts.
     """
     accepted = Target(_output(warehouse, output), results(ids, challenged=challenged, digests=digests))
     return Targets(accepted, Target(warehouse.location("results_rejects"), results_rejects(ids)))

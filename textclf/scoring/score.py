@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
-from pyspark.sql import SparkSession
-
 from textclf import stopping
 from textclf.config import Pipeline
 from textclf.described import carried, described, together
@@ -21,7 +19,7 @@ from textclf.scoring.since import changed_since
 from textclf.scoring.source_names import check_sources
 from textclf.scoring.stage import STAGED, Pass
 from textclf.scoring.tested import tested_baselines
-from textclf.tables import Location, RunRecord, Warehouse, staged
+from textclf.tables import Location, RunRecord, staged
 from textclf.tables.audit import Figures, repeated_ids
 from textclf.tables.gate import judge, refusal
 from textclf.tables.handover import StagedTable
@@ -29,49 +27,52 @@ from textclf.tables.history import Publication, baselines, publications, record_
 from textclf.tables.lock import UNDATED, run_locked
 from textclf.tables.lost_models import lost_models
 from textclf.tables.points import reached
+from textclf.tables.workspace import Workspace, takes_workspace
 
 __all__ = ["ScoreOptions", "score_planned", "score_table"]
 
 
-def score_table(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    run: RunRecord,
-    options: ScoreOptions,
-    held: ExitStack | None = None,
-) -> None:
+@takes_workspace
+def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, held: ExitStack | None = None) -> None:
     """Score a table into ``results`` and ``results_rejects``, and note in ``run`` what was read and written.
 
     Each row of the input ends in one of the two. The slices (ds, source) that the input has rows of are
     replaced, all others stay. Nothing is published before every row is computed, counted and audited.
 
     Args:
-        held: Gives the locks back when it is closed, which is best done when the run has been recorded: a run that is
-            killed before that is recorded by the next. Without it they are given back on the way out.
+        workspace: The session, the pipeline file (``[score]``, ``[gate]``, ``[lock]``), tables and models.
+        run: Run record that takes input, counts, models and the gate's report; ``run.append`` writes it into ``runs``.
+        options: What differs from the pipeline file: input, output, model, day.
+        held: Stack that gives the locks back when it is closed, which is best done when the run has been recorded: a
+            run that is killed before that is recorded by the next. None gives them back on the way out.
 
     Raises:
-        UsageError: No input, model or backend is named, or one that does not exist or cannot score the model.
+        UsageError: No input, model or backend is named, or it does not exist or cannot score the model.
         InputError: The input, a model or a published table cannot be used.
         GateError: The audit refuses; the rows stay in staging.
         LockError: Another run works on one of the days.
+
+    Example:
+        >>> from textclf import RunRecord, ScoreOptions, score_table
+        >>> run = RunRecord("score_table")
+        >>> score_table(workspace, run, ScoreOptions(model="reviews"))
+        >>> run.input_rows, run.scored_rows, run.rejected_rows, run.gate["verdict"]
+        (20, 20, 0, 'passed')
+        >>> run.end("succeeded")
+        >>> run.append(workspace.spark, workspace.warehouse)
     """
+    spark = workspace.spark
     with described(spark, "score", day=options.day):
-        plan = plan_scoring(spark, warehouse, pipeline, options)
+        plan = plan_scoring(workspace, options)
         with described(spark, source=together(plan.routes.artifacts)):
-            score_planned(spark, warehouse, pipeline, run, options, plan, held)
+            score_planned(workspace, run, options, plan, held)
 
 
 def score_planned(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
-    run: RunRecord,
-    options: ScoreOptions,
-    plan: Plan,
-    held: ExitStack | None = None,
+    workspace: Workspace, run: RunRecord, options: ScoreOptions, plan: Plan, held: ExitStack | None = None
 ) -> None:
     """Score, audit and publish one plan; see ``score_table``."""
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     plan.note(run)
     day = options.day or (None if pipeline.score.date else run.started_at.date())
     run.details["day"] = day and day.isoformat()

@@ -3,21 +3,18 @@
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.artifact import Artifact
 from textclf.models import KerasArchitecture, label_probabilities
 from textclf.text.index import TokenIndex
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 
 
 class Scorer(Protocol):
     """Scores texts with one model."""
 
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
         """Score strings without nulls.
 
         Returns:
@@ -35,12 +32,12 @@ class TokenScorer:
 
     index: TokenIndex
 
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
         """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
         flat, offsets = self.index.ragged(texts)
         return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
 
-    def score_tokens(self, flat: Ints, offsets: npt.NDArray[np.int64]) -> Floats:
+    def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
         """Probabilities of texts as ``index`` gives their tokens, shape (n, labels); it changes neither array."""
         raise NotImplementedError
 
@@ -61,7 +58,7 @@ class LinearScorer:
         self._encoder = artifact.encoder
         self._kernel, self._bias = artifact.weights["output.kernel"], artifact.weights["output.bias"]
 
-    def score(self, texts: pa.Array) -> tuple[Floats, Ints]:
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
         """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
         from scipy.special import expit, softmax
 

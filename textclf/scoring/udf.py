@@ -43,9 +43,10 @@ def score_udf(
     all_scores: bool = False,
     evidence: bool = False,
 ) -> Any:
-    """A column function of texts whose value has the fields of ``SCORE``.
+    """Make a column function that scores texts, for DataFrames, SQL and streams.
 
-    It is null for a null text, for one that is no UTF-8, and for one whose score is no number.
+    Its value is a struct with ``label``, ``score``, ``scores``, ``known_tokens`` and ``evidence``. It is null for a
+    null text, for one that is not valid UTF-8, and for one whose score is not a number.
 
     The model travels with the function, so it works with any session, in streams and under Spark Connect; the
     executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.
@@ -54,14 +55,21 @@ def score_udf(
     ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``.
 
     Args:
-        kind: ``arrow`` passes Arrow arrays, ``pandas`` pandas series, for Spark before 4.1.
+        model: The model, from ``ModelStore.load``, ``Classifier.artifact_`` or ``load_registered``.
+        kind: ``arrow`` passes Arrow arrays; ``pandas`` passes pandas series, for Spark before 4.1.
+        backend: ``compiled`` or ``keras``; ``auto`` takes the compiled scorer for architectures that have one.
+        all_scores: Fill ``scores`` with the probability of every label; null by default.
+        evidence: Fill ``evidence`` with the n-gram that moved the decision most; null by default.
+
+    Returns:
+        A function of one column of texts.
 
     Raises:
         UsageError: The backend cannot score the model.
+        ArtifactError: The model scores otherwise here than where it was trained.
 
     Example:
-        >>> from textclf import Classifier
-        >>> from textclf.session import open_session
+        >>> from textclf import Classifier, open_session, score_udf
         >>> spark = open_session("example")
         >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4).artifact_
         >>> texts = spark.createDataFrame([(1, "good place"), (2, None)], "id long, text string")

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline, SearchPlan, Source
@@ -18,8 +17,8 @@ from textclf.models import architecture
 from textclf.search.encoded import Info, pack
 from textclf.search.folds import check_rows
 from textclf.search.space import BASELINE
-from textclf.tables import Warehouse
 from textclf.tables.schemas import VOCABULARY
+from textclf.tables.workspace import Workspace
 from textclf.text.build import corpus_of
 from textclf.text.encoder import Encoder
 from textclf.text.split import SourceSplit, check_split, find_splits
@@ -31,9 +30,7 @@ from textclf.training.words import check_words, has_words
 _INFO = "source string, info string"
 
 
-def encode_sources(
-    spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, sources: Sequence[Source], folder: str
-) -> dict[str, Info]:
+def encode_sources(workspace: Workspace, sources: Sequence[Source], folder: str) -> dict[str, Info]:
     """Encode each source's rows into a file of ``folder``; what the driver needs to know of each, by name.
 
     A source that cannot be searched has a problem in its ``Info``; the others do not wait for it.
@@ -42,7 +39,8 @@ def encode_sources(
         InputError: No corpus, none of a source, or no vocabulary at all.
     """
     names = [source.name for source in sources]
-    corpus = corpus_of(spark, warehouse, names)
+    spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
+    corpus = corpus_of(workspace, names)
     table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:

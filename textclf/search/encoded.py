@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from safetensors.numpy import load, save
 
+from textclf.arrays import Int32
 from textclf.file_systems import file_system
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary
 
-Ints = npt.NDArray[np.int32]
 _CACHE_BYTES = 512 << 20  # encoded sources that a worker keeps; the one in use it keeps in any case
 _INFO = "info"
 
@@ -29,10 +29,10 @@ class RowEncoder(Encoder):
         flat, offsets: Indices of all rows end to end, and where each row's begin.
     """
 
-    flat: Ints = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
-    offsets: Ints = field(default_factory=lambda: np.zeros(1, np.int32), compare=False, repr=False)
+    flat: Int32 = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
+    offsets: Int32 = field(default_factory=lambda: np.zeros(1, np.int32), compare=False, repr=False)
 
-    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
+    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
         """As of ``Encoder``; an array of integers is of row numbers."""
         if not (isinstance(texts, pa.Array) and pa.types.is_integer(texts.type)):
             return super().ragged(texts)
@@ -73,13 +73,13 @@ class EncodedSource:
     """A source's rows as numbers: training rows first, in the split's order, then test rows."""
 
     info: Info
-    labels: Ints
+    labels: Int32
     encoders: dict[str, RowEncoder]
     golden: list[str]
     size: int
 
     @cached_property
-    def training_labels(self) -> Ints:
+    def training_labels(self) -> Int32:
         """Labels of the training rows."""
         return self.labels[: self.info.rows]
 
@@ -90,7 +90,7 @@ class EncodedSource:
 
 
 def pack(
-    info: Info, labels: Ints, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]
+    info: Info, labels: Int32, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]
 ) -> tuple[bytes, str]:
     """The file of a source, and its digest."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"labels": labels}

@@ -1,14 +1,12 @@
 """Which rows of a source train and which are held out, the same for all candidates."""
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Int32, Int64
 from textclf.errors import InputError
 
-Ints = npt.NDArray[np.int64]
 
-
-def fold_numbers(labels: npt.NDArray[np.int32], folds: int, seed: int) -> Ints:
+def fold_numbers(labels: Int32, folds: int, seed: int) -> Int64:
     """The fold that holds each row out, shape (n,); -1 for the only row of a label, which always trains.
 
     Rows of each label are shuffled and dealt out in turn, on from where the label before ended: each fold has
@@ -30,7 +28,7 @@ def fold_numbers(labels: npt.NDArray[np.int32], folds: int, seed: int) -> Ints:
     return found
 
 
-def check_rows(labels: npt.NDArray[np.int32], folds: int, seed: int, nested: int | None, source: str) -> None:
+def check_rows(labels: Int32, folds: int, seed: int, nested: int | None, source: str) -> None:
     """Refuse folds of which one would hold nothing out.
 
     Args:
@@ -60,8 +58,8 @@ def check_rows(labels: npt.NDArray[np.int32], folds: int, seed: int, nested: int
 
 
 def partition(
-    labels: npt.NDArray[np.int32], folds: int, seed: int, fold: int | None, nested: int | None, outer: int | None
-) -> tuple[Ints, Ints]:
+    labels: Int32, folds: int, seed: int, fold: int | None, nested: int | None, outer: int | None
+) -> tuple[Int64, Int64]:
     """Rows to train on and rows held out, both rising.
 
     Args:

@@ -10,10 +10,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from textclf.search.trial import Result, Trial
-from textclf.tables import Warehouse
 from textclf.tables.schemas import TRIALS
 from textclf.tables.small import append_rows
 from textclf.tables.warehouse import Location
+from textclf.tables.workspace import Workspace
 
 _EVERY, _LATEST = 2.0, 10.0  # seconds between two commits: at least, and at most
 _SHARE = 0.05  # of the time may pass in commits: on a small machine they take a core that trials wait for
@@ -36,11 +36,11 @@ class Ledger:
     _due: float = 0.0
 
     @classmethod
-    def of(cls, spark: SparkSession, warehouse: Warehouse, search_id: str) -> "Ledger":
+    def of(cls, workspace: Workspace, search_id: str) -> "Ledger":
         """The warehouse's ledger, made where there is none."""
-        place = warehouse.location(TRIALS.name)
-        place.ensure(spark, TRIALS)
-        return cls(spark, place, search_id)
+        place = workspace.warehouse.location(TRIALS.name)
+        place.ensure(workspace.spark, TRIALS)
+        return cls(workspace.spark, place, search_id)
 
     def known(self, sources: Collection[str]) -> dict[str, Result]:
         """The newest result of each trial of the sources that ended in an earlier search, by its key."""

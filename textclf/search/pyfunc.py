@@ -56,6 +56,7 @@ class TextClassifier:
 
         Args:
             model_input: A frame with a column ``text``, shape (n,).
+            params: Not used; MLflow passes it.
         """
         given = model_input[TEXT]
         # A column of nulls alone has come as numbers.
@@ -83,13 +84,25 @@ def signature() -> "ModelSignature":
 
 
 def save_model(artifact: Artifact, path: str | Path) -> None:
-    """Write an artifact as an MLflow model, with signature and input example, into a folder that is made.
+    """Write a model as an MLflow model, with signature and input example, into a new folder.
 
-    The package travels with the model as code, so that whoever serves it needs the packages that the model names
-    and no textclf.
+    The package travels with the model as code: a server needs the packages that the model names, and not textclf. The
+    scores are those of ``score_table --backend auto``.
+
+    Args:
+        artifact: The model, from ``ModelStore.load`` or ``Classifier.artifact_``.
+        path: The folder, which must not exist yet.
 
     Raises:
         UsageError: MLflow is not installed.
+        mlflow.exceptions.MlflowException: The folder exists already.
+
+    Example:
+        >>> from textclf import Classifier, save_mlflow_model
+        >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4)
+        >>> save_mlflow_model(model.artifact_, folder / "mlflow-model")
+        >>> (folder / "mlflow-model" / "MLmodel").is_file()
+        True
     """
     import_mlflow("A model for MLflow is to be written")
     import mlflow
@@ -101,17 +114,30 @@ def save_model(artifact: Artifact, path: str | Path) -> None:
 
 
 def log_model(artifact: Artifact, name: str | None = None, *, alias: str | None = None) -> "ModelVersion | None":
-    """Log an artifact as an MLflow model into the active run, or a new one, of the tracking server that MLflow uses.
+    """Log a model as an MLflow model into the active run, or a new one, of the tracking server that MLflow uses.
 
     Args:
-        name: Also register it as the next version of this name.
-        alias: Let this alias of the name point to that version, as ``champion``.
+        artifact: The model, from ``ModelStore.load`` or ``Classifier.artifact_``.
+        name: Register the model as the next version of this name; None to log it alone.
+        alias: Let this alias of the name, such as ``champion``, point to that version; needs ``name``.
 
     Returns:
-        The registered version, None without a name.
+        The registered version; None without a name.
 
     Raises:
         UsageError: MLflow is not installed.
+        mlflow.exceptions.MlflowException: The server does not answer or refuses.
+
+    Example:
+        >>> import mlflow
+        >>> from textclf import Classifier, load_registered, log_mlflow_model
+        >>> mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        >>> _ = mlflow.set_experiment(experiment_id=mlflow.create_experiment("docs", str(folder / "artifacts")))
+        >>> model = Classifier("logistic_regression").fit(["good food", "bad food"] * 4, ["+", "-"] * 4)
+        >>> log_mlflow_model(model.artifact_, "reviews", alias="champion").version
+        1
+        >>> load_registered("models:/reviews@champion", f"sqlite:///{folder}/mlflow.db").artifact.manifest.labels
+        ['+', '-']
     """
     import_mlflow("A model for MLflow is to be logged")
     import mlflow

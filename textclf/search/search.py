@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyarrow.fs import FileType
-from pyspark.sql import SparkSession
 
 from textclf.artifact import ModelStore
-from textclf.config import Pipeline, Source
+from textclf.config import Source
 from textclf.described import carried
 from textclf.file_systems import file_system
 from textclf.logs import say
@@ -28,8 +27,9 @@ from textclf.search.order import ordered
 from textclf.search.progress import Progress
 from textclf.search.race import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
-from textclf.tables import RunRecord, Warehouse
+from textclf.tables import RunRecord
 from textclf.tables.lock import Locks, searched
+from textclf.tables.workspace import Workspace, takes_workspace
 from textclf.training.data import unseen_warning
 
 _POLL = 0.05  # seconds between two looks at what has ended
@@ -42,7 +42,13 @@ class Outcome:
     """What the search of a source came to.
 
     Attributes:
+        source: Name of the source.
+        verdict: The candidate that was chosen, and why; None without a choice.
+        saved: The winner as it was trained and saved; None without one.
         nested: Accuracy on each outer fold of a nested cross-validation.
+        seconds: Time of all trials and of the winner's training, in seconds.
+        trials: Number of trials, those of earlier searches included.
+        failed: Number of trials that failed.
         promoted: Whether the winner is the source's champion now.
         problem: Why there is no winner, None where there is one.
         warnings: What should be known of the choice beside it.
@@ -61,11 +67,15 @@ class Outcome:
 
 
 @dataclass
-class Report:
+class SearchReport:
     """A finished search: outcomes by source, and what it ran.
 
     Attributes:
-        ran: Trials of this search; ``known`` ones were taken from an earlier one.
+        search_id: Identifier of the search, as in the table ``trials``.
+        outcomes: What the search of each source came to, by name.
+        ran: Number of trials that this search ran.
+        known: Number of trials whose results were taken from an earlier search.
+        seconds: Wall time, in seconds.
         results: All trials of the searched candidates with what they measured, for pictures and logs.
     """
 
@@ -77,51 +87,70 @@ class Report:
     results: list[tuple[Trial, Result]]
 
 
+Report = SearchReport
+"""The name until 0.1."""
+
+
+@takes_workspace
 def search_models(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     sources: Sequence[Source],
     search_id: str,
     *,
     fresh: bool = False,
     told: Callable[[int, int], None] | None = None,
     locks: Locks | None = None,
-) -> Report:
-    """Search the best model of each source and make it the source's champion.
+) -> SearchReport:
+    """Search the best model of each source by cross-validation and make it the source's champion.
 
-    Trials that an earlier search has ended are not run again, unless ``fresh``. What is wrong with one source or
-    candidate is in its outcome and holds nothing else back. ``told`` hears, whenever a trial has ended, how many have
-    and how many there are so far.
+    Trials run side by side as Spark tasks. What is wrong with one source or candidate is in its outcome and holds
+    nothing else back.
 
     Args:
-        locks: On the searches of these sources, which whoever took them gives back; without, they are taken here.
+        workspace: The session, the pipeline file (``[search]``, ``[train]``, ``[text]``, ``[split]``), tables and
+            models.
+        sources: Sources with rows in ``corpus`` and ``vocabulary``.
+        search_id: Identifier of the search in the table ``trials``.
+        fresh: Run trials again that an earlier search has ended; by default their results are taken from ``trials``.
+        told: Callback that gets, whenever a trial has ended, the number of trials that have ended and of all trials
+            so far; None for a progress bar alone.
+        locks: Locks on the searches of these sources that the caller holds and gives back; None to take them here.
+
+    Returns:
+        What the search of each source came to, and its trials.
 
     Raises:
-        UsageError: An architecture, hyperparameter or setting that does not exist or is out of range.
-        InputError: No corpus or vocabulary.
+        UsageError: An architecture, hyperparameter or setting does not exist or is out of range.
+        InputError: There is no corpus or vocabulary.
         LockError: Another search works on one of the sources.
+
+    Example:
+        >>> from textclf import search_models
+        >>> report = search_models(workspace, workspace.pipeline.sources, "first-search")
+        >>> outcome = report.outcomes["reviews"]
+        >>> outcome.verdict.chosen.trial.choice.architecture, outcome.promoted, report.ran
+        ('logistic_regression', True, 2)
     """
+    spark, pipeline = workspace.spark, workspace.pipeline
     begun = time.monotonic()
     # Before anything runs: a mistake in the space must not cost an hour.
     fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
     engine = pipeline.train.keras_backend
     with (
         ExitStack() as stack,
-        _scratch(f"{warehouse.models}/_search/{search_id}") as folder,
+        _scratch(f"{workspace.models}/_search/{search_id}") as folder,
         ThreadPoolExecutor(1) as beside,
     ):
         if locks is None:
             search = RunRecord("search_models", run_id=search_id)
-            taken = sources_locked(spark, warehouse, list(fields), search, pipeline.lock.lease)
-            locks = stack.enter_context(taken)
+            locks = stack.enter_context(sources_locked(workspace, list(fields), search))
         # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
-        earlier = beside.submit(carried(spark, _ledger), spark, warehouse, search_id, list(fields), fresh=fresh)
+        earlier = beside.submit(carried(spark, _ledger), workspace, search_id, list(fields), fresh=fresh)
         if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, engine)
-        infos = encode_sources(spark, warehouse, pipeline, sources, folder)
+        infos = encode_sources(workspace, sources, folder)
         ledger, known = earlier.result()
-        running = _Running(spark, warehouse, pipeline, locks, ledger, known, search_id if fresh else "")
+        running = _Running(workspace, locks, ledger, known, search_id if fresh else "")
         running.progress.told = told or running.progress.told
         with worker_environment(spark.sparkContext, engine):
             running.begin(infos, fields)
@@ -130,10 +159,10 @@ def search_models(
 
 
 def _ledger(
-    spark: SparkSession, warehouse: Warehouse, search_id: str, sources: list[str], *, fresh: bool
+    workspace: Workspace, search_id: str, sources: list[str], *, fresh: bool
 ) -> tuple[Ledger, dict[str, Result]]:
     """The ledger, and what earlier searches have found of the sources."""
-    ledger = Ledger.of(spark, warehouse, search_id)
+    ledger = Ledger.of(workspace, search_id)
     return ledger, {} if fresh else ledger.known(sources)
 
 
@@ -152,9 +181,7 @@ def _scratch(folder: str) -> Iterator[str]:
 class _Running:
     """The search while it lasts; all of it on the driver's main thread but the waiting for Spark jobs."""
 
-    spark: SparkSession
-    warehouse: Warehouse
-    pipeline: Pipeline
+    workspace: Workspace
     locks: Locks
     ledger: Ledger
     known: dict[str, Result]
@@ -170,23 +197,24 @@ class _Running:
     _submitted: float = -math.inf
 
     def __post_init__(self) -> None:
-        context = self.spark.sparkContext
+        context = self.workspace.spark.sparkContext
         self._trials, self._training = FanOut(context, _TRIALS), FanOut(context, _WINNERS)
         self.progress = Progress(0, lambda: self._trials.running() + self._training.running())
 
     def begin(self, infos: dict[str, Info], fields: dict[str, list[Entrant]]) -> None:
         """Enter every source."""
+        pipeline = self.workspace.pipeline
         for name, info in infos.items():
-            plan = self.pipeline.search.plan(name)
+            plan = pipeline.search.plan(name)
             self.outcomes[name] = Outcome(name, problem=info.problem)
             if info.problem is not None:
                 continue
             if warning := unseen_warning(name, info.unseen, info.test_rows):
                 self.outcomes[name].warnings.append(warning)
-            folds = FoldPlan(plan.folds, self.pipeline.split.seed, plan.nested)
+            folds = FoldPlan(plan.folds, pipeline.split.seed, plan.nested)
             for outer in [None, *range(plan.nested or 0)]:
                 inner = folds if outer is not None else replace(folds, nested=None)
-                race = Race(info, plan, inner, outer, self.pipeline.train.keras_backend, fields[name])
+                race = Race(info, plan, inner, outer, pipeline.train.keras_backend, fields[name])
                 self.races.append(race)
                 begun = race.begin()
                 self.progress.total += len(begun) + race.asked + (outer is not None)
@@ -208,13 +236,13 @@ class _Running:
             self._trials.close()
             self._training.close()
 
-    def report(self, seconds: float) -> Report:
+    def report(self, seconds: float) -> SearchReport:
         """What has been found, once all has ended."""
         for outcome in self.outcomes.values():
             for warning in outcome.warnings:
                 say(warning, "warning", source=outcome.source)
         results = [pair for race in self.races for pair in race.pairs()]
-        return Report(self.ledger.search_id, self.outcomes, self.ledger.written, self.reused, seconds, results)
+        return SearchReport(self.ledger.search_id, self.outcomes, self.ledger.written, self.reused, seconds, results)
 
     def _take(self, results: Iterable[Result], saved: Iterable[Saved]) -> None:
         for result in results:
@@ -276,7 +304,7 @@ class _Running:
         if verdict.baseline is None:
             outcome.warnings.append(f"{outcome.source}: no network had a baseline to beat: {race.baseline_error}")
         record = search_record(self.ledger.search_id, race, verdict)
-        winner = Winner(trial, self.warehouse.models, self.pipeline.split, record, self.fresh)
+        winner = Winner(trial, self.workspace.models, self.workspace.pipeline.split, record, self.fresh)
         self._winners[winner.key] = outcome
         self._won.append(winner)
 
@@ -285,7 +313,7 @@ class _Running:
         if time.monotonic() - self._submitted < _GATHERED:
             return
         if self._ready:
-            self._trials.submit(ordered(self._ready, self.spark.sparkContext.defaultParallelism))
+            self._trials.submit(ordered(self._ready, self.workspace.spark.sparkContext.defaultParallelism))
         if self._won:
             self._won.sort(key=lambda winner: -winner.trial.cost)
             self._training.submit(self._won)
@@ -298,7 +326,7 @@ class _Running:
         outcome.seconds += saved.seconds
         if saved.error is None:
             self.locks.check(searched(saved.source))  # a search that was held up crowns nobody over another's winner
-            ModelStore(self.warehouse.models).promote(saved.source, saved.version)
+            ModelStore(self.workspace.models).promote(saved.source, saved.version)
             outcome.promoted = True
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from textclf.errors import TextclfError
 from textclf.search.choice import Standing
-from textclf.search.search import Outcome, Report
+from textclf.search.search import Outcome, SearchReport
 
 _COLUMNS = ("source", "champion", "best CV", "test", "parameters", "baseline", "seconds")
 
 
-def table(report: Report) -> str:
+def table(report: SearchReport) -> str:
     """One line a source, and what was chosen against the rule of accuracy alone."""
     rows = [_COLUMNS, *(_row(outcome) for outcome in report.outcomes.values())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
@@ -42,7 +42,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def problems(report: Report) -> list[str]:
+def problems(report: SearchReport) -> list[str]:
     """Sources without a winner, each with the reason."""
     return [
         f"{outcome.source}: {' '.join(outcome.problem.split())}"
@@ -51,7 +51,7 @@ def problems(report: Report) -> list[str]:
     ]
 
 
-def raise_for(report: Report) -> None:
+def raise_for(report: SearchReport) -> None:
     """Say which sources have no winner.
 
     Raises:
@@ -66,7 +66,7 @@ def raise_for(report: Report) -> None:
         )
 
 
-def details(report: Report) -> dict[str, Any]:
+def details(report: SearchReport) -> dict[str, Any]:
     """The figures of the run record."""
     return {
         "trials_run": report.ran,

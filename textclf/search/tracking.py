@@ -15,14 +15,14 @@ from textclf.artifact.registry import DIGEST_TAG, import_mlflow, patience, regis
 from textclf.config import Mlflow, first_line
 from textclf.logs import say
 from textclf.search.pyfunc import save_model
-from textclf.search.search import Outcome, Report
+from textclf.search.search import Outcome, SearchReport
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 CHAMPION = "champion"
 _LONGEST = 500  # characters of a parameter in MLflow
 
 
-def log_search(settings: Mlflow, models: str, report: Report) -> None:
+def log_search(settings: Mlflow, models: str, report: SearchReport) -> None:
     """Log a search and register its champions; what goes wrong is said on standard error.
 
     Raises:
@@ -63,7 +63,7 @@ class _Log:
             place = str(Path(uri.removeprefix("sqlite:///")).parent / "mlruns") if uri.startswith("sqlite:") else None
             self._experiment = self._client.create_experiment(experiment, artifact_location=place)
 
-    def search(self, report: Report) -> None:
+    def search(self, report: SearchReport) -> None:
         """The whole search."""
         search = self._run(f"search {report.search_id}", None, {"trials_run": report.ran, "seconds": report.seconds})
         runs = {}

@@ -85,14 +85,24 @@ def open_session(
 
     Args:
         app_name: Name of the application in Spark's UI and logs.
-        overrides: Spark settings of the caller, as in ``spark.conf``.
-        lineage: Where Spark's listener sends OpenLineage events; a session that is open already stays as it is.
+        overrides: Spark settings of the caller, as in ``spark.conf``; none by default.
+        lineage: Collector that gets OpenLineage events from Spark's listener; None for no events. A session that is
+            open already stays as it is.
+
+    Returns:
+        The session, with Delta's SQL extension and the time zone UTC.
 
     Raises:
-        JavaError: No Java that Spark can run on.
+        JavaError: There is no Java that Spark can run on.
         AccountError: The system does not know this user.
-        JarsError: The jar for lineage cannot be had.
+        JarsError: The jar for lineage is neither here nor can it be downloaded.
         LocaleError: Java runs already and cannot name files in UTF-8.
+
+    Example:
+        >>> from textclf import open_session
+        >>> spark = open_session("example", {"spark.master": "local[2]"})
+        >>> spark.range(3).count(), spark.conf.get("spark.sql.session.timeZone")
+        (3, 'UTC')
     """
     active = SparkSession.getActiveSession()
     if active is not None:

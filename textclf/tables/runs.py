@@ -28,17 +28,35 @@ def new_run_id(now: datetime) -> str:
 
 @dataclass
 class RunRecord:
-    """What one run of a job read, did and left.
+    """What one run of a job read, did and left: a row of ``runs``, a line of JSON.
 
     Attributes:
+        job: Name of the job.
+        started_at: When it began; now by default.
+        run_id: Identifier that sorts by time; a new one by default.
         status: ``running``, ``succeeded``, ``failed``, ``refused`` (by the gate), ``locked`` (by another run) or
             ``killed`` (noted by the run that found its lock).
+        ended_at: When it ended; None while it lasts.
+        input: Path, URL or name of what it read.
         input_version: Version of the input where it is a Delta table.
+        input_rows: Number of rows that it read.
+        scored_rows: Number of rows with a score.
+        rejected_rows: Number of rows without one, each with a reason.
         models: Digest of each model used, by ``name@version``.
         gate: The audit's figures, checks and verdict, where the job has a gate.
+        config_digest: Digest of the pipeline file.
+        spark_app_id: Identifier of the Spark application.
+        error: The problem that ended it.
         tables: Location of each table that the run wrote.
         details: Figures of the job's own, which it may replace whole.
-        code_version: In ``runs`` among the details.
+        code_version: Version of the code; in ``runs`` among the details.
+
+    Example:
+        >>> from textclf import RunRecord
+        >>> run = RunRecord("score_table")
+        >>> run.end("succeeded")
+        >>> run.status, run.seconds >= 0
+        ('succeeded', True)
     """
 
     job: str
@@ -71,21 +89,33 @@ class RunRecord:
         return None if self.ended_at is None else round((self.ended_at - self.started_at).total_seconds(), 3)
 
     def end(self, status: str, error: str | None = None) -> None:
-        """Note how the run ended, and when."""
+        """Note how the run ended, and when.
+
+        Args:
+            status: ``succeeded``, ``failed``, ``refused``, ``locked`` or ``killed``.
+            error: The problem that ended it; None for none.
+        """
         self.status, self.error, self.ended_at = status, error, datetime.now(UTC)
 
     def to_json(self, stream: TextIO | None = None) -> str:
-        """The record as one line of JSON; fields without a value are left out, places and free text are masked.
+        """Give the record as one line of JSON; fields without a value are left out, places and free text are masked.
 
         Args:
-            stream: Where it will be written, in whatever encoding that has.
+            stream: Stream that the line will be written to: what its encoding lacks is escaped. None for UTF-8.
+
+        Returns:
+            The line, without a line break.
         """
         values = masked_record(asdict(self)) | {"seconds": self.seconds}
         kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
         return json_text({name: _plain(value) for name, value in kept.items()}, stream=stream)
 
     def row(self) -> dict[str, Any]:
-        """The record as ``runs`` has it: places and free text are masked as in ``to_json``, names are what they are."""
+        """Give the record as a row of ``runs``: places and free text are masked as in ``to_json``, names are not.
+
+        Returns:
+            Values by the name of the column.
+        """
         values = masked_record(asdict(self))
         details = values["details"] | {name: values[name] for name in ("tables", "code_version")}
         values["gate"] = None if self.gate is None else json.dumps(values["gate"], ensure_ascii=False)
@@ -94,6 +124,10 @@ class RunRecord:
 
     def append(self, spark: SparkSession, warehouse: Warehouse) -> None:
         """Add the record to the ``runs`` table.
+
+        Args:
+            spark: An open session.
+            warehouse: The tables; ``runs`` is created where there is none.
 
         Raises:
             LockError: Another run has taken the run's lock over and recorded it as killed; that record stays.
@@ -128,7 +162,15 @@ class RunRecord:
         reached("recorded")
 
     def append_for_another(self, spark: SparkSession, warehouse: Warehouse) -> bool:
-        """Add the record, unless there is one of a run that was taken for dead; whether it was added."""
+        """Add the record, unless there is one of a run that was taken for dead.
+
+        Args:
+            spark: An open session.
+            warehouse: The tables.
+
+        Returns:
+            Whether it was added.
+        """
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)
         return retried(lambda: append_rows(spark, place, RUNS, [row], closed_to=self.run_id))

@@ -112,7 +112,8 @@ class Location:
         """Add ``df`` to a table that exists, in one commit; the commit's name.
 
         Args:
-            options: Of Delta's writer.
+            df: Rows with the table's columns.
+            options: Options of Delta's writer.
         """
         return self._commit(df.write.options(**options or {}).mode("append"))
 
@@ -130,7 +131,10 @@ class Location:
         Columns that the table lacks the same commit adds.
 
         Args:
-            options: Of Delta's writer.
+            df: Rows with the columns of ``spec``.
+            spec: Columns, partitions and properties of the table.
+            where: The rows to replace.
+            options: Options of Delta's writer.
             there: Whether there was a table when the caller looked; one that has come since is not replaced.
         """
         writer = df.select(*spec.columns).write.options(**options or {})
@@ -148,7 +152,20 @@ class Location:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """The tables of one pipeline file."""
+    """Where the tables and models of one pipeline file are.
+
+    Args:
+        root: Folder or URL of path-based Delta tables; None where the tables are in a catalog's schema.
+        schema: The catalog's schema; None where the tables are in a folder.
+        models: Folder or URL of the trained models.
+
+    Example:
+        >>> from textclf import Warehouse, load_pipeline
+        >>> str(Warehouse("/data/warehouse", None, "/data/warehouse/models").location("results"))
+        '/data/warehouse/results'
+        >>> Warehouse.of(load_pipeline(config)).root == str(folder / "warehouse")
+        True
+    """
 
     root: str | None
     schema: str | None
@@ -156,7 +173,14 @@ class Warehouse:
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> "Warehouse":
-        """The warehouse that a pipeline file names."""
+        """Find the warehouse that a pipeline file names.
+
+        Args:
+            pipeline: The pipeline; relative paths in it count from the current directory.
+
+        Returns:
+            The warehouse, with absolute paths.
+        """
         root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
         return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
 
@@ -166,32 +190,69 @@ class Warehouse:
         return None if self.root is None or is_url(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
-        """Where the table ``name`` is."""
+        """Find the table of a name; its ``read(spark)`` is a DataFrame.
+
+        Args:
+            name: Name of the table, such as ``results``.
+
+        Returns:
+            Its path or its name in the catalog, whether it exists or not.
+        """
         if self.schema is not None:
             return Location(name=f"{self.schema}.{name}")
         return Location(path=f"{self.root}/{name}")
 
     def staging(self, spark: SparkSession, run_id: str, name: str) -> Location:
-        """Where a run keeps rows that nobody sees yet: a folder, of a catalog's schema as well.
+        """Find where a run keeps rows before they are published: a folder, of a catalog's schema as well.
 
         A command that writes into a catalog plans its rows again inside, where observations are not heard; and a
         catalog may keep a table's files as it likes.
+
+        Args:
+            spark: An open session.
+            run_id: Identifier of the run.
+            name: Name of the staged table.
+
+        Returns:
+            The folder, whether it exists or not.
         """
         return Location(path=f"{self.folder(spark)}/_staging/{run_id}/{name}")
 
     def folder(self, spark: SparkSession) -> str:
-        """Where the warehouse is, or where the catalog keeps the schema's tables."""
+        """Find the folder of the warehouse, or the one where the catalog keeps the schema's tables.
+
+        Args:
+            spark: An open session.
+
+        Returns:
+            Path or URL.
+        """
         return self.root if self.root is not None else spark.catalog.getDatabase(self.schema or "").locationUri
 
     def locks(self, spark: SparkSession) -> str:
-        """Folder of the locks."""
+        """Find the folder of the locks.
+
+        Args:
+            spark: An open session.
+
+        Returns:
+            Path or URL.
+        """
         return f"{self.folder(spark)}/_locks"
 
     def read(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
-        """The table's declared columns.
+        """Read the declared columns of a table.
+
+        Args:
+            spark: An open session.
+            spec: Name and columns of the table.
+            fix: Which job makes the table, for the message.
+
+        Returns:
+            The table as it is now.
 
         Raises:
-            InputError: There is no such table yet; ``fix`` says which job makes it.
+            InputError: There is no such table yet.
         """
         place = self.location(spec.name)
         if not place.exists(spark):
@@ -199,9 +260,17 @@ class Warehouse:
         return place.read(spark).select(*spec.columns)
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
-        """Replace the sources' slices of a table in one commit, whole or not at all; the commit's name.
+        """Replace the sources' slices of a table in one commit, whole or not at all.
 
-        Rows for a catalog are computed into files first, where whatever observes them is heard; see ``staging``.
+        Rows for a catalog are computed into files first, where observations of them are heard; see ``staging``.
+
+        Args:
+            df: Rows of these sources, with the columns of ``spec``.
+            spec: Name, columns, partitions and properties of the table.
+            sources: Names of the sources.
+
+        Returns:
+            The commit's name.
         """
         place, condition = self.location(spec.name), of_sources(sources)
         if place.path is not None:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from textclf.arrays import Bool, Int32
+
 
 def string_array(texts: Sequence[str]) -> pa.StringArray:
     """An array of texts, shape (n,), as ``pyarrow.array`` makes it, which however imports pandas to do so.
@@ -32,7 +34,7 @@ def int_array(values: npt.NDArray[np.integer[Any]]) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int32))])
 
 
-def int_values(array: pa.Int32Array) -> npt.NDArray[np.int32]:
+def int_values(array: pa.Int32Array) -> Int32:
     """The values of an array without nulls, shape (n,), as ``to_numpy`` gives them, which imports pandas as well."""
     data = array.buffers()[1]
     if data is None:
@@ -62,7 +64,7 @@ def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
     yield from by_bytes(texts[half:], most)
 
 
-def undecodable(texts: pa.Array) -> npt.NDArray[np.bool_] | None:
+def undecodable(texts: pa.Array) -> Bool | None:
     """Which texts hold bytes that are no UTF-8, shape (n,), a null not; None where none does, which costs little.
 
     Example:

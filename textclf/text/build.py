@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, Observation, SparkSession, Window
+from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from textclf.config import Pipeline, Source
+from textclf.config import Source
 from textclf.described import carried
 from textclf.errors import InputError
-from textclf.tables import Warehouse
 from textclf.tables.append_only import check_replaceable
 from textclf.tables.conditions import of_sources
 from textclf.tables.handover import can_take, hand_over
@@ -21,6 +20,7 @@ from textclf.tables.packed import PackedFile, parquet_codec, read_packed, store_
 from textclf.tables.runs import new_run_id
 from textclf.tables.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.tables.staging import staging_folder
+from textclf.tables.workspace import Workspace, takes_workspace
 from textclf.text.counting import COUNTED, PACKED, rows_seen, token_packer
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.vocabulary import Vocabulary
@@ -28,7 +28,15 @@ from textclf.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class VocabularyCounts:
-    """Figures of one source's vocabulary; ``words`` are distinct tokens, ``tokens`` all of the training rows."""
+    """Figures of one source's vocabulary.
+
+    Attributes:
+        rows: Rows of the source in ``corpus``.
+        training_rows: Rows whose tokens are counted.
+        test_rows: Rows that are held back.
+        words: Distinct tokens of the training rows, the length of the vocabulary.
+        tokens: All tokens of the training rows.
+    """
 
     rows: int
     training_rows: int
@@ -37,31 +45,42 @@ class VocabularyCounts:
     tokens: int
 
 
+@takes_workspace
 def build_vocabulary(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     sources: Sequence[Source],
     told: Callable[[str], None] | None = None,
     *,
     run_id: str | None = None,
 ) -> dict[str, VocabularyCounts]:
-    """Replace the sources' slices of ``tokens`` (all rows) and ``vocabulary`` (counts of training rows).
+    """Tokenize sources of ``corpus`` into ``tokens`` and count their training rows into ``vocabulary``.
 
-    Index 1 is the most frequent token. Ties go by first occurrence in the training rows as the split gives
-    them, which is what Keras' Tokenizer does when it is fitted on them.
+    The sources' slices of both tables are replaced. Index 1 is the most frequent token. Ties go by first occurrence in
+    the training rows as the split gives them, which is what Keras' Tokenizer does when it is fitted on them.
 
     Args:
-        told: Is called with each source whose rows are counted, perhaps more than once; from any thread.
-        run_id: Of the run under which files wait to be published; one of its own where there is none.
+        workspace: The session, the pipeline file (``[split]``) and the tables.
+        sources: Sources that ``corpus`` has rows of.
+        told: Callback that gets the name of each source whose rows are counted, perhaps more than once and from any
+            thread; None for no callback.
+        run_id: Identifier of the run under which files wait to be published; a new one by default.
+
+    Returns:
+        Counts by the source's name.
 
     Raises:
-        InputError: No corpus, none of a source, or too few rows of it to split. No table changed.
+        InputError: There is no corpus, or a source has no or too few rows in it to be split. No table has changed.
+
+    Example:
+        >>> from textclf import build_vocabulary
+        >>> build_vocabulary(workspace, workspace.pipeline.sources)["reviews"]
+        VocabularyCounts(rows=20, training_rows=15, test_rows=5, words=6, tokens=60)
     """
+    spark, warehouse = workspace.spark, workspace.warehouse
     names = [source.name for source in sources]
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
-    corpus = corpus_of(spark, warehouse, names)
-    splits = plan_splits(corpus, pipeline.split, names)
+    corpus = corpus_of(workspace, names)
+    splits = plan_splits(corpus, workspace.pipeline.split, names)
     rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
     packer = token_packer(splits, parquet_codec(spark), rows)
     packed = corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED)
@@ -72,17 +91,15 @@ def build_vocabulary(
         counted = _indexed(read_packed(spark, folder, counts, COUNTED), seen)
         # Side by side: the driver commits one while the executors work on the other.
         with ThreadPoolExecutor(1) as pool:
-            published = pool.submit(carried(spark, _publish), spark, warehouse, folder, tokens, names)
+            published = pool.submit(carried(spark, _publish), workspace, folder, tokens, names)
             warehouse.replace_sources(counted, VOCABULARY, names)
             published.result()
     return _figures(splits, seen)
 
 
-def _publish(
-    spark: SparkSession, warehouse: Warehouse, folder: str, files: Sequence[PackedFile], names: Sequence[str]
-) -> None:
+def _publish(workspace: Workspace, folder: str, files: Sequence[PackedFile], names: Sequence[str]) -> None:
     """Replace the sources' slices of ``tokens`` by files that wait in a folder."""
-    place = warehouse.location(TOKENS.name)
+    spark, place = workspace.spark, workspace.warehouse.location(TOKENS.name)
     if place.path is not None:
         place.ensure(spark, TOKENS)
     if can_take(spark, place, TOKENS):
@@ -93,26 +110,35 @@ def _publish(
         place.replace(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
 
 
-def corpus_of(spark: SparkSession, warehouse: Warehouse, names: Sequence[str]) -> DataFrame:
+def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
     """The sources' rows of ``corpus`` as it is now: an ingest that ends later does not show in them.
+
+    Args:
+        workspace: The session and the tables.
+        names: Names of the sources.
 
     Raises:
         InputError: There is no corpus.
     """
+    spark, warehouse = workspace.spark, workspace.warehouse
     warehouse.read(spark, CORPUS, fix="run the job ingest_corpus first")
     place = warehouse.location(CORPUS.name)
     version = place.read_version(spark, place.version(spark))
     return version.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
 
 
-def load_vocabulary(spark: SparkSession, warehouse: Warehouse, source: str) -> Vocabulary:
+def load_vocabulary(workspace: Workspace, source: str) -> Vocabulary:
     """A source's vocabulary from the table, in the order of its indices.
+
+    Args:
+        workspace: The session and the tables.
+        source: Name of the source.
 
     Raises:
         InputError: There is no such table, or none of that source in it.
     """
     fix = "run the job build_vocabulary first"
-    table = warehouse.read(spark, VOCABULARY, fix=fix).where(F.col("source") == source)
+    table = workspace.warehouse.read(workspace.spark, VOCABULARY, fix=fix).where(F.col("source") == source)
     tokens = [row["token"] for row in table.orderBy("index").select("token").collect()]
     if not tokens:
         raise InputError(f"Source {source} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Bool, UInt8
 from textclf.files import PRIVATE, replace_file
 from textclf.text.jit import cache_folder, python_release, source_digest
 from textclf.text.tokenizer import FILTERS
@@ -39,10 +40,10 @@ class CharacterTables:
         casing: ``CASED``, ``IGNORABLE`` or ``OTHER`` neighbour of a capital sigma, by code point: uint8.
     """
 
-    ascii: npt.NDArray[np.uint8]
+    ascii: UInt8
     lowered: npt.NDArray[np.uint32]
-    kind: npt.NDArray[np.uint8]
-    casing: npt.NDArray[np.uint8]
+    kind: UInt8
+    casing: UInt8
 
 
 @cache
@@ -90,7 +91,7 @@ def _made(tokenizer: str) -> CharacterTables:
     return CharacterTables(_ascii(words), lowered, kind, _casing())
 
 
-def _ascii(words: bool) -> npt.NDArray[np.uint8]:
+def _ascii(words: bool) -> UInt8:
     table = np.full(256, SEPARATOR, np.uint8)
     table[:128] = [ord(chr(code).lower()) for code in range(128)]
     ends = [not _WORD.match(chr(code)) if words else chr(code) in FILTERS + " " for code in range(128)]
@@ -112,7 +113,7 @@ def _changed() -> dict[str, str]:
     return found
 
 
-def _word_characters() -> npt.NDArray[np.uint8]:
+def _word_characters() -> UInt8:
     table = np.zeros(sys.maxunicode + 1, np.uint8)
     for match in re.finditer(r"\w+", _points(0, sys.maxunicode + 1)):
         table[match.start() : match.end()] = 1
@@ -132,7 +133,7 @@ def _leading_word(text: str) -> str:
 
 
 @cache
-def _casing() -> npt.NDArray[np.uint8]:
+def _casing() -> UInt8:
     """How each code point after a capital sigma decides between the two small ones.
 
     ``str.lower`` makes a sigma final when a cased letter comes before it and none after it, ignoring some
@@ -144,7 +145,7 @@ def _casing() -> npt.NDArray[np.uint8]:
     return table[: int(np.flatnonzero(table).max()) + 1]
 
 
-def _keeps_sigma(after: str) -> npt.NDArray[np.bool_]:
+def _keeps_sigma(after: str) -> Bool:
     """Where "AΣ" + c + ``after`` does not end its word with the sigma, for every code point c."""
     count, width = sys.maxunicode + 1, 4 + len(after)
     codes = np.empty((count, width), np.uint32)
@@ -155,7 +156,7 @@ def _keeps_sigma(after: str) -> npt.NDArray[np.bool_]:
     codes[moved, 2] = ord("A")
     text = codes.tobytes().decode("utf-32-le", "surrogatepass").lower()
     lowered = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).reshape(count, width)
-    kept: npt.NDArray[np.bool_] = lowered[:, 1] == ord("σ")
+    kept: Bool = lowered[:, 1] == ord("σ")
     for point in moved:
         kept[point] = f"A{_SIGMA}{chr(point)}{after}".lower()[1] == "σ"
     return kept

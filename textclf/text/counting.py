@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
+from textclf.arrays import Int32, Int64
 from textclf.packing import COLUMNS, Packer
 from textclf.settled import settle
 from textclf.text.jit import numba_runs
@@ -21,8 +21,6 @@ _NOBODY = np.int64(2**63 - 1)  # in place of a training row's number: a row that
 _CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 Rows = dict[str, int]
 """Rows by source."""
 
@@ -108,7 +106,7 @@ def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterat
         yield source, table, _counted(source, words, starts, np.where(is_test, _NOBODY, order))
 
 
-def _counted(source: str, words: pa.DictionaryArray, starts: Ints, order: Longs) -> pa.Table:
+def _counted(source: str, words: pa.DictionaryArray, starts: Int32, order: Int64) -> pa.Table:
     """Count and first occurrence of each token in the rows whose ``order`` is not ``_NOBODY``."""
     codes, size = words.indices.to_numpy(), len(words.dictionary)
     count, first_row, first_place = (_count_compiled if numba_runs() else _count)(codes, starts, order, size)
@@ -124,7 +122,7 @@ def _counted(source: str, words: pa.DictionaryArray, starts: Ints, order: Longs)
     )
 
 
-def _count_compiled(codes: Ints, starts: Ints, order: Longs, size: int) -> tuple[Longs, Longs, Ints]:
+def _count_compiled(codes: Int32, starts: Int32, order: Int64, size: int) -> tuple[Int64, Int64, Int32]:
     from textclf.text.cutting import count_tokens
 
     count, first_row = np.zeros(size, np.int64), np.full(size, _NOBODY)
@@ -133,7 +131,7 @@ def _count_compiled(codes: Ints, starts: Ints, order: Longs, size: int) -> tuple
     return count, first_row, first_place
 
 
-def _count(codes: Ints, starts: Ints, order: Longs, size: int) -> tuple[Longs, Longs, Ints]:
+def _count(codes: Int32, starts: Int32, order: Int64, size: int) -> tuple[Int64, Int64, Int32]:
     """``_count_compiled`` where numba cannot run."""
     row = np.repeat(np.arange(len(order)), np.diff(starts))
     kept = np.flatnonzero(order[row] != _NOBODY)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textclf.arrays import Int32
 from textclf.text.arrow import int_array, int_values, string_array
 from textclf.text.sequences import pad
 from textclf.text.tokenizer import TOKENIZERS, tokenize_array
@@ -18,7 +19,6 @@ from textclf.text.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Ints = npt.NDArray[np.int32]
 _MISSING = int_array(np.array([-1]))[0]
 _AT_ONCE = 1 << 16  # texts tokenized in one go: the tokens of a million texts as strings are gigabytes
 
@@ -42,7 +42,7 @@ class Encoder:
     def _known(self) -> pa.StringArray:
         return string_array(self.vocabulary.tokens[: self.vocabulary.size(self.num_words) - 1])
 
-    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
+    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
         """Indices of all known tokens end to end, and where each text's begin: shapes (tokens,), (texts + 1,)."""
         column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
         if len(column) <= _AT_ONCE:
@@ -51,7 +51,7 @@ class Encoder:
         lengths = np.concatenate([np.diff(offsets) for _, offsets in parts])
         return np.concatenate([flat for flat, _ in parts]), np.append(0, np.cumsum(lengths)).astype(np.int32)
 
-    def _ragged(self, column: pa.Array) -> tuple[Ints, Ints]:
+    def _ragged(self, column: pa.Array) -> tuple[Int32, Int32]:
         if self.tokenizer == "keras":
             lists = tokenize_array(column)
             tokens, begins = lists.flatten(), int_values(lists.offsets)
@@ -63,19 +63,19 @@ class Encoder:
         before = np.append(0, np.cumsum(found > 0))
         return found[found > 0], before[begins].astype(np.int32)
 
-    def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Ints, Ints]:
+    def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
         """Padded sequences, shape (texts, max_length), and the number of known tokens of each text."""
         flat, offsets = self.ragged(texts)
         return pad(flat, offsets, self.max_length), np.diff(offsets).astype(np.int32)
 
-    def counts(self, texts: Sequence[str] | pa.Array) -> "tuple[csr_matrix, Ints]":
+    def counts(self, texts: Sequence[str] | pa.Array) -> "tuple[csr_matrix, Int32]":
         """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
         flat, offsets = self.ragged(texts)
         known = np.diff(offsets).astype(np.int32)  # before the matrix takes the offsets for its own
         return counts_matrix(flat, offsets, len(self._known)), known
 
 
-def counts_matrix(flat: Ints, offsets: npt.NDArray[Any], words: int) -> "csr_matrix":
+def counts_matrix(flat: Int32, offsets: npt.NDArray[Any], words: int) -> "csr_matrix":
     """Counts of each token, shape (texts, words), from what ``Encoder.ragged`` gives; it may take the arrays."""
     from scipy.sparse import csr_matrix  # takes longer to import than a text to label
 

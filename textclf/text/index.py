@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from textclf.arrays import Int32, Int64, UInt8
 from textclf.text.arrow import filled
 from textclf.text.casing import character_tables
 from textclf.text.encoder import Encoder
@@ -55,7 +56,7 @@ class TokenIndex:
             fill_table(sizes, key_starts, keys, entries)
         return cls(tokenizer, {"sizes": sizes, "key_starts": key_starts, "keys": keys, "entries": entries})
 
-    def ragged(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def ragged(self, texts: pa.Array) -> tuple[Int32, Int64]:
         """Indices of all known tokens end to end, and where each text's begin.
 
         The same as the tokenizer and ``Vocabulary.encode`` give; a null has none. Bytes that are not UTF-8 stay as
@@ -116,7 +117,7 @@ class TokenIndex:
         return Encoder(self.tokenizer, Vocabulary(tokens), len(tokens) + 1, 1)
 
 
-def arrow_bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def arrow_bytes(texts: pa.Array) -> tuple[UInt8, Int64, UInt8]:
     """The bytes of strings, where each begins and the last ends (n + 1), and 0 for each null (n; empty without).
 
     Nothing is copied but the offsets, and the bytes of ``string_view``.
@@ -126,7 +127,7 @@ def arrow_bytes(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
     width: Any = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
     if not len(texts) or offsets is None:
-        starts: npt.NDArray[np.int64] = np.zeros(1, np.int64)
+        starts: Int64 = np.zeros(1, np.int64)
     else:
         starts = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     content = np.frombuffer(data if data is not None and data.size else b"", np.uint8)

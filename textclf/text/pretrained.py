@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32
 from textclf.errors import InputError
 from textclf.text.vocabulary import Vocabulary
-
-Floats = npt.NDArray[np.float32]
 
 _LONGEST = 1 << 20  # bytes of a line or a word: what is longer is no file of embeddings
 _CHUNK = 1 << 18  # bytes of one read of a binary file
@@ -38,7 +36,7 @@ class Embeddings:
         matrix: Shape (indices, dimension); zeros for padding, index 0, and for words without a vector.
     """
 
-    matrix: Floats
+    matrix: Float32
 
     @property
     def found(self) -> int:
@@ -97,14 +95,14 @@ class _Layout:
     def damaged(self, where: str, received: object, expected: str) -> InputError:
         return _damaged(self.path, where, received, expected)
 
-    def vector(self, where: str, word: bytes, numbers: Floats) -> Floats:
+    def vector(self, where: str, word: bytes, numbers: Float32) -> Float32:
         """The numbers, where all are finite."""
         if not np.isfinite(numbers).all():
             raise self.damaged(where, f"{_shown(word)} with a number that is not finite", "finite 32-bit numbers")
         return numbers
 
 
-def _read_file(path: Path, rows: dict[bytes, int]) -> Floats:
+def _read_file(path: Path, rows: dict[bytes, int]) -> Float32:
     with _opened(path) as stream:
         layout = _recognise(path, stream.read(_LONGEST))
     matrix = np.zeros((len(rows) + 1, layout.dimension), np.float32)
@@ -171,7 +169,7 @@ def _numbers_at_end(line: bytes) -> int:
     return next(words, len(fields))
 
 
-def _text_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Floats]]:
+def _text_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Float32]]:
     """Wanted words and their vectors, shape (dimension,); every line is checked for its number of fields."""
     headers = 0 if layout.count is None else 1
     if headers:
@@ -201,7 +199,7 @@ def _unusual_word(line: bytes, number: int, layout: _Layout) -> bytes:
     return word
 
 
-def _parsed(line: bytes, number: int, layout: _Layout) -> Floats:
+def _parsed(line: bytes, number: int, layout: _Layout) -> Float32:
     word, *fields = line.rsplit(b" ", layout.dimension)
     for field in fields:
         if not _NUMBER.fullmatch(field):
@@ -247,7 +245,7 @@ class _Records:
         return bool(chunk)
 
 
-def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Floats]]:
+def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Float32]]:
     """Wanted words and their vectors, shape (dimension,): a word, a space, little-endian 32-bit numbers."""
     records = _Records(stream)
     records.until(b"\n")
@@ -269,7 +267,7 @@ def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int])
         raise layout.damaged(f"byte {position}", f"more after {layout.count} words", "the end of the file")
 
 
-def _read_package(name: str, rows: dict[bytes, int]) -> Floats:
+def _read_package(name: str, rows: dict[bytes, int]) -> Float32:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int32]
+from textclf.arrays import Int32, Int64
 
 
-def pad(flat: Ints, offsets: npt.NDArray[Any], max_length: int, rows: npt.NDArray[np.int64] | None = None) -> Ints:
+def pad(flat: Int32, offsets: npt.NDArray[Any], max_length: int, rows: Int64 | None = None) -> Int32:
     """Cut and fill sequences to one length.
 
     Longer ones lose their beginning, shorter ones get zeros at the end: ``pad_sequences`` of Keras with

@@ -17,11 +17,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from textclf.arrays import Bool, Int64
 from textclf.config import Split
 from textclf.errors import InputError
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al., OOPSLA 2014
 
 
@@ -36,13 +35,13 @@ class FileRows:
     """
 
     base: int
-    after: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    missing: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    after: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    missing: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def ranks(self, positions: Ints) -> Ints:
+    def ranks(self, positions: Int64) -> Int64:
         """Rows of the source before each position, shape (n,)."""
         gaps = np.searchsorted(self.after, positions, side="right")
-        missing: Ints = np.append(0, self.missing)[gaps]
+        missing: Int64 = np.append(0, self.missing)[gaps]
         return self.base + positions - missing
 
 
@@ -66,7 +65,7 @@ class SourceSplit:
         """How many rows are training rows."""
         return self.rows - self.test_rows
 
-    def assign(self, file: str, positions: Ints) -> tuple[Bools, Ints]:
+    def assign(self, file: str, positions: Int64) -> tuple[Bool, Int64]:
         """Whether each row of a file is a test row, and its place among the rows of its side.
 
         Args:
@@ -97,7 +96,7 @@ class SourceSplit:
 
 def assign_rows(
     splits: Mapping[str, SourceSplit], sources: pa.Array, files: pa.Array, positions: pa.Array
-) -> tuple[Bools, Ints]:
+) -> tuple[Bool, Int64]:
     """``SourceSplit.assign`` of rows of any sources and files: three columns in, two arrays of shape (n,) out."""
     numbers = positions.to_numpy()
     is_test, order = np.empty(len(numbers), np.bool_), np.empty(len(numbers), np.int64)
@@ -113,7 +112,7 @@ def assign_rows(
 
 
 @lru_cache(maxsize=16)
-def _places(rows: int, seed: int) -> Ints:
+def _places(rows: int, seed: int) -> Int64:
     """Place of each row in the permutation: computed where it is needed, never shipped."""
     permutation = np.random.RandomState(seed).permutation(rows)
     places = np.empty(rows, np.int64)
@@ -121,7 +120,7 @@ def _places(rows: int, seed: int) -> Ints:
     return places
 
 
-def _mixed(positions: Ints, file: str, seed: int) -> npt.NDArray[np.uint64]:
+def _mixed(positions: Int64, file: str, seed: int) -> npt.NDArray[np.uint64]:
     """64 well-mixed bits of each row, the same in any process."""
     start = hashlib.sha256(f"{seed}\0{file}".encode()).digest()[:8]
     gamma, first, second = map(np.uint64, _MIX)
@@ -178,7 +177,7 @@ def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
 
 
 def _file_rows(
-    spans: Sequence[tuple[str, str, int]], gaps: Mapping[tuple[str, str], tuple[Ints, Ints]]
+    spans: Sequence[tuple[str, str, int]], gaps: Mapping[tuple[str, str], tuple[Int64, Int64]]
 ) -> dict[str, dict[str, FileRows]]:
     """Each source's files, one after another; ``spans`` are sorted and say how many ranks a file takes."""
     by_source: dict[str, dict[str, FileRows]] = {}
@@ -191,7 +190,7 @@ def _file_rows(
     return by_source
 
 
-def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[Ints, Ints]]:
+def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[Int64, Int64]]:
     """Gaps of those files: positions after a gap, and the numbers missing before them."""
     if not files:
         return {}

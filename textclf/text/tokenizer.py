@@ -4,15 +4,12 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textclf.arrays import Int32, UInt8
 from textclf.text.arrow import filled, int_array, string_array
 from textclf.text.jit import numba_runs
-
-Ints = npt.NDArray[np.int32]
-Bytes = npt.NDArray[np.uint8]
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 """Characters that separate tokens, beside the space: the default of Keras' Tokenizer."""
@@ -80,7 +77,7 @@ def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
     return pa.ListArray.from_arrays(int_array(offsets), values, mask=nulls)
 
 
-def text_bytes(texts: pa.Array) -> tuple[Ints, Bytes]:
+def text_bytes(texts: pa.Array) -> tuple[Int32, UInt8]:
     """Where each text begins and the last one ends, shape (n + 1,), and the bytes of all, one after another.
 
     Characters beyond ASCII are lower-case; what is left to do to a byte says ``LOWERED``. A null is an empty text.
@@ -96,7 +93,7 @@ def _lower_beyond_ascii(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(texts, beyond, lowered)
 
 
-def _raw(texts: pa.StringArray) -> tuple[Ints, Bytes]:
+def _raw(texts: pa.StringArray) -> tuple[Int32, UInt8]:
     _, offsets, data = texts.buffers()
     starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
     if starts is None or data is None:
@@ -105,7 +102,7 @@ def _raw(texts: pa.StringArray) -> tuple[Ints, Bytes]:
     return starts - first, np.frombuffer(data, np.uint8)[first:last]
 
 
-def _cut_compiled(data: Bytes, starts: Ints) -> tuple[pa.StringArray, Ints]:
+def _cut_compiled(data: UInt8, starts: Int32) -> tuple[pa.StringArray, Int32]:
     """All tokens of the texts, and where each text's tokens begin among them, shape (n + 1,)."""
     from textclf.text.cutting import cut_tokens
 
@@ -116,7 +113,7 @@ def _cut_compiled(data: Bytes, starts: Ints) -> tuple[pa.StringArray, Ints]:
     return values, row_starts
 
 
-def _cut(data: bytes, starts: Ints) -> tuple[pa.StringArray, Ints]:
+def _cut(data: bytes, starts: Int32) -> tuple[pa.StringArray, Int32]:
     """``_cut_compiled`` of bytes that ``LOWERED`` has translated already, where numba cannot run."""
     inside = np.frombuffer(data, np.uint8) != _SPACE
     # Whether the byte before, and the byte after, belongs to a token of the same text.

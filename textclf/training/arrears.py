@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
+from textclf.arrays import Float32, Float64, Int64
+
 Moved = tuple[Any, Any, Any]  # values, and Adam's first and second moments of them
 TERMS = 4  # of the sum over j
 COLUMNS = 2 + TERMS
@@ -40,10 +39,10 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-7
 
-    def rates(self, given: npt.ArrayLike, done: int) -> Doubles:
+    def rates(self, given: npt.ArrayLike, done: int) -> Float64:
         """Rates with the corrections of bias in them, for the steps that follow ``done`` others."""
         step = done + 1 + np.arange(np.size(given))
-        found: Doubles = given * np.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        found: Float64 = given * np.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
         return found
 
     def update(self, state: Moved, slope: Any, rate: Any) -> Moved:
@@ -81,18 +80,18 @@ class Arrears:
         rates: Of ``Adam.rates``, one a step.
     """
 
-    def __init__(self, adam: Adam, rates: Sequence[float] | Doubles) -> None:
+    def __init__(self, adam: Adam, rates: Sequence[float] | Float64) -> None:
         self._bases = adam.beta_1 * adam.beta_2 ** (np.arange(TERMS) / 2)
         powers = np.arange(len(rates) + 1)[:, None]
-        self._powers: Doubles = self._bases**powers
-        self._decays: Doubles = np.array([adam.beta_1, adam.beta_2]) ** powers
+        self._powers: Float64 = self._bases**powers
+        self._decays: Float64 = np.array([adam.beta_1, adam.beta_2]) ** powers
         # From each step to the last: between two of these sums nothing is lost, as it is where all begin at the first.
         backwards = [float(rate) for rate in reversed(rates)]
-        self._left: Doubles = np.array([_discounted(backwards, float(base)) for base in self._bases]).T[::-1]
+        self._left: Float64 = np.array([_discounted(backwards, float(base)) for base in self._bases]).T[::-1]
         # (1 - r^s)^j by the binomial theorem
         self._mix = np.array([[comb(j, i) * (-1) ** i for j in range(TERMS)] for i in range(TERMS)], np.float64)
 
-    def sums(self, done: Ints, missed: Ints) -> Floats:
+    def sums(self, done: Int64, missed: Int64) -> Float32:
         """Decay of both moments and ``S0`` to ``S3``, shape (rows, COLUMNS).
 
         Args:

@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.text.sequences import pad
 
-Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 _HELD = 64 << 20  # bytes of a whole matrix that is worth holding: padding it once is faster than in every epoch
 
 _STACKED = 8 << 20  # bytes of the batches of one call into Python
@@ -28,8 +26,8 @@ class Sequences:
         length: Of a padded sequence.
     """
 
-    flat: Ints
-    offsets: Ints
+    flat: Int32
+    offsets: Int32
     length: int
 
     def __len__(self) -> int:
@@ -40,7 +38,7 @@ class Sequences:
         """Columns of a matrix of these rows."""
         return self.length
 
-    def take(self, rows: Rows) -> Ints:
+    def take(self, rows: Int64) -> Int32:
         """The padded sequences of those rows, shape (rows, length)."""
         return pad(self.flat, self.offsets, self.length, rows)
 
@@ -59,9 +57,9 @@ class Counts:
         """Columns of a matrix of these rows."""
         return int(self.matrix.shape[1])
 
-    def take(self, rows: Rows) -> Floats:
+    def take(self, rows: Int64) -> Float32:
         """The counts of those rows, shape (rows, words)."""
-        dense: Floats = self.matrix[rows].toarray().astype(np.float32)
+        dense: Float32 = self.matrix[rows].toarray().astype(np.float32)
         return dense
 
 
@@ -84,14 +82,14 @@ class Batches:
     """
 
     inputs: Inputs
-    labels: Ints
-    rows: Rows
-    weights: Floats | None
+    labels: Int32
+    rows: Int64
+    weights: Float32 | None
     size: int
     seed: int | None
     held_bytes: int = _HELD
     _matrix: npt.NDArray[Any] | None = field(init=False, default=None)
-    _order: Rows = field(init=False)
+    _order: Int64 = field(init=False)
 
     def __post_init__(self) -> None:
         self.size = min(self.size, len(self.rows))

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from textclf.config import Pipeline, Source
+from textclf.arrays import Bool, Int32, Int64
+from textclf.config import Source
 from textclf.errors import InputError
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 from textclf.text.build import corpus_of
 from textclf.text.split import SourceSplit, assign_rows, plan_splits
 
@@ -27,7 +27,7 @@ class Rows:
     """Texts, shape (n,), and the index of each one's label, shape (n,); -1 for a label that no training row has."""
 
     texts: pa.Array
-    labels: npt.NDArray[np.int32]
+    labels: Int32
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,7 +48,7 @@ class Dataset:
     unseen: dict[str, int] = field(default_factory=dict)
 
 
-def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, source: Source) -> Dataset:
+def load_dataset(workspace: Workspace, source: Source) -> Dataset:
     """Read a source's rows from ``corpus``.
 
     Labels are those of the training rows, in the order of the pipeline file, else sorted: a model cannot learn
@@ -57,8 +57,8 @@ def load_dataset(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline, 
     Raises:
         InputError: No rows, or training rows of fewer than two labels.
     """
-    corpus = corpus_of(spark, warehouse, [source.name])
-    splits = plan_splits(corpus, pipeline.split, [source.name])
+    corpus = corpus_of(workspace, [source.name])
+    splits = plan_splits(corpus, workspace.pipeline.split, [source.name])
     rows = corpus.select("file", "position", "text", "label").toArrow()
     return arrange(rows, splits, source, corpus_digest(corpus))
 
@@ -109,7 +109,7 @@ def unseen_warning(source: str, unseen: Mapping[str, int], test_rows: int) -> st
     )
 
 
-def _side(rows: pa.Table, side: npt.NDArray[np.bool_], order: npt.NDArray[np.int64], labels: list[str]) -> Rows:
+def _side(rows: pa.Table, side: Bool, order: Int64, labels: list[str]) -> Rows:
     chosen = np.flatnonzero(side)
     chosen = chosen[np.argsort(order[chosen], kind="stable")]
     taken = rows.take(pa.array(chosen)).combine_chunks()

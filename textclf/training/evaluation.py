@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from textclf.arrays import Bool, Float64, Int64
 from textclf.errors import InputError
 from textclf.score_bins import bin_edges
 from textclf.training.resampling import Intervals, intervals
@@ -163,14 +164,14 @@ def evaluate(
     )
 
 
-def row_losses(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def row_losses(scores: Float64, labels: Int64) -> Float64:
     """Each row's -ln of the probability of its label, shape (n,); 0 for a label that the model does not have.
 
     Single rows are needed to resample, so that scikit-learn's mean is of no use; and its smallest probability
     is that of the number type, while the loss that Keras reports ends at ``EPSILON``.
     """
     of_label = scores[np.arange(len(labels)), np.maximum(labels, 0)]
-    losses: npt.NDArray[np.float64] = np.where(labels >= 0, -np.log(np.clip(of_label, EPSILON, 1 - EPSILON)), 0.0)
+    losses: Float64 = np.where(labels >= 0, -np.log(np.clip(of_label, EPSILON, 1 - EPSILON)), 0.0)
     return losses
 
 
@@ -191,9 +192,7 @@ def _check(scores: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[s
         raise InputError("These labels are no indices of the scores.", received=received, expected=expected)
 
 
-def _by_class(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], names: Sequence[str]
-) -> tuple[tuple[ClassMeasures, ...], Macro]:
+def _by_class(labels: Int64, predicted: Int64, names: Sequence[str]) -> tuple[tuple[ClassMeasures, ...], Macro]:
     from sklearn.metrics import precision_recall_fscore_support
 
     every = np.arange(len(names))
@@ -204,9 +203,7 @@ def _by_class(
     return tuple(ClassMeasures(*row) for row in rows), Macro(precision, recall, f1)
 
 
-def _confusion(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], size: int
-) -> tuple[tuple[int, ...], ...]:
+def _confusion(labels: Int64, predicted: Int64, size: int) -> tuple[tuple[int, ...], ...]:
     from sklearn.metrics import confusion_matrix
 
     known = labels >= 0  # without any, scikit-learn refuses instead of counting zeros
@@ -216,7 +213,7 @@ def _confusion(
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def _roc_auc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float | None:
+def _roc_auc(scores: Float64, labels: Int64) -> float | None:
     from sklearn.metrics import roc_auc_score
 
     size = scores.shape[1]
@@ -226,7 +223,7 @@ def _roc_auc(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> 
     return float(np.mean([roc_auc_score(labels == label, scores[:, label]) for label in of_labels]))
 
 
-def _brier(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float | None:
+def _brier(scores: Float64, labels: Int64) -> float | None:
     from sklearn.metrics import brier_score_loss
 
     if not len(labels):
@@ -236,14 +233,12 @@ def _brier(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> fl
     return float(brier_score_loss(labels, exact, labels=np.arange(scores.shape[1])))
 
 
-def _places(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _places(confidence: Float64) -> Int64:
     """The bin of each row, shape (n,): open below and closed above, as in the paper."""
     return np.searchsorted(bin_edges()[1:-1], confidence, side="left")
 
 
-def _reliability(
-    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], places: npt.NDArray[np.int64]
-) -> tuple[ReliabilityBin, ...]:
+def _reliability(confidence: Float64, right: Bool, places: Int64) -> tuple[ReliabilityBin, ...]:
     edges, found = bin_edges(), []
     for index in np.unique(places):
         inside = places == index

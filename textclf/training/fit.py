@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from textclf.arrays import Float32
 from textclf.artifact.artifact import Weights
 from textclf.models import Architecture, InputShape, KerasArchitecture
 from textclf.models.logistic_regression import LogisticRegression
@@ -47,7 +47,7 @@ class Fit:
 
     weights: Weights
     history: dict[str, list[float]]
-    predict: Callable[[pa.Array], npt.NDArray[np.float32]]
+    predict: Callable[[pa.Array], Float32]
     coverage: float | None = None
 
 
@@ -72,8 +72,8 @@ def _fit_logistic_regression(candidate: Candidate, rows: Rows) -> Fit:
     model = Estimator(C=wanted.C, max_iter=wanted.max_iter, solver="lbfgs", random_state=candidate.settings.seed)
     model.fit(encoder.counts(rows.texts)[0], rows.labels)
 
-    def predict(texts: pa.Array) -> npt.NDArray[np.float32]:
-        probabilities: npt.NDArray[np.float32] = model.predict_proba(encoder.counts(texts)[0]).astype(np.float32)
+    def predict(texts: pa.Array) -> Float32:
+        probabilities: Float32 = model.predict_proba(encoder.counts(texts)[0]).astype(np.float32)
         return probabilities
 
     return Fit({"output.kernel": model.coef_.T, "output.bias": model.intercept_}, {}, predict)

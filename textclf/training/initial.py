@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from textclf import models
+from textclf.arrays import Float32
 from textclf.digests import json_digest
 from textclf.files import PRIVATE, read_checked, replace_checked
 from textclf.models import InputShape, KerasArchitecture
@@ -20,13 +20,12 @@ from textclf.text.jit import source_digest
 from textclf.training.compilations import kept_folder
 from textclf.training.steps import drawn
 
-Floats = npt.NDArray[np.float32]
 _IN_MEMORY = 32
 _LARGEST = 16 << 20  # bytes of tensors that are kept: larger ones train for much longer than Keras is imported
 
 
 @lru_cache(maxsize=_IN_MEMORY)
-def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> list[Floats]:
+def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> list[Float32]:
     """The tensors that a fit begins with by a seed, in the order of the graph; not to be changed.
 
     They are read where an earlier process drew the same ones with the same versions of everything, and drawn otherwise.
@@ -70,7 +69,7 @@ def _versions() -> str:
     return json_digest([versions, numbers, sources])[:16]
 
 
-def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
+def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Float32] | None:
     """The tensors of a file; None where it is not there or not whole."""
     data = read_checked(file)
     if data is None:
@@ -83,7 +82,7 @@ def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Floats] | None:
     return tensors if [tensor.shape for tensor in tensors] == wanted else None
 
 
-def _write(file: Path, tensors: list[Floats]) -> None:
+def _write(file: Path, tensors: list[Float32]) -> None:
     data = save({str(number): np.ascontiguousarray(tensor) for number, tensor in enumerate(tensors)})
     with suppress(OSError):  # as JAX goes on where it cannot keep a program
         replace_checked(file, data, PRIVATE)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Int32
 from textclf.errors import DataError
 
 Classes = npt.NDArray[Any]
@@ -18,7 +19,7 @@ _FLOATS = ["float16", "float32", "float64"]
 _SHOWN = 60  # characters of a label in a message
 
 
-def find_classes(given: Any) -> tuple[Classes, npt.NDArray[np.int32]]:
+def find_classes(given: Any) -> tuple[Classes, Int32]:
     """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,).
 
     Args:

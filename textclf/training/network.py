@@ -15,6 +15,7 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
+from textclf.arrays import Float32, Int32
 from textclf.artifact import network_scores
 from textclf.errors import UsageError
 from textclf.models import InputShape, KerasArchitecture
@@ -27,8 +28,6 @@ from textclf.training.early_stopping import EarlyStopping
 from textclf.training.settings import FitSettings
 from textclf.training.steps import assign, drawn
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 _BATCH = 512  # validation rows of one call
 _AT_ONCE = 1 << 16  # texts encoded at once to be scored
 _COMPILED = 8  # networks kept for the next fit of the same shape
@@ -64,7 +63,7 @@ class Network:
     encoder: Encoder
     shape: InputShape
 
-    def inputs(self, texts: pa.Array, length: int) -> Ints | csr_matrix:
+    def inputs(self, texts: pa.Array, length: int) -> Int32 | csr_matrix:
         """What the graph reads: counts, or sequences of ``length``."""
         if self.made.features == "counts":
             return self.encoder.counts(texts)[0]
@@ -115,11 +114,11 @@ class Network:
 def fit_network(
     network: Network,
     texts: pa.Array,
-    labels: Ints,
+    labels: Int32,
     settings: FitSettings,
     log: Path | None,
     training_rows: int | None = None,
-) -> tuple[list[Floats], dict[str, list[float]], float | None]:
+) -> tuple[list[Float32], dict[str, list[float]], float | None]:
     """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
 
     The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
@@ -140,7 +139,7 @@ def fit_network(
 def fit_rows(
     network: Network,
     inputs: Inputs,
-    labels: Ints,
+    labels: Int32,
     train: npt.NDArray[Any],
     held: npt.NDArray[Any],
     settings: FitSettings,
@@ -184,7 +183,7 @@ def fit_rows(
     return model, {name: [float(value) for value in values] for name, values in history.items()}, coverage
 
 
-def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], Floats]:
+def predictor(network: Network, weights: list[Float32]) -> Callable[[pa.Array], Float32]:
     """Probabilities of texts, shape (n, labels), by the network at its full length, built when it is first used."""
 
     @cache
@@ -194,7 +193,7 @@ def predictor(network: Network, weights: list[Floats]) -> Callable[[pa.Array], F
         built.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
         return built
 
-    def predict(texts: pa.Array) -> Floats:
+    def predict(texts: pa.Array) -> Float32:
         parts = (texts.slice(start, _AT_ONCE) for start in range(0, max(len(texts), 1), _AT_ONCE))
         return np.concatenate(
             [network_scores(model(), network.inputs(part, network.shape.max_length)) for part in parts]
@@ -289,7 +288,7 @@ def _compiled(
     return model
 
 
-def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _held_back(labels: Int32, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Rows to train on and rows to validate with, both in order; the same share of each label is held back."""
     held: list[Any] = []
     generator = np.random.default_rng(settings.seed)
@@ -303,7 +302,7 @@ def _held_back(labels: Ints, n_labels: int, settings: FitSettings) -> tuple[npt.
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def row_weights(labels: Ints, train: npt.NDArray[Any], settings: FitSettings) -> Floats | None:
+def row_weights(labels: Int32, train: npt.NDArray[Any], settings: FitSettings) -> Float32 | None:
     """The weight of each row's label among the training rows, shape (n,); None where all are the same."""
     if settings.class_weights == "equal":
         return None

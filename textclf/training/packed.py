@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.models import Windows
 from textclf.training.arrears import Adam
@@ -21,7 +20,6 @@ from textclf.training.executables import Executables
 from textclf.training.packing import Packed, Words
 from textclf.training.steps import losses
 
-Floats = npt.NDArray[np.float32]
 _COMPILED = 32  # programs kept for the next fit of the same shape
 _LIGHTLY = {"xla_backend_optimization_level": "1"}  # a third less to compile, as fast: most of it is one product
 _MADE_OF = tuple(f"textclf.training.{name}" for name in ("packed", "packing", "arrears", "steps"))

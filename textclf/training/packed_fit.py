@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32, Float64, Int64
 from textclf.models import Windows
 from textclf.training.arrears import Arrears, Moved
 from textclf.training.packed import ADAM, programs
 from textclf.training.packing import Packed, Sizes, Texts, TooManyWordsError, Words
 from textclf.training.settings import FitSettings
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 
 class PackedFitting:
@@ -23,7 +20,7 @@ class PackedFitting:
         texts: Of the source.
     """
 
-    def __init__(self, shape: Windows, initial: Sequence[Floats], texts: Texts, settings: FitSettings) -> None:
+    def __init__(self, shape: Windows, initial: Sequence[Float32], texts: Texts, settings: FitSettings) -> None:
         self._shape, self._texts, self._settings = shape, texts, settings
         embedding, *others = initial
         self._shapes = [tensor.shape for tensor in others]
@@ -37,12 +34,12 @@ class PackedFitting:
         by_batch = {batch: texts.sizes(batch) for batch in set(batches)}
         self._sizes = [by_batch[batch] for batch in batches]
         self._held_sizes = texts.held_sizes()
-        self._held: tuple[Ints, list[tuple[Packed, int]]] | None = None
+        self._held: tuple[Int64, list[tuple[Packed, int]]] | None = None
         self._generator = np.random.default_rng(settings.seed)
         self._done = 0  # steps
         self.rate = settings.learning_rate
 
-    def epoch(self, train: Ints, epoch: int) -> tuple[float, float]:
+    def epoch(self, train: Int64, epoch: int) -> tuple[float, float]:
         """Train on rows in a new order; mean loss and accuracy while it lasted."""
         order, sizes = self._texts.draw(train, self._sizes[epoch], self._generator)
         rates = self._settings.rates(epoch, -(-len(train) // sizes.batch), self.rate)
@@ -52,7 +49,7 @@ class PackedFitting:
             sums += self._train(some, sizes, ADAM.rates(rates[begin : begin + sizes.steps], self._done))
         return float(sums[0] / len(train)), float(sums[1] / len(train))
 
-    def watch(self, held: Ints) -> tuple[float, float]:
+    def watch(self, held: Int64) -> tuple[float, float]:
         """Mean loss and accuracy on rows that are not trained on."""
         if self._held is None or self._held[0] is not held:
             self._held = held, self._texts.held(held, self._held_sizes)
@@ -62,7 +59,7 @@ class PackedFitting:
             sums += np.asarray(self._programs.watch(embedding, dense, packed, np.int32(count)))
         return float(sums[0] / len(held)), float(sums[1] / len(held))
 
-    def weights(self) -> list[Floats]:
+    def weights(self) -> list[Float32]:
         """The weights as they are now, in the order of the graph."""
         (embedding, *_), (dense, *_) = self._state
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
@@ -70,7 +67,7 @@ class PackedFitting:
         rest = [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
         return [np.asarray(embedding)[: self._shape.vocabulary], *rest]
 
-    def _train(self, order: Ints, sizes: Sizes, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def _train(self, order: Int64, sizes: Sizes, rates: Float64) -> Float32:
         """The steps of one call; summed loss, and how many are right."""
         batches, words, missed = self._pack(order, sizes, Arrears(ADAM, rates))
         embedding, dense = self._state
@@ -86,7 +83,7 @@ class PackedFitting:
         )
         return np.asarray(sums)
 
-    def _pack(self, order: Ints, sizes: Sizes, arrears: Arrears) -> tuple[Packed, Words, Floats]:
+    def _pack(self, order: Int64, sizes: Sizes, arrears: Arrears) -> tuple[Packed, Words, Float32]:
         try:
             return self._texts.batches(order, sizes, self._shape.vocabulary, arrears)
         except TooManyWordsError:
@@ -94,7 +91,7 @@ class PackedFitting:
             return self._texts.batches(order, wider, self._shape.vocabulary, arrears)
 
 
-def _on_device(*parts: Floats) -> Moved:
+def _on_device(*parts: Float32) -> Moved:
     """Copies: JAX may take numpy's memory as it is, and steps give the memory of their state away.
 
     Of numpy's, since ``jnp.array`` is a program for each shape.

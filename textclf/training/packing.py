@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Bool, Float32, Int32, Int64
 from textclf.training.arrears import COLUMNS, Arrears
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int32]
-Ints = npt.NDArray[np.int64]
 _AT_ONCE, _BYTES = 512, 32 << 20  # steps of one call at most, and of what they read
 _TRIED, _COUNTED = 20, 4  # orders that are looked at to see how many tokens, and how many words, batches have
 _STEPS = 2000  # in all of them: of a large source one order tells as much
@@ -66,13 +64,13 @@ class Packed(NamedTuple):
         counts: 1 for each text, 0 for none.
     """
 
-    places: Indices
-    left: Indices
-    texts: Indices
-    padded: npt.NDArray[np.bool_]
-    labels: Indices
-    weights: Floats
-    counts: Floats
+    places: Int32
+    left: Int32
+    texts: Int32
+    padded: Bool
+    labels: Int32
+    weights: Float32
+    counts: Float32
 
 
 class Words(NamedTuple):
@@ -83,8 +81,8 @@ class Words(NamedTuple):
         missed: What they have missed until then, shape (steps, words, COLUMNS): see ``Arrears.sums``.
     """
 
-    rows: Indices
-    missed: Floats
+    rows: Int32
+    missed: Float32
 
 
 class TooManyWordsError(Exception):
@@ -102,15 +100,15 @@ class Texts:
         width: Of a window.
     """
 
-    flat: Indices
+    flat: Int32
     offsets: npt.NDArray[Any]
-    labels: Indices
-    weights: Floats
+    labels: Int32
+    weights: Float32
     max_length: int
     width: int
 
     @cached_property
-    def lengths(self) -> Ints:
+    def lengths(self) -> Int64:
         """Tokens that count, by text."""
         return np.minimum(np.diff(self.offsets), self.max_length).astype(np.int64)
 
@@ -145,16 +143,16 @@ class Texts:
         count = 2 * (int(lengths.sum()) // tokens + len(lengths) // _HELD + 1)
         return Sizes(_HELD, tokens, 0, min(bucket(count), _HELD_STEPS))
 
-    def draw(self, rows: Ints, sizes: Sizes, generator: np.random.Generator) -> tuple[Ints, Sizes]:
+    def draw(self, rows: Int64, sizes: Sizes, generator: np.random.Generator) -> tuple[Int64, Sizes]:
         """Rows in a new order for whose batches there is room; after many tries one of any kind, and larger sizes."""
         for _ in range(_DRAWS):
-            order: Ints = generator.permutation(rows)
+            order: Int64 = generator.permutation(rows)
             most = _largest(self.lengths[order], sizes.batch)
             if most < sizes.tokens:
                 return order, sizes
         return order, sizes.holding(most)
 
-    def batches(self, order: Ints, sizes: Sizes, vocabulary: int, arrears: Arrears) -> tuple[Packed, Words, Floats]:
+    def batches(self, order: Int64, sizes: Sizes, vocabulary: int, arrears: Arrears) -> tuple[Packed, Words, Float32]:
         """The steps of a call that go through ``order`` batch by batch, and what all rows have missed after them.
 
         Args:
@@ -185,7 +183,7 @@ class Texts:
         missed[reader, slot], last = _missed(reader, word, vocabulary + sizes.words, arrears)
         return packed, Words(rows, missed), arrears.sums(last, count - last)
 
-    def held(self, rows: Ints, sizes: Sizes) -> list[tuple[Packed, int]]:
+    def held(self, rows: Int64, sizes: Sizes) -> list[tuple[Packed, int]]:
         """Rows packed as they come, as many into a step as there is room for: calls, and how many steps each has."""
         if not len(rows):
             return []
@@ -204,7 +202,7 @@ class Texts:
             calls.append((packed, int(min(step + 1 - begin, sizes.steps))))
         return calls
 
-    def _pack(self, order: Ints, steps: Ints, sizes: Sizes) -> tuple[Packed, tuple[Ints, Ints]]:
+    def _pack(self, order: Int64, steps: Int64, sizes: Sizes) -> tuple[Packed, tuple[Int64, Int64]]:
         """Texts in steps, and at which step and place each token is.
 
         Args:
@@ -217,7 +215,7 @@ class Texts:
         begins = np.cumsum(lengths) - lengths
         at = steps[whose], np.arange(len(tokens)) - begins[first][steps[whose]]
 
-        def whole(width: int, fill: int, dtype: Any, where: tuple[Ints, Ints], values: Any) -> Any:
+        def whole(width: int, fill: int, dtype: Any, where: tuple[Int64, Int64], values: Any) -> Any:
             made = np.full((sizes.steps, width), fill, dtype)
             made[where] = values
             return made
@@ -235,19 +233,19 @@ class Texts:
         )
         return packed, at
 
-    def _tokens(self, rows: Ints, lengths: Ints) -> tuple[Indices, Ints, Ints]:
+    def _tokens(self, rows: Int64, lengths: Int64) -> tuple[Int32, Int64, Int64]:
         """Of texts one after the other: their tokens, whose text each is, and its place in it."""
         whose = np.repeat(np.arange(len(rows)), lengths)
         within = np.arange(len(whose)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return self.flat[(self.offsets[rows + 1] - lengths)[whose] + within], whose, within
 
 
-def _largest(lengths: Ints, batch: int) -> int:
+def _largest(lengths: Int64, batch: int) -> int:
     """Tokens of the largest batch."""
     return int(np.add.reduceat(lengths, np.arange(0, len(lengths), batch)).max())
 
 
-def _missed(reader: Ints, word: Ints, rows: int, arrears: Arrears) -> tuple[Floats, Ints]:
+def _missed(reader: Int64, word: Int64, rows: int, arrears: Arrears) -> tuple[Float32, Int64]:
     """What each word has missed when a step reads it, and after which step each row of the matrix is up to date.
 
     Args:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ConfigDict
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Measure = Callable[[Floats], Floats]
+from textclf.arrays import Bool, Float64, Int64
+
+Measure = Callable[[Float64], Float64]
 
 _CELLS = 1 << 21  # numbers of one array of draws: 16 MiB
 _LEVEL = 0.95
@@ -56,7 +55,7 @@ class Intervals:
     class_f1: tuple[Interval | None, ...] | None = None
 
 
-def intervals(scores: Floats, labels: Ints, losses: Floats, bins: Ints, resamples: int, seed: int) -> Intervals:
+def intervals(scores: Float64, labels: Int64, losses: Float64, bins: Int64, resamples: int, seed: int) -> Intervals:
     """Intervals of the measures of ``evaluate``.
 
     Args:
@@ -72,8 +71,8 @@ def intervals(scores: Floats, labels: Ints, losses: Floats, bins: Ints, resample
         "calibration_error": _calibration_error(scores, labels, bins),
     }
     by_label = _by_label(scores, labels)
-    drawn: dict[str, list[Floats]] = {name: [] for name in (*measures, *_MACRO)}
-    of_labels: list[Floats] = []
+    drawn: dict[str, list[Float64]] = {name: [] for name in (*measures, *_MACRO)}
+    of_labels: list[Float64] = []
     random, rows = np.random.default_rng(seed), len(labels)
     at_once = max(1, _CELLS // rows)
     for start in range(0, resamples, at_once):
@@ -89,14 +88,14 @@ def intervals(scores: Floats, labels: Ints, losses: Floats, bins: Ints, resample
     return Intervals(_LEVEL, resamples, seed, **whole, class_f1=class_f1)
 
 
-def _draw(random: np.random.Generator, draws: int, rows: int) -> Floats:
+def _draw(random: np.random.Generator, draws: int, rows: int) -> Float64:
     """How often each row occurs in each draw, shape (draws, rows): sums then stand for lists of rows."""
     chosen = random.integers(0, rows, (draws, rows))
     flat = (chosen + np.arange(draws)[:, None] * rows).ravel()
     return np.asarray(np.bincount(flat, minlength=draws * rows).reshape(draws, rows), np.float64)
 
 
-def _interval(drawn: list[Floats]) -> Interval | None:
+def _interval(drawn: list[Float64]) -> Interval | None:
     values = np.concatenate([*drawn, np.empty(0)])
     values = values[~np.isnan(values)]
     if not len(values):
@@ -105,31 +104,31 @@ def _interval(drawn: list[Floats]) -> Interval | None:
     return Interval(float(low), float(high))
 
 
-def _divide(part: Floats, whole: Floats) -> Floats:
+def _divide(part: Float64, whole: Float64) -> Float64:
     """``part / whole``, not a number where nothing is divided."""
-    quotient: Floats = np.full(np.broadcast(part, whole).shape, np.nan)
+    quotient: Float64 = np.full(np.broadcast(part, whole).shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
 
 
-def _accuracy(scores: Floats, labels: Ints) -> Measure:
+def _accuracy(scores: Float64, labels: Int64) -> Measure:
     right = (scores.argmax(axis=1) == labels).astype(np.float64)
     return lambda times: times @ right / len(labels)
 
 
-def _log_loss(labels: Ints, losses: Floats) -> Measure:
+def _log_loss(labels: Int64, losses: Float64) -> Measure:
     known = (labels >= 0).astype(np.float64)
     return lambda times: _divide(times @ (losses * known), times @ known)
 
 
-def _calibration_error(scores: Floats, labels: Ints, bins: Ints) -> Measure:
+def _calibration_error(scores: Float64, labels: Int64, bins: Int64) -> Measure:
     gaps = (scores.argmax(axis=1) == labels) - scores.max(axis=1)
     # Rows of a bin * |share of right rows - mean probability| is the distance of the sums.
     of_bin = np.where(bins[:, None] == np.unique(bins), gaps[:, None], 0.0)
     return lambda times: np.abs(times @ of_bin).sum(axis=1) / len(labels)
 
 
-def _by_label(scores: Floats, labels: Ints) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+def _by_label(scores: Float64, labels: Int64) -> Callable[[Float64], tuple[Float64, Float64, Float64]]:
     """Precision, recall and F1 of each label in each draw, each of shape (draws, labels).
 
     As scikit-learn has them: 0 where nothing was predicted, or nothing is of the label; not a number where both hold,
@@ -140,7 +139,7 @@ def _by_label(scores: Floats, labels: Ints) -> Callable[[Floats], tuple[Floats, 
     predicted = (scores.argmax(axis=1)[:, None] == every).astype(np.float64)
     right = of_label * predicted
 
-    def measure(times: Floats) -> tuple[Floats, Floats, Floats]:
+    def measure(times: Float64) -> tuple[Float64, Float64, Float64]:
         hits, rows, guesses = times @ right, times @ of_label, times @ predicted
         f1 = _divide(2 * hits, rows + guesses)
         shares = (np.nan_to_num(_divide(hits, whole)) for whole in (guesses, rows))
@@ -150,20 +149,20 @@ def _by_label(scores: Floats, labels: Ints) -> Callable[[Floats], tuple[Floats, 
     return measure
 
 
-def _roc_auc(scores: Floats, labels: Ints) -> Measure:
+def _roc_auc(scores: Float64, labels: Int64) -> Measure:
     known, size = labels >= 0, scores.shape[1]
     of_labels = [1] if size == 2 else range(size)
     areas = [_area(scores[known, label], labels[known] == label) for label in of_labels]
 
-    def measure(times: Floats) -> Floats:
+    def measure(times: Float64) -> Float64:
         of_known = times if known.all() else times[:, known]
-        found: Floats = np.mean([area(of_known) for area in areas], axis=0)
+        found: Float64 = np.mean([area(of_known) for area in areas], axis=0)
         return found
 
     return measure
 
 
-def _area(scores: Floats, positive: npt.NDArray[np.bool_]) -> Measure:
+def _area(scores: Float64, positive: Bool) -> Measure:
     """Area under the ROC curve as the share of pairs in order, equal scores half (Hanley and McNeil 1982).
 
     Rows are sorted once for all draws.
@@ -172,7 +171,7 @@ def _area(scores: Floats, positive: npt.NDArray[np.bool_]) -> Measure:
     ranked, is_positive = scores[order], positive[order]
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))[: len(ranked)]
 
-    def measure(times: Floats) -> Floats:
+    def measure(times: Float64) -> Float64:
         if not len(starts):
             return np.full(len(times), np.nan)
         times = times[:, order]

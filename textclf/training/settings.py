@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from textclf.arrays import Float64
 from textclf.config import BatchSizes, Pipeline
 from textclf.config.section import Epochs
 from textclf.errors import UsageError
@@ -58,12 +58,12 @@ class FitSettings(BaseModel):
         ends = [each * number + min(number, more) for number in range(len(sizes) + 1)]
         return [(range(*ends[at : at + 2]), size) for at, size in enumerate(sizes) if ends[at] < ends[at + 1]]
 
-    def rates(self, epoch: int, steps: int, rate: float) -> npt.NDArray[np.float64]:
+    def rates(self, epoch: int, steps: int, rate: float) -> Float64:
         """The learning rate of each of an epoch's steps; but for a cosine it is ``rate``."""
         if self.schedule != "cosine":
             return np.full(steps, rate)
         epochs = epoch + np.arange(steps) / steps
-        share: npt.NDArray[np.float64] = 0.5 * (1 + np.cos(math.pi * epochs / self.epochs))
+        share: Float64 = 0.5 * (1 + np.cos(math.pi * epochs / self.epochs))
         return self.learning_rate * share
 
 

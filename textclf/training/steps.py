@@ -13,16 +13,13 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.models import InputShape, KerasArchitecture
 from textclf.training.evaluation import EPSILON
 from textclf.training.packing import bucket
 from textclf.training.settings import FitSettings
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.int32]
 _COMPILED = 32  # networks kept for the next fit of the same shape
 _WATCHED = 512  # held-out rows of one call at most
 _SLICES = 16  # a wider window is gathered: a program of many slices compiles long
@@ -229,7 +226,7 @@ class Fitting:
     """
 
     def __init__(
-        self, steps: Steps, inputs: Indices, labels: Indices, class_weights: Floats, settings: FitSettings,
+        self, steps: Steps, inputs: Int32, labels: Int32, class_weights: Float32, settings: FitSettings,
         weigh: Callable[[Any], Any],
     ) -> None:  # fmt: skip
         import jax.numpy as jnp
@@ -241,7 +238,7 @@ class Fitting:
         self._generator = np.random.default_rng(settings.seed)
         self.rate = settings.learning_rate
 
-    def epoch(self, train: Ints, epoch: int) -> tuple[float, float]:
+    def epoch(self, train: Int64, epoch: int) -> tuple[float, float]:
         """Train on rows in a new order; mean loss and accuracy while it lasted."""
         batch = self._sizes[epoch]
         # As long for every fold of the source, and for all of its rows.
@@ -256,7 +253,7 @@ class Fitting:
         loss, right = np.asarray(sums, np.float64) / len(train)
         return float(loss), float(right)
 
-    def watch(self, held: Ints) -> tuple[float, float]:
+    def watch(self, held: Int64) -> tuple[float, float]:
         """Mean loss and accuracy on rows that are not trained on."""
         sums, size = np.zeros(2), min(bucket(len(held)), _WATCHED)
         for begin in range(0, len(held), size):
@@ -266,7 +263,7 @@ class Fitting:
             sums += np.asarray(self._steps.watch(self._state, self._inputs, self._labels, chosen, len(part)))
         return float(sums[0] / len(held)), float(sums[1] / len(held))
 
-    def weights(self) -> list[Floats]:
+    def weights(self) -> list[Float32]:
         """The weights as they are now, in the order of the graph."""
         model = self._steps.model
         assign(model, self._state[:2])

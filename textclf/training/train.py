@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
@@ -20,7 +19,7 @@ from textclf.config import Pipeline, Source
 from textclf.errors import InputError
 from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace, takes_workspace
 from textclf.text.build import load_vocabulary
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
@@ -44,9 +43,10 @@ class TrainedModel:
     """A trained model as saved.
 
     Attributes:
+        artifact: The model as data, with its name and version.
         history: Loss and accuracy on the training rows after each epoch; empty without epochs.
         evaluation: Measures on the test rows.
-        parameters: Number of weights.
+        parameters: Number of the model's weights.
         champion: The version of the model that is in use now.
     """
 
@@ -57,10 +57,9 @@ class TrainedModel:
     champion: str
 
 
+@takes_workspace
 def train_model(
-    spark: SparkSession,
-    warehouse: Warehouse,
-    pipeline: Pipeline,
+    workspace: Workspace,
     source: Source,
     architecture_name: str,
     overrides: Mapping[str, str],
@@ -72,21 +71,36 @@ def train_model(
     The first version of a model becomes its champion; a later one only with ``promote``.
 
     Args:
-        overrides: Hyperparameters and fit settings that differ from the defaults, as text.
+        workspace: The session, the pipeline file (``[text]``, ``[split]``, ``[train]``), tables and models.
+        source: A source with rows in ``corpus`` and, for networks, in ``vocabulary``.
+        architecture_name: A name of ``textclf.models.ARCHITECTURES``, such as ``cnn``.
+        overrides: Hyperparameters and fit settings that differ from the defaults, each as text:
+            ``{"num_filters": "64", "epochs": "5"}``.
+        promote: Make the version the champion, whichever was before; by default only a first version becomes it.
+
+    Returns:
+        The saved model, its measures on the test rows, and which version is the champion.
 
     Raises:
-        UsageError: No such architecture, hyperparameter or setting, or one that does not fit the texts.
-        InputError: No corpus or vocabulary of the source, too few labels, no text with a word, or a fit that
-            diverged.
+        UsageError: There is no such architecture, hyperparameter or setting, or it does not fit the texts.
+        InputError: The source has no corpus or vocabulary, fewer than two labels or no text with a word, or the fit
+            has diverged.
+
+    Example:
+        >>> from textclf import train_model
+        >>> trained = train_model(workspace, workspace.pipeline.source("reviews"), "logistic_regression", {})
+        >>> trained.artifact.manifest.labels, trained.evaluation.accuracy, trained.parameters
+        (['bad', 'good'], 1.0, 7)
     """
+    pipeline = workspace.pipeline
     made = architecture(architecture_name)
     hyperparameters, settings = separate(pipeline, made, overrides)
     check_patience(settings)
-    dataset = load_dataset(spark, warehouse, pipeline, source)
+    dataset = load_dataset(workspace, source)
     check_words(dataset.train.texts, made.tokenizer, f"Source {source.name}")
     text = pipeline.text
     encoder = encoder_of(
-        made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(spark, warehouse, source.name)
+        made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(workspace, source.name)
     )
     candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, candidate.shape)
@@ -98,7 +112,7 @@ def train_model(
     scores = fitted.predict(dataset.test.texts)
     check_finite(fitted, scores, source.name)
     evaluation = evaluate(scores, dataset.test.labels, dataset.labels)
-    store = ModelStore(warehouse.models)
+    store = ModelStore(workspace.models)
     origin = Origin(
         source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
         dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()], dataset.unseen,
@@ -124,6 +138,10 @@ def encoder_of(
     """The encoder that an architecture's tokenizer asks for: of the most frequent words, or of all words of ``rows``.
 
     Args:
+        made: The architecture.
+        rows: Training rows.
+        num_words: Networks see the ``num_words - 1`` most frequent words.
+        max_length: Tokens of a text that networks see.
         counted: Gives the words by falling frequency, where they are asked for.
     """
     if made.tokenizer == "keras":
@@ -147,7 +165,13 @@ class Origin:
     """Where a model comes from, as its manifest tells.
 
     Attributes:
-        texts: Those of the golden scores.
+        name: The model's name.
+        labels: Labels in the order of the scores.
+        rows: Number of training rows.
+        test_rows: Number of test rows.
+        split: ``[split]`` of the pipeline file.
+        corpus_digest: Digest of the rows that the model was trained and tested on.
+        texts: Texts whose scores are kept, to be checked wherever the model is loaded.
         unseen: Labels that only test rows have, each with its rows.
         search: The search that chose the model; None for a model that was trained on its own.
     """
@@ -167,8 +191,9 @@ def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
     """Refuse a fit that gives no numbers: such a model answers every text with its first label.
 
     Args:
-        scores: What it gives for some texts.
-        name: Of the model, for the message.
+        fitted: The fit.
+        scores: Its probabilities for some texts, shape (n, labels).
+        name: The model's name, for the message.
 
     Raises:
         InputError: A weight or a score is infinite or not a number; finite weights may overflow too.

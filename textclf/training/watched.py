@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.arrays import Float32, Int32, Int64
 from textclf.training.batches import Inputs, Sequences
 from textclf.training.early_stopping import EarlyStopping
 from textclf.training.initial import initial_tensors
@@ -16,9 +16,6 @@ from textclf.training.packing import Texts, bucket
 from textclf.training.settings import FitSettings
 from textclf.training.steps import Fitting, steps_of
 
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.int64]
 History = dict[str, list[float]]
 _PLATEAU = 2  # epochs without a better loss before the rate is halved
 
@@ -38,7 +35,7 @@ class Watched:
     """
 
     history: History
-    weights: Callable[[], list[Floats]]
+    weights: Callable[[], list[Float32]]
 
 
 def input_length(network: Network, longest: int) -> int:
@@ -54,9 +51,9 @@ def input_length(network: Network, longest: int) -> int:
 def fit_watched(
     network: Network,
     inputs: Inputs,
-    labels: Labels,
-    train: Rows,
-    held: Rows,
+    labels: Int32,
+    train: Int64,
+    held: Int64,
     settings: FitSettings,
 ) -> Watched:
     """Fit on the rows ``train`` and measure on the rows ``held``, if there are any, after each epoch.
@@ -77,7 +74,7 @@ def fit_watched(
 
 
 def _with_steps(
-    network: Network, inputs: Sequences, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Sequences, labels: Int32, train: Int64, held: Int64, settings: FitSettings
 ) -> Watched:
     weights_of = row_weights(labels, train, settings)
     balance = np.ones(network.shape.labels, np.float32)
@@ -97,7 +94,7 @@ def _with_steps(
     history = _fit(fitting, train, held, settings)
     tensors = network.made.tensors(network.hyperparameters, network.shape).values()
 
-    def weights() -> list[Floats]:
+    def weights() -> list[Float32]:
         return [
             np.ascontiguousarray(weight[tuple(slice(0, size) for size in wanted)])
             for weight, wanted in zip(fitting.weights(), tensors, strict=True)
@@ -106,7 +103,7 @@ def _with_steps(
     return Watched(history, weights)
 
 
-def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: FitSettings) -> History:
+def _fit(fitting: PackedFitting | Fitting, train: Int64, held: Int64, settings: FitSettings) -> History:
     """All epochs, or as many as the settings have patience for; what each measured."""
     history: History = {}
     stopping = EarlyStopping(settings.patience if len(held) else None)
@@ -125,7 +122,7 @@ def _fit(fitting: PackedFitting | Fitting, train: Rows, held: Rows, settings: Fi
     return history
 
 
-def _padded(network: Network, inputs: Sequences, labels: Labels, balance: Floats, settings: FitSettings) -> Fitting:
+def _padded(network: Network, inputs: Sequences, labels: Int32, balance: Float32, settings: FitSettings) -> Fitting:
     rows = bucket(len(labels))
     padded = np.zeros((rows, inputs.width), np.int32)
     padded[: len(labels)] = inputs.take(np.arange(len(labels)))
@@ -135,7 +132,7 @@ def _padded(network: Network, inputs: Sequences, labels: Labels, balance: Floats
     return Fitting(steps, padded, numbers, balance, settings, lambda model: _weigh(network, model))
 
 
-def _initial(network: Network, settings: FitSettings) -> list[Floats]:
+def _initial(network: Network, settings: FitSettings) -> list[Float32]:
     """The tensors that a fit begins with; zeros for words that only fill the shape, where others are pretrained."""
     tensors = list(initial_tensors(network.made, network.hyperparameters, network.shape, settings.seed))
     if (pretrained := network.pretrained()) is not None:
@@ -159,7 +156,7 @@ def _weigh(network: Network, model: Any) -> None:
 
 
 def _with_keras(
-    network: Network, inputs: Inputs, labels: Labels, train: Rows, held: Rows, settings: FitSettings
+    network: Network, inputs: Inputs, labels: Int32, train: Int64, held: Int64, settings: FitSettings
 ) -> Watched:
     import keras
 

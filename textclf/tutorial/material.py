@@ -7,12 +7,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from textclf.config import parse_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.session import open_session
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary, corpus_of, load_vocabulary
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
@@ -72,16 +71,16 @@ def load_material(data: Path) -> Material:
     """
     with TemporaryDirectory(prefix="textclf-tutorial-") as folder:
         pipeline = parse_pipeline(f'warehouse = "{folder}"\n{_sources(data)}')
-        warehouse = Warehouse.of(pipeline)
         spark = open_session("textclf tutorial", {"spark.ui.showConsoleProgress": "false"})
-        ingest_corpus(spark, warehouse, "tutorial", pipeline.sources)
+        workspace = Workspace(spark, pipeline)
+        ingest_corpus(workspace, "tutorial", pipeline.sources)
         uci = [source for source in pipeline.sources if source.name in UCI]
-        build_vocabulary(spark, warehouse, pipeline, uci)
+        build_vocabulary(workspace, uci)
         made = Material(
-            {source.name: load_dataset(spark, warehouse, pipeline, source) for source in uci},
-            {source.name: load_vocabulary(spark, warehouse, source.name) for source in uci},
+            {source.name: load_dataset(workspace, source) for source in uci},
+            {source.name: load_vocabulary(workspace, source.name) for source in uci},
             {name: read_quoted(data / "uci" / f"{file}.txt") for name, file in UCI.items()},
-            _whole(spark, warehouse),
+            _whole(workspace),
             data,
         )
         spark.stop()
@@ -103,10 +102,10 @@ def _sources(data: Path) -> str:
     return uci + _SOURCES.format(data=data) + "".join(_TREC.format(data=data, name=n, file=f) for n, f in files.items())
 
 
-def _whole(spark: SparkSession, warehouse: Warehouse) -> dict[str, Labelled]:
+def _whole(workspace: Workspace) -> dict[str, Labelled]:
     found: dict[str, Labelled] = {}
     for name in ("sms", "trec", "trec_test"):
-        table = corpus_of(spark, warehouse, [name]).orderBy("file", "position").select("text", "label").toArrow()
+        table = corpus_of(workspace, [name]).orderBy("file", "position").select("text", "label").toArrow()
         # The test questions have the labels of the training questions, in the same order.
         labels = found["trec"].labels if name == "trec_test" else sorted(set(table["label"].to_pylist()))
         found[name] = labelled(table["text"].to_pylist(), table["label"].to_pylist(), labels)

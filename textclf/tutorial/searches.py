@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 from textclf.config import parse_pipeline
 from textclf.corpus.ingest import ingest_corpus
-from textclf.search.search import Report, search_models
+from textclf.search.search import SearchReport, search_models
 from textclf.session import open_session
-from textclf.tables import Warehouse
+from textclf.tables.workspace import Workspace
 from textclf.text.build import build_vocabulary
 from textclf.tutorial import published
 from textclf.tutorial.material import Material, uci_sources
@@ -56,7 +56,7 @@ class Searched:
     baseline: float
 
     @classmethod
-    def of(cls, report: Report, source: str, seed: int) -> "Searched":
+    def of(cls, report: SearchReport, source: str, seed: int) -> "Searched":
         """What the search of a source came to.
 
         Args:
@@ -113,13 +113,12 @@ def _searches(warehouse: str, sources: str, spaces: Sequence[str]) -> list[dict[
     """Searches of every source, one for each addition to the space."""
     pipelines = [parse_pipeline(f'warehouse = "{warehouse}"\n{sources}\n{_SEARCH}{space}') for space in spaces]
     first = pipelines[0]
-    place = Warehouse.of(first)
     spark = open_session("textclf tutorial", {"spark.ui.showConsoleProgress": "false"})
-    ingest_corpus(spark, place, "tutorial", first.sources)
-    build_vocabulary(spark, place, first, first.sources)
+    ingest_corpus(Workspace(spark, first), "tutorial", first.sources)
+    build_vocabulary(Workspace(spark, first), first.sources)
     found = []
     for number, pipeline in enumerate(pipelines):
-        report = search_models(spark, place, pipeline, pipeline.sources, f"tutorial-{number}")
+        report = search_models(Workspace(spark, pipeline), pipeline.sources, f"tutorial-{number}")
         found.append({source: Searched.of(report, source, number) for source in report.outcomes})
     spark.stop()
     return found
