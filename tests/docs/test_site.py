@@ -54,5 +54,5 @@ def leads(pages: dict[str, Names], name: str, link: str) -> bool:
     found = re.fullmatch(r"([\w./-]+\.html)?(?:#(.*))?", link)
     if found is None:
         return True
-    target = posixpath.normpath(posixpath.join(posixpath.dirname(name), found[1])) if found[1] else name
+    target = posixpath.normpath(posixpath.join("/", posixpath.dirname(name), found[1]))[1:] if found[1] else name
     return target in pages and (found[2] or "") in pages[target].names | {""}

@@ -1,0 +1,72 @@
+"""The documents have the sizes and forms that they promise, and every file and heading that they name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import textclf
+from tests.commands import ROOT
+from tests.docs.documents import DOCUMENTS
+
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in [*DOCUMENTS, ROOT / "CHANGELOG.md"]}
+DECISIONS = sorted(name for name in TEXTS if name.startswith("docs/decisions/0"))
+_FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_PATH = re.compile(r"(?:textclf|tests|jobs|conf|docs|benchmarks|notebooks)(?:/[\w.-]+)+/?|textclf(?:\.\w+)+")
+PLACEHOLDER = re.compile(r"NAME|NNNN")
+
+
+@pytest.mark.parametrize(("name", "lines"), [("README.md", 150), ("docs/architecture.md", 60)])
+def test_the_first_pages_stay_short(name: str, lines: int) -> None:
+    assert len(TEXTS[name].splitlines()) <= lines
+
+
+def test_a_decision_has_a_context_and_consequences_on_one_screen() -> None:
+    index = TEXTS["docs/decisions/index.md"]
+
+    assert len(DECISIONS) >= 20
+    for name in DECISIONS:
+        number, title = re.match(r"# (\d{4}) (.+)\n", TEXTS[name]).groups()  # type: ignore[union-attr]
+        assert Path(name).name.startswith(f"{number}-")
+        assert re.findall(r"^## (.+)$", TEXTS[name], re.MULTILINE) == ["Context", "Decision", "Consequences"], name
+        assert len(TEXTS[name].splitlines()) <= 40, name
+        assert f"| {number} | [{title}]({Path(name).name}) |" in index
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_its_links_lead_to_files_and_headings(name: str) -> None:
+    links = [link for link in _LINK.findall(_FENCE.sub("", TEXTS[name])) if "://" not in link]
+
+    assert [link for link in links if not leads(ROOT / name, link)] == []
+
+
+def leads(document: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (document.parent / path).resolve() if path else document
+    return target.exists() and (not anchor or anchor in anchors(target.read_text(encoding="utf-8")))
+
+
+def anchors(text: str) -> set[str]:
+    """Names of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name != "CHANGELOG.md"])
+def test_the_files_and_modules_that_it_names_are_there(name: str) -> None:
+    spans = [span for span in _SPAN.findall(TEXTS[name]) if _PATH.fullmatch(span) and not PLACEHOLDER.search(span)]
+
+    assert [span for span in spans if not is_there(span)] == []
+
+
+def is_there(named: str) -> bool:
+    """Whether a path, or a module or a name in one, is of this project."""
+    if "/" in named:
+        return (ROOT / named).exists()
+    first, *rest = named.split(".")
+    if rest[0] in textclf.__all__:
+        return True
+    modules = [ROOT.joinpath(first, *rest[:end]) for end in range(len(rest), 0, -1)][:3]  # of a class, its method
+    return any(path.with_suffix(".py").is_file() or path.is_dir() for path in modules)
