@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textclf.classifier import Classifier as Classifier
     from textclf.scoring.udf import score_udf as score_udf
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 __all__ = ["Classifier", "ModelStore", "score_udf"]
 _HOMES = {"Classifier": "textclf.classifier", "ModelStore": "textclf.artifact", "score_udf": "textclf.scoring.udf"}
 

@@ -70,3 +70,12 @@ def is_there(named: str) -> bool:
         return True
     modules = [ROOT.joinpath(first, *rest[:end]) for end in range(len(rest), 0, -1)][:3]  # of a class, its method
     return any(path.with_suffix(".py").is_file() or path.is_dir() for path in modules)
+
+
+def test_a_release_has_one_version() -> None:
+    files = [ROOT / "setup.py", ROOT / "docs/manual/schedulers.md", *sorted((ROOT / "conf/kubernetes").iterdir())]
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+    named = {name: re.findall(r'(?:version="|/textclf:)(\d+\.\d+\.\d+)', text) for name, text in texts.items()}
+
+    assert {"setup.py", "schedulers.md", "Dockerfile", "nightly.yaml"} <= {name for name, found in named.items() if found}
+    assert {version for found in named.values() for version in found} == {textclf.__version__}
