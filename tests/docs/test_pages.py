@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 import textclf
 from tests.commands import ROOT
 from tests.docs.documents import DOCUMENTS
+from textclf.config import Pipeline
 
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in [*DOCUMENTS, ROOT / "CHANGELOG.md"]}
 DECISIONS = sorted(name for name in TEXTS if name.startswith("docs/decisions/0"))
@@ -79,3 +82,33 @@ def test_a_release_has_one_version() -> None:
 
     assert all(named[name] for name in ("setup.py", "schedulers.md", "Dockerfile", "nightly.yaml"))
     assert {version for found in named.values() for version in found} == {textclf.__version__}
+
+
+def section_of(kind: Any) -> type[BaseModel] | None:
+    """The section that a key of the pipeline file holds, None where it holds a value."""
+    kinds = [kind, *get_args(kind)]
+    return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
+def test_the_manual_has_every_key_of_the_pipeline_file() -> None:
+    documented: dict[str, set[str]] = {"": set()}
+    place = ""
+    for row in re.findall(r"^\| (.+?) \|", TEXTS["docs/manual/pipeline-file.md"], re.MULTILINE):
+        if header := re.match(r"\*\*`\[+(\w+)\]+`\*\*", row):
+            place = header[1]
+        documented.setdefault(place, set()).update(re.findall(r"`(\w+)`", row))
+
+    for name, field in Pipeline.model_fields.items():
+        section = section_of(field.annotation)
+        if section is None:
+            assert (field.alias or name) in documented[""]
+        else:
+            keys = set(section.model_fields) - {"space", "spaces", "sources"}  # tables with headers of their own
+            assert keys - documented[name] == set(), name
+
+
+def test_the_manual_has_every_job() -> None:
+    jobs = {path.stem for path in (ROOT / "jobs").glob("[a-z]*.py")}
+    documented = re.findall(r"^\| `(\w+)", TEXTS["docs/manual/jobs.md"], re.MULTILINE)
+
+    assert sorted(documented) == sorted(jobs)
