@@ -67,7 +67,7 @@ EXTRAS = {
 
 setup(
     name="textclf",
-    version="0.1.0",
+    version="0.9.0",
     description="Text classification at table scale on Apache Spark",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from textclf.text.build import build_vocabulary
     from textclf.training.train import train_model
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 __all__ = [
     "Classifier",
     "DayRange",

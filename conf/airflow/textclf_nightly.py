@@ -1,7 +1,7 @@
 """The night as an Airflow DAG: one task a step, one run a day, backfilled by data interval.
 
-For Airflow 3 with the providers apache-spark and common-compat; docs/schedulers.md says how to set it up. Airflow needs
-none of textclf's packages: each task starts ``spark-submit``, which here is the project's wrapper.
+For Airflow 3 with the providers apache-spark and common-compat; docs/manual/schedulers.md says how to set it up.
+Airflow needs none of textclf's packages: each task starts ``spark-submit``, which here is the project's wrapper.
 """
 
 import os

@@ -67,9 +67,9 @@ def test_mistakes_have_codes_and_say_what_to_do(textclf: Run, argv: tuple[str, .
 
 
 def documented() -> list[str]:
-    """The commands in the fenced blocks of README and docs/cli.md."""
+    """The commands in the fenced blocks of README and docs/manual/command-line.md."""
     root = Path(__file__).parents[2]
-    texts = [(root / name).read_text() for name in ("README.md", "docs/cli.md")]
+    texts = [(root / name).read_text() for name in ("README.md", "docs/manual/command-line.md")]
     blocks = [block for text in texts for block in text.split("```\n")[1::2]]
     return [line for block in blocks for line in block.splitlines() if line.startswith("textclf ")]
 

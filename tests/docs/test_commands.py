@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT, check_command
+from tests.docs.documents import DOCUMENTS
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _PLACEHOLDERS = ("[spark-submit's own options]", "...")
 
@@ -20,7 +20,7 @@ def commands(document: Path) -> Iterator[str]:
         yield from (line.strip() for line in re.sub(r"\\\n\s*", "", block).splitlines())
 
 
-LINES = [(document.name, line) for document in DOCUMENTS for line in commands(document)]
+LINES = [(str(document.relative_to(ROOT)), line) for document in DOCUMENTS for line in commands(document)]
 OURS = [
     pytest.param(line, id=f"{name}: {line}")
     for name, line in dict.fromkeys(LINES)

@@ -1,4 +1,7 @@
-"""The Python and the SQL in the documents run, block after block as a reader would type them."""
+"""The Python and the SQL in the documents run, block after block as a reader would type them.
+
+What docs/manual/queries.md asks has tests of its own, in tests/tables/test_queries.py.
+"""
 
 import re
 from pathlib import Path
@@ -9,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import LongType
 
 from tests.commands import ROOT
+from tests.docs.documents import DOCUMENTS
 from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.tables import Location
@@ -21,7 +25,11 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/python-api.md", "docs/mlflow.md"])
+PAGES = [path for path in DOCUMENTS if path.name != "queries.md"]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
+
+
+@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if _PYTHON.search(text)])
 def test_its_python_runs(name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = ModelStore("warehouse/models")
@@ -31,10 +39,7 @@ def test_its_python_runs(name: str, spark: SparkSession, tmp_path: Path, monkeyp
     prepare_jobs()
     names = {"spark": spark, "texts": ["good food", "bad food"] * 10, "labels": ["1", "0"] * 10}
 
-    blocks = _PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
-
-    assert blocks
-    for block in blocks:
+    for block in _PYTHON.findall(TEXTS[name]):
         if not any(mark in block for mark in LEFT_OUT):
             exec(compile(block, name, "exec"), names)
 
@@ -53,11 +58,17 @@ def prepare_jobs() -> None:
     pd.DataFrame({"id": [1, 2], "text": ["good food", "bad food"]}).to_parquet("new.parquet")
 
 
-def test_the_sql_of_the_readme_runs(spark: SparkSession, tmp_path: Path) -> None:
+def test_there_is_python_in_the_readme_and_the_manual() -> None:
+    shown = {name for name, text in TEXTS.items() if _PYTHON.search(text)}
+
+    assert shown >= {"README.md", *(f"docs/manual/{name}.md" for name in ("scoring", "tables", "python", "mlflow"))}
+
+
+def test_the_sql_of_the_documents_runs(spark: SparkSession, tmp_path: Path) -> None:
     for spec in (results(LongType()), TRIALS):
         Location(path=str(tmp_path / "warehouse" / spec.name)).ensure(spark, spec)
 
-    blocks = _SQL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    blocks = [block for text in TEXTS.values() for block in _SQL.findall(text)]
 
     assert len(blocks) == 2
     for block in blocks:

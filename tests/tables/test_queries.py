@@ -1,4 +1,4 @@
-"""The queries of docs/queries.md run as they stand, in Spark and in DuckDB, and agree."""
+"""The queries of docs/manual/queries.md run as they stand, in Spark and in DuckDB, and agree."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from textclf.tables import Location, RunRecord, Warehouse
 from textclf.tables.conditions import EVERYTHING
 from textclf.tables.schemas import CORPUS_REFUSED, TableSpec, results, results_rejects
 
-PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/queries.md").read_text(encoding="utf-8")
 QUERIES = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
 TABLES = ("results", "results_before", "results_rejects", "runs", "corpus_refused")
 RUN = RunRecord("score_table", run_id="20260131T000000-00000000")

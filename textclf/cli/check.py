@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         _show(Check("pipeline file", "ok", f"{args.config}: {len(pipeline.sources)} sources"), args.json)
     except ConfigError as error:
         mistake = error
-        _show(Check("pipeline file", "wrong", error.problem, "correct the file; README.md lists every key"), args.json)
+        fix = "correct the file; docs/manual/pipeline-file.md lists every key"
+        _show(Check("pipeline file", "wrong", error.problem, fix), args.json)
     wrong = False
     for check in _checks(pipeline, with_spark=args.spark, full=args.full):
         _show(check, args.json)

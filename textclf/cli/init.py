@@ -152,7 +152,7 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
             "Nothing here looks like labelled texts.",
             received="; ".join(f"{path}: {reason}" for path, reason in left_out.items()) or "no files",
             expected=EXPECTED,
-            fix="write the pipeline file by hand: README.md lists its keys",
+            fix="write the pipeline file by hand: docs/manual/pipeline-file.md lists its keys",
         )
     return sources, left_out
 

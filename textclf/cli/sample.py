@@ -86,7 +86,7 @@ def unlike(place: Path | str, received: str) -> NotLabelledError:
         f"{place} does not look like labelled texts.",
         received=received,
         expected=EXPECTED,
-        fix="write the [[sources]] section by hand: README.md lists its keys",
+        fix="write the [[sources]] section by hand: docs/manual/pipeline-file.md lists its keys",
     )
 
 

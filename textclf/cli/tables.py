@@ -96,7 +96,7 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
             f"{path} does not look like a table of texts to score.",
             received=f"columns {', '.join(names) or 'none'}",
             expected="Parquet or Delta, with a column of texts and one whose values tell the rows apart",
-            fix="write the [score] section by hand: README.md lists its keys",
+            fix="write the [score] section by hand: docs/manual/pipeline-file.md lists its keys",
         )
     source = next(
         (column.name for column in values if len(set(column.present)) > 0 and set(column.present) <= set(sources)), None
