@@ -28,6 +28,8 @@ def ends_after(losses: list[float], patience: int | None) -> int:
         ([0.5, 0.6, 0.7, 0.8], None, 4),
         ([0.5, math.nan, math.nan, 0.1], 2, 3),
         ([0.5, math.inf, 0.4], 2, 3),
+        ([math.nan, math.nan, math.nan], 1, 2),
+        ([math.nan, 0.5, 0.4, 0.3], 2, 3),  # what has come from there is no better
     ],
 )
 def test_a_fit_ends_when_patience_does(losses: list[float], patience: int | None, epochs: int) -> None:

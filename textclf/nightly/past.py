@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from textclf.config import unmasked
 from textclf.tables import Warehouse
 from textclf.tables.deliveries import INGEST, NEWEST_RUNS, still_refused
-from textclf.tables.runs_table import PastRun, newest, runs_table
+from textclf.tables.runs_table import PastRun, newest_runs, runs_table
 
 VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
@@ -67,8 +67,8 @@ def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     succeeded = F.col("status") == "succeeded"
     # An ingest that refused a delivery has failed, and has published the others.
     table = runs.where(succeeded | (F.col("job") == INGEST))
-    of_sources = newest(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
-    nights = newest(table.where(F.col("job") == "nightly"), _NIGHTS)
+    of_sources = newest_runs(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
+    nights = newest_runs(table.where(F.col("job") == "nightly"), _NIGHTS)
     found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}
     for run in of_sources:
         kind = "models" if run.job in MODELS else run.job

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from textclf.tables.runs_table import newest, runs_table
+from textclf.tables.runs_table import newest_runs, runs_table
 from textclf.tables.warehouse import Warehouse
 
 INGEST = "ingest_corpus"
@@ -46,6 +46,6 @@ def refused_before(
     if table is None:
         return {}
     before = table.where((F.col("job") == INGEST) & (F.col("run_id") < run_id))
-    found = still_refused((run.run_id, run.details) for run in newest(before, NEWEST_RUNS))
+    found = still_refused((run.run_id, run.details) for run in newest_runs(before, NEWEST_RUNS))
     ours = sorted((source, each) for source, each in found.items() if source in sources)
     return {source: (run, str(figures.get("problem", ""))) for source, (run, figures) in ours}

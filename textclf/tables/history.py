@@ -13,7 +13,7 @@ from textclf.tables.audit import Figures
 from textclf.tables.gate import Baseline
 from textclf.tables.lock import Locks
 from textclf.tables.runs import RunRecord
-from textclf.tables.runs_table import PastRun, known, newest, runs_table
+from textclf.tables.runs_table import PastRun, known_runs, newest_runs, runs_table
 from textclf.tables.staging import any_staged, is_whole
 from textclf.tables.warehouse import Location, Warehouse
 
@@ -61,7 +61,7 @@ def publications(
         return []
     published = (F.col("job") == "score_table") & (F.col("status") == status)
     here = F.get_json_object("gate", "$.output").isin(written_forms(output))
-    return [_publication(run) for run in newest(table.where(published & here), _RUNS)]
+    return [_publication(run) for run in newest_runs(table.where(published & here), _RUNS)]
 
 
 def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Publication]:
@@ -98,7 +98,7 @@ def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | N
     if table is None:
         return None
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
-    runs = [run.run_id for run in newest(table.where((F.col("status") == "stopped") & same), 3)]
+    runs = [run.run_id for run in newest_runs(table.where((F.col("status") == "stopped") & same), 3)]
     # One commit stages all rows: where there is a table, it is complete, unless a run has begun to publish it.
     return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)
 
@@ -134,7 +134,7 @@ def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, outpu
     dead = {lease.run_id: (lease, day) for lease, day in locks.abandoned}
     if not dead:
         return
-    for run_id in known(spark, warehouse, dead):
+    for run_id in known_runs(spark, warehouse, dead):
         dead.pop(run_id)
     # One that only stood still publishes nothing from here on; what it has published is there to be seen.
     for table in (output, warehouse.location("results_rejects")):

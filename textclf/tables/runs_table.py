@@ -52,7 +52,7 @@ def runs_table(spark: SparkSession, warehouse: Warehouse) -> DataFrame | None:
     return place.read(spark) if place.exists(spark) else None
 
 
-def newest(table: DataFrame, most: int) -> list[PastRun]:
+def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
     """The runs that ended last, the newest first.
 
     Args:
@@ -63,7 +63,7 @@ def newest(table: DataFrame, most: int) -> list[PastRun]:
     return [PastRun.of(row) for row in rows]
 
 
-def known(
+def known_runs(
     spark: SparkSession, warehouse: Warehouse, run_ids: Collection[str], status: Collection[str] | None = None
 ) -> set[str]:
     """Those of the runs that have a record.

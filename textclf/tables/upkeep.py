@@ -16,7 +16,7 @@ from textclf.tables.lease import Lease
 from textclf.tables.lock import UPKEEP, LockLog, Locks, lock_day, locked
 from textclf.tables.retry import retried
 from textclf.tables.runs import RunRecord
-from textclf.tables.runs_table import known
+from textclf.tables.runs_table import known_runs
 from textclf.tables.schemas import TRIALS
 from textclf.tables.staging import remove
 from textclf.tables.transactions import hadoop_path
@@ -100,7 +100,7 @@ def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> 
     """
     ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
     places = list(_staged(spark, warehouse))
-    ended = known(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
+    ended = known_runs(spark, warehouse, {run_id for run_id, _ in places}, _ENDED)
     alive = {lease.run_id for lease in _held(spark, warehouse)}
     removed = set()
     for run_id, place in places:

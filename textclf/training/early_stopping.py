@@ -1,6 +1,5 @@
 """When a fit ends before its last epoch: the loss has not become better for as many epochs as there is patience for."""
 
-import math
 from dataclasses import dataclass
 
 
@@ -10,7 +9,7 @@ class EarlyStopping:
 
     Attributes:
         patience: Epochs without a better loss after which a fit ends; None for all epochs.
-        best: Lowest loss so far.
+        best: Lowest loss so far; the first where that is not a number, since no loss is lower. None before it.
         since: Epochs since that one.
 
     Example:
@@ -20,12 +19,12 @@ class EarlyStopping:
     """
 
     patience: int | None
-    best: float = math.inf
+    best: float | None = None
     since: int = 0
 
     def add(self, loss: float) -> bool:
-        """Take the loss after one more epoch; whether it is the best so far. Not a number is never better."""
-        better = loss < self.best
+        """Take the loss after one more epoch; whether it is the best so far."""
+        better = self.best is None or loss < self.best
         self.best, self.since = (loss, 0) if better else (self.best, self.since + 1)
         return better
 

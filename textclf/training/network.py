@@ -332,8 +332,8 @@ def _keep_best(watched: str, stopping: EarlyStopping) -> Any:
     import keras
 
     class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            if stopping.add(logs[watched]) or epoch == 0:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:  # noqa: ARG002 - Keras' signature
+            if stopping.add(logs[watched]):
                 self._best = self.model.get_weights()
             if stopping.due:
                 self.model.stop_training = True
