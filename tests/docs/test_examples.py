@@ -53,7 +53,7 @@ def prepare_results() -> None:
 
 def prepare_jobs() -> None:
     """Write the pipeline file and the table to score that the documents name."""
-    source = '[[sources]]\nname = "reviews"\npath = "reviews.csv"\nformat = "csv"\n'
+    source = '[[sources]]\nname = "reviews"\npath = "reviews.csv"\nformat = "csv"\nheader = true\n'
     Path("pipeline.toml").write_text(f'warehouse = "warehouse"\n{source}', encoding="utf-8")
     pd.DataFrame({"id": [1, 2], "text": ["good food", "bad food"]}).to_parquet("new.parquet")
 
