@@ -21,10 +21,10 @@ setup:  ## Make the environment in .venv; does nothing where it is up to date
 		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)" || $(MAKE) --no-print-directory environment
 
 demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
-	@$(PY) -m textclf.demo
+	@$(PY) -m textclf.examples.demo
 
 tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about half an hour
-	@$(PY) -m textclf.tutorial
+	@$(PY) -m benchmarks.tutorial
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 	@$(PY) -m pytest -n 3 --dist loadfile --durations=25 $(ARGS)
@@ -76,5 +76,5 @@ environment:
 	@# On all cores, while pip takes one. Where PYTHONDONTWRITEBYTECODE is set, every process would compile what it imports.
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some packages hold files of other Pythons
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
-	@$(PY) -m textclf.session.provision
+	@$(PY) -m textclf.spark.launch.provision
 	@$(PINNED) > $(READY)

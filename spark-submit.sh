@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Submit one of textclf's jobs to Spark: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
-# This part finds a Python; textclf/session/submit.py does the rest and then becomes the job.
+# This part finds a Python; textclf/spark/launch/submit.py does the rest and then becomes the job.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -18,4 +18,4 @@ if ! "${python:-python3}" -P -c 'import pyspark, pydantic' 2>/dev/null; then
   exit 1
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -P -m textclf.session.submit "$@"
+exec "$python" -P -m textclf.spark.launch.submit "$@"

@@ -28,11 +28,11 @@ _WARM = 5
 def measure(start: str, texts: Path, cores: int, caches: Path) -> dict[str, Any]:
     """Seconds of planning on the driver, of the first job, and the median of later ones: the child's side."""
     from benchmarks.scoring import columns, ids, make_model
-    from textclf.scoring import resident
-    from textclf.session import open_session
+    from textclf.scoring.worker import models as worker_models
+    from textclf.spark import open_session
 
     if start == "alone":
-        resident.kept_code = lambda *_modules: {}  # type: ignore[attr-defined]
+        worker_models.kept_code = lambda *_modules: {}  # type: ignore[attr-defined]
     settings = {
         "spark.master": f"local-cluster[1,{cores},1024]",
         "spark.executor.memory": "1g",

@@ -59,7 +59,7 @@ def write_corpus(path: Path, rows: int, seed: int = 1) -> None:
 
 def open_spark(cores: int) -> Any:
     """The session that all Spark ways share."""
-    from textclf.session import open_session
+    from textclf.spark import open_session
 
     settings = {"spark.master": f"local[{cores}]", "spark.ui.showConsoleProgress": "false"}
     if os.environ.get(APART):
@@ -75,8 +75,8 @@ def ours(cores: int) -> Way:
     """Our two jobs."""
     from textclf.config import parse_pipeline
     from textclf.corpus.ingest import ingest_corpus
-    from textclf.tables.workspace import Workspace
-    from textclf.text.build import build_vocabulary
+    from textclf.corpus.vocabulary import build_vocabulary
+    from textclf.runs.workspace import Workspace
 
     spark = open_spark(cores)
 

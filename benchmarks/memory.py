@@ -65,9 +65,9 @@ def train(path: Path, folder: Path, architecture: str) -> None:
     """All steps from the file to the model."""
     from textclf.config import parse_pipeline
     from textclf.corpus.ingest import ingest_corpus
-    from textclf.session import open_session
-    from textclf.tables.workspace import Workspace
-    from textclf.text.build import build_vocabulary
+    from textclf.corpus.vocabulary import build_vocabulary
+    from textclf.runs.workspace import Workspace
+    from textclf.spark import open_session
     from textclf.training.train import train_model
 
     pipeline = parse_pipeline(

@@ -70,8 +70,8 @@ def watched_entry(name: str, function: Callable[..., Any]) -> Callable[..., Any]
 def watch() -> None:
     """Time the parts of score_table from now on."""
     from textclf.scoring import score
-    from textclf.scoring.stage import Pass
-    from textclf.tables.publish import Targets
+    from textclf.scoring.execution import Pass
+    from textclf.storage.publish import Targets
 
     for name, part in AUDIT.items():
         setattr(score, name, watched(part, getattr(score, name)))
@@ -85,9 +85,10 @@ def watch() -> None:
 
 def nightly(spark: Any, pipeline: Any, path: Path, day: date) -> None:
     """One run of score_table, with its record kept as the job does."""
+    from textclf.runs.record import RunRecord
+    from textclf.runs.workspace import Workspace
     from textclf.scoring.score import ScoreOptions, score_table
-    from textclf.tables import RunRecord, Warehouse
-    from textclf.tables.workspace import Workspace
+    from textclf.storage import Warehouse
 
     warehouse, run = Warehouse.of(pipeline), RunRecord("score_table")
     with timed("nightly"):
@@ -129,7 +130,7 @@ def main() -> None:
     made.add_argument("--repeats", type=int, default=3)
     made.add_argument("--cores", type=int, default=2)
     args = made.parse_args()
-    from textclf.session import open_session
+    from textclf.spark import open_session
 
     settings = {"spark.master": f"local[{args.cores}]", "spark.ui.showConsoleProgress": "false"}
     spark = open_session("benchmark", settings)

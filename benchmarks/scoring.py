@@ -123,8 +123,8 @@ def make_model() -> Any:
 
 def columns(texts: Any, model: Any, _scratch: Path) -> Any:
     """The columns that score_table adds."""
-    from textclf.scoring.backends import choose
-    from textclf.scoring.frame import add_scores
+    from textclf.inference.backends import choose
+    from textclf.scoring.dataframe import add_scores
 
     return add_scores(texts, {"bench": model}, {"bench": choose(model, "compiled")}).drop("text")
 
@@ -133,11 +133,11 @@ def scoring_pass(spark: Any, table: Path, model: Any) -> Callable[[Path], None]:
     """What score_table does between its plan and its audit; the function's folder must not exist."""
     from textclf.artifact import ModelStore
     from textclf.config import parse_pipeline
+    from textclf.runs.workspace import Workspace
+    from textclf.scoring.execution import Pass
     from textclf.scoring.plan import plan_scoring
     from textclf.scoring.score import ScoreOptions
-    from textclf.scoring.stage import Pass
-    from textclf.tables import Location
-    from textclf.tables.workspace import Workspace
+    from textclf.storage import Location
 
     warehouse = Path(tempfile.mkdtemp(dir=table.parent))
     store = ModelStore(str(warehouse / "models"))
@@ -164,9 +164,9 @@ def transport(texts: Any, _model: Any, _scratch: Path) -> Any:
 
 def compute(texts: Any, model: Any, _scratch: Path) -> Any:
     """The same, scored there."""
-    from textclf.scoring.backends import choose
-    from textclf.scoring.batch import Wanted, score_batch
-    from textclf.scoring.resident import make_resident
+    from textclf.inference.backends import choose
+    from textclf.scoring.worker.batch import Wanted, score_batch
+    from textclf.scoring.worker.models import make_resident
 
     models, wanted = make_resident(texts.sparkSession, {"bench": model}, {"bench": choose(model, "compiled")}), Wanted()
 
@@ -190,7 +190,7 @@ RUN |= {"read": copy, "transport": transport, "compute": compute}  # without a w
 
 def measure(way: str, folder: Path, cores: int, repeats: int) -> dict[str, Any]:
     """Seconds of one way, cold and warm: the child's side of the benchmark."""
-    from textclf.session import open_session
+    from textclf.spark import open_session
 
     spark = open_session("benchmark", {"spark.master": f"local[{cores}]", "spark.ui.showConsoleProgress": "false"})
     model, slow = make_model(), way in SLOW
@@ -230,7 +230,7 @@ def child(way: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def kernels(folder: Path) -> None:
     """Print what one core does with the texts in memory."""
-    from textclf.scoring.compiled import CompiledScorer
+    from textclf.inference.compiled_scorer import CompiledScorer
 
     scorer = CompiledScorer.of(make_model())
     texts = pq.read_table(folder / "texts/0.parquet")["text"].combine_chunks()[:200_000]

@@ -52,8 +52,8 @@ def small_model(name: str, seed: int) -> Any:
 
 def scored(texts: Any, models: dict[str, Any]) -> Any:
     """The texts with scores; by source where there are several models."""
-    from textclf.scoring.backends import choose
-    from textclf.scoring.frame import add_scores
+    from textclf.inference.backends import choose
+    from textclf.scoring.dataframe import add_scores
 
     choices = {name: choose(model, "compiled") for name, model in models.items()}
     return add_scores(texts, models, choices, key="source" if len(models) > 1 else None)
@@ -112,7 +112,7 @@ def main() -> None:
     args = parser.parse_args()
     from pyspark.sql import functions as F
 
-    from textclf.session import open_session
+    from textclf.spark import open_session
 
     spark = open_session("growth", {"spark.master": f"local[{args.cores}]", "spark.ui.showConsoleProgress": "false"})
     with tempfile.TemporaryDirectory(prefix="textclf-bench-") as scratch:

@@ -41,7 +41,7 @@ def load() -> list[tuple[str, str]]:
     if folder := os.environ.get("TEXTCLF_DATA"):
         with Path(folder, "uci", "yelp_labelled.txt").open(encoding="utf-8", newline="\n") as file:
             return [(text, label) for text, _, label in (line.rstrip("\n").rpartition("\t") for line in file)]
-    from textclf.corpus.sample import labelled_sentences
+    from textclf.examples.sample_corpus import labelled_sentences
 
     return [(text, label) for text, label in labelled_sentences("restaurants", seed=1)]
 
@@ -92,7 +92,7 @@ def scikit_learn(backend: str) -> dict[str, float]:
     if backend == "spark":
         from joblibspark import register_spark
 
-        from textclf.session import open_session
+        from textclf.spark import open_session
 
         open_session("joblib-spark", {"spark.master": "local[2]"})
         register_spark()
@@ -109,10 +109,10 @@ def scikit_learn(backend: str) -> dict[str, float]:
 def prepare(folder: Path, slots: int, sources: dict[str, list[tuple[str, str]]], search: str, memory: str) -> Any:
     """A workspace of corpora that are there, with their vocabularies."""
     from textclf.config import parse_pipeline
-    from textclf.session import FEW_ROWS, open_session
-    from textclf.tables.schemas import CORPUS
-    from textclf.tables.workspace import Workspace
-    from textclf.text.build import build_vocabulary
+    from textclf.corpus.vocabulary import build_vocabulary
+    from textclf.runs.workspace import Workspace
+    from textclf.spark import FEW_ROWS, open_session
+    from textclf.storage.schemas import CORPUS
 
     settings = {"spark.ui.showConsoleProgress": "false", "spark.driver.memory": memory}
     spark = open_session("search benchmark", {"spark.master": f"local[{slots}]", **settings, **FEW_ROWS})
@@ -169,7 +169,7 @@ SEEDS = {36: 700, 360: 350, 3600: 350}
 
 def overhead(trials: int) -> dict[str, float]:
     """Wall time against the sum of the fits, of logistic regressions."""
-    from textclf.corpus.sample import labelled_sentences
+    from textclf.examples.sample_corpus import labelled_sentences
     from textclf.search.search import search_models
 
     values = [round(float(value), 6) for value in np.geomspace(0.1, 10, trials // FOLDS)]
@@ -190,7 +190,7 @@ def thousand(count: int) -> dict[str, float]:
     """Seconds and the driver's peak memory for that many sources of 40 to 400 rows."""
     import resource
 
-    from textclf.corpus.sample import labelled_sentences
+    from textclf.examples.sample_corpus import labelled_sentences
     from textclf.search.search import search_models
 
     pairs = list(labelled_sentences("restaurants", seed=1))

@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _ROWS = 2000  # of each night
 _FIRST = dt.date(2026, 1, 1)
 _ONE_ROW = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().range(1).count()"
-_EMPTY_JOB = "from textclf.session import open_session; open_session('empty', {'spark.master': 'local[2]'}).stop()"
+_EMPTY_JOB = "from textclf.spark import open_session; open_session('empty', {'spark.master': 'local[2]'}).stop()"
 
 
 def write_model(folder: Path) -> None:
@@ -134,7 +134,7 @@ def main() -> int:
             "python -c pass": [python, "-c", "pass"],
             "import textclf": [python, "-c", "import textclf"],
             "textclf --help": [python, "-m", "textclf", "--help"],
-            "import textclf.artifact": [python, "-c", "import textclf.artifact, textclf.scoring.backends"],
+            "import textclf.artifact": [python, "-c", "import textclf.artifact, textclf.inference.backends"],
             "textclf predict TEXT": [python, "-m", "textclf", *predict],
         }
         if not args.no_spark:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from textclf.corpus.sample import labelled_sentences
+from textclf.examples.sample_corpus import labelled_sentences
 
 ROWS, MAX_LENGTH, EPOCHS, BATCH = 562, 100, 20, 10
 FILTERS, WIDTH, DIMENSIONS = 64, 5, 50
@@ -101,7 +101,7 @@ def ours(engine: str, texts: list[str], labels: Any, seeds: int) -> list[tuple[f
     from textclf.text.vocabulary import Vocabulary
     from textclf.training.data import Rows
     from textclf.training.fit import Candidate, fit
-    from textclf.training.network import use_keras_backend
+    from textclf.training.keras_trainer import use_keras_backend
     from textclf.training.settings import FitSettings
 
     use_keras_backend(engine)

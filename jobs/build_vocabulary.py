@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 
-from textclf import recorded
-from textclf.job import Job, add_source, parser, run
+from textclf.workflow import steps
+from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
     """Build, and note each source's figures in the run record."""
-    recorded.vocabulary(job.workspace, job.record, job.sources())
+    steps.vocabulary(job.workspace, job.record, job.sources())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

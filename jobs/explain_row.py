@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from textclf.job import Job, parser, run
-from textclf.tables import Location
-from textclf.tables.lineage import explain_row
-from textclf.tables.masked_fields import EACH, EXPLAINED, mask_fields
-from textclf.tables.warehouse import absolute
-from textclf.terminal import json_text
+from textclf.common.terminal import json_text
+from textclf.runs.masked_fields import EACH, EXPLAINED, mask_fields
+from textclf.runs.provenance import explain_row
+from textclf.storage import Location
+from textclf.storage.warehouse import absolute
+from textclf.workflow.runner import Job, parser, run
 
 
 def work(job: Job) -> None:

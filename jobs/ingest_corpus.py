@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from textclf import recorded
+from textclf.common.logs import say
 from textclf.config import Pipeline
 from textclf.errors import UsageError
-from textclf.job import Job, add_source, asked_sources, parser, run
-from textclf.logs import say
-from textclf.tables import RunRecord
+from textclf.runs.record import RunRecord
+from textclf.workflow import steps
+from textclf.workflow.runner import Job, add_source, asked_sources, parser, run
 
 
 def work(job: Job) -> None:
@@ -20,7 +20,7 @@ def work(job: Job) -> None:
     sources, accept = job.sources(), _accepted(job.args, job.pipeline)
     if accept:
         job.record.details |= {"accept": accept, "reason": job.args.reason, "by": _user()}
-    recorded.ingest(job.workspace, job.record, sources, accept=accept)
+    steps.ingest(job.workspace, job.record, sources, accept=accept)
     for name in accept:
         if name not in job.record.details["published_anyway"]:
             say(f"source {name}: its delivery needed no --accept", source=name)

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from textclf.job import Job, parser, run
-from textclf.table_names import PUBLISHED, TABLES
-from textclf.tables import Location
-from textclf.tables.refused_records import prune_refused
-from textclf.tables.upkeep import clear_staging, record_dead, runs_held_off, tend, trim_locks
-from textclf.tables.warehouse import absolute
+from textclf.corpus.refused_records import prune_refused
+from textclf.storage import Location
+from textclf.storage.table_names import PUBLISHED, TABLES
+from textclf.storage.warehouse import absolute
+from textclf.workflow.maintenance import clear_staging, record_dead, runs_held_off, tend, trim_locks
+from textclf.workflow.runner import Job, parser, run
 
 _OUTPUT = "output"
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 
+from textclf.common.logs import say
 from textclf.config import Pipeline
 from textclf.errors import UsageError
-from textclf.job import Job, add_range, day, parser, range_mistake, run
-from textclf.logs import say
-from textclf.nightly.night import plan_night, run_nightly
-from textclf.nightly.status import announced
-from textclf.scoring.backfill import DayRange
-from textclf.tables import RunRecord
+from textclf.nightly.nightly import plan_night, run_nightly
+from textclf.nightly.status_file import announced
+from textclf.runs.record import RunRecord
+from textclf.scoring.days import DayRange
+from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, run
 
 
 def work(job: Job) -> None:

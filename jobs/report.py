@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textclf.job import Job, day, parser, run
-from textclf.logs import say
-from textclf.report.run_data import load_run
-from textclf.report.run_report import default_path, render_report, write
+from textclf.common.logs import say
+from textclf.report.run.data import load_run
+from textclf.report.run.page import default_path, render_report, write
+from textclf.workflow.runner import Job, day, parser, run
 
 
 def work(job: Job) -> None:

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from textclf.errors import UsageError
-from textclf.job import Job, add_range, day, parser, range_mistake, run
-from textclf.scoring.anyway import publish_anyway
-from textclf.scoring.backfill import DayRange, score_range
+from textclf.scoring.change_feed import LAST, Since
+from textclf.scoring.days import DayRange, score_range
+from textclf.scoring.override import publish_anyway
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.scoring.since import LAST, Since
+from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, run
 
 
 def work(job: Job) -> None:

@@ -4,24 +4,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textclf import recorded
-from textclf.job import Job, add_source, parser, run
 from textclf.search.search import SearchReport
 from textclf.search.summary import raise_for
-from textclf.session import FEW_ROWS
+from textclf.spark import FEW_ROWS
+from textclf.workflow import steps
+from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
     """Search, and note the choice for each source in the run record."""
-    report = recorded.search(job.workspace, job.record, job.sources(), fresh=job.args.fresh, held=job.held)
+    report = steps.search(job.workspace, job.record, job.sources(), fresh=job.args.fresh, held=job.held)
     if job.args.figures:
         _draw(report, Path(job.args.figures))
     raise_for(report)
 
 
 def _draw(report: SearchReport, folder: Path) -> None:
-    from textclf.report.figures import save
-    from textclf.report.searches import search_figures
+    from textclf.report.search_figures import search_figures
+    from textclf.report.training_figures import save
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in search_figures(report):

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from textclf.job import Job, parser, run
-from textclf.tables.lineage import show_run
-from textclf.tables.masked_fields import masked_record
-from textclf.terminal import json_text
+from textclf.common.terminal import json_text
+from textclf.runs.masked_fields import masked_record
+from textclf.runs.provenance import show_run
+from textclf.workflow.runner import Job, parser, run
 
 
 def work(job: Job) -> None:

@@ -4,19 +4,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textclf import recorded
+from textclf.common.logs import say
 from textclf.errors import UsageError
-from textclf.job import Job, add_source, parser, run
-from textclf.logs import say
-from textclf.session import FEW_ROWS
+from textclf.spark import FEW_ROWS
 from textclf.training.train import TrainedModel
+from textclf.workflow import steps
+from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
     """Train, and note version, digest and metrics of each model in the run record."""
     args, overrides = job.args, _pairs(job.args.set)
     for source in job.sources():
-        trained = recorded.train(
+        trained = steps.train(
             job.workspace, job.record, source,
             architecture=args.architecture, overrides=overrides, promote=args.promote,
         )  # fmt: skip
@@ -28,7 +28,7 @@ def work(job: Job) -> None:
 
 def _draw(trained: TrainedModel, folder: Path) -> None:
     """Write the model's pictures as PNG and SVG."""
-    from textclf.report.figures import confusion_figure, history_figure, reliability_figure, save
+    from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
 
     figures = {"confusion": confusion_figure(trained.evaluation), "reliability": reliability_figure(trained.evaluation)}
     if trained.history:

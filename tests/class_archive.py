@@ -15,9 +15,9 @@ from typing import Any
 
 import pyspark
 
-from textclf.session import open_session
-from textclf.session.jars import delta_jars, spark_home
-from textclf.session.java import java_home
+from textclf.spark import open_session
+from textclf.spark.jars import delta_jars, spark_home
+from textclf.spark.java import java_home
 
 # JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
 OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

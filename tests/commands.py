@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from textclf.cli import main as cli
-from textclf.session.options import parse
-from textclf.session.submit import jobs
+from textclf.spark.launch.submit import jobs
+from textclf.spark.submit_options import parse
 
 ROOT = Path(__file__).parents[1]
 WRAPPER = "./spark-submit.sh"

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from tests.class_archive import java_options
 from textclf.config import Pipeline, parse_pipeline
-from textclf.session import open_session
+from textclf.spark import open_session
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 if "JDK_JAVA_OPTIONS" not in os.environ:

@@ -3,23 +3,23 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from textclf.config import masking
+from textclf.common import secrets
 
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Within it these variables, and no others, have come into a pipeline file."""
-    stores = (masking._KNOWN, masking._VALUES, masking._FORMS)
+    stores = (secrets._KNOWN, secrets._VALUES, secrets._FORMS)
     before = [dict(store) for store in stores]
-    masking._PATTERN.clear()
+    secrets._PATTERN.clear()
     for store in stores:
         store.clear()
     try:
         for name, value in values.items():
-            masking.remember(name, value)
+            secrets.remember(name, value)
         yield
     finally:
-        masking._PATTERN.clear()
+        secrets._PATTERN.clear()
         for store, kept in zip(stores, before, strict=True):
             store.clear()
             store.update(kept)

@@ -1,4 +1,4 @@
-"""What happens when a run reaches a named point (``textclf.tables.points``), and what has to hold after it."""
+"""What happens when a run reaches a named point (``textclf.storage.run_points``), and what has to hold after it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +8,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.lock import Held, LockLog, lock_name
-from textclf.tables.points import POINTS, listening
+from textclf.runs.record import RunRecord
+from textclf.storage import Warehouse
+from textclf.storage.leases.locks import Held, LockLog, lock_name
+from textclf.storage.run_points import POINTS, listening
 
 TABLES = ("results_rejects", "results")
 AT = (

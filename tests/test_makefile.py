@@ -35,13 +35,13 @@ def make(project: Path, *targets: str) -> list[str]:
 def test_targets_install_nothing_where_the_environment_is_what_is_pinned(project: Path) -> None:
     first = make(project, "setup")
     assert any("pip" in line and "--require-hashes" in line for line in first)
-    assert first[-1] == "-m textclf.session.provision"
+    assert first[-1] == "-m textclf.spark.launch.provision"
 
     for name in ("requirements.lock", "setup.py"):
         later = (project / ".venv/.ready").stat().st_mtime + 10
         os.utime(project / name, (later, later))  # as a checkout of another commit and back leaves them
     assert make(project, "setup") == []
-    assert make(project, "demo") == ["-m textclf.demo"]
+    assert make(project, "demo") == ["-m textclf.examples.demo"]
     assert all("pip" not in line and "provision" not in line for line in make(project, "test", "lint", "docs"))
 
     with (project / "requirements.lock").open("a") as file:

@@ -69,8 +69,8 @@ def test_a_name_that_there_is_not_says_so() -> None:
 
 
 def test_names_of_the_release_before_go_on_working() -> None:
-    from textclf.report.run_report import render
-    from textclf.scoring.backfill import Range
+    from textclf.report.run.page import render
+    from textclf.scoring.days import Range
     from textclf.scoring.score import ScoreOptions
     from textclf.search.search import Report
 

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 import pytest
 
 from tests.commands import assert_quiet
-from textclf.session.pack import project_zip
+from textclf.spark.launch.bundle import project_zip
 
 ROOT = Path(__file__).parents[1]
 WRAPPER = ROOT / "spark-submit.sh"
@@ -219,7 +219,7 @@ def test_the_zip_holds_the_package_and_nothing_else() -> None:
 
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-    assert {"textclf/__init__.py", "textclf/session/submit.py", "textclf/py.typed"} <= set(names)
+    assert {"textclf/__init__.py", "textclf/spark/launch/submit.py", "textclf/py.typed"} <= set(names)
     assert {name.partition("/")[0] for name in names} == {"textclf"}
 
 
@@ -277,7 +277,7 @@ def test_what_the_owner_of_a_checkout_has_made_serves_others(tmp_path: Path) -> 
 def test_the_settings_given_are_those_of_the_session(tmp_path: Path) -> None:
     project = _project(tmp_path / "project")
     (project / "jobs" / "show.py").write_text(
-        "from textclf.session import open_session\n"
+        "from textclf.spark import open_session\n"
         "import sys\n"
         "spark = open_session('show')\n"
         "print(spark.conf.get('spark.sql.shuffle.partitions'), spark.sparkContext.master, sys.argv[1:])\n"

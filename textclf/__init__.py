@@ -11,28 +11,28 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from textclf.artifact.network import export_keras
-    from textclf.artifact.registry import load_registered
+    from textclf.artifact.keras_export import export_keras
+    from textclf.artifact.mlflow_registry import load_registered
     from textclf.artifact.store import ModelStore, parse_reference
     from textclf.classifier import Classifier
     from textclf.config.load import load_pipeline
     from textclf.corpus.deliveries import DeliveryError
     from textclf.corpus.ingest import ingest_corpus
+    from textclf.corpus.vocabulary import build_vocabulary
     from textclf.errors import TextclfError
-    from textclf.report.run_data import load_run
-    from textclf.report.run_report import render_report
-    from textclf.scoring.backfill import DayRange, score_range
+    from textclf.integrations.mlflow_flavor import log_model as log_mlflow_model
+    from textclf.integrations.mlflow_flavor import save_model as save_mlflow_model
+    from textclf.report.run.data import load_run
+    from textclf.report.run.page import render_report
+    from textclf.runs.record import RunRecord
+    from textclf.runs.workspace import Workspace
+    from textclf.scoring.days import DayRange, score_range
     from textclf.scoring.plan import ScoreOptions
     from textclf.scoring.score import score_table
     from textclf.scoring.udf import score_udf
-    from textclf.search.pyfunc import log_model as log_mlflow_model
-    from textclf.search.pyfunc import save_model as save_mlflow_model
     from textclf.search.search import SearchReport, search_models
-    from textclf.session.factory import open_session
-    from textclf.tables.runs import RunRecord
-    from textclf.tables.warehouse import Warehouse
-    from textclf.tables.workspace import Workspace
-    from textclf.text.build import build_vocabulary
+    from textclf.spark.session import open_session
+    from textclf.storage.warehouse import Warehouse
     from textclf.training.train import train_model
 
 __version__ = "0.9.0"
@@ -66,27 +66,27 @@ __all__ = [
 ]
 _HOMES = {
     "Classifier": "classifier",
-    "DayRange": "scoring.backfill",
+    "DayRange": "scoring.days",
     "DeliveryError": "corpus.deliveries",
     "ModelStore": "artifact.store",
-    "RunRecord": "tables.runs",
+    "RunRecord": "runs.record",
     "ScoreOptions": "scoring.plan",
     "SearchReport": "search.search",
     "TextclfError": "errors",
-    "Warehouse": "tables.warehouse",
-    "Workspace": "tables.workspace",
-    "build_vocabulary": "text.build",
-    "export_keras": "artifact.network",
+    "Warehouse": "storage.warehouse",
+    "Workspace": "runs.workspace",
+    "build_vocabulary": "corpus.vocabulary",
+    "export_keras": "artifact.keras_export",
     "ingest_corpus": "corpus.ingest",
     "load_pipeline": "config.load",
-    "load_registered": "artifact.registry",
-    "load_run": "report.run_data",
-    "log_mlflow_model": "search.pyfunc",
-    "open_session": "session.factory",
+    "load_registered": "artifact.mlflow_registry",
+    "load_run": "report.run.data",
+    "log_mlflow_model": "integrations.mlflow_flavor",
+    "open_session": "spark.session",
     "parse_reference": "artifact.store",
-    "render_report": "report.run_report",
-    "save_mlflow_model": "search.pyfunc",
-    "score_range": "scoring.backfill",
+    "render_report": "report.run.page",
+    "save_mlflow_model": "integrations.mlflow_flavor",
+    "score_range": "scoring.days",
     "score_table": "scoring.score",
     "score_udf": "scoring.udf",
     "search_models": "search.search",
@@ -96,7 +96,7 @@ _AT_HOME = {"log_mlflow_model": "log_model", "save_mlflow_model": "save_model"}
 """Names that say less where they are defined: beside others of MLflow."""
 
 if "pyspark.worker" in sys.modules:  # this process is one of Spark's, and has work of ours
-    from textclf.settled import leave_quietly
+    from textclf.spark.worker_gc import leave_quietly
 
     leave_quietly()
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from textclf.arrays import Float64, Int32
 from textclf.artifact import Artifact, ModelStore
-from textclf.artifact.finite import check_scores
+from textclf.artifact.finite_scores import check_scores
 from textclf.errors import ArtifactError, DataError
 from textclf.text.arrow import string_array
 
@@ -120,7 +120,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """
         from textclf.training.data import Rows
         from textclf.training.fit import fit
-        from textclf.training.network import use_keras_backend
+        from textclf.training.keras_trainer import use_keras_backend
 
         texts, classes, numbers = _texts(X), *_labels(y)
         if len(texts) != len(numbers):
@@ -147,7 +147,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         from textclf.training.fit import Candidate
         from textclf.training.settings import FitSettings, check_patience, first_mistake
         from textclf.training.train import encoder_of
-        from textclf.training.words import check_words
+        from textclf.training.usable_texts import check_words
 
         made = architecture(self.architecture)
         drawn = self.random_state
@@ -370,7 +370,7 @@ def _classes(artifact: Artifact) -> npt.NDArray[Any]:
 
 def _make_scorer(artifact: Artifact) -> Any:
     """The scorer that ``--backend auto`` takes, checked by the golden texts."""
-    from textclf.scoring.backends import choose
+    from textclf.inference.backends import choose
 
     return choose(artifact, "auto").scorer(artifact)
 

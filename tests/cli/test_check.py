@@ -94,7 +94,7 @@ def test_where_nothing_can_be_written_is_named_with_its_cure(
 def test_a_machine_without_java_jars_or_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTCLF_JARS", str(tmp_path))
     assert delta_jars_present().verdict == "wrong"
-    assert "textclf.session.provision" in delta_jars_present().fix
+    assert "textclf.spark.launch.provision" in delta_jars_present().fix
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu().verdict == "note"
     assert "install NVIDIA's driver" in gpu().fix
@@ -102,7 +102,7 @@ def test_a_machine_without_java_jars_or_gpu(monkeypatch: pytest.MonkeyPatch, tmp
     fake.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n")
     os.chmod(fake, 0o755)
     assert "mismatch" in gpu().found
-    monkeypatch.setattr("textclf.session.java._HOMES", ())
+    monkeypatch.setattr("textclf.spark.java._HOMES", ())
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert java().verdict == "wrong"
     assert "apt-get install" in java().fix

@@ -15,10 +15,10 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.labelled_rows import rows
-from textclf.cli import look
 from textclf.cli.init import look_at
-from textclf.cli.sample import Reading
-from textclf.cli.tables import table_format
+from textclf.cli.sniff import files
+from textclf.cli.sniff.sample import Reading
+from textclf.cli.sniff.tables import table_format
 from textclf.errors import InputError
 
 GOOD = "".join(f"{text}\t{label}\n" for text, label in rows("en"))
@@ -67,11 +67,11 @@ def test_a_reading_that_ingest_refuses_leaves_the_others(tmp_path: Path, monkeyp
     refused = Reading({"format": "tsv", "header": True, "text": "nosuch", "label": "neither"})
     good = Reading({"format": "tsv", "columns": ["text", "label"]})
     for readings in ([refused, good], [good, refused]):
-        monkeypatch.setattr(look, "_readings", lambda *_, given=readings: given)
-        assert look.look_at_files([path]).keys == good.keys
-    monkeypatch.setattr(look, "_readings", lambda *_: [refused])
+        monkeypatch.setattr(files, "_readings", lambda *_, given=readings: given)
+        assert files.look_at_files([path]).keys == good.keys
+    monkeypatch.setattr(files, "_readings", lambda *_: [refused])
     with pytest.raises(InputError, match="does not look like labelled texts"):
-        look.look_at_files([path])
+        files.look_at_files([path])
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="another user's rights are tried")

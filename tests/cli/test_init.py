@@ -19,9 +19,9 @@ from tests.cli.conftest import Run
 from tests.factories.corpora import invented
 from textclf.cli.init import look_at
 from textclf.config import Source, load_pipeline
-from textclf.corpus.records import parser
+from textclf.corpus.formats.records import parser
 from textclf.errors import InputError
-from textclf.tables.file_listing import list_local
+from textclf.storage.files.listing import list_local
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 

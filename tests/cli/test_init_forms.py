@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tests.cli.conftest import Run
 from tests.cli.labelled_rows import Pairs, rows
 from textclf.cli.init import look_at
-from textclf.cli.look import UnsureError
-from textclf.cli.sample import parse_asked
+from textclf.cli.sniff.files import UnsureError
+from textclf.cli.sniff.sample import parse_asked
 from textclf.config import Source
-from textclf.corpus.local_files import chunks
-from textclf.corpus.reader import read_chunks
+from textclf.corpus.local.files import chunks
+from textclf.corpus.local.reader import read_chunks
 from textclf.errors import InputError, UsageError
 
 SHORT = [(f"{word} {end}", label) for word in ("soup", "room", "wine", "staff", "bread") for end, label in

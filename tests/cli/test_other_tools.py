@@ -12,11 +12,11 @@ from tests.cli.other_tools import Tool, spark_tools, tools
 from tests.factories.corpora import source_toml
 from textclf.config import Pipeline, Source, load_pipeline
 from textclf.corpus.ingest import ingest_corpus
-from textclf.corpus.local_files import chunks
-from textclf.corpus.preview import parsed_rows
-from textclf.corpus.reader import read_chunks
-from textclf.tables.file_listing import list_local
-from textclf.tables.workspace import Workspace
+from textclf.corpus.local.files import chunks
+from textclf.corpus.local.preview import parsed_rows
+from textclf.corpus.local.reader import read_chunks
+from textclf.runs.workspace import Workspace
+from textclf.storage.files.listing import list_local
 
 TOOLS = tools()
 Read = tuple[Counter[tuple[str | None, str | None]], int]
@@ -26,7 +26,7 @@ def read(source: Source) -> Read:
     """Texts and labels that ingest's readers accept of a source, and how many records they refuse."""
     paths = [Path(each.path) for each in list_local(source.path).files]
     if source.format == "parquet":
-        from textclf.cli.tables import _dataset
+        from textclf.cli.sniff.tables import _dataset
 
         table = _dataset(Path(source.path), "parquet").to_table(columns=[source.text, source.label]).combine_chunks()
         parsed = list(parsed_rows(source, table.column(0).combine_chunks(), table.column(1).combine_chunks()))

@@ -17,8 +17,8 @@ from tests.cli.conftest import Run
 from tests.factories.corpora import invented
 from tests.factories.terminals import acted_on
 from textclf.cli.init import look_at
-from textclf.cli.look import Look
 from textclf.cli.pipeline_file import Named, pipeline_text
+from textclf.cli.sniff.files import Look
 from textclf.config import load_pipeline, parse_pipeline
 from textclf.errors import InputError
 

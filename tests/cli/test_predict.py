@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
-from textclf.scoring.scorer import make_scorer
+from textclf.inference.scorer import make_scorer
 
 
 def test_texts_of_the_command_line_get_the_scores_of_keras_and_their_evidence(textclf: Run, store: ModelStore) -> None:

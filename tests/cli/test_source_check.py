@@ -114,7 +114,7 @@ def test_what_ingest_would_refuse_is_wrong_and_of_a_beginning_a_note(
     assert found.verdict == "wrong"
     assert "ingest_corpus refuses a delivery that has 3 of 4 records rejected" in found.found
     assert checked(keys + "max_rejects = 0.75").verdict == "ok"
-    monkeypatch.setattr("textclf.corpus.preview.LOOKED_AT", 10)
+    monkeypatch.setattr("textclf.corpus.local.preview.LOOKED_AT", 10)
     found = checked(keys)
     assert found.verdict == "note"
     assert "more than max_rejects (0.5) of its records are rejected" in found.found

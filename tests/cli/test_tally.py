@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from textclf.cli.delimited import delimited_readings
-from textclf.cli.sample import ROWS, Sample, thinned
-from textclf.cli.tally import Tally
+from textclf.cli.sniff.delimited import delimited_readings
+from textclf.cli.sniff.sample import ROWS, Sample, thinned
+from textclf.cli.sniff.tally import Tally
 
 
 def test_rows_are_from_all_over_and_counts_are_of_all() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from textclf.cli.values import kind_of
+from textclf.cli.sniff.values import kind_of
 
 PIECES = [
     "1", "12", "123456", "jan", "mon", "at", "pst", "t", "z", "1st",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from textclf.session.jars import spark_home
-from textclf.session.java import java_home
+from textclf.spark.jars import spark_home
+from textclf.spark.java import java_home
 
 _WORKERS = 2
 _START = 120.0  # seconds that a busy machine may take

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.commands import assert_quiet
-from textclf.corpus.sample import FIRST_DAY, write_labelled, write_unlabelled
+from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 

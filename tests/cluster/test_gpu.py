@@ -22,10 +22,10 @@ _ON_TWO = """
 import json, pathlib, sys, time
 import pyarrow as pa
 from textclf.artifact import ModelStore
-from textclf.scoring.backends import choose
-from textclf.scoring.frame import add_scores
-from textclf.session import open_session
-from textclf.session.gpu import await_executors, check_gpus, gpu_profile, task_gpu
+from textclf.inference.backends import choose
+from textclf.scoring.dataframe import add_scores
+from textclf.spark import open_session
+from textclf.spark.gpu import await_executors, check_gpus, gpu_profile, task_gpu
 
 url, folder = sys.argv[1:]
 spark = open_session("gpus", {

@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from textclf.config import Pipeline
+from textclf.config.base import Section
 from textclf.config.identity import ALWAYS, identity, stored_json
-from textclf.config.model import Mlflow
-from textclf.config.operation import Lineage, Metrics, Nightly
-from textclf.config.section import Section
+from textclf.config.operations import Lineage, Metrics, Nightly
+from textclf.config.pipeline import Mlflow
 
 LATER = {
     "Source": {"escape", "recursive", "partition_types", "max_rejects"},

@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 
 from tests.environments import environment
-from textclf.config import masked
-from textclf.config.credentials import credentials, place_without_credentials, userinfo
+from textclf.common.credentials import credentials, place_without_credentials, userinfo
+from textclf.common.secrets import masked
 
 PIECES = [
     "http://", "jdbc:oracle:thin:", "jdbc:oracle:a:x/", "a", "a@", "a:", "@", "/", "?", "#", "&", "=", ";", "token",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.config import config_digest, load_pipeline, masked, parse_pipeline
+from textclf.common.secrets import masked
+from textclf.config import config_digest, load_pipeline, parse_pipeline
 from textclf.errors import ConfigError
 
 GOOD = """

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from textclf.config import Distribution, Pipeline, config_digest, parse_pipeline
-from textclf.config.section import Section
+from textclf.config.base import Section
 from textclf.errors import ConfigError, UsageError
 from textclf.models import ARCHITECTURES
 from textclf.training.settings import FitSettings

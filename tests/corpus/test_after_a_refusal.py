@@ -9,17 +9,18 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from textclf import recorded
 from textclf.config import Ingest, load_pipeline
 from textclf.corpus.ingest import Before, fingerprints
-from textclf.nightly.past import Done, Past
-from textclf.nightly.plan import plan_reads
-from textclf.nightly.retries import again
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.deliveries import INGEST, refused_before
-from textclf.tables.points import listening
-from textclf.tables.schemas import RUNS
-from textclf.tables.workspace import Workspace
+from textclf.nightly.earlier_runs import Done, Past
+from textclf.nightly.facts import plan_reads
+from textclf.nightly.retry import again
+from textclf.runs.deliveries import INGEST, refused_before
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
+from textclf.storage.run_points import listening
+from textclf.storage.schemas import RUNS
+from textclf.workflow import steps
 
 SOURCE = '[[sources]]\nname = "a"\npath = "{}"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 
@@ -78,7 +79,7 @@ def test_an_attempt_that_fails_between_the_two_tables_is_made_up_for_by_the_next
 
     def ingest(before: Before) -> RunRecord:
         record = RunRecord(INGEST)
-        again(lambda: recorded.ingest(workspace, record, pipeline.sources, before=before), 1, 0)
+        again(lambda: steps.ingest(workspace, record, pipeline.sources, before=before), 1, 0)
         return record
 
     def held() -> list[int]:

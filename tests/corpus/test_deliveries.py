@@ -13,9 +13,9 @@ from textclf.config import Ingest, Nightly, Source
 from textclf.corpus.counts import Counts
 from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refused_deliveries, why_refused
 from textclf.errors import InputError
-from textclf.nightly.past import Done
+from textclf.nightly.earlier_runs import Done
 from textclf.nightly.rules import ModelFacts, ingest_decisions, model_reasons, no_corpus, no_reason
-from textclf.tables.deliveries import still_refused
+from textclf.runs.deliveries import still_refused
 
 NAMES = ("a", "b", "c")
 NIGHT = date(2026, 1, 31)

@@ -14,8 +14,8 @@ from textclf.config import Pipeline
 from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import Counts, ingest_corpus, publish
 from textclf.errors import InputError
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
 

@@ -17,10 +17,10 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Ingest, Pipeline, Source
 from textclf.corpus.ingest import ingest_corpus
-from textclf.corpus.reader import read_records
+from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
 CSV = 'format = "csv"\ncolumns = ["text", "label"]'

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from textclf.cli.init import look_at
-from textclf.cli.tables import _sample, look_at_input
+from textclf.cli.sniff.tables import _sample, look_at_input
 from textclf.config import Source
-from textclf.corpus.local_tables import batches, parquet_rows
-from textclf.corpus.preview import preview_columns
-from textclf.tables.file_listing import list_local
+from textclf.corpus.local.preview import preview_columns
+from textclf.corpus.local.tables import batches, parquet_rows
+from textclf.storage.files.listing import list_local
 
 
 def any_strings(values: list[bytes | None], kind: pa.DataType, *, dictionary: bool = False) -> pa.Array:
@@ -53,7 +53,7 @@ def test_init_looks_at_strings_that_are_no_utf8(tmp_path: Path, kind: pa.DataTyp
 
 def test_a_wide_table_is_looked_at_no_further_than_lines_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit, count, size = 2 << 20, 1600, 10_000
-    monkeypatch.setattr("textclf.cli.tables.LOOKED_AT", limit)
+    monkeypatch.setattr("textclf.cli.sniff.tables.LOOKED_AT", limit)
     columns = {
         name: [name * (size // len(name)) + f" {at}" for at in range(count)] for name in ("text", "a b ", "c d ")
     }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.config import Source
-from textclf.corpus.reader import Record, read_chunks, read_fields, read_records
+from textclf.corpus.local.reader import Record, read_chunks, read_fields, read_records
 from textclf.errors import InputError
 
 KINDS: list[dict[str, object]] = [
@@ -88,7 +88,7 @@ def test_a_line_that_never_ends_takes_neither_memory_nor_time() -> None:
 def test_fields_of_many_short_records_do_not_fill_the_memory(
     kind: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textclf.corpus.reader._PART", 1 << 14)
+    monkeypatch.setattr("textclf.corpus.local.reader._PART", 1 << 14)
     data = b"good,1\nbad,0\n" * 20_000 + b'"a\n' + b"b,c\n" * 5000 + b'",1\n'
     source = Source.model_validate({"name": "s", "path": "p"} | kind)
     tracemalloc.start()

@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 
 from jobs import ingest_corpus as job
 from textclf.config import Upkeep, load_pipeline
-from textclf.tables import Warehouse
-from textclf.tables.refused_records import keep_refused, prune_refused
-from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
+from textclf.corpus.refused_records import keep_refused, prune_refused
+from textclf.storage import Warehouse
+from textclf.storage.schemas import CORPUS, CORPUS_REJECTS
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 JSONL, TSV = 'format = "jsonl"', 'format = "tsv"\ncolumns = ["text", "label"]'

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from textclf.config import Source
-from textclf.corpus.reader import read_records
+from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
 
 KINDS: dict[str, tuple[dict[str, Any], str]] = {

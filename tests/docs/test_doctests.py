@@ -24,20 +24,20 @@ from tests.commands import ROOT
 from textclf import Workspace, load_pipeline
 
 _PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
-SESSIONS = ("textclf.scoring.udf", "textclf.session.factory")
+SESSIONS = ("textclf.scoring.udf", "textclf.spark.session")
 """Their examples open a session, which is the one that there is."""
 JOBS = (
     "textclf.config.load",
-    "textclf.tables.workspace",
-    "textclf.tables.warehouse",
+    "textclf.runs.workspace",
+    "textclf.storage.warehouse",
     "textclf.corpus.ingest",
-    "textclf.text.build",
+    "textclf.corpus.vocabulary",
     "textclf.training.train",
     "textclf.search.search",
     "textclf.scoring.score",
-    "textclf.scoring.backfill",
-    "textclf.report.run_data",
-    "textclf.report.run_report",
+    "textclf.scoring.days",
+    "textclf.report.run.data",
+    "textclf.report.run.page",
 )
 """Their examples follow one another, on the workspace that docs/reference.md tells of."""
 

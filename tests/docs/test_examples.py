@@ -1,6 +1,6 @@
 """The Python and the SQL in the documents run, block after block as a reader would type them.
 
-What docs/manual/queries.md asks has tests of its own, in tests/tables/test_queries.py.
+What docs/manual/queries.md asks has tests of its own, in tests/storage/test_queries.py.
 """
 
 import re
@@ -15,8 +15,8 @@ from tests.commands import ROOT
 from tests.docs.documents import DOCUMENTS
 from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
-from textclf.tables import Location
-from textclf.tables.schemas import TRIALS, results
+from textclf.storage import Location
+from textclf.storage.schemas import TRIALS, results
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)

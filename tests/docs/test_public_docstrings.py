@@ -10,7 +10,7 @@ import textclf
 from tests.commands import ROOT
 from tests.docs.public_docstrings import all_mistakes, mistakes
 
-BUILD = "textclf/text/build.py"
+BUILD = "textclf/corpus/vocabulary.py"
 MODULE = '''"""A module."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from textclf.artifact import Artifact
-from textclf.scoring.scorer import Scorer, make_scorer
+from textclf.inference.scorer import Scorer, make_scorer
 
 
 def counting(folder: Path, fail_on: str | None = None) -> Callable[[Artifact], Scorer]:

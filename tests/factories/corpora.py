@@ -6,10 +6,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from textclf.config import Pipeline
-from textclf.tables import Warehouse
-from textclf.tables.schemas import CORPUS
-from textclf.tables.workspace import Workspace
-from textclf.text.build import build_vocabulary
+from textclf.corpus.vocabulary import build_vocabulary
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
+from textclf.storage.schemas import CORPUS
 
 WORDS = ("good", "bad", "plain", "loud", "soft", "late")
 FILLER = ("the", "food", "was", "very", "place", "we", "came", "again", "service", "and")

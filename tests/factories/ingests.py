@@ -6,8 +6,8 @@ from pyspark.sql import SparkSession
 
 from textclf.config import Ingest, Pipeline
 from textclf.corpus.ingest import Counts, ingest_corpus
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 
 def entry(name: str, path: Path | str, rest: str) -> str:

@@ -15,7 +15,7 @@ from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows
 from textclf.training.fit import Candidate, Fit, fit
-from textclf.training.network import Network
+from textclf.training.keras_trainer import Network
 from textclf.training.settings import FitSettings
 
 VECTORS = str(Path(__file__).parents[1] / "training" / "vectors.txt")

@@ -2,8 +2,8 @@
 
 from textclf.config import SearchPlan, Space, parse_pipeline
 from textclf.models import architecture
-from textclf.search.encoded import Info
-from textclf.search.race import Race, entrants
+from textclf.search.encoded_source import Info
+from textclf.search.source_search import Race, entrants
 from textclf.search.space import Choice
 from textclf.search.trial import FoldPlan, Trial
 from textclf.training.settings import FitSettings

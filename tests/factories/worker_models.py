@@ -1,10 +1,10 @@
 """Models as the workers of a scoring pass have them."""
 
 from textclf.artifact import Artifact
-from textclf.scoring.backends import BACKENDS, choose
-from textclf.scoring.golden import TOLERANCE
-from textclf.scoring.resident import Models, Resident
+from textclf.inference.backends import BACKENDS, choose
+from textclf.inference.golden import TOLERANCE
 from textclf.scoring.udf import Carried
+from textclf.scoring.worker.models import Models, Resident
 
 
 def models(*artifacts: Artifact, backend: str = "auto") -> Models:

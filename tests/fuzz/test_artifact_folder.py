@@ -25,10 +25,10 @@ from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.manifest import FILES, MANIFEST, FileEntry
 from textclf.cli.predict import answers
 from textclf.errors import ArtifactError, InputError
-from textclf.scoring.backends import choose
-from textclf.scoring.golden import TOLERANCE
-from textclf.scoring.scorer import make_scorer
-from textclf.search.pyfunc import TextClassifier
+from textclf.inference.backends import choose
+from textclf.inference.golden import TOLERANCE
+from textclf.inference.scorer import make_scorer
+from textclf.integrations.mlflow_flavor import TextClassifier
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = st.recursive(

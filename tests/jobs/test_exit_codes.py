@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, maintain_tables, nightly, report, score_table, train_model
-from textclf.version import code_version
+from textclf._version import code_version
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 WriteConfig = Callable[[str], Path]

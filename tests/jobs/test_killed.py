@@ -13,11 +13,11 @@ from pyspark.sql import SparkSession
 
 from textclf.config import load_pipeline
 from textclf.corpus.ingest import ingest_corpus
-from textclf.tables import Warehouse
-from textclf.tables.upkeep import clear_staging
-from textclf.tables.workspace import Workspace
-from textclf.text.build import build_vocabulary
+from textclf.corpus.vocabulary import build_vocabulary
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 from textclf.training.train import train_model
+from textclf.workflow.maintenance import clear_staging
 
 WriteConfig = Callable[[str], Path]
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from jobs import maintain_tables, nightly, search_models
 from tests.factories.corpora import source_toml
 from textclf.config import load_pipeline
-from textclf.tables import Warehouse
-from textclf.tables.lock import LockLog
-from textclf.tables.points import listening
+from textclf.storage import Warehouse
+from textclf.storage.leases.locks import LockLog
+from textclf.storage.run_points import listening
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 

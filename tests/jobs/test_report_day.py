@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 
 from jobs import report
 from textclf.config import load_pipeline
-from textclf.tables import RunRecord, Warehouse
+from textclf.runs.record import RunRecord
+from textclf.storage import Warehouse
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 SOURCE = '[[sources]]\nname = "s"\npath = "s.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'

@@ -12,9 +12,9 @@ from jobs import explain_row, ingest_corpus, nightly, show_run
 from tests.environments import environment
 from textclf.cli import main as cli
 from textclf.config import load_pipeline
-from textclf.job import Job, parser, run
-from textclf.nightly.past import past
-from textclf.tables import Warehouse
+from textclf.nightly.earlier_runs import past
+from textclf.storage import Warehouse
+from textclf.workflow.runner import Job, parser, run
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 

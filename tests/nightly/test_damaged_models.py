@@ -11,11 +11,11 @@ from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.artifact.manifest import MAX_MANIFEST_BYTES
 from textclf.config import Pipeline
-from textclf.nightly.past import Done, Past
-from textclf.nightly.plan import plan_builds
+from textclf.nightly.earlier_runs import Done, Past
+from textclf.nightly.facts import plan_builds
 from textclf.nightly.rules import Decision
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 NIGHT = date(2026, 1, 31)
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {

@@ -12,16 +12,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.nightly.days import STEADY, write_day
-from textclf import recorded
 from textclf.config import Pipeline, Source, parse_pipeline
 from textclf.config.identity import ALWAYS, identity, stored_json
 from textclf.corpus.ingest import fingerprints
 from textclf.errors import InputError
-from textclf.nightly.past import Done, Past
-from textclf.nightly.plan import plan_reads
+from textclf.nightly.earlier_runs import Done, Past
+from textclf.nightly.facts import plan_reads
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
 from textclf.scoring.inputs import day_digests, open_input
-from textclf.tables import RunRecord
-from textclf.tables.workspace import Workspace
+from textclf.workflow import steps
 
 DAYS = [date(2026, 1, number) for number in (5, 6, 7)]
 
@@ -116,11 +116,11 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
     assert reason(fingerprints(spark, pipeline.sources)["s"].digest) == "files are those of run r1"
 
     record = RunRecord("ingest_corpus", run_id="r2")
-    recorded.ingest(Workspace(spark, pipeline), record, pipeline.sources)
+    steps.ingest(Workspace(spark, pipeline), record, pipeline.sources)
     assert f"source s: read {words}" in capsys.readouterr().err
     assert record.details["sources"]["s"]["subfolder_files"] == 2
     flat = parse_pipeline(f"{body}recursive = false\n")
-    recorded.ingest(Workspace(spark, flat), record, flat.sources)
+    steps.ingest(Workspace(spark, flat), record, flat.sources)
     assert "subfolder" not in capsys.readouterr().err
     assert "subfolder_files" not in record.details["sources"]["s"]
 

@@ -8,10 +8,11 @@ from pyspark.sql import SparkSession
 
 from tests.points import check_recorded_once, let_expire
 from textclf.config import parse_pipeline
-from textclf.nightly.night import Night, run_nightly
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.lock import NIGHTLY
-from textclf.tables.workspace import Workspace
+from textclf.nightly.nightly import Night, run_nightly
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
+from textclf.storage.leases.locks import NIGHTLY
 
 DAY = date(2026, 1, 31)
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from tests.nightly.days import ROWS, write_labelled
 from tests.nightly.week import ALL, MONDAY, Week
-from textclf.tables.lock import NIGHTLY, locked
+from textclf.storage.leases.locks import NIGHTLY, locked
 
 
 def searching(week: Week) -> None:

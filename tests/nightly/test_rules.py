@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from textclf.common.score_bins import BINS
 from textclf.config import Gate, Nightly
-from textclf.nightly.past import Done, Past
+from textclf.nightly.earlier_runs import Done, Past
 from textclf.nightly.rules import (
     Drift,
     ModelFacts,
@@ -17,11 +18,10 @@ from textclf.nightly.rules import (
     model_reasons,
     vocabulary_decision,
 )
-from textclf.score_bins import BINS
-from textclf.scoring.backfill import Mark
-from textclf.tables.audit import Figures
-from textclf.tables.history import Publication
-from textclf.tables.publish import Slice
+from textclf.quality.audit import Figures
+from textclf.runs.history import Publication
+from textclf.scoring.days import Mark
+from textclf.storage.publish import Slice
 
 NIGHT = date(2026, 1, 31)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

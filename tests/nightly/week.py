@@ -14,7 +14,7 @@ from jobs import nightly
 from tests.nightly.days import STEADY, write_day
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, load_pipeline
-from textclf.tables import Warehouse
+from textclf.storage import Warehouse
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 MONDAY = date(2026, 1, 5)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT, check_job
-from textclf.corpus.sample import write_labelled, write_unlabelled
+from textclf.examples.sample_corpus import write_labelled, write_unlabelled
 
 DAG = ROOT / "conf" / "airflow" / "textclf_nightly.py"
 STEPS = ("ingest_corpus", "build_vocabulary", "search_models", "score_table", "report")

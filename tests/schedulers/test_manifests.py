@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.commands import ROOT, check_command, check_job
-from textclf.session.submit import jobs
+from textclf.spark.launch.submit import jobs
 
 KUBERNETES = ROOT / "conf" / "kubernetes"
 SCHEMA = json.loads((Path(__file__).parent / "spark_operator.schema.json").read_text())

@@ -7,9 +7,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from tests.factories.corpora import source_toml
 from textclf.config import Pipeline
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.storage import Warehouse
 
 DAY = date(2026, 1, 31)
 ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'

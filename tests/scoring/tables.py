@@ -20,9 +20,10 @@ from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.storage import Warehouse
 
 IDS: dict[str, str] = {
     "bigint": "n",

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from jobs import score_table as job
 from tests.scoring.passes import ONE_MODEL, table, values
 from textclf.config import load_pipeline
-from textclf.tables.append_only import APPEND_ONLY
+from textclf.storage.append_only import APPEND_ONLY
 
 
 @pytest.mark.usefixtures("store")

@@ -20,15 +20,15 @@ from tests.factories.artifacts import sample
 from tests.factories.worker_models import models
 from textclf.artifact import Artifact, Golden
 from textclf.errors import ArtifactError
-from textclf.scoring import resident
-from textclf.scoring.backends import BACKENDS, choose
-from textclf.scoring.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
-from textclf.scoring.frame import add_scores
-from textclf.scoring.golden import check_golden
-from textclf.scoring.resident import Models
-from textclf.scoring.scorer import make_scorer
+from textclf.inference.backends import BACKENDS, choose
+from textclf.inference.golden import check_golden
+from textclf.inference.scorer import make_scorer
+from textclf.scoring.dataframe import add_scores
 from textclf.scoring.udf import score_udf
-from textclf.session.factory import DEFAULTS
+from textclf.scoring.worker import models as worker_models
+from textclf.scoring.worker.batch import NO_MODEL, NULL_TEXT, Wanted, score_batch
+from textclf.scoring.worker.models import Models
+from textclf.spark.session import DEFAULTS
 
 
 def batch(texts: Sequence[str | None], keys: Sequence[str | None], given: Models, **wanted: bool) -> list[Any]:
@@ -71,12 +71,12 @@ def test_hundreds_of_models_in_one_batch_score_as_each_does_alone() -> None:
 
 
 def test_one_model_is_folded_once_and_mapped_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "shared_folder", lambda: tmp_path)
-    monkeypatch.setattr(resident, "_scorers", {})
+    monkeypatch.setattr(worker_models, "shared_folder", lambda: tmp_path)
+    monkeypatch.setattr(worker_models, "_scorers", {})
     given = models(sample("a", kind="cnn"))
     first = given.by_key["a"].scorer()
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    resident._scorers.clear()  # as another worker of the host
+    worker_models._scorers.clear()  # as another worker of the host
     second = given.by_key["a"].scorer()
     assert first is not second
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == written
@@ -94,7 +94,7 @@ def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
     elsewhere.mkdir()
     monkeypatch.setattr(SparkFiles, "getRootDirectory", lambda: str(root))
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
-    monkeypatch.setattr(resident, "_scorers", {})
+    monkeypatch.setattr(worker_models, "_scorers", {})
 
     models(sample("a", kind="cnn")).by_key["a"].scorer()
 
@@ -106,9 +106,9 @@ def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
 def test_without_a_folder_to_share_a_model_scores_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "shared_folder", lambda: None)
+    monkeypatch.setattr(worker_models, "shared_folder", lambda: None)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(resident, "_scorers", {})
+    monkeypatch.setattr(worker_models, "_scorers", {})
 
     artifact = sample("a", kind="cnn")
     scores, _ = models(artifact).by_key["a"].scorer().score(pa.array(["good", "bad"]))
@@ -187,9 +187,9 @@ import sys
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from tests.factories.artifacts import sample
-from textclf.scoring.backends import choose
-from textclf.scoring.frame import add_scores
-from textclf.session import open_session
+from textclf.inference.backends import choose
+from textclf.scoring.dataframe import add_scores
+from textclf.spark import open_session
 
 def modules(batches):
     for batch in batches:
@@ -202,7 +202,7 @@ texts = spark.createDataFrame([("good",), ("bad",)], "text string").coalesce(1)
 add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}).collect()
 worker = spark.range(0, 1, 1, 1).mapInArrow(modules, "names string").collect()[0]["names"].split(",")
 loaded = [name for name in ("tensorflow", "keras") if name in worker or name in sys.modules]
-print("textclf.scoring.kernels" in worker, loaded)
+print("textclf.kernels.layers" in worker, loaded)
 """
 
 

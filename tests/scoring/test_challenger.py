@@ -17,10 +17,10 @@ from tests.factories.worker_models import models
 from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
-from textclf.scoring.batch import CHALLENGER, Wanted, score_batch
-from textclf.scoring.resident import Models
-from textclf.tables.schemas import CHALLENGED
-from textclf.text.index import TokenIndex
+from textclf.scoring.worker.batch import CHALLENGER, Wanted, score_batch
+from textclf.scoring.worker.models import Models
+from textclf.storage.schemas import CHALLENGED
+from textclf.text.token_index import TokenIndex
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]

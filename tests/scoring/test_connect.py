@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.factories.artifacts import sample
-from textclf.scoring.compiled import CompiledScorer
+from textclf.inference.compiled_scorer import CompiledScorer
 
 pytest.importorskip("grpc_status", reason="pyspark needs grpcio-status, googleapis-common-protos and zstandard here")
 

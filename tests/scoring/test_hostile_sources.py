@@ -12,12 +12,12 @@ from pyspark.sql import functions as F
 
 from tests.factories.corpora import source_toml
 from tests.scoring.passes import publish, table, values
-from tests.tables.hostile import SOURCES
+from tests.storage.hostile import SOURCES
 from textclf.config import Pipeline
-from textclf.report.run_data import load_run
-from textclf.tables import Warehouse
-from textclf.tables.lineage import explain_row
-from textclf.tables.workspace import Workspace
+from textclf.report.run.data import load_run
+from textclf.runs.provenance import explain_row
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 DAY = date(2026, 1, 31)
 HOSTILE = "[score]\nid = 'i`d'\ntext = 'te.xt*'\nsource = 'so`ur.ce'\n"

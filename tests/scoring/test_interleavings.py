@@ -15,17 +15,18 @@ from pyspark.sql import SparkSession
 from jobs import score_table as job
 from tests.points import AT, TABLES, at, let_expire
 from tests.scoring.passes import DAY, ONE_MODEL, publish, table, values
-from textclf import stopping
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Upkeep
 from textclf.errors import GateError, LockError, TextclfError
-from textclf.nightly.retries import again
-from textclf.scoring.backfill import DayScorer
+from textclf.nightly.retry import again
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.scoring.days import DayScorer
 from textclf.scoring.plan import plan_scoring
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.upkeep import runs_held_off, tend
-from textclf.tables.workspace import Workspace
+from textclf.spark import cancellation
+from textclf.storage import Warehouse
+from textclf.workflow.maintenance import runs_held_off, tend
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, object], str]]
@@ -268,7 +269,7 @@ def test_upkeep_of_any_retention_takes_nothing_from_a_run_that_publishes(
 def ask_to_stop(number: signal.Signals, *, cancels: bool = False) -> None:
     """The signal, and what it cancels is cancelled: the Spark job that the run waits for, where it waits for one."""
     os.kill(os.getpid(), number)
-    while not stopping.asked():
+    while not cancellation.asked():
         time.sleep(0.01)
     if cancels:
         raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")

@@ -12,8 +12,8 @@ from tests.factories.artifacts import sample
 from tests.scoring.passes import DAY, ONE_MODEL, score, table, values
 from textclf.artifact import Artifact, Golden, ModelStore
 from textclf.config import Pipeline
-from textclf.scoring.compiled import CompiledScorer
-from textclf.text.jit import OFF
+from textclf.inference.compiled_scorer import CompiledScorer
+from textclf.kernels.compiler import OFF
 
 MakePipeline = Callable[[str], Pipeline]
 TEXTS = [(number, text) for number, text in enumerate(["good food", "bad", "", "the food was good again", "süß"])]

@@ -16,7 +16,7 @@ from tests.scoring.tables import REFUSED_IDS, Table, check, every_odd_value, tab
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError
-from textclf.scoring.iso_days import strict_day, unchecked_day
+from textclf.scoring.day_values import strict_day, unchecked_day
 from textclf.scoring.source_names import ESCAPED, bad_source
 
 MakePipeline = Callable[[str], Pipeline]

@@ -12,12 +12,12 @@ from jobs import explain_row, show_run
 from jobs import score_table as job
 from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, table, values, versions
+from textclf._version import code_version
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, load_pipeline
-from textclf.tables import Location, Warehouse
-from textclf.tables.history import publications
-from textclf.tables.lock import locked
-from textclf.version import code_version
+from textclf.runs.history import publications
+from textclf.storage import Location, Warehouse
+from textclf.storage.leases.locks import locked
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 Write = Callable[..., str]

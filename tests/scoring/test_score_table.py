@@ -20,12 +20,13 @@ from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, v
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.scoring.backends import BACKENDS, Choice
-from textclf.scoring.frame import add_scores
+from textclf.inference.backends import BACKENDS, Choice
+from textclf.inference.scorer import make_scorer
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.scoring.dataframe import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.scoring.scorer import make_scorer
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.storage import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
@@ -338,7 +339,7 @@ def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(
     pipeline = make_pipeline(ONE_MODEL)
     score(spark, pipeline, write(list(enumerate(texts)), "id int, text string"))
     code = "import sys, pyarrow as pa; from textclf.artifact import ModelStore\n"
-    code += "from textclf.scoring.scorer import make_scorer\n"
+    code += "from textclf.inference.scorer import make_scorer\n"
     code += "print(make_scorer(ModelStore(sys.argv[1]).load('yelp')).score(pa.array(sys.argv[2:]))[0].tolist())"
     made = subprocess.run([sys.executable, "-c", code, store.root, *texts], capture_output=True, text=True, check=True)
     expected, _ = make_scorer(store.load("yelp")).score(pa.array(texts))

@@ -16,8 +16,8 @@ from tests.factories.backends import counting, lines
 from tests.scoring.passes import DAY, ONE_MODEL, score
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
-from textclf.scoring.backends import BACKENDS, Choice, choose
-from textclf.scoring.frame import add_scores
+from textclf.inference.backends import BACKENDS, Choice, choose
+from textclf.scoring.dataframe import add_scores
 from textclf.scoring.udf import score_udf
 
 _LONG = """
@@ -25,10 +25,10 @@ import sys
 from pyspark.errors import PythonException
 from pyspark.sql import functions as F
 from tests.factories.artifacts import sample
-from textclf.scoring.backends import choose
-from textclf.scoring.frame import add_scores
+from textclf.inference.backends import choose
+from textclf.scoring.dataframe import add_scores
 from textclf.scoring.udf import score_udf
-from textclf.session import open_session
+from textclf.spark import open_session
 
 spark = open_session("long", {
     "spark.master": "local[1]", "spark.driver.memory": "2g", "spark.executor.pyspark.memory": "1200m",

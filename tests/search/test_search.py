@@ -15,11 +15,11 @@ from jobs import search_models as job
 from tests.factories.corpora import invented, put, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.runs.workspace import Workspace
 from textclf.search.encode import encode_sources
-from textclf.search.fanout import worker_environment
 from textclf.search.search import Report, search_models
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.spark.task_pool import worker_environment
+from textclf.storage import Warehouse
 
 SPACE = """
 [train]

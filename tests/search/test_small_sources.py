@@ -15,14 +15,14 @@ from tests.factories.artifacts import sample
 from tests.factories.corpora import invented, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.corpus.vocabulary import build_vocabulary
 from textclf.errors import InputError
-from textclf.report.figures import confusion_figure, save
+from textclf.report.training_figures import confusion_figure, save
+from textclf.runs.workspace import Workspace
 from textclf.search.search import Report, search_models
 from textclf.search.summary import details, problems
-from textclf.tables import Warehouse
-from textclf.tables.schemas import CORPUS
-from textclf.tables.workspace import Workspace
-from textclf.text.build import build_vocabulary
+from textclf.storage import Warehouse
+from textclf.storage.schemas import CORPUS
 from textclf.training.data import corpus_digests
 from textclf.training.evaluation import Evaluation
 from textclf.training.train import train_model

@@ -2,7 +2,7 @@
 
 import pytest
 
-from textclf.config import masking
+from textclf.common import secrets
 from textclf.search.trial import FAILED, Result, cut_words
 
 SECRET = "s3cr3t-value-of-the-environment"
@@ -11,8 +11,8 @@ SECRET = "s3cr3t-value-of-the-environment"
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_KNOWN", "_VALUES", "_FORMS", "_PATTERN"):
-        monkeypatch.setattr(masking, name, {})
-    masking.remember("TOKEN", SECRET)
+        monkeypatch.setattr(secrets, name, {})
+    secrets.remember("TOKEN", SECRET)
 
 
 @pytest.mark.usefixtures("remembered")

@@ -18,10 +18,11 @@ from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import GateError
-from textclf.scoring.anyway import publish_anyway
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.scoring.override import publish_anyway
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.storage import Warehouse
 
 STRINGS = (
     "plain", "${env:HOME}", "${nosuch}", "${spark.master}", "$", "it's", 'say "so"', "back\\", "\\'", "`tick`", "a\nb",

@@ -1,7 +1,7 @@
 """Faults that are forced at named points of a scoring run, many in one Spark session, and what must hold after each.
 
-A world is a small warehouse of three days. A fault is a kind and a point (``textclf.tables.points``), both drawn from
-seed and number; after it the world is looked at, and a run without a fault must succeed.
+A world is a small warehouse of three days. A fault is a kind and a point (``textclf.storage.run_points``), both drawn
+from seed and number; after it the world is looked at, and a run without a fault must succeed.
 """
 
 import os
@@ -25,15 +25,16 @@ from pyspark.sql import SparkSession
 
 from tests.factories.artifacts import sample
 from tests.points import AT, TABLES, at, let_expire
-from textclf import stopping
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Upkeep, parse_pipeline
-from textclf.outcome import code_when_kept, end_with
+from textclf.runs.outcome import code_when_kept, end_with
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.tables import RunRecord, Warehouse
-from textclf.tables.lock import UNDATED
-from textclf.tables.upkeep import runs_held_off, tend
-from textclf.tables.workspace import Workspace
+from textclf.spark import cancellation
+from textclf.storage import Warehouse
+from textclf.storage.leases.locks import UNDATED
+from textclf.workflow.maintenance import runs_held_off, tend
 
 ROOT = Path(__file__).parents[2]
 DAYS = tuple(date(2026, 1, 1) + timedelta(days=at) for at in range(3))
@@ -209,10 +210,10 @@ def asked_to_stop(world: World, point: str) -> bool:
     cancels = (publishing or point == "recording") and world.rng.random() < 0.5
 
     def ask() -> None:
-        if stopping.asked():  # by somebody else
+        if cancellation.asked():  # by somebody else
             raise KeyboardInterrupt
         os.kill(os.getpid(), number)
-        while not stopping.asked():
+        while not cancellation.asked():
             time.sleep(0.001)
         if cancels:  # as a job of Delta's does that the run waits for
             raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
@@ -220,9 +221,9 @@ def asked_to_stop(world: World, point: str) -> bool:
     before = signal.getsignal(number)
     signal.signal(number, signal.default_int_handler)  # the soak's own would be asked to end
     try:
-        with stopping.stoppable(), at(point, ask) as done:
+        with cancellation.stoppable(), at(point, ask) as done:
             run, code = world.run(world.rng.choice([None, DAYS[2]]))
-            if stopping.asked() and not done:  # a wish to end the soak is no fault
+            if cancellation.asked() and not done:  # a wish to end the soak is no fault
                 raise KeyboardInterrupt
     finally:
         signal.signal(number, before)

@@ -17,8 +17,8 @@ from tests.soak.sample_files import KINDS, SampleFile, sample_source
 from tests.soak.source_keys import source_keys
 from textclf.config import Pipeline, parse_pipeline
 from textclf.corpus.ingest import ingest_corpus
-from textclf.tables import Warehouse
-from textclf.tables.workspace import Workspace
+from textclf.runs.workspace import Workspace
+from textclf.storage import Warehouse
 
 SOURCES = 16  # of a batch
 _NAMES = (  # a colon is refused by name: Hadoop has no such paths

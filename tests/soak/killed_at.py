@@ -9,7 +9,7 @@ import sys
 
 from jobs import score_table
 from tests.points import is_at
-from textclf.tables.points import listening
+from textclf.storage.run_points import listening
 
 
 def main() -> int:

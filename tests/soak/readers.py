@@ -21,7 +21,7 @@ from tests.soak.sample_files import KINDS, SampleFile, sample_file
 from tests.soak.soak_state import FOLDER, SoakState, soak
 from tests.soak.source_keys import source_keys
 from textclf.config import Source
-from textclf.corpus.reader import read_records
+from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
 
 FILES = 200  # of a batch

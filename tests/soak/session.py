@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from textclf.session import open_session
+from textclf.spark import open_session
 
 
 @contextmanager

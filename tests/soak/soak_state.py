@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from textclf.files import replace_file
+from textclf.common.atomic_files import replace_file
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/soak"

@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 
 from tests.soak.forced_faults import World, asked_to_stop
 from tests.soak.soak_state import SoakState, soak
-from textclf import stopping
-from textclf.tables import RunRecord
-from textclf.tables.points import reached
+from textclf.runs.record import RunRecord
+from textclf.spark import cancellation
+from textclf.storage.run_points import reached
 
 
 def test_a_batch_that_fails_before_its_first_fault_is_the_last(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ class Interrupted(World):
 
     def run(self, day: date | None, version: int | None = None) -> tuple[RunRecord, int]:  # noqa: ARG002
         os.kill(os.getpid(), signal.SIGINT)
-        while not stopping.asked():
+        while not cancellation.asked():
             time.sleep(0.001)
         if self.at_point:
             reached("staged")

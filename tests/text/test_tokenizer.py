@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
-from textclf.text.jit import numba_runs, without_numba
+from textclf.kernels.compiler import numba_runs, without_numba
 from textclf.text.tokenizer import FILTERS, TOKENIZERS, tokenize, tokenize_array, tokenize_words
 
 KERAS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # the default filters of Keras' Tokenizer, as its documentation has them

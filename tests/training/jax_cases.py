@@ -26,15 +26,16 @@ from tests.factories.networks import (
 )  # fmt: skip
 from textclf.artifact import ModelStore
 from textclf.models import KerasArchitecture
-from textclf.training import packing, watched
+from textclf.training import validated_fit
 from textclf.training.data import Rows
 from textclf.training.fit import Candidate, fit
-from textclf.training.initial import initial_tensors
-from textclf.training.network import fit_rows
-from textclf.training.packed import programs
-from textclf.training.packing import Texts, bucket
-from textclf.training.steps import _convolve, steps_of
-from textclf.training.watched import Watched, fit_watched
+from textclf.training.jax.initial_weights import initial_tensors
+from textclf.training.jax.ragged import batches
+from textclf.training.jax.ragged.batches import Texts, bucket
+from textclf.training.jax.ragged.step import programs
+from textclf.training.jax.train_loop import _convolve, steps_of
+from textclf.training.keras_trainer import fit_rows
+from textclf.training.validated_fit import Watched, fit_watched
 
 Numbers = npt.NDArray[np.int64]
 
@@ -108,7 +109,7 @@ def test_compiled_epochs_step_as_keras_does_and_all_folds_share_one_program(monk
         made.append(steps_of(*given))
         return made[-1]
 
-    monkeypatch.setattr(watched, "steps_of", kept)
+    monkeypatch.setattr(validated_fit, "steps_of", kept)
     wanted, everything = candidate("kim_cnn", rows, {"dropout": 0.0}, epochs=4, batch_size=48), np.arange(48)
 
     assert_as_keras(wanted, rows)
@@ -201,7 +202,7 @@ def test_all_folds_of_packed_texts_share_one_program_and_larger_batches_get_anot
 
     def history(**sizes: float) -> dict[str, list[float]]:
         for name, value in sizes.items():
-            monkeypatch.setattr(packing, name, value)
+            monkeypatch.setattr(batches, name, value)
         return watch(wanted, rows, everything[:72], everything[72:]).history
 
     cramped = history(_FITTING=0.0, _MARGIN=0.3, _DRAWS=1)  # no room

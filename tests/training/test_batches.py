@@ -49,7 +49,7 @@ def test_a_corpus_too_large_to_be_held_gives_the_same_fit(name: str, monkeypatch
         seen.append(made)
         return made
 
-    monkeypatch.setattr("textclf.training.network.Batches", spy)
+    monkeypatch.setattr("textclf.training.keras_trainer.Batches", spy)
 
     assert same(held, fit(wanted, ROWS))
     assert [made._matrix for made in seen] == [None]

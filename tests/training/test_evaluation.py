@@ -12,8 +12,8 @@ import pytest
 from sklearn import metrics
 
 from textclf.errors import InputError
+from textclf.training.bootstrap import Interval
 from textclf.training.evaluation import ClassMeasures, Evaluation, Macro, ReliabilityBin, evaluate, row_losses
-from textclf.training.resampling import Interval
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -86,7 +86,7 @@ def test_measures_are_those_of_scikit_learn(size: int) -> None:
 def test_intervals_are_those_of_scikit_learn_on_every_draw(
     size: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textclf.training.resampling._CELLS", 7 * rows)  # several blocks of draws, the last shorter
+    monkeypatch.setattr("textclf.training.bootstrap._CELLS", 7 * rows)  # several blocks of draws, the last shorter
     scores, labels = invented(rows, size)
     result = evaluate(scores, labels, names(size), resamples=80, seed=9).intervals
     exact = scores.astype(np.float64)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.factories.networks import NETWORKS, VARIANTS
 from textclf.artifact import ModelStore
-from textclf.scoring.scorer import make_scorer
+from textclf.inference.scorer import make_scorer
 
 
 def run(marked: str, folder: Path) -> None:

@@ -15,8 +15,8 @@ from tests.factories.corpora import invented, put, real, source_toml
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
-from textclf.scoring.scorer import make_scorer
-from textclf.tables.workspace import Workspace
+from textclf.inference.scorer import make_scorer
+from textclf.runs.workspace import Workspace
 from textclf.training.data import load_dataset
 from textclf.training.train import TrainedModel, train_model
 

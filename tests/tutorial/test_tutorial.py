@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks.tutorial import exact, published
+from benchmarks.tutorial.__main__ import SECTIONS, main
+from benchmarks.tutorial.exact import exact_figures, exact_section
+from benchmarks.tutorial.material import UCI, Labelled, Material, labelled, ranked_vocabulary, read_quoted, split
+from benchmarks.tutorial.measure import Spread, table
 from textclf.training.data import Dataset, Rows
-from textclf.tutorial import exact, published
-from textclf.tutorial.__main__ import SECTIONS, main
-from textclf.tutorial.exact import exact_figures, exact_section
-from textclf.tutorial.material import UCI, Labelled, Material, labelled, ranked_vocabulary, read_quoted, split
-from textclf.tutorial.measure import Spread, table
 
 
 def lines(path: Path) -> Labelled:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from textclf.artifact.artifact import Artifact
-from textclf.artifact.bounded import read_files
+from textclf.artifact.bounded_files import read_files
 from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, RESTORE, Manifest
 from textclf.errors import ArtifactError
 

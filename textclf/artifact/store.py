@@ -10,11 +10,11 @@ from uuid import uuid4
 from pyarrow import ArrowException, fs
 
 from textclf.artifact.artifact import Artifact
-from textclf.artifact.bounded import read_files
+from textclf.artifact.bounded_files import read_files
 from textclf.artifact.champions_lock import champions_locked
 from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, NAME, RESTORE, Manifest
+from textclf.common.file_systems import file_system, replace_in
 from textclf.errors import ArtifactError, InputError, UsageError
-from textclf.file_systems import file_system, replace_in
 
 _CHAMPION = "champion"
 _NAME = re.compile(NAME)

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(check: Check, as_json: bool) -> None:
     import sys
 
-    from textclf.config import masked
+    from textclf.common.secrets import masked
 
     files = tuple(map(masked, check.files))
     check = replace(check, found=masked(check.found), fix=masked(check.fix), files=files)
@@ -93,7 +93,7 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Ite
 
 def java() -> Check:
     """A Java that Spark can run on."""
-    from textclf.session.java import MINIMUM, find_java, java_version
+    from textclf.spark.java import MINIMUM, find_java, java_version
 
     home = find_java()
     if home is None:
@@ -104,7 +104,7 @@ def java() -> Check:
 
 def spark_package() -> Check:
     """Spark of the release that Delta's jars are for."""
-    from textclf.session.jars import SPARK_VERSION, spark_home
+    from textclf.spark.jars import SPARK_VERSION, spark_home
 
     try:
         found = version("pyspark")
@@ -120,11 +120,11 @@ def spark_package() -> Check:
 
 def delta_jars_present() -> Check:
     """Delta's jars in the environment, so that a session needs no network."""
-    from textclf.session.jars import delta_jars, jar_folder, spark_home
+    from textclf.spark.jars import delta_jars, jar_folder, spark_home
 
     jars = [jar for jar in (*delta_jars(), *spark_home().glob("jars/*.jar")) if jar.name.startswith("delta-spark")]
     if not jars:
-        fix = "python -m textclf.session.provision, or let TEXTCLF_JARS name a folder with them"
+        fix = "python -m textclf.spark.launch.provision, or let TEXTCLF_JARS name a folder with them"
         return Check("Delta", "wrong", f"no jars in {jar_folder()}", fix)
     return Check("Delta", "ok", f"{jars[0].name} in {jars[0].parent}")
 
@@ -162,7 +162,7 @@ def installed(module: str, extra: str | None, why: str) -> Check:
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:
     """Whether a file can be written in the warehouse, or the folder be made."""
-    from textclf.tables.warehouse import is_url
+    from textclf.storage.warehouse import is_url
 
     if pipeline.warehouse is None:
         return Check("warehouse", "note", f"schema {pipeline.schema_name}: Spark alone can tell", "check with --spark")
@@ -173,7 +173,7 @@ def warehouse_writable(pipeline: "Pipeline") -> Check:
 
 def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
     """The folders beside the warehouse that jobs write in, where they are on this machine."""
-    from textclf.tables.warehouse import is_url
+    from textclf.storage.warehouse import is_url
 
     if not is_url(pipeline.models_folder):
         yield folder_writable("models folder", Path(pipeline.models_folder), "another folder under models")
@@ -219,7 +219,7 @@ def models_readable(pipeline: "Pipeline") -> Check:
 
 def input_there(pipeline: "Pipeline") -> Check:
     """The table to score, where its place can be looked at."""
-    from textclf.tables.warehouse import is_url
+    from textclf.storage.warehouse import is_url
 
     given = pipeline.score.input
     if given is None:
@@ -233,10 +233,10 @@ def input_there(pipeline: "Pipeline") -> Check:
 
 def spark_starts(pipeline: "Pipeline") -> Check:
     """A session, and a Delta table in the warehouse: written, read and removed."""
-    from textclf.config import first_line
-    from textclf.session import open_session
-    from textclf.tables import Warehouse, staged
-    from textclf.tables.failures import READ_FAILURES
+    from textclf.common.secrets import first_line
+    from textclf.spark import open_session
+    from textclf.spark.failures import READ_FAILURES
+    from textclf.storage import Warehouse, staged
 
     warehouse = Warehouse.of(pipeline)
     try:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textclf.common.plain_paths import plain_table
 from textclf.errors import InputError, UsageError
-from textclf.plain_paths import plain_table
 
 _MAPPING = "delta.columnMapping.mode"
 
@@ -73,7 +73,7 @@ def _explained(place: str | Path) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, ValueError) as error:  # of what a log says, each release refuses other things
-        from textclf.config import first_line  # --help reads no pipeline file
+        from textclf.common.secrets import first_line  # --help reads no pipeline file
 
         raise _needs_spark(place, first_line(error)) from error
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textclf.cli.output import write_lines
+from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
-from textclf.terminal import visible
 
 if TYPE_CHECKING:
-    from textclf.cli.look import Look, UnsureError
     from textclf.cli.pipeline_file import Named
-    from textclf.cli.sample import Asked
+    from textclf.cli.sniff.files import Look, UnsureError
+    from textclf.cli.sniff.sample import Asked
 
 _SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".parquet")
 
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look, and write the file."""
     from textclf.cli.pipeline_file import pipeline_text
-    from textclf.cli.sample import parse_asked
+    from textclf.cli.sniff.sample import parse_asked
     from textclf.config import parse_pipeline
 
     target = None if args.output == "-" else _target(args.output, force=args.force)
@@ -127,9 +127,9 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
         InputError: A place does not exist, or there is nothing labelled in any.
         UsageError: Some can be read in several ways, and nobody is there to ask.
     """
-    from textclf.cli.data_places import data_places
     from textclf.cli.pipeline_file import Named, is_text
-    from textclf.cli.sample import EXPECTED
+    from textclf.cli.sniff.places import data_places
+    from textclf.cli.sniff.sample import EXPECTED
 
     sources: list[Named] = []
     left_out: dict[str, str] = {}
@@ -165,8 +165,8 @@ def _found(
     unusable: list[InputError],
 ) -> "Look | None":
     """What a look finds, or what a person says of it; None where that is nothing, which is noted."""
-    from textclf.cli.look import UnsureError
-    from textclf.cli.sample import NotLabelledError
+    from textclf.cli.sniff.files import UnsureError
+    from textclf.cli.sniff.sample import NotLabelledError
 
     try:
         return look()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from textclf import __version__
 from textclf.cli import check, completion, init, models, predict, query
+from textclf.common.terminal import visible, write_anything
 from textclf.errors import TextclfError
-from textclf.terminal import visible, write_anything
 
 COMMANDS = (predict, models, query, init, check, completion)
 _ABOUT = "Text classification at table scale: the parts of it that a person at a terminal needs."
@@ -52,6 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    from textclf.config import masked
+    from textclf.common.secrets import masked
 
     sys.stderr.write(visible(masked(text), lines=True).rstrip("\n") + "\n")

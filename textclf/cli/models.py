@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from textclf.cli.model_args import add_place, open_store
 from textclf.cli.output import write_json, write_lines, write_table
-from textclf.cli.stores import add_place, open_store
 from textclf.errors import InputError, UsageError
 
 if TYPE_CHECKING:

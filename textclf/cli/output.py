@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from textclf.terminal import json_text, visible
+from textclf.common.terminal import json_text, visible
 
 _WIDEST = 60  # characters of a cell
 

@@ -14,13 +14,13 @@ import tomlkit
 from tomlkit.items import Item, Table
 
 from textclf.cli.output import cell
+from textclf.common.terminal import toml_text, visible
 from textclf.config.load import literal
 from textclf.errors import InputError
-from textclf.terminal import toml_text, visible
 
 if TYPE_CHECKING:
-    from textclf.cli.look import Look
-    from textclf.cli.tables import Scorable
+    from textclf.cli.sniff.files import Look
+    from textclf.cli.sniff.tables import Scorable
 
 _LARGE = 1_000_000  # rows from which the split goes by digests, which need no count
 _UNEQUAL = 4  # times that the most frequent label may outnumber the rarest before rows are weighed
@@ -149,7 +149,7 @@ def _corpus(warehouse: str) -> Table:
 
 
 def _score(sources: Sequence[Named], table: str) -> Table:
-    from textclf.cli.tables import look_at_input
+    from textclf.cli.sniff.tables import look_at_input
 
     found: Scorable = look_at_input(Path(table), [source.name for source in sources])
     made = tomlkit.table()

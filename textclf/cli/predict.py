@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from textclf.cli.model_args import add_place, load_chosen
 from textclf.cli.output import cell, write_json
-from textclf.cli.stores import add_place, load_chosen
+from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
-from textclf.terminal import visible
 
 if TYPE_CHECKING:
     from textclf.artifact import Artifact
-    from textclf.scoring.scorer import Scorer
+    from textclf.inference.scorer import Scorer
 
 _AT_ONCE = 4096  # lines of standard input scored in one go
 
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Label the texts and print a line for each."""
-    from textclf.text.jit import without_numba
+    from textclf.kernels.compiler import without_numba
 
     with without_numba() if args.texts else nullcontext():
         _label(args)
@@ -66,7 +66,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
         UsageError: Evidence is asked for of a model that has none.
         ArtifactError: It scores otherwise here than where it was trained.
     """
-    from textclf.scoring.backends import choose
+    from textclf.inference.backends import choose
 
     choice = choose(artifact, "auto")
     if evidence and choice.name != "compiled":
@@ -87,7 +87,7 @@ def answers(
     Raises:
         ArtifactError: The model's weights overflow for a text.
     """
-    from textclf.artifact.finite import check_scores
+    from textclf.artifact.finite_scores import check_scores
     from textclf.text.arrow import string_array
 
     column, labels = string_array(texts), artifact.manifest.labels
@@ -96,8 +96,8 @@ def answers(
     chosen = scores.argmax(axis=1)
     found: list[str | None] = [None] * len(texts)
     if evidence:
-        from textclf.scoring.compiled import CompiledScorer
-        from textclf.scoring.evidence import strongest
+        from textclf.inference.compiled_scorer import CompiledScorer
+        from textclf.inference.evidence import strongest
 
         assert isinstance(scorer, CompiledScorer)
         found = strongest(scorer, *scorer.index.ragged(column), chosen)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
-from textclf.terminal import visible
 
 if TYPE_CHECKING:
     from textclf.config import Source
-    from textclf.corpus.preview import LocalFile, Preview
-    from textclf.tables.file_listing import Listing
+    from textclf.corpus.local.preview import LocalFile, Preview
+    from textclf.storage.files.listing import Listing
 
 _NAMED = 100  # files that are named at a terminal
 
@@ -49,8 +49,8 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
         max_rejects: Largest share of rejected records with which ingest publishes a delivery of the source.
         full: Read all of it, not the beginning alone.
     """
-    from textclf.tables.file_listing import list_local
-    from textclf.tables.warehouse import is_url
+    from textclf.storage.files.listing import list_local
+    from textclf.storage.warehouse import is_url
 
     name = f"source {source.name}"
     if is_url(source.path):
@@ -81,8 +81,8 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
 
 def _files(listing: "Listing") -> list["LocalFile"]:
     """The files that have content, by their names within the source."""
-    from textclf.corpus.local_files import is_plain
-    from textclf.corpus.preview import LocalFile
+    from textclf.corpus.local.files import is_plain
+    from textclf.corpus.local.preview import LocalFile
 
     base = listing.base.rstrip("/") + "/"
     paths = [Path(each.path) for each in listing.files if is_plain(Path(each.path))]
@@ -114,8 +114,8 @@ def _read(
     import pyarrow as pa
 
     from textclf.cli.delta import NeedsSparkError, delta_rows
-    from textclf.corpus.preview import LOOKED_AT, preview, preview_columns, sparks_alone
-    from textclf.tables.file_columns import folder_keys
+    from textclf.corpus.local.preview import LOOKED_AT, preview, preview_columns, sparks_alone
+    from textclf.storage.files.columns import folder_keys
 
     limit = None if full else LOOKED_AT
     unpacked = sparks_alone(files)
@@ -148,7 +148,7 @@ def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
     """Whether ingest would publish what was read, by its own rule."""
     from textclf.corpus.counts import Counts
     from textclf.corpus.deliveries import why_refused
-    from textclf.corpus.preview import counts
+    from textclf.corpus.local.preview import counts
 
     part = "" if read.whole else "the beginning: "
     said = f"{found.found}\n{part}{counts(read)}"

@@ -1,9 +1,9 @@
 """The pipeline file: TOML in, validated sections out."""
 
-from textclf.config.credentials import userinfo, without_credentials
+from textclf.config.base import BatchSizes
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline
-from textclf.config.masking import first_line, masked, opened, unmasked, written_forms
-from textclf.config.model import (
+from textclf.config.operations import Lineage, Logs, Metrics, Nightly
+from textclf.config.pipeline import (
     Distribution,
     Gate,
     Ingest,
@@ -20,8 +20,6 @@ from textclf.config.model import (
     Train,
     Upkeep,
 )
-from textclf.config.operation import Lineage, Logs, Metrics, Nightly
-from textclf.config.section import BatchSizes
 from textclf.config.source import Source
 
 __all__ = [
@@ -47,13 +45,6 @@ __all__ = [
     "Train",
     "Upkeep",
     "config_digest",
-    "first_line",
     "load_pipeline",
-    "masked",
-    "opened",
     "parse_pipeline",
-    "unmasked",
-    "userinfo",
-    "without_credentials",
-    "written_forms",
 ]

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textclf.config.model import (
+from textclf.config.operations import Lineage, Logs, Metrics, Nightly
+from textclf.config.pipeline import (
     Distribution,
     Gate,
     Ingest,
@@ -21,7 +22,6 @@ from textclf.config.model import (
     Train,
     Upkeep,
 )
-from textclf.config.operation import Lineage, Logs, Metrics, Nightly
 from textclf.config.source import Source
 
 _PLAN = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from textclf.config.masking import masked, remember, remember_credentials
-from textclf.config.model import Pipeline
+from textclf.common.digests import json_digest
+from textclf.common.secrets import masked, remember, remember_credentials
+from textclf.config.pipeline import Pipeline
 from textclf.config.received import received
-from textclf.digests import json_digest
 from textclf.errors import ConfigError
 
 _DOLLAR = "${$}"

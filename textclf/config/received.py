@@ -1,7 +1,7 @@
 """A value of the pipeline file as a message about it shows it."""
 
-from textclf.config.credentials import place_without_credentials
-from textclf.config.masking import masked
+from textclf.common.credentials import place_without_credentials
+from textclf.common.secrets import masked
 
 _LONGEST = 80  # characters
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from textclf.config.base import Name, PartitionTypes, Section, Share
 from textclf.config.encodings import check_encoding, check_field_signs
-from textclf.config.section import Name, PartitionTypes, Section, Share
 
 SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
 DELIMITED = ("tsv", "csv")

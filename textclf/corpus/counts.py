@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from textclf.corpus.blocks import COLUMNAR
 from textclf.corpus.first_look import Look
+from textclf.corpus.formats.line_blocks import COLUMNAR
 from textclf.errors import InputError
-from textclf.tables.file_listing import Skipped
+from textclf.storage.files.listing import Skipped
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
 from textclf.config.identity import stored_json
-from textclf.corpus.blocks import BlockPlan, plan_lines, plan_rows, with_place
-from textclf.corpus.number_labels import FRACTIONAL, whole_column
-from textclf.corpus.plain import plain_columns
+from textclf.corpus.formats.fast_path import plain_columns
+from textclf.corpus.formats.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
+from textclf.corpus.formats.number_labels import FRACTIONAL, whole_column
 from textclf.errors import InputError
-from textclf.tables.file_columns import open_parquet, quoted
-from textclf.tables.file_listing import Listing, Skipped, list_files
-from textclf.tables.folder_names import old_values
-from textclf.tables.warehouse import Location, absolute
+from textclf.storage.files.columns import open_parquet, quoted
+from textclf.storage.files.folder_names import old_values
+from textclf.storage.files.listing import Listing, Skipped, list_files
+from textclf.storage.warehouse import Location, absolute
 
 
 @dataclass(frozen=True)

@@ -10,28 +10,28 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Ingest, Source
-from textclf.corpus.blocks import COLUMNAR, BlockPlan
 from textclf.corpus.counts import Counts as Counts
 from textclf.corpus.counts import Tally, changed, count_records
 from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
 from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
+from textclf.corpus.formats.line_blocks import COLUMNAR, BlockPlan
+from textclf.corpus.formats.signatures import refuse
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
-from textclf.corpus.signatures import refuse
-from textclf.described import carried, described
+from textclf.corpus.refused_records import keep_refused
 from textclf.errors import InputError
-from textclf.tables import Location, Warehouse
-from textclf.tables.append_only import check_replaceable
-from textclf.tables.conditions import of_sources
-from textclf.tables.failures import READ_FAILURES, failed_reading, unreadable
-from textclf.tables.file_listing import Listing
-from textclf.tables.folder_names import check_labels
-from textclf.tables.points import reached
-from textclf.tables.refused_records import keep_refused
-from textclf.tables.retry import retried
-from textclf.tables.schemas import CORPUS, CORPUS_REJECTS
-from textclf.tables.staging import staging
-from textclf.tables.warehouse import absolute
-from textclf.tables.workspace import Workspace, takes_workspace_or_tables
+from textclf.runs.workspace import Workspace, takes_workspace_or_tables
+from textclf.spark.failures import READ_FAILURES, failed_reading, unreadable
+from textclf.spark.job_names import carried, described
+from textclf.storage import Location, Warehouse
+from textclf.storage.append_only import check_replaceable
+from textclf.storage.commit_retry import retried
+from textclf.storage.conditions import of_sources
+from textclf.storage.files.folder_names import check_labels
+from textclf.storage.files.listing import Listing
+from textclf.storage.run_points import reached
+from textclf.storage.schemas import CORPUS, CORPUS_REJECTS
+from textclf.storage.staging import staging
+from textclf.storage.warehouse import absolute
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading

@@ -7,12 +7,12 @@ import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.blocks import Block, BlockPlan, runs
-from textclf.corpus.number_labels import written_label
-from textclf.corpus.quotes import Piece, QuotedReader, Quoting
-from textclf.corpus.records import Parsed, Reason, allowed_labels, check, parser, raw_text
-from textclf.corpus.signatures import refusal
-from textclf.tables.schemas import TableSpec
+from textclf.corpus.formats.line_blocks import Block, BlockPlan, runs
+from textclf.corpus.formats.number_labels import written_label
+from textclf.corpus.formats.quoted_records import Piece, QuotedReader, Quoting
+from textclf.corpus.formats.records import Parsed, Reason, allowed_labels, check, parser, raw_text
+from textclf.corpus.formats.signatures import refusal
+from textclf.storage.schemas import TableSpec
 
 STAGED = TableSpec(
     "ingest",

@@ -6,11 +6,11 @@ from datetime import date
 from types import MappingProxyType
 
 from textclf.config import Gate, Nightly
-from textclf.nightly.past import Done, Past
-from textclf.scoring.backfill import Mark
-from textclf.tables.audit import Figures
-from textclf.tables.gate import Baseline, chance_of_difference, stability_index
-from textclf.tables.history import Publication
+from textclf.nightly.earlier_runs import Done, Past
+from textclf.quality.audit import Figures
+from textclf.quality.gate import Baseline, chance_of_difference, stability_index
+from textclf.runs.history import Publication
+from textclf.scoring.days import Mark
 
 NO_ROWS = "the input has no rows of this day"
 STILL_REFUSED = "refused from the same input, models and settings in run"

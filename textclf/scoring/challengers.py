@@ -7,7 +7,7 @@ from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.store import parse_reference
 from textclf.config import Score
 from textclf.errors import UsageError
-from textclf.scoring.routes import Routes
+from textclf.scoring.routing import Routes
 
 NEWEST = "newest"
 """Instead of a model: the newest version of each champion's name, where that is another one."""

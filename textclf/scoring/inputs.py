@@ -13,13 +13,13 @@ from pyspark.sql.types import DataType, StringType, StructType
 
 from textclf.config import Score
 from textclf.errors import InputError
-from textclf.scoring.iso_days import lit_day, means_a_day, strict_day, unchecked_day
-from textclf.tables.digests import digest_of, named
-from textclf.tables.failures import READ_FAILURES, unreadable
-from textclf.tables.file_columns import file_of, open_parquet, quoted
-from textclf.tables.file_listing import Listing, Skipped, list_files
-from textclf.tables.folder_names import check_sources, published_ids
-from textclf.tables.warehouse import Location, absolute
+from textclf.scoring.day_values import lit_day, means_a_day, strict_day, unchecked_day
+from textclf.spark.failures import READ_FAILURES, unreadable
+from textclf.storage.files.columns import file_of, open_parquet, quoted
+from textclf.storage.files.digests import digest_of, named
+from textclf.storage.files.folder_names import check_sources, published_ids
+from textclf.storage.files.listing import Listing, Skipped, list_files
+from textclf.storage.warehouse import Location, absolute
 
 CHAR = "__CHAR_VARCHAR_TYPE_STRING"
 """In the metadata of a column that SQL calls ``char(n)`` or ``varchar(n)``, as Spark has it."""

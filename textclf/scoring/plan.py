@@ -9,25 +9,26 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
 
 from textclf.artifact import Artifact, ModelStore
+from textclf.common.logs import say
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.logs import say
-from textclf.scoring.backends import Challenge, Choice, choose
+from textclf.inference.backends import Challenge, Choice, choose
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
 from textclf.scoring.challengers import asked_challengers, with_challengers
-from textclf.scoring.fallback import Fallbacks, listen
+from textclf.scoring.change_feed import Since
 from textclf.scoring.id_types import check_ids, stored_type
 from textclf.scoring.inputs import InputTable, open_input
-from textclf.scoring.routes import Routes, plan_routes
-from textclf.scoring.since import Since
+from textclf.scoring.routing import Routes, plan_routes
 from textclf.scoring.source_names import most_sources
-from textclf.session.gpu import await_executors, check_gpus, has_gpus
-from textclf.tables import Location, RunRecord, Warehouse
-from textclf.tables.append_only import check_replaceable
-from textclf.tables.columns import check_columns, has_digests, id_type, published_columns
-from textclf.tables.publish import Target, Targets
-from textclf.tables.schemas import DIGEST, results, results_rejects
-from textclf.tables.warehouse import absolute
-from textclf.tables.workspace import Workspace
+from textclf.scoring.worker.kernel_report import Fallbacks, listen
+from textclf.spark.gpu import await_executors, check_gpus, has_gpus
+from textclf.storage import Location, Warehouse
+from textclf.storage.append_only import check_replaceable
+from textclf.storage.publish import Target, Targets
+from textclf.storage.schema_changes import check_columns, has_digests, id_type, published_columns
+from textclf.storage.schemas import DIGEST, results, results_rejects
+from textclf.storage.warehouse import absolute
 
 
 @dataclass(frozen=True)

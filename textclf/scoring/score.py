@@ -6,28 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
-from textclf import stopping
 from textclf.config import Pipeline
-from textclf.described import carried, described, together
 from textclf.errors import GateError
-from textclf.scoring.batch import REASONS, UNREADABLE
-from textclf.scoring.changed import COPIED
-from textclf.scoring.fallback import note_kernels, note_unreadable
-from textclf.scoring.faults import explained
+from textclf.quality.audit import Figures, repeated_ids
+from textclf.quality.gate import judge, refusal
+from textclf.runs.history import Publication, baselines, publications, record_killed, stopped_with
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace, takes_workspace
+from textclf.scoring.baselines import tested_baselines
+from textclf.scoring.change_feed import changed_since
+from textclf.scoring.execution import STAGED, Pass
+from textclf.scoring.lost_models import lost_models
+from textclf.scoring.pass_errors import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
-from textclf.scoring.since import changed_since
+from textclf.scoring.reuse import COPIED
 from textclf.scoring.source_names import check_sources
-from textclf.scoring.stage import STAGED, Pass
-from textclf.scoring.tested import tested_baselines
-from textclf.tables import Location, RunRecord, staged
-from textclf.tables.audit import Figures, repeated_ids
-from textclf.tables.gate import judge, refusal
-from textclf.tables.handover import StagedTable
-from textclf.tables.history import Publication, baselines, publications, record_killed, stopped_with
-from textclf.tables.lock import UNDATED, run_locked
-from textclf.tables.lost_models import lost_models
-from textclf.tables.points import reached
-from textclf.tables.workspace import Workspace, takes_workspace
+from textclf.scoring.worker.batch import REASONS, UNREADABLE
+from textclf.scoring.worker.kernel_report import note_kernels, note_unreadable
+from textclf.spark import cancellation
+from textclf.spark.job_names import carried, described, together
+from textclf.storage import Location, staged
+from textclf.storage.file_commit import StagedTable
+from textclf.storage.leases.locks import UNDATED, run_locked
+from textclf.storage.run_points import reached
 
 __all__ = ["ScoreOptions", "score_planned", "score_table"]
 
@@ -113,7 +114,7 @@ def score_planned(
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
         plan.targets.await_upkeep(locks)
-        stopping.check()
+        cancellation.check()
         reached("checked")
         plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb, run.fence)
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from textclf.config import Score
 from textclf.errors import InputError
-from textclf.scoring.source_limit import SHOWN, TooManySourcesError
+from textclf.scoring.worker.source_limit import SHOWN, TooManySourcesError
 
 MOST_BYTES = 255
 """Of a folder's name, on the file systems that tables live on."""

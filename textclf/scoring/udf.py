@@ -11,11 +11,11 @@ from pyspark.sql.pandas import functions as pandas_functions
 from pyspark.sql.types import StructType
 
 from textclf.artifact import Artifact
-from textclf.scoring.backends import BACKENDS, choose
-from textclf.scoring.batch import Wanted, score_batch
-from textclf.scoring.resident import Models, Resident, compiled_code
-from textclf.settled import settle
-from textclf.tables.schemas import SCORED
+from textclf.inference.backends import BACKENDS, choose
+from textclf.scoring.worker.batch import Wanted, score_batch
+from textclf.scoring.worker.models import Models, Resident, compiled_code
+from textclf.spark.worker_gc import settle
+from textclf.storage.schemas import SCORED
 from textclf.text.arrow import by_bytes
 
 _FIELDS = ("label", "score", "scores", "known_tokens", "evidence")

@@ -9,23 +9,23 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from textclf.common.file_systems import file_system, replace_in
 from textclf.config import Pipeline, SearchPlan, Source
-from textclf.described import carried
+from textclf.corpus.vocabulary import corpus_of
 from textclf.errors import InputError
-from textclf.file_systems import file_system, replace_in
 from textclf.models import architecture
-from textclf.search.encoded import Info, pack
-from textclf.search.folds import check_rows
+from textclf.runs.workspace import Workspace
+from textclf.search.cross_validation import check_rows
+from textclf.search.encoded_source import Info, pack
 from textclf.search.space import BASELINE
-from textclf.tables.schemas import VOCABULARY
-from textclf.tables.workspace import Workspace
-from textclf.text.build import corpus_of
+from textclf.spark.job_names import carried
+from textclf.storage.schemas import VOCABULARY
 from textclf.text.encoder import Encoder
 from textclf.text.split import SourceSplit, check_split, find_splits
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows, arrange, corpus_digests
 from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, sorted_vocabulary
-from textclf.training.words import check_words, has_words
+from textclf.training.usable_texts import check_words, has_words
 
 _INFO = "source string, info string"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from textclf.logs import say
+from textclf.common.logs import say
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 _LINE = 60.0  # seconds between two lines where nobody watches

@@ -11,25 +11,25 @@ from typing import Any
 from pyarrow.fs import FileType
 
 from textclf.artifact import ModelStore
+from textclf.common.file_systems import file_system
+from textclf.common.logs import say
 from textclf.config import Source
-from textclf.described import carried
-from textclf.file_systems import file_system
-from textclf.logs import say
 from textclf.models import KerasArchitecture
-from textclf.search.champion import Saved, Winner
-from textclf.search.choice import Standing, Verdict
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.search.encode import encode_sources
-from textclf.search.encoded import Info
-from textclf.search.exclusive import sources_locked
-from textclf.search.fanout import FanOut, import_ahead, worker_environment
-from textclf.search.ledger import Ledger
-from textclf.search.order import ordered
+from textclf.search.encoded_source import Info
 from textclf.search.progress import Progress
-from textclf.search.race import Entrant, Race, entrants
+from textclf.search.schedule import ordered
+from textclf.search.selection import Standing, Verdict
+from textclf.search.source_lock import sources_locked
+from textclf.search.source_search import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
-from textclf.tables import RunRecord
-from textclf.tables.lock import Locks, searched
-from textclf.tables.workspace import Workspace, takes_workspace
+from textclf.search.trials_table import Ledger
+from textclf.search.winner import Saved, Winner
+from textclf.spark.job_names import carried
+from textclf.spark.task_pool import FanOut, import_ahead, worker_environment
+from textclf.storage.leases.locks import Locks, searched
 from textclf.training.data import unseen_warning
 
 _POLL = 0.05  # seconds between two looks at what has ended

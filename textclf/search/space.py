@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textclf.config import Distribution, Pipeline, SearchPlan, Space
-from textclf.config.model import Scalar
+from textclf.config.pipeline import Scalar
 from textclf.errors import UsageError
 from textclf.models import Architecture, architecture
 from textclf.training.settings import FitSettings, separate, used_by

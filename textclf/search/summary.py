@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from textclf.errors import TextclfError
-from textclf.search.choice import Standing
 from textclf.search.search import Outcome, SearchReport
+from textclf.search.selection import Standing
 
 _COLUMNS = ("source", "champion", "best CV", "test", "parameters", "baseline", "seconds")
 

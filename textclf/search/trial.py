@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from textclf.config import masked
+from textclf.common.digests import json_digest
+from textclf.common.secrets import masked
 from textclf.config.identity import identity
-from textclf.digests import json_digest
 from textclf.models import InputShape, KerasArchitecture
-from textclf.search.encoded import EncodedSource, Info, encoded_source
-from textclf.search.folds import partition
-from textclf.search.identity import FIT_SETTINGS, HYPERPARAMETERS
+from textclf.search.cross_validation import partition
+from textclf.search.encoded_source import EncodedSource, Info, encoded_source
 from textclf.search.space import Choice
-from textclf.session.gpu import device, task_gpu
+from textclf.search.trial_identity import FIT_SETTINGS, HYPERPARAMETERS
+from textclf.spark.gpu import device, task_gpu
 from textclf.training.batches import Counts, Inputs, Sequences
 from textclf.training.data import Rows
 from textclf.training.evaluation import row_losses
 from textclf.training.fit import Candidate, fit
-from textclf.training.network import Network, use_keras_backend
+from textclf.training.keras_trainer import Network, use_keras_backend
 from textclf.training.settings import FitSettings, used_by
-from textclf.training.watched import DivergedError, Watched, fit_watched, input_length
-from textclf.training.words import no_words
+from textclf.training.usable_texts import no_words
+from textclf.training.validated_fit import DivergedError, Watched, fit_watched, input_length
 
 _FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
 _EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textclf.arrays import Int32, UInt8
+from textclf.kernels.compiler import numba_runs
 from textclf.text.arrow import filled, int_array, string_array
-from textclf.text.jit import numba_runs
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 """Characters that separate tokens, beside the space: the default of Keras' Tokenizer."""
@@ -104,7 +104,7 @@ def _raw(texts: pa.StringArray) -> tuple[Int32, UInt8]:
 
 def _cut_compiled(data: UInt8, starts: Int32) -> tuple[pa.StringArray, Int32]:
     """All tokens of the texts, and where each text's tokens begin among them, shape (n + 1,)."""
-    from textclf.text.cutting import cut_tokens
+    from textclf.kernels.tokenize import cut_tokens
 
     kept, row_starts = np.empty(len(data), np.uint8), np.empty(len(starts), np.int32)
     token_ends = np.empty((len(data) + len(starts)) // 2 + 1, np.int32)

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 
 from textclf.arrays import Bool, Int32, Int64
 from textclf.config import Source
+from textclf.corpus.vocabulary import corpus_of
 from textclf.errors import InputError
-from textclf.tables.workspace import Workspace
-from textclf.text.build import corpus_of
+from textclf.runs.workspace import Workspace
 from textclf.text.split import SourceSplit, assign_rows, plan_splits
 
 _NAMED = 20  # labels that a warning names

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from textclf.arrays import Bool, Float64, Int64
+from textclf.common.score_bins import bin_edges
 from textclf.errors import InputError
-from textclf.score_bins import bin_edges
-from textclf.training.resampling import Intervals, intervals
+from textclf.training.bootstrap import Intervals, intervals
 
 EPSILON = 1e-7  # Keras': probabilities are kept this far from 0 and 1 under a logarithm
 _FORBID = ConfigDict(extra="forbid")

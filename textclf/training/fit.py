@@ -14,7 +14,7 @@ from textclf.models import Architecture, InputShape, KerasArchitecture
 from textclf.models.logistic_regression import LogisticRegression
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
-from textclf.training.network import Network, fit_network, predictor
+from textclf.training.keras_trainer import Network, fit_network, predictor
 from textclf.training.settings import FitSettings
 
 

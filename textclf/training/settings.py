@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from textclf.arrays import Float64
 from textclf.config import BatchSizes, Pipeline
-from textclf.config.section import Epochs
+from textclf.config.base import Epochs
 from textclf.errors import UsageError
 from textclf.models import Architecture, KerasArchitecture
 

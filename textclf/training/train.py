@@ -14,22 +14,22 @@ import pyarrow as pa
 
 from textclf import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
-from textclf.artifact.finite import finite_rows
+from textclf.artifact.finite_scores import finite_rows
+from textclf.common.logs import say
 from textclf.config import Pipeline, Source
+from textclf.corpus.vocabulary import load_vocabulary
 from textclf.errors import InputError
-from textclf.logs import say
 from textclf.models import Architecture, KerasArchitecture, architecture
-from textclf.tables.workspace import Workspace, takes_workspace
-from textclf.text.build import load_vocabulary
+from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows, load_dataset, unseen_warning
 from textclf.training.evaluation import Evaluation, evaluate
 from textclf.training.fit import Candidate, Fit, fit
-from textclf.training.network import use_keras_backend
+from textclf.training.keras_trainer import use_keras_backend
 from textclf.training.settings import check_patience, separate, used_by
-from textclf.training.words import check_words
+from textclf.training.usable_texts import check_words
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
 GOLDEN_ROWS = 32

@@ -1,0 +1,157 @@
+"""Staged files that change hands: rows, readers and other writers as if they had been written."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import deltalake
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType
+
+from textclf.errors import LockError, TextclfError
+from textclf.storage import Location, Warehouse, staged
+from textclf.storage.conditions import EVERYTHING
+from textclf.storage.file_commit import StagedFile, StagedTable, can_take, clear, hand_over, rewrite, too_many
+from textclf.storage.leases.fence import Fence, close
+from textclf.storage.publish import Slice, of_slices, replace_slices
+from textclf.storage.run_points import listening
+from textclf.storage.schemas import TableSpec, layout
+
+DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
+ODD = ["yelp", 'joe\'s 100% "q"/a=b ü', None]
+COLUMNS = "id long, ds date, source string, score float, known_tokens int, run_id string"
+
+
+@pytest.fixture
+def place(spark: SparkSession, tmp_path: Path) -> Location:
+    """A published table with a row of each day and source."""
+    made = Location(path=str(tmp_path / "published"))
+    rows = [(0, day, source, 0.5, 1, "old") for day in (DAY, OTHER) for source in ODD]
+    made.replace(spark.createDataFrame(rows, COLUMNS), spec(spark), EVERYTHING)
+    return made
+
+
+def spec(spark: SparkSession) -> TableSpec:
+    return TableSpec("published", spark.createDataFrame([], COLUMNS).schema, ("ds", "source"))
+
+
+def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: str, day: date, count: int) -> None:
+    warehouse = Warehouse(str(root), None, f"{root}/models")
+    rows: list[tuple[object, ...]] = [(at, day, source, 0.1, 2, run, None) for at in range(count) for source in ODD]
+    rows.append((99, day, "yelp", None, None, run, "null_text"))
+    df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
+    shape = TableSpec("scored", df.schema, **layout(LongType()))
+    with staged(spark, warehouse, run, "scored", lambda place: place.replace(df.repartition(2), shape, EVERYTHING)):
+        table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
+        assert table.files is not None
+        assert table.rows.count() == len(rows)
+        accepted = [file for file in table.files if not file.refused]
+        hand_over(spark, str(table.place), accepted, place, of_slices([Slice(day, source) for source in ODD]))
+
+
+def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
+    return {key: found.count(key) for key in found}
+
+
+def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    assert can_take(spark, place, spec(spark))
+    stage_and_hand_over(spark, place, tmp_path, "new", DAY, 3)
+
+    expected = {(DAY, source, "new"): 3 for source in ODD} | {(OTHER, source, "old"): 1 for source in ODD}
+    rows = place.read(spark).select("ds", "source", "run_id").collect()
+    assert counts([tuple(row) for row in rows]) == expected
+    read = deltalake.DeltaTable(str(place)).to_pyarrow_table().to_pylist()
+    assert counts([(row["ds"], row["source"], row["run_id"]) for row in read]) == expected
+    # Delta counts rows from the statistics that the files brought along.
+    assert place.read(spark).count() == 12
+    assert place.read(spark).where("score < 0.2").count() == 9
+    assert list((tmp_path / "_staging").glob("*")) == []
+
+    before = place.version(spark)
+    clear(spark, place, of_slices([Slice(date(2020, 1, 1), "yelp")]))
+    assert place.version(spark) == before  # nothing there, no commit
+    clear(spark, place, of_slices([Slice(DAY, None)]))
+    assert place.read(spark).where("ds = '2026-01-01' AND source IS NULL").count() == 0
+
+
+def test_who_loses_a_race_commits_again(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    runs = [("a", DAY), ("b", DAY), ("c", OTHER)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda run: stage_and_hand_over(spark, place, tmp_path, run[0], run[1], 2), runs))
+    found = place.read(spark).groupBy("ds", "source").agg(F.count("*"), F.count_distinct("run_id")).collect()
+    assert {(row[2], row[3]) for row in found} == {(2, 1)}
+    assert len(found) == 6
+
+
+def test_tables_that_cannot_take_files_as_they_are(spark: SparkSession, place: Location, tmp_path: Path) -> None:
+    more = TableSpec("t", spec(spark).schema.add("text_digest", "binary"), ("ds", "source"))
+    assert not can_take(spark, place, more)
+    assert not can_take(spark, place, TableSpec("t", spec(spark).schema, ("source", "ds")))
+    assert not can_take(spark, Location(path=str(tmp_path / "nowhere")), spec(spark))
+    spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+    assert not can_take(spark, place, spec(spark))
+
+
+def test_files_of_a_good_size_change_hands() -> None:
+    few, many = [StagedFile({"size": 1}, "")] * 4, [StagedFile({"size": 1}, "")] * 5
+    assert not too_many(few, 1, 32)
+    assert too_many(many, 1, 32)
+    assert not too_many(many, 2, 32)
+    assert not too_many([StagedFile({"size": 40 << 20}, "")] * 50, 1, 32)
+
+
+def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
+    spark: SparkSession, place: Location
+) -> None:
+    dead = Fence("dead", again=True)  # whose locks are all there
+    close(spark, place, ["dead"])
+    before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
+    rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
+
+    with pytest.raises(LockError, match="closed the tables"):
+        clear(spark, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):
+        rewrite(spark, rows, place, condition, dead)
+    with pytest.raises(LockError, match="closed the tables"):  # Delta's writer leaves it out and says nothing
+        replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], dead)
+
+    assert place.version(spark) == before
+    replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], Fence("alive", again=True))
+    assert place.read(spark).where("id = 7").count() == 1
+
+
+def test_files_that_are_gone_are_taken_back_and_the_rows_of_a_later_run_stay(
+    spark: SparkSession, place: Location, tmp_path: Path
+) -> None:
+    """A VACUUM has taken files, and the lock has gone to a run that has published one of the slices since."""
+    done, rows = list[str](), spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "newer")], COLUMNS)
+
+    def lose(point: str) -> None:
+        if done or not point.startswith("committed"):
+            return
+        done.append(point)
+        for path in Path(str(place)).glob("ds=2026-01-01/source=__HIVE*/*.parquet"):
+            if path.name in staged_names:
+                path.unlink()
+        replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")])
+
+    def lost() -> None:
+        if done:
+            raise LockError("lost")
+
+    warehouse = Warehouse(str(tmp_path), None, f"{tmp_path}/models")
+    new = [(1, DAY, source, 0.1, 2, "new", None) for source in ODD]
+    df = spark.createDataFrame(new, f"{COLUMNS}, reason string")
+    shape = TableSpec("scored", df.schema, **layout(LongType()))
+    slices = of_slices([Slice(DAY, source) for source in ODD])
+    with staged(spark, warehouse, "new", "scored", lambda place: place.replace(df, shape, EVERYTHING)):
+        table = StagedTable.at(spark, warehouse.staging(spark, "new", "scored"))
+        staged_names = {Path(file.published).name for file in table.files}
+        with listening(lose), pytest.raises(TextclfError, match="Files were removed"):
+            hand_over(spark, str(table.place), table.files, place, slices, Fence("new", lost))
+
+    found = place.read(spark).where("ds = '2026-01-01'").select("source", "run_id").collect()
+    assert {(row[0], row[1]) for row in found} == {("yelp", "newer"), (ODD[1], "old"), (None, "old")}
+    assert len(found) == 3

@@ -1,0 +1,79 @@
+"""Which models a command is about."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from textclf.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from textclf.artifact import Artifact, ModelStore
+    from textclf.config import Pipeline
+
+
+def add_place(made: argparse.ArgumentParser) -> None:
+    """Add ``--config`` and ``--models``, of which one is needed."""
+    place = made.add_mutually_exclusive_group(required=True)
+    place.add_argument("--config", metavar="FILE", help="the pipeline file, which says where the models are")
+    place.add_argument("--models", metavar="FOLDER", help="folder or URL of trained models")
+
+
+def open_store(args: argparse.Namespace) -> tuple["ModelStore", "Pipeline | None"]:
+    """The models that the command line names, and the pipeline file where it names one.
+
+    Raises:
+        ConfigError: The pipeline file cannot be used.
+        InputError: There is no such folder.
+    """
+    from textclf.artifact import ModelStore
+
+    pipeline = None
+    if args.config is not None:
+        from textclf.config import load_pipeline
+
+        pipeline = load_pipeline(args.config)
+    store = ModelStore(args.models if pipeline is None else pipeline.models_folder)
+    if not store.names():
+        raise InputError(
+            "There are no models.",
+            received=store.root,
+            expected="a folder of trained models, one folder a name",
+            fix="train one with the job train_model or search_models, or check the folder",
+        )
+    return store, pipeline
+
+
+def choose_model(store: "ModelStore", pipeline: "Pipeline | None", given: str | None) -> tuple[str, str | None]:
+    """Name and version of the model asked for; without a word, the pipeline file's or the only one.
+
+    Raises:
+        UsageError: Nothing says which of several.
+    """
+    from textclf.artifact.store import parse_reference
+
+    reference = given or (pipeline.score.model if pipeline is not None else None)
+    if reference is not None:
+        return parse_reference(reference)
+    names = store.names()
+    if len(names) > 1:
+        raise UsageError("There are several models.", received="no --model", expected=f"one of: {', '.join(names)}")
+    return names[0], None
+
+
+def load_chosen(args: argparse.Namespace) -> "Artifact":
+    """The model asked for with ``--model``, of the store or of an MLflow registry; see ``choose_model``.
+
+    Raises:
+        UsageError: Nothing says which of several.
+        InputError: There is no such model, or it is damaged.
+    """
+    from textclf.artifact.mlflow_registry import is_registered, load_registered, registry_address
+    from textclf.config import load_pipeline
+
+    pipeline = None if args.config is None else load_pipeline(args.config)
+    reference = args.model or (pipeline.score.model if pipeline is not None else None)
+    if reference is not None and is_registered(reference):
+        models = args.models if pipeline is None else pipeline.models_folder
+        address = None if pipeline is None else pipeline.tracking_uri
+        return load_registered(reference, registry_address(address, models)).artifact
+    store, pipeline = open_store(args)
+    return store.load(*choose_model(store, pipeline, args.model))

@@ -1,0 +1,1 @@
+"""Labelled data of unknown form: encoding, fields, columns, labels."""

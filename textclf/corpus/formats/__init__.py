@@ -1,0 +1,1 @@
+"""Formats of sources: bytes in, records or reasons out."""

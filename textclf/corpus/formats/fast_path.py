@@ -1,0 +1,72 @@
+"""Records that are plainly good, told by Spark's own expressions: most records never need a look in Python."""
+
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from textclf.config import Source
+from textclf.config.encodings import is_utf8
+from textclf.corpus.formats.records import allowed_labels
+
+_PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
+
+
+def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> dict[str, Column]:
+    """Expressions on a source's lines.
+
+    Returns:
+        ``good``: whether the line is a good record beyond doubt; never null, and always false but for delimited UTF-8
+        records without quoting. What is not good is for ``records.parser``, which reads no good one otherwise.
+        ``text`` and ``label``: those of a good record; of no meaning in others.
+    """
+    if source.format not in ("tsv", "csv") or source.quoted or not is_utf8(source.encoding):
+        return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
+    fields, exact = _fields(line, list(columns or source.columns or []), source.separator)
+    text, label = fields[source.text], fields[source.label]
+    good = exact & ~F.endswith(line, F.lit("\r")) & _checks(source, line, text, label)
+    return {"good": F.coalesce(good, F.lit(False)), "text": text, "label": label}
+
+
+def _fields(line: Column, names: Sequence[str], separator: str) -> tuple[dict[str, Column], Column]:
+    """A line's fields, and whether it has as many as ``names``.
+
+    Taken off from the end: what is left of a field is cut by its length in bytes, which costs less than a search.
+    """
+    fields: dict[str, Column] = {}
+    exact, rest = F.lit(True), line
+    for name in reversed(names[1:]):
+        field = F.substring_index(rest, separator, -1)
+        before = F.octet_length(rest) - F.octet_length(field) - len(separator.encode())
+        exact &= before >= 0
+        rest = F.substring(rest.cast("binary"), F.lit(1), before).cast("string")
+        fields[name] = field
+    fields[names[0]] = rest
+    return fields, exact & ~F.contains(rest, F.lit(separator))
+
+
+def plain_columns(source: Source, text: Column, label: Column) -> dict[str, Column]:
+    """``plain_lines`` of a columnar source."""
+    good = _checks(source, text, text, label)
+    return {"good": F.coalesce(good, F.lit(False)), "text": text, "label": label}
+
+
+def _checks(source: Source, record: Column, text: Column, label: Column) -> Column:
+    allowed = allowed_labels(source)
+    first = F.ascii(F.ltrim(text))  # the code point of the first character beside the space; 0 without any
+    return (
+        (F.octet_length(record) <= source.max_record_bytes)
+        & F.is_valid_utf8(record)
+        & (first > F.lit(0))
+        & ~first.isin(*_blanks())
+        & ~F.contains(text, F.lit("\0"))
+        & (label.rlike(_PRINTABLE) if allowed is None else label.isin(*allowed))
+    )
+
+
+@lru_cache(maxsize=1)
+def _blanks() -> tuple[int, ...]:
+    """Code points that Python takes for white space: a text of nothing else is empty."""
+    return tuple(code for code in range(sys.maxunicode + 1) if chr(code).isspace())

@@ -1,0 +1,156 @@
+"""One record of a source in, a labelled text or a reason for refusing it out: pure functions."""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from textclf.config import Source
+from textclf.corpus.formats.csv_fields import field_splitter
+from textclf.corpus.formats.json_fields import json_picker
+from textclf.corpus.formats.reject_reasons import Reason
+
+__all__ = [
+    "RAW_CHARACTERS",
+    "Parsed",
+    "Parser",
+    "Reason",
+    "allowed_labels",
+    "check",
+    "kept_bytes",
+    "parser",
+    "raw_text",
+]
+
+RAW_CHARACTERS = 1000  # of a refused record that are kept
+
+
+class Parsed(NamedTuple):
+    """A labelled text, or, with a reason, a refused record."""
+
+    text: str | None
+    label: str | None
+    reason: Reason | None
+
+
+Parser = Callable[[bytes], Parsed]
+
+
+def _refused(reason: Reason) -> Parsed:
+    return Parsed(None, None, reason)
+
+
+def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -> Parsed:
+    """Accept a text with its label, or say why not.
+
+    The text stays as it is, spaces included; blanks around a label go. No NUL goes into a table.
+    """
+    if text is None:
+        return _refused(Reason.MISSING_COLUMN)
+    if not text or text.isspace():
+        return _refused(Reason.EMPTY_TEXT)
+    label = (label or "").strip()
+    if not label:
+        return _refused(Reason.MISSING_LABEL)
+    if "\0" in text or "\0" in label:
+        return _refused(Reason.NUL_CHARACTER)
+    if allowed is not None and label not in allowed:
+        return _refused(Reason.UNKNOWN_LABEL)
+    return Parsed(text, label, None)
+
+
+def allowed_labels(source: Source) -> frozenset[str] | None:
+    """The source's label set, None where any label goes."""
+    return None if source.labels is None else frozenset(source.labels)
+
+
+def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
+    """The parser of a source's records.
+
+    Args:
+        source: A source of a line-based format.
+        columns: Order of the fields, where the file's header gives it.
+
+    Returns:
+        A function from the bytes of one record, without its final line feed, to ``Parsed``.
+    """
+    fields = _FIELDS[source.format](source, list(columns or source.columns or []))
+    allowed = allowed_labels(source)
+    encoding, limit = source.encoding, source.max_record_bytes
+
+    def parse(raw: bytes) -> Parsed:
+        if len(raw) > limit:
+            return _refused(Reason.OVERSIZED_RECORD)
+        if raw.endswith(b"\r"):
+            raw = raw[:-1]
+        if not raw:
+            return _refused(Reason.BLANK_RECORD)
+        try:
+            record = raw.decode(encoding)
+        except UnicodeError:
+            return _refused(Reason.UNDECODABLE_BYTES)
+        found = fields(record)
+        return _refused(found) if isinstance(found, Reason) else check(*found, allowed)
+
+    return parse
+
+
+def kept_bytes(source: Source) -> int:
+    """How much of a line beyond the limit is kept: so much that it is still recognised."""
+    return max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
+
+
+def raw_text(raw: bytes, encoding: str) -> str:
+    """The beginning of a refused record as text that any table can hold."""
+    # Four bytes are the longest encoding of one character.
+    text = raw[: 4 * RAW_CHARACTERS].decode(encoding, errors="replace")[:RAW_CHARACTERS]
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+Fields = Callable[[str], tuple[str | None, str | None] | Reason]
+
+
+def _delimited(source: Source, columns: list[str]) -> Fields:
+    separator, width = source.separator, len(columns)
+    text_at, label_at = columns.index(source.text), columns.index(source.label)
+
+    def pick(values: list[str]) -> tuple[str, str] | Reason:
+        if len(values) != width:
+            return Reason.MISSING_COLUMN if len(values) < width else Reason.EXTRA_COLUMN
+        return values[text_at], values[label_at]
+
+    def plain(record: str) -> tuple[str, str] | Reason:
+        return pick(record.split(separator))
+
+    def quoted(record: str) -> tuple[str, str] | Reason:
+        values = split(record)
+        return Reason.MALFORMED_CSV if values is None else pick(values)
+
+    if not source.quoted:
+        return plain
+    split = field_splitter(separator, source.escape)
+    # The csv module's own limit of 131,072 characters a field is below ours.
+    csv.field_size_limit(max(csv.field_size_limit(), source.max_record_bytes))
+    return quoted
+
+
+def _named(source: Source, _columns: list[str]) -> Fields:
+    return json_picker(source.text, source.label)
+
+
+def _matched(source: Source, _columns: list[str]) -> Fields:
+    match = re.compile(source.pattern or "").fullmatch
+
+    def pick(record: str) -> tuple[str | None, str | None] | Reason:
+        found = match(record)
+        return Reason.NO_MATCH if found is None else (found[source.text], found[source.label])
+
+    return pick
+
+
+_FIELDS: dict[str, Callable[[Source, list[str]], Fields]] = {
+    "tsv": _delimited,
+    "csv": _delimited,
+    "jsonl": _named,
+    "text": _matched,
+}

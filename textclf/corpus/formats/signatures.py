@@ -1,0 +1,135 @@
+"""Files that hold no lines of text in the source's format: told by how they begin, and refused as a whole."""
+
+import json
+import re
+
+from textclf.config import Source
+from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
+from textclf.errors import InputError
+
+_SURE = 8  # NULs at every other byte that are no accident, whatever stands between
+HEAD_BYTES = 1024  # of a file's first line that are looked at
+
+RETURNS = r"its lines end in carriage returns alone: convert them, for example: tr '\r' '\n' < FILE > NEW"
+JSON_ARRAY = "it is one JSON array: write an object a line, for example: jq -c '.[]' FILE > NEW"
+_CONVERT = "convert it to UTF-8, for example: iconv -f {} -t UTF-8 FILE > NEW"
+_UNPACK = "unpack it"
+_MARKS = [  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+]
+_KINDS = [
+    (rb"PK(\x03\x04|\x05\x06|\x07\x08)", "a zip archive", _UNPACK),
+    (rb"(?s).{257}ustar", "a tar archive", _UNPACK),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (rb"Rar!\x1a\x07", "a rar archive", _UNPACK),
+    (rb"\xfd7zXZ\0", "compressed by xz", _UNPACK),
+    (rb"\x1f\x8b\x08", "compressed by gzip", _UNPACK + ", or give it a name that ends in .gz"),
+    (rb"BZh[1-9]1AY&SY", "compressed by bzip2", _UNPACK + ", or give it a name that ends in .bz2"),
+    (rb"\x28\xb5\x2f\xfd", "compressed by zstd", _UNPACK + ", or give it a name that ends in .zst"),
+    (rb"\x04\x22\x4d\x18", "compressed by lz4", _UNPACK),
+    (rb"\x1f\x9d|LZIP\x01|\x89LZO\0", "compressed", _UNPACK),
+    (rb"PAR[1E][\0-\x08\x0b\x0c\x0e-\x1f]", "a Parquet file", 'set format = "parquet"'),
+    (rb"ORC([\0-\x08\x0b\x0c\x0e-\x1f\x80-\xff]|\Z)", "an ORC file", "convert it, for example to Parquet"),
+    (rb"Obj\x01", "an Avro file", "convert it, for example to Parquet"),
+]
+
+
+def refusal(source: Source, line: bytes, *, alone: bool) -> str | None:
+    """Why a file cannot be read as its source's format says, with the way to mend it; None where it can.
+
+    Args:
+        source: A source of a line format.
+        line: The file's first line, without its line feed, or the beginning of it.
+        alone: Whether the file has no other line.
+    """
+    head = line[:HEAD_BYTES]
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return f"it is {encoding}: {_CONVERT.format(encoding)}"
+    for pattern, kind, fix in _KINDS:
+        if re.match(pattern, head):
+            return f"it is {kind}: {fix}"
+    wide = _wide(head, _structural(source))
+    if wide is not None:
+        return f"it is {wide} without a byte order mark: {_CONVERT.format(wide)}"
+    if alone and b"\r" in line[:-1] and _splits_at_returns(source, line):
+        return RETURNS
+    if source.format == "jsonl" and _is_json_array(line):
+        return JSON_ARRAY
+    return None
+
+
+def refuse(source: Source, reasons: dict[str, str]) -> InputError:
+    """The error for files that cannot be read.
+
+    Args:
+        reasons: ``refusal`` by the name of the file.
+    """
+    shown = [f"{file}: {reason}" for file, reason in sorted(reasons.items())[:5]]
+    shown += [f"and {len(reasons) - 5} more files"] if len(reasons) > 5 else []
+    return InputError(
+        f"Source {source.name} has files that hold no {source.format} lines.",
+        received="; ".join(shown),
+        expected=f"lines of text in {source.encoding} that end in line feeds, format {source.format}",
+        fix="convert the files as said, or leave them out of path",
+    )
+
+
+def _splits_at_returns(source: Source, line: bytes) -> bool:
+    """Whether carriage returns stand where no quote holds them."""
+    return not source.quoted or outcome(line, Quoting.of(source), inside=False) is Outcome.MALFORMED
+
+
+def _structural(source: Source) -> bytes:
+    """A byte that stands in each record."""
+    if source.format == "jsonl":
+        return b'"'
+    return source.separator.encode(source.encoding)[:1] if source.format in ("tsv", "csv") else b" "
+
+
+def _wide(head: bytes, sign: bytes) -> str | None:
+    """The encoding of two or four bytes a character that the NULs speak of."""
+    if b"\0" not in head:
+        return None
+    # Of each four bytes the highest is 0 and the next at most 0x10, the plane of the last character.
+    for name, highest, plane in (("UTF-32LE", 3, 2), ("UTF-32BE", 0, 1)):
+        if len(head) >= 8 and not any(head[highest::4]) and max(head[plane::4]) <= 0x10:
+            return name
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    for name, own, other, shift in (("UTF-16LE", odd, even, 1), ("UTF-16BE", even, odd, -1)):
+        if other or own < 2:
+            continue
+        # A few NULs in a short line may be the line's own; then its separators have to be of two bytes, too.
+        many = own >= _SURE and own >= len(head) // 2 / 3
+        if many or (_accompanied(head, sign, shift) and _is_text(head, name)):
+            return name
+    return None
+
+
+def _accompanied(head: bytes, sign: bytes, shift: int) -> bool:
+    """Whether a NUL stands beside each ``sign`` that is where a character begins, and there is one."""
+    first = 0 if shift > 0 else 1
+    places = [at for at in range(first, len(head), 2) if head[at : at + 1] == sign and 0 <= at + shift < len(head)]
+    return bool(places) and all(head[at + shift] == 0 for at in places)
+
+
+def _is_text(head: bytes, encoding: str) -> bool:
+    try:
+        head[: len(head) // 2 * 2].decode(encoding)
+    except UnicodeDecodeError as error:
+        return error.end >= len(head) - 2  # cut in the middle of a pair
+    return True
+
+
+def _is_json_array(line: bytes) -> bool:
+    """Whether a line begins an array of records; one of other values is a record that is invalid."""
+    if not line.lstrip().startswith(b"["):
+        return False
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return not value or isinstance(value[0], dict)

@@ -1,0 +1,1 @@
+"""Sources on this machine, read by the rules of ingest and without Spark."""

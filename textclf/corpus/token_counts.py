@@ -1,0 +1,145 @@
+"""The worker's side of a vocabulary: rows of ``corpus`` in, their tokens and counts of the training rows' out."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark import Accumulator, AccumulatorParam, SparkContext
+
+from textclf.arrays import Int32, Int64
+from textclf.kernels.compiler import numba_runs
+from textclf.spark.worker_gc import settle
+from textclf.storage.worker_files import COLUMNS, Packer
+from textclf.text.split import SourceSplit, assign_rows
+from textclf.text.tokenizer import tokenize_array
+
+COUNTED = "source string, token string, count long, first_row long, first_place int"
+"""One row a source and token of each chunk; first occurrence as place of the row, then of the token in it."""
+PACKED = f"kind string, source string, {COLUMNS}"
+"""One row a file of tokens or counts; see ``token_packer``."""
+_NOBODY = np.int64(2**63 - 1)  # in place of a training row's number: a row that does not count
+_CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
+
+Batches = Iterator[pa.RecordBatch]
+Rows = dict[str, int]
+"""Rows by source."""
+
+
+class _Sum(AccumulatorParam[Rows]):
+    """Rows of tasks that have ended, added up; on the driver ``told`` hears of each source whose rows are all there."""
+
+    def __init__(self, expected: Mapping[str, int] | None = None, told: Callable[[str], None] | None = None) -> None:
+        self._expected, self._told = expected or {}, told
+
+    def __reduce__(self) -> tuple[type["_Sum"], tuple[()]]:
+        return _Sum, ()  # workers only add
+
+    def zero(self, value: Rows) -> Rows:  # noqa: ARG002 - Spark's signature
+        return {}
+
+    def addInPlace(self, value1: Rows, value2: Rows) -> Rows:  # noqa: N802 - Spark's name
+        for source, rows in value2.items():
+            value1[source] = value1.get(source, 0) + rows
+            if self._told is not None and value1[source] >= self._expected[source]:
+                self._told(source)
+        return value1
+
+
+def rows_seen(
+    context: SparkContext, splits: Mapping[str, SourceSplit], told: Callable[[str], None]
+) -> Accumulator[Rows]:
+    """What workers count rows into; ``told`` is called with a source once all of its rows are counted, or again."""
+    return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, told))
+
+
+def token_packer(
+    splits: Mapping[str, SourceSplit], codec: str, seen: Accumulator[Rows] | None = None
+) -> Callable[[Batches], Batches]:
+    """A function for ``mapInArrow`` from (source, file, position, text) to rows of ``PACKED``.
+
+    Files of kind ``tokens`` hold ``tokens`` of one source, a row for each of the input; those of kind ``counts`` rows
+    of ``COUNTED``. It holds one chunk of the input at a time; the chunks' counts are for Spark to add up.
+    """
+
+    def pack(batches: Batches) -> Batches:
+        packer = Packer(("kind", "source"), codec)
+        for chunk in _chunks(batches):
+            for source, table, counts in _sources(chunk, splits):
+                yield from packer.write(("tokens", source), table)
+                yield from packer.write(("counts", None), counts)
+                if seen is not None:
+                    seen.add({source: len(table)})
+        yield from packer.close()
+        settle()
+
+    return pack
+
+
+def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        # One beyond the limit goes alone: together they could exceed the two gigabytes of an Arrow string column.
+        if held and size + batch.nbytes > _CHUNK_BYTES:
+            yield pa.concat_batches(held)
+            held, size = [], 0
+        held.append(batch)
+        size += batch.nbytes
+    if held:
+        yield pa.concat_batches(held)
+
+
+def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterator[tuple[str, pa.Table, pa.Table]]:
+    """Each source of a chunk with its rows of ``tokens`` and of ``COUNTED``."""
+    sources = chunk.column(0).dictionary_encode()
+    names, codes = sources.dictionary.to_pylist(), sources.indices.to_numpy()
+    for code, source in enumerate(names):
+        rows = chunk if len(names) == 1 else chunk.filter(pa.array(codes == code))
+        _, files, positions, texts = rows.columns
+        is_test, order = assign_rows(splits, rows.column(0), files, positions)
+        tokens = tokenize_array(texts)
+        words = tokens.values.dictionary_encode()
+        # A dictionary is written as it is; plain texts would be looked up in one again, each of them.
+        listed = pa.ListArray.from_arrays(tokens.offsets, words)
+        table = pa.table({"file": files.dictionary_encode(), "position": positions, "tokens": listed})
+        starts = tokens.offsets.to_numpy()
+        yield source, table, _counted(source, words, starts, np.where(is_test, _NOBODY, order))
+
+
+def _counted(source: str, words: pa.DictionaryArray, starts: Int32, order: Int64) -> pa.Table:
+    """Count and first occurrence of each token in the rows whose ``order`` is not ``_NOBODY``."""
+    codes, size = words.indices.to_numpy(), len(words.dictionary)
+    count, first_row, first_place = (_count_compiled if numba_runs() else _count)(codes, starts, order, size)
+    found = np.flatnonzero(count)
+    return pa.table(
+        {
+            "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(found), np.int32)), pa.array([source])),
+            "token": words.dictionary.take(pa.array(found)),
+            "count": pa.array(count[found]),
+            "first_row": pa.array(first_row[found]),
+            "first_place": pa.array(first_place[found]),
+        }
+    )
+
+
+def _count_compiled(codes: Int32, starts: Int32, order: Int64, size: int) -> tuple[Int64, Int64, Int32]:
+    from textclf.kernels.tokenize import count_tokens
+
+    count, first_row = np.zeros(size, np.int64), np.full(size, _NOBODY)
+    first_place = np.zeros(size, np.int32)
+    count_tokens(codes, starts, order, _NOBODY, count, first_row, first_place)
+    return count, first_row, first_place
+
+
+def _count(codes: Int32, starts: Int32, order: Int64, size: int) -> tuple[Int64, Int64, Int32]:
+    """``_count_compiled`` where numba cannot run."""
+    row = np.repeat(np.arange(len(order)), np.diff(starts))
+    kept = np.flatnonzero(order[row] != _NOBODY)
+    # By the split's order; within a row tokens stay as they are.
+    kept = kept[np.argsort(order[row[kept]], kind="stable")]
+    found, first = np.unique(codes[kept], return_index=True)
+    count, first_row = np.bincount(codes[kept], minlength=size), np.full(size, _NOBODY)
+    first_place = np.zeros(size, np.int32)
+    first_row[found] = order[row[kept[first]]]
+    first_place[found] = kept[first] - starts[row[kept[first]]]
+    return count, first_row, first_place

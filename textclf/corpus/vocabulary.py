@@ -1,0 +1,174 @@
+"""``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, Observation, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from textclf.config import Source
+from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
+from textclf.errors import InputError
+from textclf.runs.record import new_run_id
+from textclf.runs.workspace import Workspace, takes_workspace
+from textclf.spark.job_names import carried
+from textclf.storage.append_only import check_replaceable
+from textclf.storage.conditions import of_sources
+from textclf.storage.file_commit import can_take, hand_over
+from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.storage.staging import staging_folder
+from textclf.storage.stored_files import PackedFile, parquet_codec, read_packed, store_packed
+from textclf.text.split import SourceSplit, plan_splits
+from textclf.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class VocabularyCounts:
+    """Figures of one source's vocabulary.
+
+    Attributes:
+        rows: Rows of the source in ``corpus``.
+        training_rows: Rows whose tokens are counted.
+        test_rows: Rows that are held back.
+        words: Distinct tokens of the training rows, the length of the vocabulary.
+        tokens: All tokens of the training rows.
+    """
+
+    rows: int
+    training_rows: int
+    test_rows: int
+    words: int
+    tokens: int
+
+
+@takes_workspace
+def build_vocabulary(
+    workspace: Workspace,
+    sources: Sequence[Source],
+    told: Callable[[str], None] | None = None,
+    *,
+    run_id: str | None = None,
+) -> dict[str, VocabularyCounts]:
+    """Tokenize sources of ``corpus`` into ``tokens`` and count their training rows into ``vocabulary``.
+
+    The sources' slices of both tables are replaced. Index 1 is the most frequent token. Ties go by first occurrence in
+    the training rows as the split gives them, which is what Keras' Tokenizer does when it is fitted on them.
+
+    Args:
+        workspace: The session, the pipeline file (``[split]``) and the tables.
+        sources: Sources that ``corpus`` has rows of.
+        told: Callback that gets the name of each source whose rows are counted, perhaps more than once and from any
+            thread; None for no callback.
+        run_id: Identifier of the run under which files wait to be published; a new one by default.
+
+    Returns:
+        Counts by the source's name.
+
+    Raises:
+        InputError: There is no corpus, or a source has no or too few rows in it to be split. No table has changed.
+
+    Example:
+        >>> from textclf import build_vocabulary
+        >>> build_vocabulary(workspace, workspace.pipeline.sources)["reviews"]
+        VocabularyCounts(rows=20, training_rows=15, test_rows=5, words=6, tokens=60)
+    """
+    spark, warehouse = workspace.spark, workspace.warehouse
+    names = [source.name for source in sources]
+    check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
+    corpus = corpus_of(workspace, names)
+    splits = plan_splits(corpus, workspace.pipeline.split, names)
+    rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
+    packer = token_packer(splits, parquet_codec(spark), rows)
+    packed = corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED)
+    seen = Observation()
+    with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
+        files = store_packed(packed, folder)
+        tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
+        counted = _indexed(read_packed(spark, folder, counts, COUNTED), seen)
+        # Side by side: the driver commits one while the executors work on the other.
+        with ThreadPoolExecutor(1) as pool:
+            published = pool.submit(carried(spark, _publish), workspace, folder, tokens, names)
+            warehouse.replace_sources(counted, VOCABULARY, names)
+            published.result()
+    return _figures(splits, seen)
+
+
+def _publish(workspace: Workspace, folder: str, files: Sequence[PackedFile], names: Sequence[str]) -> None:
+    """Replace the sources' slices of ``tokens`` by files that wait in a folder."""
+    spark, place = workspace.spark, workspace.warehouse.location(TOKENS.name)
+    if place.path is not None:
+        place.ensure(spark, TOKENS)
+    if can_take(spark, place, TOKENS):
+        staged = [file.staged(spark, TOKENS.partition_by) for file in files]
+        hand_over(spark, folder, staged, place, of_sources(names))
+    else:
+        columns = StructType([field for field in TOKENS.schema if field.name not in TOKENS.partition_by])
+        place.replace(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
+
+
+def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
+    """The sources' rows of ``corpus`` as it is now: an ingest that ends later does not show in them.
+
+    Args:
+        workspace: The session and the tables.
+        names: Names of the sources.
+
+    Raises:
+        InputError: There is no corpus.
+    """
+    spark, warehouse = workspace.spark, workspace.warehouse
+    warehouse.read(spark, CORPUS, fix="run the job ingest_corpus first")
+    place = warehouse.location(CORPUS.name)
+    version = place.read_version(spark, place.version(spark))
+    return version.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
+
+
+def load_vocabulary(workspace: Workspace, source: str) -> Vocabulary:
+    """A source's vocabulary from the table, in the order of its indices.
+
+    Args:
+        workspace: The session and the tables.
+        source: Name of the source.
+
+    Raises:
+        InputError: There is no such table, or none of that source in it.
+    """
+    fix = "run the job build_vocabulary first"
+    table = workspace.warehouse.read(workspace.spark, VOCABULARY, fix=fix).where(F.col("source") == source)
+    tokens = [row["token"] for row in table.orderBy("index").select("token").collect()]
+    if not tokens:
+        raise InputError(f"Source {source} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
+    return Vocabulary(tuple(tokens))
+
+
+def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:
+    """Counts of chunks added up, and numbered within each source; ``seen`` notes what ``_figures`` reads."""
+    # A minimum of structs would sort all rows; of plain numbers it is a hash aggregate.
+    counted = partial.groupBy("source", "token").agg(
+        F.sum("count").alias("count"),
+        F.min_by("first_place", "first_row").alias("first_place"),
+        F.min("first_row").alias("first_row"),
+    )
+    ours = Window.partitionBy("source")
+    numbered = counted.select(
+        "*",
+        F.row_number().over(ours.orderBy(F.desc("count"), "first_row", "first_place")).alias("index"),
+        F.count("*").over(ours).alias("words"),
+        F.sum("count").over(ours).alias("tokens"),
+    )
+    # One a source. A set: a task that runs again says the same again.
+    last = F.when(F.col("index") == F.col("words"), F.struct("source", "words", "tokens"))
+    return numbered.observe(seen, F.to_json(F.collect_set(last)).alias("sources"))
+
+
+def _figures(splits: Mapping[str, SourceSplit], seen: Observation) -> dict[str, VocabularyCounts]:
+    # A source whose texts hold nothing but separators has no row in the vocabulary.
+    found = {row["source"]: (row["words"], row["tokens"]) for row in json.loads(seen.get["sources"])}
+    return {
+        source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *found.get(source, (0, 0)))
+        for source, split in splits.items()
+    }

@@ -1,0 +1,1 @@
+"""A sample corpus and the whole chain over it."""

@@ -1,0 +1,148 @@
+"""The whole road once: ``python -m textclf.examples.demo``, or ``make demo``.
+
+Labelled sentences are ingested, counted and trained on; a table of 100,000 texts is scored; SQL asks the result.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textclf.common.terminal import write_anything
+from textclf.errors import InputError
+from textclf.examples.sample_corpus import SampleFile, write_labelled, write_unlabelled
+from textclf.examples.uci import complete, fetch
+
+ROWS = 100_000
+QUERY = """\
+SELECT ds, source, scored, positive, mean_score, coalesce(rejected, 0) AS rejected
+FROM (SELECT ds, source, count(*) AS scored,
+             round(avg(CAST(label = '1' AS INT)), 3) AS positive, round(avg(score), 3) AS mean_score
+      FROM {results} GROUP BY ds, source)
+LEFT JOIN (SELECT ds, source, count(*) AS rejected
+           FROM {rejects} GROUP BY ds, source) USING (ds, source)
+ORDER BY ds, source"""
+ELSEWHERE = r"""
+The same table without Spark:
+  .venv/bin/python -c "import deltalake; print(deltalake.DeltaTable('warehouse/results').to_pandas())"
+and in DuckDB:
+  .venv/bin/python -c "import deltalake, duckdb; t = deltalake.DeltaTable('warehouse/results').to_pyarrow_table(); \
+print(duckdb.sql('SELECT source, label, count(*), avg(score) FROM t GROUP BY ALL ORDER BY ALL'))"
+"""
+# The texts to score are about the same things under the names that the UCI sources have.
+_UCI_NAMES = {"restaurants": "yelp", "products": "amazon", "films": "imdb"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the demo runs on.
+
+    Attributes:
+        config: The pipeline file.
+        names: Other names of the sample's sources in the table to score.
+        environ: What the pipeline file needs of the environment.
+        files: The labelled files with their declared counts, where we wrote them.
+    """
+
+    config: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[SampleFile] = ()
+
+
+def choose_material(root: Path, environ: Mapping[str, str]) -> Material:
+    """The UCI sentences where they are or can be fetched, else the sample corpus."""
+    folders = [Path(environ["TEXTCLF_DATA"])] if environ.get("TEXTCLF_DATA") else []
+    for folder in [*folders, root / "warehouse" / "data"]:
+        if complete(folder / "uci"):
+            _say(f"Data: the UCI sentences in {folder / 'uci'}")
+            return Material("conf/uci.toml", _UCI_NAMES, {"TEXTCLF_DATA": str(folder.resolve())})
+    fetched = root / "warehouse" / "data"
+    try:
+        fetch(fetched / "uci")
+    except InputError as error:
+        _say(f"{error}\nData: the sample corpus instead, which has the same shape and our own wording")
+        return Material("conf/sample.toml", files=write_labelled(root / "warehouse" / "sample"))
+    _say(f"Data: the UCI sentences, fetched into {fetched / 'uci'}")
+    return Material("conf/uci.toml", _UCI_NAMES, {"TEXTCLF_DATA": str(fetched)})
+
+
+def run_job(root: Path, environ: Mapping[str, str], job: str, *flags: str) -> dict[str, Any]:
+    """Run a job through the wrapper, its command line shown; its run record.
+
+    Raises:
+        SystemExit: With the job's exit code, where it failed.
+    """
+    command = ["./spark-submit.sh", job, *flags]
+    _say(f"\n$ {shlex.join(command)}")
+    done = subprocess.run(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        _say(f"{done.stdout}The job {job} ended with {done.returncode}; the demo stops here.")
+        raise SystemExit(done.returncode)
+    record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    counts = {name: record[name] for name in ("input_rows", "scored_rows", "rejected_rows") if name in record}
+    shown = [f"{name.replace('_', ' ')}: {count:,}" for name, count in counts.items()]
+    _say(", ".join([*shown, f"{record['seconds']} s"]))
+    return record
+
+
+def check_ingest(record: Mapping[str, Any], files: Sequence[SampleFile]) -> None:
+    """Compare what ingest counted with what the sample's files hold.
+
+    Raises:
+        SystemExit: With 1, where they differ.
+    """
+    for file in files:
+        counted = record["details"]["sources"][file.source]
+        bad = {reason.value: number for reason, number in file.bad.items()}
+        if (counted["accepted"], counted["reasons"]) != (file.good, bad):
+            _say(f"{file.path} holds {file.good} good records and {bad}; ingest counted {counted}")
+            raise SystemExit(1)
+        _say(f"  {file.source}: {file.good} accepted, {sum(bad.values())} rejected, as the file was made")
+
+
+def show_results(root: Path) -> None:
+    """Ask the results table and print the answer."""
+    from textclf.spark import open_session
+
+    os.environ.setdefault("LOG4J_CONFIGURATION_FILE", (root / "conf" / "log4j2.properties").as_uri())
+    places = {"results": root / "warehouse/results", "rejects": root / "warehouse/results_rejects"}
+    _say("\n" + QUERY.format(**{name: f"delta.`{place}`" for name, place in places.items()}) + "\n")
+    spark = open_session("textclf demo")
+    tables: dict[str, Any] = {name: spark.read.format("delta").load(str(place)) for name, place in places.items()}
+    sys.stdout.write(spark.sql(QUERY, **tables).toPandas().to_string(index=False) + "\n\n")
+    spark.stop()
+    _say(ELSEWHERE.strip())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()  # in its place among what the jobs write
+
+
+def main() -> int:
+    """Run the demo; the exit code of the step that failed, or 0."""
+    write_anything()
+    root = Path(__file__).resolve().parents[2]
+    material = choose_material(root, os.environ)
+    table = write_unlabelled(root / "warehouse" / "sample" / "unlabelled", ROWS, names=material.names)
+    _say(f"To score: {table.rows:,} texts in {table.path}, {table.nulls} of them null")
+    environ = {**os.environ, **material.environ, "TEXTCLF_PYTHON": sys.executable}
+    config = ("--config", material.config)
+    check_ingest(run_job(root, environ, "ingest_corpus", *config), material.files)
+    run_job(root, environ, "build_vocabulary", *config)
+    trained = run_job(root, environ, "train_model", *config, "--promote")
+    for source, figures in trained["details"].items():
+        _say(f"  {source}: {figures['architecture']}, test accuracy {figures['accuracy']:.4f}")
+    run_job(root, environ, "score_table", *config)
+    show_results(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The ways to turn an artifact into a scorer: a new one is a file in this folder and a line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from textclf.artifact import Artifact
+from textclf.errors import UsageError
+from textclf.inference.compile_model import MAX_TABLE_BYTES, check_folds, check_size, fold
+from textclf.inference.compiled_scorer import CompiledScorer
+from textclf.inference.golden import TOLERANCE, check_golden
+from textclf.inference.scorer import Scorer, make_scorer
+from textclf.models import KerasArchitecture
+
+Backend = Callable[[Artifact], Scorer]
+
+BACKENDS: dict[str, Backend] = {
+    "compiled": CompiledScorer.of,
+    "keras": make_scorer,
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend for one model, and why it was taken.
+
+    Attributes:
+        name: A name of ``BACKENDS``.
+        half: Tables of convolutions as float16.
+        half_error: Largest difference of a golden score with such tables; None without golden texts or ``half``.
+        gpu: Whether the tasks that use it need a GPU.
+    """
+
+    name: str
+    why: str
+    max_table_bytes: int = MAX_TABLE_BYTES
+    half: bool = False
+    half_error: float | None = None
+    gpu: bool = False
+
+    @property
+    def tolerance(self) -> float:
+        """How far scores may be from the golden ones: half precision may add what it adds here."""
+        return TOLERANCE + (self.half_error or 0.0)
+
+    def scorer(self, artifact: Artifact) -> Scorer:
+        """The model's scorer, after it has given the golden scores.
+
+        Raises:
+            ArtifactError: It scores otherwise here than where the model was trained.
+        """
+        made = BACKENDS[self.name](artifact)
+        check_golden(made, artifact.golden, artifact.reference, self.tolerance)
+        return made
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The models that score beside the champions, by the key of the rows, and a backend for each."""
+
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+
+
+def choose(
+    artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False, gpu: bool = False
+) -> Choice:
+    """The backend that scores a model: ``auto`` takes the compiled scorer where there is one, else Keras.
+
+    Args:
+        gpu: Whether Keras has GPUs here.
+
+    Raises:
+        UsageError: No backend of that name, or ``compiled`` for a model that does not fold or does not fit.
+    """
+    if name not in ("auto", *BACKENDS):
+        raise UsageError(
+            "This release has no such scoring backend.",
+            received=name,
+            expected=f"one of: auto, {', '.join(BACKENDS)}",
+            fix="leave out --backend and [score] backend, or name one of those",
+        )
+    if name == "keras":
+        return _keras(artifact, "as asked for", gpu=gpu)
+    try:
+        check_folds(artifact)
+        check_size(artifact, max_table_bytes, half=half)
+    except UsageError as error:
+        if name == "compiled":
+            raise
+        return _keras(artifact, error.problem, gpu=gpu)
+    why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
+    half_error = _half_error(artifact, max_table_bytes) if half else None
+    if half_error is not None:
+        why = f"{why}; in half precision, which changes golden scores by up to {half_error:.2g}"
+    return Choice("compiled", why, max_table_bytes, half, half_error)
+
+
+def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
+    """Largest difference of a golden score from tables in half precision, None without golden texts."""
+    if not artifact.golden.texts:
+        return None
+    scorer = CompiledScorer(fold(artifact, max_table_bytes=max_table_bytes, half=True))
+    return check_golden(scorer, artifact.golden, artifact.reference, 1.0)
+
+
+def _keras(artifact: Artifact, why: str, *, gpu: bool) -> Choice:
+    network = isinstance(artifact.architecture, KerasArchitecture)
+    return Choice("keras", f"{why}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)

@@ -1,0 +1,113 @@
+"""The scorer of a folded model: Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.arrays import Float32, Float64, Int32, Int64
+from textclf.artifact import Artifact
+from textclf.inference.compile_model import fold
+from textclf.inference.compiled_model import Folded, Pool, aligned
+from textclf.inference.scorer import TokenScorer
+from textclf.kernels.compiler import numba_runs
+from textclf.text.token_index import TokenIndex
+
+_UNITS = 16  # see kernels.dense
+_ROWS = 2048  # texts at a time: what one layer gives the next need not go to the memory and back
+
+
+def loops() -> ModuleType:
+    """The loops that run here: numba's, or numpy's where numba cannot run."""
+    if numba_runs():
+        from textclf.kernels import layers
+
+        return layers
+    from textclf.kernels import layers_numpy
+
+    return layers_numpy
+
+
+class CompiledScorer(TokenScorer):
+    """Scores with a folded model.
+
+    A score depends on its own text and model alone: batch size, neighbours and partitions change no bit of it.
+    """
+
+    def __init__(self, folded: Folded) -> None:
+        self.about, self.tensors, self.loops = folded.about, folded.tensors, loops()
+        arrays = {name.removeprefix("index."): array for name, array in folded.tensors.items() if "index." in name}
+        self.index = TokenIndex(folded.about.tokenizer, arrays)
+        self._dense = {
+            layer: _padded(folded.tensors[f"{layer}.kernel"], folded.tensors[f"{layer}.bias"])
+            for layer in ("hidden", "output")
+            if f"{layer}.kernel" in folded.tensors
+        }
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "CompiledScorer":
+        """Fold a model and make its scorer.
+
+        Raises:
+            UsageError: It does not fold, or its table is too large.
+        """
+        return cls(fold(artifact))
+
+    def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
+        """Probabilities of texts as token indices, shape (n, labels)."""
+        labels = len(self.about.labels)
+        scores = np.empty((len(offsets) - 1, labels), np.float32)
+        for begin in range(0, len(scores), _ROWS):
+            logits = self.features(flat, offsets[begin : begin + _ROWS + 1])
+            for layer, (kernel, bias) in self._dense.items():
+                inputs, logits = logits, np.empty((len(logits), len(bias)))
+                exact = inputs.dtype == np.float32  # so are the weights of every layer
+                self.loops.dense(inputs, kernel, bias, exact, layer == "hidden", logits)
+            used = logits[:, : 1 if labels == 2 else labels].copy()
+            self.loops.probabilities(used, scores[begin : begin + _ROWS])
+        return scores
+
+    def pools(self) -> list[tuple[Pool, Float32, Float32]]:
+        """Each convolution with its table and its bias."""
+        tensors = self.tensors
+        return [
+            (pool, tensors[f"pool_{number}.table"], tensors[f"pool_{number}.bias"])
+            for number, pool in enumerate(self.about.pools)
+        ]
+
+    def features(self, flat: Int32, offsets: Int64) -> Float32 | Float64:
+        """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features).
+
+        Maxima are float32, sums float64.
+        """
+        about, tensors = self.about, self.tensors
+        if not about.pools:
+            layer = "hidden" if "hidden.bias" in tensors else "output"
+            bias, table = tensors[f"{layer}.bias"], tensors["sum.table"]
+            out = np.empty((len(offsets) - 1, len(bias)))
+            self.loops.sum_tokens(flat, offsets, table, tensors["sum.tail"], about.max_length, about.mean, out)
+            self.loops.add_bias(out, bias, layer == "hidden")
+            return out
+        pools = self.pools()
+        features, column = sum(len(bias) for _, _, bias in pools), 0
+        out = np.empty((len(offsets) - 1, features), np.float32)
+        for pool, table, bias in pools:
+            tokens, rows = self.widened(flat, table, pool.width)
+            self.loops.pool_windows(tokens, offsets, rows, pool.width, about.max_length, bias, pool.relu, column, out)
+            column += len(bias)
+        return out
+
+    def widened(self, flat: Int32, table: npt.NDArray[Any], width: int) -> tuple[Int32, Float32]:
+        """The tokens and the table; of a half-precision table only the rows that the tokens need, as float32."""
+        if table.dtype != np.float16:
+            return flat, table
+        words, renumbered = np.unique(np.append(np.int32(0), flat), return_inverse=True)  # 0 stays 0: padding
+        rows = (words.astype(np.int64)[:, None] * width + np.arange(width)).ravel()
+        return renumbered[1:].astype(np.int32), table[rows].astype(np.float32)
+
+
+def _padded(kernel: Float64, bias: Float64) -> tuple[Float64, Float64]:
+    """A dense layer, filled up with units of zeros to whole vectors, at addresses that are read fast."""
+    more = -len(bias) % _UNITS
+    return aligned(np.pad(kernel, ((0, 0), (0, more)))), aligned(np.pad(bias, (0, more)))

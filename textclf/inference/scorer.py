@@ -1,0 +1,67 @@
+"""An artifact as a function from texts to probabilities."""
+
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from textclf.arrays import Float32, Int32, Int64
+from textclf.artifact import Artifact
+from textclf.models import KerasArchitecture, label_probabilities
+from textclf.text.token_index import TokenIndex
+
+
+class Scorer(Protocol):
+    """Scores texts with one model."""
+
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
+        """Score strings without nulls.
+
+        Returns:
+            Probabilities in the order of the manifest's labels, shape (n, labels), and the number of each text's
+            tokens that the vocabulary has, those that a long text loses included, shape (n,).
+        """
+
+
+class TokenScorer:
+    """A scorer that reads texts as token indices, which two models of one vocabulary need only once.
+
+    Attributes:
+        index: Finds the tokens.
+    """
+
+    index: TokenIndex
+
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        flat, offsets = self.index.ragged(texts)
+        return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
+
+    def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
+        """Probabilities of texts as ``index`` gives their tokens, shape (n, labels); it changes neither array."""
+        raise NotImplementedError
+
+
+def make_scorer(artifact: Artifact) -> Scorer:
+    """The scorer of an artifact, built once and used for many batches."""
+    if isinstance(artifact.architecture, KerasArchitecture):
+        from textclf.inference.keras_scorer import KerasScorer
+
+        return KerasScorer(artifact)
+    return LinearScorer(artifact)
+
+
+class LinearScorer:
+    """Logistic regression on counts, without Keras or scikit-learn."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._encoder = artifact.encoder
+        self._kernel, self._bias = artifact.weights["output.kernel"], artifact.weights["output.bias"]
+
+    def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
+        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        from scipy.special import expit, softmax
+
+        counts, known = self._encoder.counts(texts)
+        logits = counts @ self._kernel + self._bias
+        return label_probabilities(expit(logits) if logits.shape[1] == 1 else softmax(logits, axis=1)), known

@@ -1,0 +1,1 @@
+"""Compiled loops over text and tables, with their numpy twins."""

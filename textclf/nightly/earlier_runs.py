@@ -1,0 +1,107 @@
+"""What earlier runs did, from the table ``runs`` alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from statistics import median
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.common.secrets import unmasked
+from textclf.runs.deliveries import INGEST, NEWEST_RUNS, still_refused
+from textclf.runs.runs_table import PastRun, newest_runs, runs_table
+from textclf.storage import Warehouse
+
+VOCABULARY = "build_vocabulary"
+MODELS = ("train_model", "search_models")
+_JOBS = (INGEST, VOCABULARY, *MODELS)
+_NIGHTS = 20  # newest nights whose times tell how long steps take
+
+
+@dataclass(frozen=True)
+class Done:
+    """The newest run that did something for a source.
+
+    Attributes:
+        figures: What its record keeps of the source.
+    """
+
+    run_id: str
+    job: str
+    started_at: datetime
+    ended_at: datetime
+    figures: Mapping[str, Any]
+
+    @property
+    def night(self) -> date:
+        """The day that it was done for, else the day that it was done on."""
+        given = self.figures.get("night")
+        return date.fromisoformat(given) if given else self.ended_at.date()
+
+
+@dataclass(frozen=True)
+class Past:
+    """The newest runs by source, and how long the steps of a night take.
+
+    Attributes:
+        usual: Median seconds of each step over all nights, those that skip it among them.
+        busy: The same over the nights that had something to do in it.
+        refused: The run that refused the newest delivery of a source; none where a later one was published.
+    """
+
+    ingested: Mapping[str, Done] = field(default_factory=dict)
+    counted: Mapping[str, Done] = field(default_factory=dict)
+    built: Mapping[str, Done] = field(default_factory=dict)
+    usual: Mapping[str, float] = field(default_factory=dict)
+    busy: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, Done] = field(default_factory=dict)
+
+
+def past(spark: SparkSession, warehouse: Warehouse) -> Past:
+    """Ask the table."""
+    runs = runs_table(spark, warehouse)
+    if runs is None:
+        return Past()
+    succeeded = F.col("status") == "succeeded"
+    # An ingest that refused a delivery has failed, and has published the others.
+    table = runs.where(succeeded | (F.col("job") == INGEST))
+    of_sources = newest_runs(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
+    nights = newest_runs(table.where(F.col("job") == "nightly"), _NIGHTS)
+    found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}
+    for run in of_sources:
+        kind = "models" if run.job in MODELS else run.job
+        for source, figures in _sources(run.job, run.details):
+            found[kind].setdefault(source, _done(run, figures))
+    refused = still_refused((run, run.details) for run in of_sources if run.job == INGEST)
+    steps = [step for night in nights for step in night.details.get("steps", [])]
+    worked = [step for step in steps if step["state"] == "done"]
+    return Past(
+        found[INGEST],
+        found[VOCABULARY],
+        found["models"],
+        _medians(steps),
+        _medians(worked),
+        {source: _done(*each) for source, each in refused.items()},
+    )
+
+
+def _done(run: PastRun, figures: Mapping[str, Any]) -> Done:
+    return Done(run.run_id, run.job, run.started_at, run.ended_at, figures)
+
+
+def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each source in a record, with what is kept of it."""
+    kept = details if job == "train_model" else details.get("sources", {})
+    for source, figures in kept.items():
+        # A search keeps sources without a winner, too; the record's own entries are not of a source.
+        if isinstance(figures, dict) and (job not in MODELS or "version" in figures):
+            yield unmasked(source), figures  # no source has a name like ``${NAME}``: the release before masked them
+
+
+def _medians(steps: list[Any]) -> dict[str, float]:
+    taken: dict[str, list[float]] = {}
+    for step in steps:
+        taken.setdefault(step["step"], []).append(step["seconds"])
+    return {step: median(values) for step, values in taken.items()}

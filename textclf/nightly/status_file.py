@@ -1,0 +1,198 @@
+"""How a night stands: a JSON file that is replaced at every step, and a bar where somebody watches."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from textclf.common.atomic_files import replace_file
+from textclf.common.logs import say
+from textclf.common.secrets import masked
+from textclf.config import Pipeline
+from textclf.runs.masked_fields import DETAILS, mask_fields
+from textclf.runs.outcome import outcome_of
+from textclf.runs.record import RunRecord
+from textclf.storage import Warehouse
+
+STEPS = ("ingest", "vocabulary", "models", "score", "report")
+_OFTEN = 1.0  # seconds between two files of a search, whose trials may end by the hundred
+
+
+def status_path(pipeline: Pipeline, warehouse: Warehouse) -> Path:
+    """The file: the one of the pipeline file, else in the warehouse, else in the current folder."""
+    if pipeline.nightly.status is not None:
+        return Path(pipeline.nightly.status)
+    root = warehouse.local_root
+    return Path("nightly.json") if root is None else root / "nightly.json"
+
+
+@dataclass
+class Status:
+    """What the file says.
+
+    Attributes:
+        usual, busy: Seconds that each step takes, over all nights and over those with something to do in it.
+        steps: Each step that has begun: its name, its state (``running``, ``done``, ``skipped`` or ``failed``), why,
+            its seconds.
+        progress: Of the present step: what is done, of how many: sources, trials of a search, days or pages.
+    """
+
+    path: Path
+    run: RunRecord
+    days: Sequence[str]
+    usual: Mapping[str, float]
+    busy: Mapping[str, float]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, int] = field(default_factory=dict)
+    _begun: float = 0.0
+    _written: float = 0.0
+    _told: set[str] = field(default_factory=set)
+    _bar: Any = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, step: str) -> None:
+        """A step begins, and looks at what it has to do."""
+        if self._bar is None and sys.stderr.isatty():
+            self._bar = tqdm(total=len(STEPS), unit="step", file=sys.stderr, dynamic_ncols=True)
+        self._begun, self._told = time.monotonic(), set()
+        self.steps.append({"step": step, "state": "running", "why": "looks at what there is to do"})
+        self.progress = {"done": 0, "of": 0}
+        self.write()
+
+    def expect(self, count: int, why: str) -> None:
+        """The step knows how many things it has to do, and why."""
+        self.steps[-1]["why"] = why
+        self.progress["of"] = count
+        self.write()
+
+    def advance(self, what: str) -> None:
+        """One thing of the step is done; told again, as by another attempt, it counts once. From any thread."""
+        with self._guard:
+            self._told.add(what)
+            self.progress["done"] = len(self._told)
+        self.write()
+
+    def count(self, done: int, of: int) -> None:
+        """So many things of the step are done, of so many that are not those that it was begun for."""
+        self.progress = {"done": done, "of": of}
+        if time.monotonic() - self._written >= _OFTEN:
+            self.write()
+
+    def end(self, state: str, why: str | None = None) -> None:
+        """The step has ended: ``done``, ``skipped`` or ``failed``."""
+        step = self.steps[-1]
+        step["state"], step["seconds"] = state, round(time.monotonic() - self._begun, 3)
+        step["why"] = why or step["why"]
+        if state == "done":
+            self.progress["done"] = self.progress["of"]
+        say(f"{step['step']}: {state}, {step['why']}", step=step["step"])
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{step['step']} {state}", refresh=False)
+            self._bar.update(1)
+        self.write()
+
+    def close(self, state: str, code: int, error: str | None) -> None:
+        """The night is over."""
+        if self._bar is not None:
+            self._bar.close()
+        self.write(state, code, error)
+
+    def write(self, state: str = "running", code: int | None = None, error: str | None = None) -> None:
+        """Replace the file; a night does not fail of a file that cannot be written."""
+        now = datetime.now(UTC)
+        step = self.steps[-1] if self.steps else {"step": "start"}
+        values = {
+            "run_id": self.run.run_id,
+            "state": state,
+            "days": list(self.days),
+            "step": step["step"],
+            "progress": self.progress,
+            "steps": mask_fields({"steps": self.steps}, DETAILS)["steps"],
+            "started_at": self.run.started_at.isoformat(),
+            "updated_at": now.isoformat(),
+            "expected_end": self._expected(now) if code is None else None,
+            "exit_code": code,
+            "error": masked(error),
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+        }
+        with self._guard:
+            try:
+                self._written = time.monotonic()
+                replace_file(self.path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+            except OSError as error_:
+                say(f"The status file {self.path} cannot be written: {error_}", "warning")
+
+    def _expected(self, now: datetime) -> str | None:
+        """When the night will have ended, from what steps usually take; None before any has been seen."""
+        if not self.usual:
+            return None
+        begun = {step["step"] for step in self.steps}
+        left = sum(self.usual.get(step, 0.0) for step in STEPS if step not in begun)
+        if self.steps and self.steps[-1]["state"] == "running":
+            busy = self.busy.get(self.steps[-1]["step"], 0.0)
+            left += max(busy - (time.monotonic() - self._begun), 0.0)
+        return (now + timedelta(seconds=left)).isoformat(timespec="seconds")
+
+
+@contextmanager
+def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterator[None]:
+    """Within it the file tells of this run, which has yet to start Spark and to get the lock of the night.
+
+    Where it fails before the night has begun, the file says so, and not how the last night went. The file of another
+    night that is at work is that night's to write.
+    """
+    status = Status(status_path(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
+    if _at_work(status.path):
+        yield
+        return
+    status.write()
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        said = _read(status.path)
+        if (said.get("run_id"), said.get("state")) == (run.run_id, "running"):
+            found = outcome_of(error)
+            status.close(found.status, found.code, found.problem)
+        raise
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _at_work(path: Path) -> bool:
+    """Whether the file is of a night that may be running; of another machine nobody can tell."""
+    said = _read(path)
+    if said.get("state") != "running":
+        return False
+    if said.get("host") != os.uname().nodename:
+        return True
+    return said.get("pid") != os.getpid() and _runs(said.get("pid"))
+
+
+def _runs(pid: object) -> bool:
+    """Whether there is a process of that number on this machine."""
+    if not isinstance(pid, int) or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

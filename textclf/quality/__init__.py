@@ -1,0 +1,1 @@
+"""Audit of what is staged, and the gate before it is published."""

@@ -1,0 +1,1 @@
+"""Run records: what each run read, did and left, and what earlier ones say."""

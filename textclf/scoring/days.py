@@ -1,0 +1,264 @@
+"""A range of days, each its own slices, commit and run record."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+
+from textclf.common.digests import json_digest
+from textclf.common.logs import say
+from textclf.config import Pipeline, Score
+from textclf.config.identity import stored_json
+from textclf.errors import TextclfError, UsageError
+from textclf.runs.history import newest_of_days, publications
+from textclf.runs.outcome import code_when_kept, end_with
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace, takes_workspace
+from textclf.scoring.day_values import lit_day
+from textclf.scoring.inputs import day_digests
+from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
+from textclf.scoring.score import score_planned
+from textclf.spark import cancellation
+from textclf.spark.job_names import carried, described, together
+
+_SHOWN = 10  # days that a message names
+_ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
+"""Sections of the pipeline file that no row depends on."""
+_FIRST_OPTIONS = {
+    "input", "output", "model", "day", "backend", "limit", "all_scores", "evidence", "challengers", "changed_only",
+    "since",
+}  # fmt: skip
+"""Options that stand in every fingerprint: nothing is ever added here, see ``config.identity``."""
+
+
+@dataclass(frozen=True)
+class DayRange:
+    """Days from ``first`` to ``last``, both included.
+
+    Args:
+        first: The first day.
+        last: The last day, no earlier than the first.
+        parallel: Number of days that are scored side by side.
+        force: Score days again whose rows could not differ.
+
+    Example:
+        >>> from datetime import date
+        >>> from textclf import DayRange
+        >>> len(DayRange(date(2026, 1, 30), date(2026, 2, 1)).days)
+        3
+    """
+
+    first: date
+    last: date
+    parallel: int = 2
+    force: bool = False
+
+    @property
+    def days(self) -> list[date]:
+        """Each day, in order."""
+        return [self.first + timedelta(days=count) for count in range((self.last - self.first).days + 1)]
+
+
+Range = DayRange
+"""The name until 0.1."""
+
+
+@takes_workspace
+def score_range(workspace: Workspace, run: RunRecord, options: ScoreOptions, days: DayRange) -> None:
+    """Score each day of a range as ``score_table`` does; ``run`` sums up, each day has a record of its own.
+
+    A day is skipped where its newest publication had the same input, models, settings and options: killed in the
+    middle and started again, only what is missing is scored. The input is read as it is now, for all days.
+
+    Args:
+        workspace: The session, the pipeline file, whose ``[score] date`` names the column of days, tables and models.
+        run: Run record that takes the sums over all days. The records of the days are in ``runs``.
+        options: What differs from the pipeline file; ``day`` and ``limit`` are left at None.
+        days: The first and the last day, and how many are scored side by side.
+
+    Raises:
+        UsageError: The pipeline file names no column of days, or as ``score_table``.
+        TextclfError: Days failed; all others are published. Its exit code is theirs, 1 where they differ.
+
+    Example:
+        >>> from datetime import date
+        >>> from textclf import DayRange, RunRecord, ScoreOptions, score_range
+        >>> run = RunRecord("score_table")
+        >>> score_range(workspace, run, ScoreOptions(model="reviews"), DayRange(date(2026, 1, 1), date(2026, 1, 2)))
+        >>> run.scored_rows, run.details["days"]
+        (20, {'succeeded': 2, 'skipped': 0})
+    """
+    pipeline = workspace.pipeline
+    check_range(pipeline)
+    plan = plan_scoring(workspace, options)
+    plan.note(run)
+    marks = mark_days(plan, pipeline, options, days.first, days.last)
+    done = {} if days.force else newest_of_days(publications(workspace.spark, workspace.warehouse, plan.output))
+    known = {day: publication.fingerprint for day, publication in done.items()}
+    wanted = {day: marks.get(day) for day in days.days}
+    wanted = {day: mark for day, mark in wanted.items() if mark is None or known.get(day) != mark.fingerprint}
+    scorer = DayScorer(workspace, run, options, plan)
+    finish_range(run, scorer.score(wanted, days.parallel), skipped=len(days.days) - len(wanted))
+
+
+def check_range(pipeline: Pipeline) -> None:
+    """Refuse a range of days of an input without days.
+
+    Raises:
+        UsageError: The pipeline file names no column of days.
+    """
+    if pipeline.score.date is None:
+        raise UsageError(
+            "A range of days needs to know the day of each row.",
+            received="no date under [score]",
+            expected="the name of the input's column of days",
+            fix="set date under [score], or score one day with --date",
+        )
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What decides the rows of a day.
+
+    Attributes:
+        input: Digest of the files that hold the day's rows; empty where there are none.
+        fingerprint: Digest of that, of the models, of what the pipeline file says about rows, and of the options.
+    """
+
+    input: str
+    fingerprint: str
+
+
+def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date, last: date) -> dict[date, Mark]:
+    """The mark of each day from ``first`` to ``last``; none where the input's content cannot be told from files.
+
+    Without a column of days all rows are of every day.
+    """
+    table, name = plan.table, pipeline.score.date
+    days = DayRange(first, last).days
+    if name is not None:
+        found = day_digests(table, table.unchecked_day(name), first, last)
+    else:
+        # One day for all rows, whichever it is.
+        found = day_digests(table, lit_day(first), first, first)
+        found = found and dict.fromkeys(days, found.get(first, ""))
+    if found is None:
+        return {}
+    settings = _about_rows(pipeline)
+    of_rows = asdict(replace(options, input=None, output=None, day=None))
+    # As of settings: an option of a later release that nobody gave leaves the digest as it was.
+    of_rows = {name: value for name, value in of_rows.items() if name in _FIRST_OPTIONS or value}
+    same = [str(table.place), sorted(plan.routes.digests.items()), settings, of_rows]
+    marks = {}
+    for day in days:
+        content = found.get(day, "")
+        marks[day] = Mark(content, json_digest([content, *same], default=str))
+    return marks
+
+
+def _about_rows(pipeline: Pipeline) -> str:
+    """What the pipeline file says about rows; ``max_sources`` ends a run or does not, and alters no row."""
+    default = Score.model_fields["max_sources"].get_default()
+    score = pipeline.score.model_copy(update={"max_sources": default})
+    return stored_json(pipeline.model_copy(update={"score": score}), exclude=_ABOUT_RUNS)
+
+
+def once(work: Callable[[], object]) -> None:
+    """Do the work, without another attempt."""
+    work()
+
+
+@dataclass(frozen=True)
+class DayScorer:
+    """Scores days one by one, each with a record of its own in ``runs``.
+
+    Attributes:
+        run: The run that the days belong to.
+        attempt: Calls the scoring of a day, again where that makes sense.
+        ended: Is told each day's record when it is there; from any thread.
+    """
+
+    workspace: Workspace
+    run: RunRecord
+    options: ScoreOptions
+    plan: Plan
+    attempt: Callable[[Callable[[], object]], object] = once
+    ended: Callable[[RunRecord], None] = lambda record: None  # noqa: ARG005 - nobody listens
+
+    def score(self, days: Mapping[date, Mark | None], parallel: int) -> list[tuple[RunRecord, int]]:
+        """Score days, some side by side; the record and exit code of each, in order."""
+
+        def one(day: date) -> tuple[RunRecord, int]:
+            return self._score(day, days[day])
+
+        with ThreadPoolExecutor(parallel) as pool:
+            # With the job group and the other local properties of this thread.
+            return list(pool.map(carried(self.workspace.spark, one), days))
+
+    def _score(self, day: date, mark: Mark | None) -> tuple[RunRecord, int]:
+        spark, whole = self.workspace.spark, self.run
+        run = RunRecord("score_table", config_digest=whole.config_digest, spark_app_id=whole.spark_app_id)
+        run.details |= {"fingerprint": mark and mark.fingerprint, "input_digest": mark and mark.input}
+        run.details["range"] = whole.run_id
+        code = 0
+        options, held = replace(self.options, day=day), ExitStack()
+
+        def attempt() -> None:
+            held.close()  # what the attempt before has locked
+            run.fence.check()  # whether another run had taken that over: then this one has been recorded as dead
+            score_planned(self.workspace, run, options, self.plan, held)
+
+        with described(spark, "score", source=together(self.plan.routes.artifacts), day=day):
+            with held:
+                try:
+                    cancellation.check()
+                    self.attempt(attempt)
+                    run.end("succeeded")
+                except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
+                    code = end_with(run, error, day=day).code
+                    run.details["day"] = day.isoformat()
+                code = code_when_kept(spark, self.workspace.warehouse, run, code)
+            say(f"{whole.job}, {day}: {run.status}, {run.scored_rows or 0} rows scored")
+            self.ended(run)
+        return run, code
+
+
+def finish_range(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: int) -> None:
+    """Sum the days up in the run that they belong to.
+
+    Raises:
+        TextclfError: Days failed; its exit code is theirs, 1 where they differ.
+    """
+    _sum_up(run, records, skipped)
+    _raise_for(records)
+
+
+def _sum_up(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: int) -> None:
+    days = [record for record, _ in records]
+    run.input_rows = sum(day.input_rows or 0 for day in days)
+    run.scored_rows = sum(day.scored_rows or 0 for day in days)
+    run.rejected_rows = sum(day.rejected_rows or 0 for day in days)
+    copied = [day.details["copied_rows"] for day in days if "copied_rows" in day.details]
+    if copied:
+        run.details["copied_rows"] = sum(copied)
+    counts = {status: sum(day.status == status for day in days) for status in sorted({day.status for day in days})}
+    run.details["days"] = counts | {"skipped": skipped}
+
+
+def _raise_for(records: Sequence[tuple[RunRecord, int]]) -> None:
+    failed = [(record, code) for record, code in records if code]
+    if not failed:
+        return
+    named = [f"{record.details.get('day')} {record.status} ({record.run_id})" for record, _ in failed[:_SHOWN]]
+    more = f", {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    codes = {code for _, code in failed}
+    error = TextclfError(
+        f"{len(failed)} of {len(records)} days were not published; all others are.",
+        received=", ".join(named) + more,
+        expected="every day published",
+        fix="see the message of each day above; the same command again takes up what is missing",
+    )
+    if len(codes) == 1:
+        error.exit_code, error.status = codes.pop(), failed[0][0].status
+    raise error

@@ -1,0 +1,166 @@
+"""The pass: rows scored into staging, exactly once, and the figures of what is there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    BinaryType,
+    BooleanType,
+    ByteType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from textclf.artifact import Artifact
+from textclf.common.score_bins import BINS
+from textclf.config import Pipeline
+from textclf.quality.audit import Figures, audit, collected
+from textclf.runs.history import Publication
+from textclf.scoring.dataframe import wanted_of
+from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
+from textclf.scoring.prepare import input_rows, scored_rows
+from textclf.scoring.reuse import with_digests
+from textclf.scoring.worker.models import make_resident
+from textclf.scoring.worker.output import KINDS, PACKED, Names, ScorePacker
+from textclf.storage import Location
+from textclf.storage.conditions import EVERYTHING
+from textclf.storage.file_commit import StagedTable, write_log
+from textclf.storage.schemas import DIGEST, TableSpec, layout
+from textclf.storage.stored_files import PackedFile, parquet_codec, store_packed
+
+STAGED = "scored"
+"""Name of a run's staged rows."""
+_EXACT = (
+    ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, DecimalType,
+    StringType, BinaryType, BooleanType, DateType, TimestampType,
+)  # fmt: skip
+"""Types of ids that a worker gets and writes as they are."""
+
+
+@dataclass
+class Pass:
+    """One read of the input and one evaluation of the models.
+
+    Workers write the files of the results themselves. Rows go through the JVM where only it knows a part of them: ids
+    of a type that Arrow or Parquet has not exactly, copies of earlier scores, and tasks with GPUs, which are a stage
+    of their own.
+
+    Attributes:
+        earlier: Publications whose scores may be copied, the newest first.
+    """
+
+    plan: Plan
+    pipeline: Pipeline
+    options: ScoreOptions
+    day: date | None
+    earlier: Sequence[Publication]
+    run_id: str
+    _read: Observation | None = field(default=None, init=False)
+    _figures: list[Figures] | None = field(default=None, init=False)
+
+    def write(self, place: Location) -> None:
+        """Score all rows into a new Delta table."""
+        if self._packs:
+            self._pack(place)
+        else:
+            scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
+            scored = scored.withColumn("run_id", F.lit(self.run_id))
+            shape = layout(self.plan.targets.id_type)
+            # One commit that creates the table and fills it: an empty one before it would be a second of its own.
+            place.replace(scored, TableSpec(STAGED, scored.schema, **shape), EVERYTHING)
+
+    def audit(self, stored: StagedTable) -> list[Figures]:
+        """The figures of each slice: from the pass itself, or from the rows where that did not count them."""
+        return audit(stored.rows) if self._figures is None else self._figures
+
+    def read(self) -> Mapping[str, int]:
+        """Rows of the input, and how many of them were copied; counted now where nothing was scored."""
+        if self._read is not None:
+            return self._read.get
+        return {"rows": input_rows(self.plan, self.pipeline, self.day, self.options).count()}
+
+    @property
+    def _packs(self) -> bool:
+        choices = [*self.plan.choices.values(), *self.plan.challenge.choices.values()]
+        ids = self.plan.targets.id_type
+        plain = type(ids) in _EXACT and (not isinstance(ids, StringType) or ids == StringType())
+        return plain and not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
+
+    def _pack(self, place: Location) -> None:
+        rows = input_rows(self.plan, self.pipeline, self.day, self.options)
+        read = Observation()
+        spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
+        if self.plan.digests:
+            rows = with_digests(
+                rows, self.plan.routes.artifacts, self.plan.choices, **asked_columns(self.pipeline, self.options)
+            )
+        sent = rows.observe(read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
+        files = store_packed(sent.mapInArrow(self._packer(rows), PACKED), str(place))
+        # Rows without a score are staged as the table of rejects has them, all others as the results.
+        schema = StructType([*spec.schema, StructField("reason", StringType())])
+        staged = [file.staged(spark, spec.partition_by, refused=file.values["kind"] == KINDS[1]) for file in files]
+        write_log(spark, str(place), staged, TableSpec(STAGED, schema, spec.partition_by))
+        self._read, self._figures = read, _figures(files)
+
+    @property
+    def _sent(self) -> list[Column]:
+        """Columns that workers need: those that are the same in all rows they know without."""
+        score, routes = self.pipeline.score, self.plan.routes
+        names = ["id", "refused", "text"]
+        names += ["ds"] if score.date and self.day is None else []  # of a run for one day all rows have that
+        names += ["source"] if score.source else []
+        names += ["key"] if routes.key is None else []
+        names += [DIGEST.name] if self.plan.digests else []
+        return [F.col(name) for name in names]
+
+    def _packer(self, rows: DataFrame) -> ScorePacker:
+        plan, spark = self.plan, rows.sparkSession
+        artifacts, challenge = plan.routes.artifacts, plan.challenge
+        spec, shape = plan.targets.accepted.spec, layout(plan.targets.id_type)
+        return ScorePacker(
+            models=make_resident(spark, artifacts, plan.choices, challenge, plan.fallbacks),
+            wanted=wanted_of(artifacts, challenge.artifacts, **asked_columns(self.pipeline, self.options)),
+            champions=_names(artifacts),
+            challengers=_names(challenge.artifacts),
+            columns=tuple(name for name in spec.columns if name not in spec.partition_by),
+            ds=None if self.day is None else self.day.isoformat(),
+            source=None if self.pipeline.score.source else plan.routes.key,
+            most_sources=plan.most_sources,
+            run_id=self.run_id,
+            bins=BINS,
+            codec=parquet_codec(spark),
+            statistics=shape["statistics"],
+        )
+
+
+def _names(artifacts: Mapping[str, Artifact]) -> Names:
+    manifests = [each.manifest for each in artifacts.values()]
+    return Names(
+        labels=tuple(tuple(each.labels) for each in manifests),
+        models=tuple(each.name for each in manifests),
+        versions=tuple(each.version for each in manifests),
+        digests=tuple(each.digest for each in artifacts.values()),
+    )
+
+
+def _figures(files: Sequence[PackedFile]) -> list[Figures]:
+    """What workers counted of the rows in these files, summed up as ``audit`` does."""
+    groups = []
+    for file in files:
+        ds, source = file.values.get("ds"), file.values.get("source")
+        for reason, label, bin_, unknown, rows in file.noted:
+            group = {"ds": ds and date.fromisoformat(ds), "source": source, "reason": reason, "label": label}
+            groups.append(group | {"bin": bin_, "rows": rows, "unknown": rows * unknown})
+    return collected(groups)

@@ -1,0 +1,130 @@
+"""Publish what the gate refused."""
+
+from contextlib import ExitStack
+from datetime import date, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from textclf.common.secrets import written_forms
+from textclf.errors import InputError
+from textclf.quality.audit import Figures
+from textclf.runs.history import publications, record_killed
+from textclf.runs.provenance import run_record
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.scoring.execution import STAGED
+from textclf.scoring.plan import targets_of
+from textclf.storage.append_only import check_replaceable
+from textclf.storage.leases.locks import run_locked
+from textclf.storage.publish import Slice
+from textclf.storage.schema_changes import check_columns, published_columns
+from textclf.storage.schemas import CHALLENGED, DIGEST
+from textclf.storage.staging import remove
+
+
+def publish_anyway(
+    workspace: Workspace,
+    run: RunRecord,
+    *,
+    refused: str,
+    reason: str,
+    output: str | None = None,
+    held: ExitStack | None = None,
+) -> None:
+    """Publish the rows that a refused run left in staging; they keep the identifier of the run that scored them.
+
+    Args:
+        refused: Identifier of that run.
+        reason: Why; kept in the record of this run.
+        output: The table of results, as the refused run was given.
+        held: Gives the locks back when it is closed; see ``score_table``.
+
+    Raises:
+        UsageError: That is no identifier of a run.
+        InputError: The run was not refused, its rows are gone, its table is another one, or a later run has
+            published the same slices.
+        LockError: Another run works on one of the days.
+    """
+    spark, warehouse = workspace.spark, workspace.warehouse
+    record, stored = _refused(workspace, refused)
+    gate = record["gate"]
+    columns = stored.columns
+    targets = targets_of(
+        warehouse,
+        stored.schema["id"].dataType,
+        output,
+        challenged=CHALLENGED.fieldNames()[0] in columns,
+        digests=DIGEST.name in columns,
+    )
+    place = str(targets.accepted.place)
+    if gate["output"] not in written_forms(place):
+        raise InputError(
+            "The refused run was for another table.",
+            received=place,
+            expected=gate["output"],
+            fix="give the same --config and --output as for the refused run",
+        )
+    slices = [Figures.from_json(each).slice for each in gate["slices"]]
+    with ExitStack() as stack:
+        taken = run_locked(spark, warehouse, targets.accepted.place, run, workspace.pipeline.lock.lease)
+        locks = (held or stack).enter_context(taken)
+        locks.take(each.ds for each in slices)
+        record_killed(spark, warehouse, locks, targets.accepted.place)
+        _check_newest(workspace, place, record, slices)
+        for target in (targets.accepted, targets.refused):
+            check_columns(target.place, published_columns(spark, target.place), target.spec)
+            run.tables[target.spec.name] = str(target.place)
+        check_replaceable(spark, targets.accepted.place, targets.refused.place)
+        _note(run, record, refused, reason)
+        locks.check()
+        targets.await_upkeep(locks)
+        targets.publish(stored, refused, slices, run.fence)
+        remove(spark, warehouse.staging(spark, refused, STAGED))
+
+
+def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], DataFrame]:
+    """The record of a refused run and its staged rows."""
+    spark, warehouse = workspace.spark, workspace.warehouse
+    record = run_record(spark, warehouse, run_id)
+    place = warehouse.staging(spark, run_id, STAGED)
+    if record["status"] != "refused" or not place.exists(spark):
+        raise InputError(
+            "This run has no refused rows to publish.",
+            received=f"{run_id}, {record['status']}" + ("" if place.exists(spark) else f", nothing in {place}"),
+            expected="a refused run whose rows are still in staging",
+            fix="score the day again",
+        )
+    if record["gate"]["checks"]["counts"]["failed"]:
+        raise InputError(
+            "The rows of this run do not add up; nobody can answer for them.",
+            received="a run with rows lost or double",
+            expected="a run that the gate refused for what its rows say",
+            fix="score the day again",
+        )
+    return record, place.read(spark)
+
+
+def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> None:
+    for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
+        setattr(run, name, record[name])
+    run.gate = record["gate"] | {"verdict": "overridden"}
+    # The digests too: the day then counts as published from that input, and is not scored again to be refused again.
+    names = ("day", "corpora", "challengers", "limit", "fingerprint", "input_digest")
+    kept = {name: record["details"][name] for name in names if name in record["details"]}
+    run.details |= kept | {"published_run": refused, "reason": reason}
+
+
+def _check_newest(workspace: Workspace, output: str, record: dict[str, Any], slices: list[Slice]) -> None:
+    """Rows that were scored earlier never replace rows that were scored later."""
+    scored = datetime.fromisoformat(record["started_at"])
+    for publication in publications(workspace.spark, workspace.warehouse, output):
+        both = {each.slice for each in publication.slices} & set(slices)
+        if both and publication.ended_at >= scored:
+            first = min(both, key=lambda each: (each.ds or date.min, each.source or ""))
+            raise InputError(
+                "A later run has published the same slices.",
+                received=f"{first.ds}/{first.source}, published by {publication.run_id}",
+                expected="slices that no run has published since",
+                fix="score the day again, if the newer rows are the wrong ones",
+            )

@@ -1,0 +1,1 @@
+"""What workers run of a scoring pass: no pipeline file, no driver."""

@@ -1,0 +1,252 @@
+"""A worker's side of the pass: rows of the input in, files of results and of rejects out, and counts for the audit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textclf.arrays import Bool, Int32, Int64
+from textclf.scoring.worker.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
+from textclf.scoring.worker.models import Models
+from textclf.scoring.worker.row_errors import NO_ROW, Net
+from textclf.scoring.worker.source_limit import SourceLimit
+from textclf.spark.worker_gc import settle
+from textclf.storage.worker_files import COLUMNS, Packer
+
+KINDS = ("results", "rejects")
+PACKED = f"kind string, ds string, source string, {COLUMNS}"
+"""One row a file; see ``ScorePacker``."""
+_GROUP_ROWS = 1 << 19  # of a row group: enough to compress well, a few dozen bytes each
+_GROUP_BYTES = 256 << 20  # of rows with long ids
+
+Batches = Iterator[pa.RecordBatch]
+Noted = Mapping[tuple[Any, ...], int]
+Key = tuple[str | None, ...]
+"""Kind, day and source of the rows of a file."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the numbers that models give stand for, model by model."""
+
+    labels: Sequence[Sequence[str]]
+    models: Sequence[str]
+    versions: Sequence[str]
+    digests: Sequence[str]
+
+    def columns(self, answers: pa.Table, prefix: str) -> dict[str, pa.Array]:
+        """Label, score, scores and model of each row, null where ``answers`` has no model.
+
+        Args:
+            prefix: Of the fields of ``answers``, which are those of ``Wanted.schema``, and of the columns.
+        """
+        model = answers[f"{prefix}model"].to_numpy()
+        mask = model < 0
+        model = np.where(mask, 0, model)
+        # Of many models a file has few: its dictionaries hold the words of no other.
+        used: list[int] = np.flatnonzero(np.bincount(model)).tolist()
+        place = np.zeros(len(self.models), np.int64)
+        place[used] = np.arange(len(used))
+        model = place[model]
+        labels = [self.labels[number] for number in used]
+        first = np.cumsum([0, *map(len, labels)])
+        label = np.where(mask, 0, answers[f"{prefix}label"].fill_null(0).to_numpy())
+        lists, kind = f"{prefix}scores", pa.list_(pa.float32())
+        found = {
+            f"{prefix}label": _named([word for each in labels for word in each], first[model] + label, mask),
+            f"{prefix}score": answers[f"{prefix}score"],
+            lists: answers[lists] if lists in answers.column_names else pa.nulls(len(model), kind),
+            f"{prefix}model": _named([self.models[number] for number in used], model, mask),
+        }
+        # Of a champion the table calls them model_version and model_digest.
+        stem = prefix or "model_"
+        return found | {
+            f"{stem}version": _named([self.versions[number] for number in used], model, mask),
+            f"{stem}digest": _named([self.digests[number] for number in used], model, mask),
+        }
+
+
+def _named(words: Sequence[str], numbers: Int64, mask: Bool) -> pa.DictionaryArray:
+    """``_chosen`` of words that may be equal: a dictionary holds each once."""
+    known = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    return _chosen([*known], np.array([known[word] for word in words], np.int32)[numbers], mask)
+
+
+@dataclass(frozen=True)
+class ScorePacker:
+    """A function for ``mapInArrow`` from rows of the input to rows of ``PACKED``.
+
+    Files of kind ``results`` have ``columns``, those of kind ``rejects`` id, reason and run_id; ds and source are in
+    neither. Each file notes how many of its rows have which (reason, label, bin of the score, no known word).
+
+    Attributes:
+        columns: Names of the results' columns but for ds and source, in order.
+        ds, source: Of all rows, where these have no column of that name: the input has none, or is read for one day.
+        most_sources: How many sources the run may have.
+        bins: How many bins of equal width, each open below and closed above, scores are counted in.
+        statistics: As of ``Packer``.
+    """
+
+    models: Models
+    wanted: Wanted
+    champions: Names
+    challengers: Names
+    columns: tuple[str, ...]
+    ds: str | None
+    source: str | None
+    most_sources: int
+    run_id: str
+    bins: int
+    codec: str
+    statistics: tuple[str, ...]
+
+    def __call__(self, batches: Batches) -> Batches:
+        """Files of the rows of one task."""
+        self.models.prepare()
+        packer = Packer(("kind", "ds", "source"), self.codec, self.statistics, plain=("id", "score"))
+        net, limit = Net(self.models, self.wanted), SourceLimit(self.most_sources)
+        held: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in self.models.gathered(batches):
+            held.append(_answered(batch, net))
+            rows, size = rows + len(batch), size + held[-1].nbytes
+            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+                yield from self._pack(packer, net, limit, held)
+                held, rows, size = [], 0, 0
+        if held:
+            yield from self._pack(packer, net, limit, held)
+        yield from packer.close()
+        settle()
+
+    def _pack(self, packer: Packer, net: Net, limit: SourceLimit, held: Sequence[pa.RecordBatch]) -> Batches:
+        rows = pa.Table.from_batches(held).combine_chunks()
+        rows = rows.set_column(rows.column_names.index("refused"), "reason", _reasons(rows))
+        if "source" in rows.column_names:
+            limit.meet(pc.unique(rows["source"]).to_pylist())  # before the first file
+        for tables in net.each(rows, self._tables, self._unreadable):
+            for key, table, noted in tables:
+                yield from packer.write(key, table, noted)
+
+    def _tables(self, rows: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
+        """The rows of each file, as they are written."""
+        made: list[tuple[Key, pa.Table, Noted]] = []
+        for day, named, refused, part in _parts(rows):
+            ds = day if "ds" in rows.column_names else self.ds
+            source = named if "source" in rows.column_names else self.source
+            made.append(((KINDS[refused], ds, source), *(self._rejects(part) if refused else self._results(part))))
+        return made
+
+    def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
+        """One row of which the id can be used, and whichever of day and source is none of what raises.
+
+        With them a later run of that day replaces the reject.
+        """
+        reason = pa.array([REASONS[UNREADABLE]])
+        table, noted = self._rejects(pa.table({"id": row["id"], "reason": reason}))
+        ds = _readable(row, "ds") if "ds" in row.column_names else self.ds
+        source = _readable(row, "source") if "source" in row.column_names else self.source
+        return [((KINDS[1], ds, source), table, noted)]
+
+    def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
+        reason = rows["reason"].combine_chunks()
+        counts = {(each["values"], None, None, 0): each["counts"] for each in reason.value_counts().to_pylist()}
+        return pa.table({"id": rows["id"], "reason": reason, "run_id": _same(self.run_id, len(rows))}), counts
+
+    def _results(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
+        found = self.champions.columns(rows, "")
+        if self.challengers.models:
+            found |= self.challengers.columns(rows, CHALLENGER)
+        found |= {name: rows[name] for name in rows.column_names if name in self.columns and name not in found}
+        found["run_id"] = _same(self.run_id, len(rows))
+        if "evidence" not in found:
+            found["evidence"] = pa.nulls(len(rows), pa.string())
+        return pa.table({name: found[name] for name in self.columns}), self._noted(found)
+
+    def _noted(self, found: dict[str, Any]) -> Noted:
+        """How many rows have which label, bin of the score, and no known word."""
+        label, score = found["label"], np.nan_to_num(found["score"].to_numpy().astype(np.float64))
+        bins = np.clip(np.ceil(score * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
+        unknown = found["known_tokens"].to_numpy() == 0
+        codes = (label.indices.to_numpy().astype(np.int64) * self.bins + bins) * 2 + unknown
+        counts: dict[tuple[Any, ...], int] = {}
+        rows = np.bincount(codes)
+        for code in np.flatnonzero(rows):
+            number, place = divmod(int(code) // 2, self.bins)
+            counts[None, label.dictionary[number].as_py(), place, int(code) % 2] = int(rows[code])
+        return counts
+
+
+def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
+    """The rows with their answers instead of text and key."""
+    keys = batch.column("key") if "key" in batch.schema.names else None
+    kept = {name: batch.column(name) for name in batch.schema.names if name not in ("text", "key")}
+    answer = net.score(batch.column("text"), keys)
+    return pa.record_batch(kept | dict(zip(answer.type.names, answer.flatten(), strict=True)))
+
+
+def _reasons(rows: pa.Table) -> pa.Array:
+    """Why each row has no score, null where it has one: what the JVM said, else what the models did."""
+    refused, model = rows["refused"].combine_chunks(), rows["model"].to_numpy()
+    if not (model < 0).any():
+        return refused
+    words = list(REASONS.values())
+    code = np.zeros(len(model), np.int32)
+    for place, number in enumerate(REASONS):
+        code[model == number] = place
+    return pc.coalesce(refused, _chosen(words, code, model >= 0).cast(pa.string()))
+
+
+def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Table]]:
+    """The rows of each day, source and kind in their order; None for a day or source that is null or no column."""
+    refused = rows["reason"].is_valid().to_numpy()
+    code = refused.astype(np.int64)
+    days, sources = (_values(rows, name) for name in ("ds", "source"))
+    # Days and sources are numbered within these rows, so that int64 holds the number of every pair.
+    code += 2 * (days.numbers + len(days.words) * sources.numbers)
+    present, place = np.unique(code, return_inverse=True)
+    order = np.argsort(place, kind="stable") if len(present) > 1 else None
+    ordered = rows if order is None else rows.take(pa.array(order))
+    ends = np.cumsum(np.bincount(place, minlength=len(present)))
+    for number, begin, end in zip(present.tolist(), [0, *ends], ends, strict=False):
+        source, day = divmod(number // 2, len(days.words))
+        yield days.words[day], sources.words[source], bool(number % 2), ordered.slice(begin, end - begin)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """The distinct values of a column, as texts, null last; and the number of each row's value."""
+
+    words: Sequence[str | None]
+    numbers: Int64
+
+
+def _values(rows: pa.Table, name: str) -> _Numbered:
+    if name not in rows.column_names:
+        return _Numbered([None], np.zeros(len(rows), np.int64))
+    found = rows[name].combine_chunks().dictionary_encode()
+    words = found.dictionary.cast(pa.string()).to_pylist()
+    return _Numbered([*words, None], found.indices.fill_null(len(words)).to_numpy().astype(np.int64))
+
+
+def _readable(row: pa.Table, name: str) -> str | None:
+    """The value of a column of one row, as ``_values`` has it; None where that raises."""
+    try:
+        found = _values(row, name)
+    except NO_ROW:
+        raise
+    except Exception:  # noqa: BLE001 - it may be the very value that made the row unreadable
+        return None
+    return found.words[int(found.numbers[0])]
+
+
+def _chosen(words: Sequence[str], code: Int32, mask: Bool) -> pa.DictionaryArray:
+    """The word of each number, null where ``mask`` is true."""
+    numbers = pa.array(code.astype(np.int32), mask=mask if mask.any() else None)
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))
+
+
+def _same(word: str, count: int) -> pa.DictionaryArray:
+    return _chosen([word], np.zeros(count, np.int32), np.zeros(count, np.bool_))

@@ -1,0 +1,140 @@
+"""Sources encoded once, on the executors, and read once by each worker process."""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from safetensors.numpy import load, save
+
+from textclf.arrays import Int32
+from textclf.common.file_systems import file_system
+from textclf.text.encoder import Encoder
+from textclf.text.vocabulary import Vocabulary
+
+_CACHE_BYTES = 512 << 20  # encoded sources that a worker keeps; the one in use it keeps in any case
+_INFO = "info"
+
+
+@dataclass(frozen=True)
+class RowEncoder(Encoder):
+    """An encoder that also knows rows by their number: what a source's texts were encoded to is looked up.
+
+    Attributes:
+        flat, offsets: Indices of all rows end to end, and where each row's begin.
+    """
+
+    flat: Int32 = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
+    offsets: Int32 = field(default_factory=lambda: np.zeros(1, np.int32), compare=False, repr=False)
+
+    def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
+        """As of ``Encoder``; an array of integers is of row numbers."""
+        if not (isinstance(texts, pa.Array) and pa.types.is_integer(texts.type)):
+            return super().ragged(texts)
+        rows = texts.to_numpy()
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int32)
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self.flat[places], offsets
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the driver knows of an encoded source.
+
+    Attributes:
+        rows: Training rows; the rows after them are the test rows.
+        words: Rows of an embedding, by tokenizer.
+        digest: SHA-256 of the file, which says all that a trial learns from.
+        unseen: Labels that only test rows have, each with its rows.
+        problem: Why the source cannot be searched, None where it can.
+    """
+
+    source: str
+    corpus_digest: str
+    labels: list[str] = field(default_factory=list)
+    rows: int = 0
+    test_rows: int = 0
+    words: dict[str, int] = field(default_factory=dict)
+    max_length: int = 0
+    digest: str = ""
+    path: str = ""
+    unseen: dict[str, int] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """A source's rows as numbers: training rows first, in the split's order, then test rows."""
+
+    info: Info
+    labels: Int32
+    encoders: dict[str, RowEncoder]
+    golden: list[str]
+    size: int
+
+    @cached_property
+    def training_labels(self) -> Int32:
+        """Labels of the training rows."""
+        return self.labels[: self.info.rows]
+
+    def longest(self, tokenizer: str) -> int:
+        """Tokens of the longest training row."""
+        offsets = self.encoders[tokenizer].offsets[: self.info.rows + 1]
+        return int(np.diff(offsets).max(initial=0))
+
+
+def pack(
+    info: Info, labels: Int32, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]
+) -> tuple[bytes, str]:
+    """The file of a source, and its digest."""
+    arrays: dict[str, npt.NDArray[np.generic]] = {"labels": labels}
+    for name, encoder in encoders.items():
+        flat, offsets = encoder.ragged(texts)
+        tokens = np.frombuffer(encoder.vocabulary.to_bytes(), np.uint8)
+        sizes = np.array([encoder.num_words, encoder.max_length], np.int64)
+        arrays |= {f"{name}.flat": flat, f"{name}.offsets": offsets, f"{name}.tokens": tokens, f"{name}.sizes": sizes}
+    about = {
+        "source": info.source,
+        "labels": info.labels,
+        "rows": info.rows,
+        "test_rows": info.test_rows,
+        "golden": golden,
+    }
+    arrays[_INFO] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    data = save(arrays)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def unpack(info: Info, data: bytes) -> EncodedSource:
+    """What ``pack`` wrote."""
+    arrays = load(data)
+    names = [name.removesuffix(".flat") for name in arrays if name.endswith(".flat")]
+    encoders = {}
+    for name in names:
+        vocabulary = Vocabulary.from_bytes(arrays[f"{name}.tokens"].tobytes())
+        num_words, max_length = map(int, arrays[f"{name}.sizes"])
+        flat, offsets = arrays[f"{name}.flat"], arrays[f"{name}.offsets"]
+        encoders[name] = RowEncoder(name, vocabulary, num_words, max_length, flat, offsets)
+    about = json.loads(arrays[_INFO].tobytes())
+    return EncodedSource(info, arrays["labels"], encoders, about["golden"], len(data))
+
+
+_kept: "OrderedDict[str, EncodedSource]" = OrderedDict()
+
+
+def encoded_source(info: Info) -> EncodedSource:
+    """The source, read once by this process for as long as there is room for it."""
+    if info.digest not in _kept:
+        system, path = file_system(info.path)
+        with system.open_input_stream(path, compression=None) as stream:
+            _kept[info.digest] = unpack(info, stream.read())
+    _kept.move_to_end(info.digest)
+    while len(_kept) > 1 and sum(source.size for source in _kept.values()) > _CACHE_BYTES:
+        _kept.popitem(last=False)
+    return _kept[info.digest]

@@ -1,0 +1,30 @@
+"""One search of a source at a time: two would train the same trials and crown two winners."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from textclf.runs.history import record_killed
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.storage.leases.locks import Locks, run_locked, searched
+from textclf.storage.schemas import TRIALS
+
+
+@contextmanager
+def sources_locked(workspace: Workspace, sources: Sequence[str], search: RunRecord) -> Iterator[Locks]:
+    """The locks on the searches of these sources; a search that was killed holding one gets its record.
+
+    Args:
+        workspace: The session, the pipeline file (``[lock]``) and the tables.
+        sources: Names of the sources.
+        search: Run record of the search; its commits and its record look at these locks from here on.
+
+    Raises:
+        LockError: Another search has one of the sources.
+    """
+    spark, warehouse = workspace.spark, workspace.warehouse
+    place = warehouse.location(TRIALS.name)
+    with run_locked(spark, warehouse, place, search, workspace.pipeline.lock.lease) as locks:
+        locks.take(map(searched, sources))
+        record_killed(spark, warehouse, locks, place)
+        yield locks

@@ -1,0 +1,105 @@
+"""The table ``trials``: each trial that has ended, within seconds, and what a search can take from it."""
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from textclf.runs.workspace import Workspace
+from textclf.search.trial import Result, Trial
+from textclf.storage.driver_append import append_rows
+from textclf.storage.schemas import TRIALS
+from textclf.storage.warehouse import Location
+
+_EVERY, _LATEST = 2.0, 10.0  # seconds between two commits: at least, and at most
+_SHARE = 0.05  # of the time may pass in commits: on a small machine they take a core that trials wait for
+_ENDED = ("succeeded", "diverged", "failed")
+
+
+@dataclass
+class Ledger:
+    """Writes trials of one search in small commits.
+
+    Results reach the driver as trials end, and the driver alone writes: a commit is there whole or not at all, so a
+    search killed at any point has each of its trials once or not yet.
+    """
+
+    spark: SparkSession
+    place: Location
+    search_id: str
+    written: int = 0
+    _waiting: list[tuple[Trial, Result]] = field(default_factory=list)
+    _due: float = 0.0
+
+    @classmethod
+    def of(cls, workspace: Workspace, search_id: str) -> "Ledger":
+        """The warehouse's ledger, made where there is none."""
+        place = workspace.warehouse.location(TRIALS.name)
+        place.ensure(workspace.spark, TRIALS)
+        return cls(workspace.spark, place, search_id)
+
+    def known(self, sources: Collection[str]) -> dict[str, Result]:
+        """The newest result of each trial of the sources that ended in an earlier search, by its key."""
+        table = self.place.read(self.spark).where(F.col("source").isin(list(sources)) & F.col("status").isin(*_ENDED))
+        newest = (
+            table.groupBy("trial").agg(F.max_by(F.struct(*table.columns), "started_at").alias("row")).select("row.*")
+        )
+        found = {}
+        for row in newest.toLocalIterator(prefetchPartitions=True):
+            found[row["trial"]] = Result(
+                row["trial"],
+                row["status"],
+                row["started_at"].timestamp(),
+                row["seconds"],
+                row["accuracy"],
+                row["loss"],
+                row["epochs"],
+                row["error"],
+                json.loads(row["history"]),
+            )
+        return found
+
+    def add(self, trial: Trial, result: Result) -> None:
+        """Take a result that is to be written."""
+        self._waiting.append((trial, result))
+
+    def flush(self, *, all_of_it: bool = False) -> None:
+        """Write what waits, if it has waited long enough or ``all_of_it`` is wanted."""
+        begin = time.monotonic()
+        if self._waiting and (all_of_it or begin >= self._due):
+            self._write(self._waiting)
+            self.written += len(self._waiting)
+            now = time.monotonic()
+            self._waiting, self._due = [], now + min(max((now - begin) / _SHARE, _EVERY), _LATEST)
+
+    def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
+        rows = [self._row(trial, result) for trial, result in ended]
+        append_rows(self.spark, self.place, TRIALS, rows)
+
+    def _row(self, trial: Trial, result: Result) -> tuple[object, ...]:
+        values = {
+            "search_id": self.search_id,
+            "trial": result.key,
+            "source": trial.info.source,
+            "architecture": trial.choice.architecture,
+            "params": trial.choice.params,
+            "outer_fold": trial.outer,
+            "fold": trial.fold,
+            "seed": trial.settings.seed,
+            "budget": trial.settings.epochs,
+            "status": result.status,
+            "accuracy": result.accuracy,
+            "loss": result.loss,
+            "epochs": result.epochs,
+            "seconds": result.seconds,
+            "parameters": trial.parameters,
+            "history": json.dumps(result.history),
+            "error": result.said,
+            "corpus_digest": trial.info.corpus_digest,
+            "started_at": datetime.fromtimestamp(result.started_at, UTC),
+        }
+        return tuple(values[name] for name in TRIALS.columns)

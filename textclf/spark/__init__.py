@@ -1,0 +1,5 @@
+"""Spark sessions and what they need: Java, Delta's jars."""
+
+from textclf.spark.session import FEW_ROWS, open_session
+
+__all__ = ["FEW_ROWS", "open_session"]

@@ -1,0 +1,143 @@
+"""Delta's jars: resolved once into the environment, then found there without a network."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from textclf.common.atomic_files import made_aside
+from textclf.common.plain_paths import plain_folder
+from textclf.errors import TextclfError
+
+SPARK_VERSION = "4.2.0"
+DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
+DELTA_CONF = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+# Of each jar that set-up may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's own
+# checksums come from the place that the jar comes from.
+SHA256 = {
+    "commons-logging-1.3.0.jar": "66d3c980470b99b0c511dad3dfc0ae7b265ec1fb144e96bc0253a8a175fd34d9",
+    "delta-kernel-api-4.4.0.jar": "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
+    "delta-kernel-defaults-4.4.0.jar": "225c975199e4718b38ee5b7e6da7f19e9585024262b2cec2656b32151a856b0b",
+    "delta-kernel-unitycatalog-4.4.0.jar": "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
+    "delta-spark_4.2_2.13-4.4.0.jar": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    "delta-storage-4.4.0.jar": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+    "jackson-datatype-jdk8-2.13.5.jar": "e58761751fea8a00dc626aae1c5f1be38c5cfd487aeb333d933a4ab5f5a73c55",
+    "javax.annotation-api-1.3.2.jar": "e04ba5195bcd555dc95650f7cc614d151e4bcd52d29a10b8aa2197f3ab89ab9b",
+    "openlineage-spark_2.13-1.53.0.jar": "5d84b0ae7e72909b5aae7ed87df878bf06b28d9ac3005765c3529d0a66dbae6f",
+    "shims-0.9.25.jar": "0b82ed6cb1caf0706304b42358d568eb6faf190eadea7f2b2d365cb63156b40d",
+    "unitycatalog-client-0.6.0.jar": "48257499a86b801a3e2372cec55ac226ca1c1c7eabe5c118e7302f29a1fdbc19",
+    "unitycatalog-hadoop-0.6.0.jar": "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
+}
+
+
+class JarsError(TextclfError):
+    """Delta's jars are missing, cannot be had or are not the ones that are pinned."""
+
+
+def jar_folder() -> Path:
+    """Folder of the resolved jars: ``TEXTCLF_JARS``, else a place inside the Python environment."""
+    return Path(os.environ.get("TEXTCLF_JARS") or Path(sys.prefix) / "share" / "textclf" / "jars")
+
+
+def delta_jars() -> list[Path]:
+    """The resolved jars, by names that Spark's options take; none before ``resolve_jars``."""
+    folder = jar_folder()
+    return sorted(plain_folder(folder).glob("*.jar")) if any(folder.glob("*.jar")) else []
+
+
+def spark_home() -> Path:
+    """``SPARK_HOME``, else the Spark inside the installed ``pyspark`` package."""
+    import pyspark
+
+    return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+
+
+def _artifact(jar: str) -> str:
+    """A jar's name without its version: ``jackson-core-2.13.5.jar`` as ``jackson-core``."""
+    return re.split(r"-\d", jar, maxsplit=1)[0]
+
+
+def resolve_jars() -> list[Path]:
+    """Resolve Delta's jars with Spark's own resolver, once; later calls touch no network.
+
+    Raises:
+        JarsError: They are not there and cannot be fetched.
+    """
+    fix = "check the network, or put the jars into a folder and set TEXTCLF_JARS to it"
+    return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
+
+
+def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list[Path]:
+    """The jars in a folder; where it has none yet, those of the coordinates are fetched into it.
+
+    Args:
+        problem, fix: What the error says where they cannot be fetched.
+
+    Raises:
+        JarsError: They are not there and cannot be fetched, or one that was fetched is not the pinned one.
+    """
+    if not any(folder.glob("*.jar")):
+        with tempfile.TemporaryDirectory() as ivy:
+            said = _fetch(Path(ivy), coordinates)
+            artifact = coordinates.split(":")[1]
+            if not any(Path(ivy).glob(f"jars/*{artifact}*.jar")):
+                raise JarsError(problem, received=said, expected=f"{coordinates} from a Maven repository", fix=fix)
+            _keep(Path(ivy, "jars"), folder)
+    return sorted(plain_folder(folder).glob("*.jar"))
+
+
+def _fetch(ivy: Path, coordinates: str) -> str:
+    """Fetch into a folder; what the resolver said of what it did not find, else its last line."""
+    # The resolver runs when a JVM starts; in a process of its own its pages of progress can be kept back.
+    code = f"""
+from pyspark.sql import SparkSession
+settings = {{
+    "spark.jars.packages": {coordinates!r},
+    "spark.jars.ivy": {str(ivy)!r},
+    "spark.sql.warehouse.dir": {str(ivy)!r},
+    "spark.ui.enabled": "false",
+}}
+SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop()
+"""
+    # The caller's own submit options may hold jars and listeners that this JVM has no use for.
+    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    said = done.stderr.strip().splitlines() or ["no message"]
+    return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
+
+
+def _keep(fetched: Path, folder: Path) -> None:
+    present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+    # Ivy names a file organisation_artifact-version.jar.
+    named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
+    # Spark's own release of a library is the one it is tested with.
+    kept = {name: jar for name, jar in named.items() if _artifact(name) not in present}
+    for name, jar in kept.items():
+        _check(name, jar)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with made_aside(folder) as aside:  # a set-up that is cut off leaves no half-filled folder
+        aside.mkdir(0o755)  # less what the umask takes away
+        for name, jar in kept.items():
+            shutil.copy(jar, aside / name)
+
+
+def _check(name: str, jar: Path) -> None:
+    with jar.open("rb") as file:
+        received = hashlib.file_digest(file, "sha256").hexdigest()
+    if SHA256.get(name) != received:
+        raise JarsError(
+            f"The fetched {name} is not the pinned one; no jar was kept.",
+            received=f"SHA-256 {received}",
+            expected=f"SHA-256 {SHA256[name]}" if name in SHA256 else f"one of: {', '.join(SHA256)}",
+            fix="look at what ~/.m2 or the repository in use holds under that name; to use jars of your own, put them "
+            "into a folder and set TEXTCLF_JARS to it",
+        )

@@ -1,0 +1,32 @@
+"""Finish an environment: ``python -m textclf.spark.launch.provision`` finds or installs Java and fetches Delta's jars.
+
+With ``--java-home`` it prints the home of the Java that jobs run on and changes nothing.
+"""
+
+import os
+import sys
+
+from textclf.errors import TextclfError
+from textclf.spark.jars import jar_folder, resolve_jars
+from textclf.spark.java import find_java, install_java, java_home
+
+
+def main(argv: list[str]) -> int:
+    """Provision the environment; 0 when it is ready."""
+    if argv == ["--java-home"]:
+        sys.stdout.write(f"{find_java() or ''}\n")
+        return 0
+    try:
+        if find_java() is None:
+            install_java()
+        os.environ["JAVA_HOME"] = str(java_home())
+        jars = resolve_jars()
+    except TextclfError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    sys.stderr.write(f"Java: {os.environ['JAVA_HOME']}\nDelta: {len(jars)} jars in {jar_folder()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

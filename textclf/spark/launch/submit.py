@@ -1,0 +1,194 @@
+"""What ``./spark-submit.sh`` does: complete a command line for spark-submit, then become the job.
+
+    spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
+
+The options stay as they were given. Added are only the things that the job cannot run without and that were
+not given: master, project, Delta's jars, and for a cluster the Python environment.
+
+Where the driver runs here, Python is started first and starts spark-submit with the options: spark-submit
+itself would mix the driver's standard error into its standard output. It also means that a wrong pipeline file
+is answered before any JVM starts.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from textclf.common.plain_paths import plain_folder
+from textclf.errors import TextclfError, UsageError
+from textclf.spark.jars import DELTA_COORDINATES, delta_jars, spark_home
+from textclf.spark.java import check_account, java_home
+from textclf.spark.launch.bundle import ENVIRONMENT, environment_archive, pack_environment, project_zip
+from textclf.spark.locales import utf8_locale
+from textclf.spark.submit_options import SETTINGS, Submission, parse
+
+USAGE = """\
+Usage: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
+
+Jobs: {jobs}
+
+  ./spark-submit.sh ingest_corpus --config conf/sample.toml
+  ./spark-submit.sh --master spark://host:7077 --executor-memory 8g score_table --config conf/sample.toml
+  ./spark-submit.sh train_model --help
+
+Without --master it is local[*]. A job's exit codes: 0 done; 2 wrong command line or pipeline file;
+3 unusable input; 4 the gate refused to publish; 5 another run holds the lock; 1 anything else.
+
+TEXTCLF_PYTHON=/path/to/python    another Python than .venv's
+TEXTCLF_PRINT_COMMAND=1           print the final command and run nothing
+"""
+
+
+def jobs(root: Path) -> list[str]:
+    """Names of the project's jobs."""
+    return sorted(path.stem for path in (root / "jobs").glob("[a-z]*.py"))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to become, and what to add to its environment."""
+
+    words: list[str]
+    variables: dict[str, str]
+
+    def __str__(self) -> str:
+        return shlex.join(["env", *(f"{name}={value}" for name, value in self.variables.items()), *self.words])
+
+
+def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> Command:
+    """The final command.
+
+    Args:
+        submission: The command line as it was given.
+        root: The project's folder.
+        environ: The environment of the caller.
+
+    Raises:
+        UsageError: No such job.
+        JavaError: No Java that Spark can run on.
+    """
+    if submission.job not in jobs(root):
+        raise UsageError("There is no such job.", received=submission.job, expected=f"one of: {', '.join(jobs(root))}")
+    settings = submission.settings
+    master = settings.get("spark.master") or environ.get("MASTER") or "local[*]"
+    options = list(submission.options)
+    if "spark.master" not in settings:
+        options += ["--master", master]
+    options += _extended(settings, "--py-files", project_zip(root).as_uri())
+    options += _delta(settings)
+    variables = {"SPARK_HOME": str(spark_home()), "JAVA_HOME": str(java_home())}
+    python = settings.get("spark.pyspark.python") or environ.get("PYSPARK_PYTHON")
+    if master.startswith("local"):
+        python = python or sys.executable
+        variables |= _unless_set(environ, {"SPARK_LOCAL_IP": "127.0.0.1"})
+        if "spark.driver.memory" not in settings:
+            variables |= _unless_set(environ, {"SPARK_DRIVER_MEMORY": "2g"})
+    elif python is None and "spark.archives" not in settings:
+        python = f"./{ENVIRONMENT}/bin/python"
+        options += ["--archives", f"{environment_archive(root).as_uri()}#{ENVIRONMENT}"]
+    if python is not None:
+        variables["PYSPARK_PYTHON"] = python
+    jobs_folder = root / "jobs"
+    here = settings.get("spark.submit.deployMode", "client") == "client"
+    job = [str((jobs_folder if here else plain_folder(jobs_folder)) / f"{submission.job}.py"), *submission.arguments]
+    if here:
+        return _driver_here(options, job, variables, root, environ)
+    return _driver_there(options, job, variables, settings, environ)
+
+
+def _driver_here(
+    options: list[str], job: list[str], variables: dict[str, str], root: Path, environ: Mapping[str, str]
+) -> Command:
+    # Another Spark's own Python files go first, as spark-submit has it.
+    spark = sorted(Path(environ["SPARK_HOME"], "python", "lib").glob("*.zip")) if environ.get("SPARK_HOME") else []
+    paths = [*map(str, spark), str(root), environ.get("PYTHONPATH", "")]
+    quiet = {"LOG4J_CONFIGURATION_FILE": (root / "conf" / "log4j2.properties").as_uri()}
+    more = {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))),
+        "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"]),
+        # Through the environment: the driver's Java options stay the user's.
+        **_unless_set(environ, quiet),
+    }
+    return Command([sys.executable, *job], variables | more)
+
+
+def _driver_there(
+    options: list[str],
+    job: list[str],
+    variables: dict[str, str],
+    settings: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> Command:
+    # Of a driver elsewhere, whose locale may be any: Java names files in its encoding.
+    added = {
+        f"{place}.LC_ALL": utf8_locale(environ, master)
+        for place, master in {"spark.yarn.appMasterEnv": "yarn", "spark.kubernetes.driverEnv": "k8s://"}.items()
+    }
+    python = variables.get("PYSPARK_PYTHON")
+    if python is not None:
+        added |= dict.fromkeys(("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"), python)
+    for name, value in added.items():
+        options += [] if name in settings else ["--conf", f"{name}={value}"]
+    return Command([_spark_submit(), *options, *job], variables)
+
+
+def _spark_submit() -> str:
+    return str(spark_home() / "bin" / "spark-submit")
+
+
+def _unless_set(environ: Mapping[str, str], values: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if not environ.get(name)}
+
+
+def _extended(settings: Mapping[str, str], option: str, *more: str) -> list[str]:
+    """A list option with what was given for it and ``more``: spark-submit takes the last one alone."""
+    given = settings.get(SETTINGS[option], "")
+    return [option, ",".join(filter(None, [given, *more]))]
+
+
+def _delta(settings: Mapping[str, str]) -> list[str]:
+    given = settings.get("spark.jars", "") + settings.get("spark.jars.packages", "")
+    if "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar")):
+        return []
+    resolved = [jar.as_uri() for jar in delta_jars()]
+    return (
+        _extended(settings, "--jars", *resolved) if resolved else _extended(settings, "--packages", DELTA_COORDINATES)
+    )
+
+
+def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
+    """Become the job; the exit code where that is not to be or cannot be."""
+    if not words or words[0] in ("--help", "-h"):
+        sys.stdout.write(USAGE.format(jobs=", ".join(jobs(root))))
+        return 0 if words else 2
+    try:
+        submission = parse(words, environ)
+        if submission.needs_no_job:
+            command = Command([_spark_submit(), *words], {"JAVA_HOME": str(java_home())})
+        else:
+            command = complete(submission, root, environ)
+        if environ.get("TEXTCLF_PRINT_COMMAND"):
+            sys.stdout.buffer.write(os.fsencode(f"{command}\n"))  # a path may have any bytes, and stdout any encoding
+            sys.stdout.flush()
+            return 0
+        check_account()
+        archive = environment_archive(root)
+        if archive.name in str(command):
+            pack_environment(archive)
+    except TextclfError as error:
+        sys.stderr.write(f"spark-submit.sh: {error}\n")
+        return error.exit_code
+    return _become(command, environ)
+
+
+def _become(command: Command, environ: Mapping[str, str]) -> NoReturn:
+    # The same process: signals and the exit code are the job's own.
+    os.execve(command.words[0], command.words, {**environ, **command.variables})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(__file__).resolve().parents[3], os.environ))

@@ -1,0 +1,201 @@
+"""The one place that opens Spark."""
+
+import logging
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
+from pyspark.sql import SparkSession
+
+import textclf
+from textclf.common.atomic_files import has_home, umask, user_folder
+from textclf.errors import TextclfError
+from textclf.spark.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
+from textclf.spark.java import check_account, java_home
+from textclf.spark.locales import use_utf8, utf8_locale
+from textclf.spark.openlineage import Collector, add_address, add_lineage
+from textclf.spark.submit_options import parse
+
+
+class LocaleError(TextclfError):
+    """Java cannot name files as this project names them."""
+
+
+# One thread for each numeric library in a worker: Spark already runs one worker a core.
+_ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ),
+    "1",
+)
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}  # oneDNN changes the last digits of scores
+_GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # workers share a GPU
+WORKER_CONF = {f"spark.executorEnv.{name}": value for name, value in (_ONE_THREAD | _QUIET | _GROWING).items()}
+
+DEFAULTS = {
+    "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
+    "spark.sql.variable.substitute": "false",  # text that Spark parses is never expanded
+    "spark.sql.adaptive.enabled": "true",
+    # Bounds a worker's memory with long texts; short ones come in batches that make the most of a call.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(8 << 20),
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
+    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker says where
+    "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
+    "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task's rows need no sort by partition before a write
+    "spark.ui.showConsoleProgress": "true",
+    # Pools share the slots: what a search notes in its table does not wait behind thousands of trials. Work that
+    # names no pool runs in order, as without it.
+    "spark.scheduler.mode": "FAIR",
+}
+# A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not on YARN, whose temporary folders
+# have longer names than a socket may.
+SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
+_SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
+# For a driver that handles few rows: Java's second compiler takes most of a core while the JVM is young, and only long
+# work over many rows is worth it.
+FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+LOCAL_DEFAULTS = {
+    "spark.driver.memory": "4g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def open_session(
+    app_name: str, overrides: Mapping[str, str] | None = None, *, lineage: Collector | None = None
+) -> SparkSession:
+    """Open Spark, or return the session that is open already.
+
+    What spark-submit or the environment has set stays; then ``overrides``; then textclf's defaults. Without a
+    master it is ``local[*]``. Delta comes from the jars that the environment holds, else by coordinates.
+
+    Args:
+        app_name: Name of the application in Spark's UI and logs.
+        overrides: Spark settings of the caller, as in ``spark.conf``; none by default.
+        lineage: Collector that gets OpenLineage events from Spark's listener; None for no events. A session that is
+            open already stays as it is.
+
+    Returns:
+        The session, with Delta's SQL extension and the time zone UTC.
+
+    Raises:
+        JavaError: There is no Java that Spark can run on.
+        AccountError: The system does not know this user.
+        JarsError: The jar for lineage is neither here nor can it be downloaded.
+        LocaleError: Java runs already and cannot name files in UTF-8.
+
+    Example:
+        >>> from textclf import open_session
+        >>> spark = open_session("example", {"spark.master": "local[2]"})
+        >>> spark.range(3).count(), spark.conf.get("spark.sql.session.timeZone")
+        (3, 'UTC')
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    check_account()
+    os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
+    # Executors of another Python than the driver's fail late and obscurely.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for name, value in _QUIET.items():  # training on the driver gives the digits that executors give
+        os.environ.setdefault(name, value)
+    if not has_home():  # Keras would take what any user left in /tmp/.keras for this one's settings
+        os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
+    use_utf8()
+    conf = _given()
+    conf.setIfMissing("spark.app.name", app_name)
+    conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
+    worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ, conf.get("spark.master", "") or "")}
+    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
+        for key, value in settings.items():
+            conf.setIfMissing(key, value)
+    if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
+        for key, value in SOCKETS.items():
+            conf.setIfMissing(key, value)
+    _add_delta(conf)
+    if lineage is not None:
+        add_lineage(conf, lineage)
+    if conf.get("spark.master", "").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for key, value in {**LOCAL_DEFAULTS, **_permissions(), **_daemon(conf)}.items():
+            conf.setIfMissing(key, value)
+    if lineage is not None:
+        SparkContext._ensure_initialized(conf=conf)
+        add_address(conf, lineage)
+    spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    _check_locale(spark)
+    spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
+    # PySpark would write each error as a line of JSON, unmasked, before whoever caught it says what it means.
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
+    return spark
+
+
+def _daemon(conf: SparkConf) -> dict[str, str]:
+    """Our daemon of workers, and where it finds this package: it begins before Spark tells workers of any files."""
+    root = Path(textclf.__file__).parents[1]
+    if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
+        return {"spark.python.daemon.module": "textclf.spark.worker_daemon"}
+    if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):
+        return {}  # within a zip, or where workers are told of other places
+    return {"spark.python.daemon.module": "textclf.spark.worker_daemon", "spark.executorEnv.PYTHONPATH": str(root)}
+
+
+def _permissions() -> dict[str, str]:
+    """Hadoop's umask, for tables: it has one of its own, 022, and knows nothing of this process' that is stricter."""
+    taken = umask() | 0o022
+    return {"spark.hadoop.fs.permissions.umask-mode": f"{taken:03o}"} if taken != 0o022 else {}
+
+
+def _check_locale(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
+    if encoding is not None and encoding.upper() != "UTF-8":  # a property that not every Java has
+        spark.stop()
+        raise LocaleError(
+            "Java cannot name files in UTF-8 here: sources with letters beyond ASCII would be lost.",
+            received=f"a driver's Java that was started with the encoding {encoding}, LC_ALL="
+            f"{os.environ.get('LC_ALL', '')}",
+            expected="UTF-8, in a locale that this machine has: locale -a lists them",
+            fix="export LC_ALL=C.UTF-8, or another of them, before spark-submit; on a cluster for the driver, too "
+            "(spark.yarn.appMasterEnv.LC_ALL, spark.kubernetes.driverEnv.LC_ALL)",
+        )
+
+
+def _given() -> SparkConf:
+    """What spark-submit, or ``PYSPARK_SUBMIT_ARGS`` and Spark's own configuration files, have set."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # Started by spark-submit: its settings are in the JVM, which a configuration asks only once it is known.
+        SparkContext._ensure_initialized()
+        return SparkConf()
+    conf = SparkConf()
+    for key, value in parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings.items():
+        if key.startswith("spark."):
+            conf.setIfMissing(key, value)
+    return conf
+
+
+def _add_delta(conf: SparkConf) -> None:
+    """Delta's jars, unless spark-submit already brought some."""
+    jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
+    if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
+        return
+    resolved = [str(jar) for jar in delta_jars()]
+    if resolved:
+        conf.set("spark.jars", ",".join(filter(None, [jars, *resolved])))
+    else:
+        conf.set("spark.jars.packages", ",".join(filter(None, [packages, DELTA_COORDINATES])))

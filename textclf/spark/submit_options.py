@@ -1,0 +1,90 @@
+"""spark-submit's own command line, taken apart without changing a word of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textclf.errors import UsageError
+from textclf.spark.jars import spark_home
+
+# Options of spark-submit that take no value; every other one does.
+_FLAGS = {"--supervise", "--verbose", "-v", "--load-spark-defaults", "--usage-error"}
+_NO_JOB = {"--kill", "--status", "--version"}
+# Options that are a Spark setting under another name.
+SETTINGS = {
+    "--master": "spark.master",
+    "--deploy-mode": "spark.submit.deployMode",
+    "--jars": "spark.jars",
+    "--packages": "spark.jars.packages",
+    "--py-files": "spark.submit.pyFiles",
+    "--archives": "spark.archives",
+    "--driver-memory": "spark.driver.memory",
+    "--name": "spark.app.name",
+}
+
+
+@dataclass
+class Submission:
+    """A command line taken apart.
+
+    Attributes:
+        options: spark-submit's options, word for word.
+        settings: What they and the properties file set, by the names of Spark's settings.
+        job: Name of the job; empty where none was given.
+        arguments: Everything after the job's name.
+    """
+
+    options: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    job: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    @property
+    def needs_no_job(self) -> bool:
+        """Whether spark-submit is only asked about itself or about a driver on a cluster."""
+        return bool(_NO_JOB.intersection(self.options))
+
+
+def parse(words: Sequence[str], environ: Mapping[str, str]) -> Submission:
+    """Take a command line apart.
+
+    Raises:
+        UsageError: An option without its value, or a properties file that cannot be read.
+    """
+    made = Submission()
+    properties: str | None = None
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        made.options.append(word)
+        name, equals, value = word.partition("=")
+        if not equals or not name.startswith("--"):
+            name, value = word, ""
+            if word not in _FLAGS and word != "--version":
+                if not rest:
+                    raise UsageError("An option of spark-submit lacks its value.", received=word)
+                value = rest.pop(0)
+                made.options.append(value)
+        if name in ("--conf", "-c"):
+            name, _, value = value.partition("=")
+        elif name == "--properties-file":
+            properties = value
+        made.settings[SETTINGS.get(name, name)] = value
+    made.settings = _properties(properties, environ) | made.settings
+    if rest:
+        made.job, made.arguments = rest[0], rest[1:]
+    return made
+
+
+def _properties(given: str | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Settings of the properties file that spark-submit will read: the one given, else spark-defaults.conf."""
+    folder = environ.get("SPARK_CONF_DIR") or str(spark_home() / "conf")
+    path = Path(given) if given is not None else Path(folder, "spark-defaults.conf")
+    if given is None and not path.exists():
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError("The properties file cannot be read.", received=error) from error
+    pairs = (line.replace("=", " ", 1).split(None, 1) for line in map(str.strip, lines) if line and line[0] not in "#!")
+    return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}

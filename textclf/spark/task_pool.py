@@ -1,0 +1,197 @@
+"""Tasks of a search on the executors: one Spark task each, results as they end, losses tried again."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from py4j.protocol import Py4JError
+from pyspark import Accumulator, AccumulatorParam, InheritableThread, SparkContext, TaskContext
+from pyspark.errors import PySparkException
+
+from textclf.errors import TextclfError
+from textclf.spark.failures import lost_task
+from textclf.spark.worker_gc import loading, settle
+from textclf.training.jax.initial_weights import any_kept
+from textclf.training.keras_trainer import on_jax, prepare_engine, use_keras_backend
+
+_TRIES = 3  # a task that took its process with it as often is given up
+
+
+class Task(Protocol):
+    """What can be fanned out: pickled, run on an executor, told apart by its key."""
+
+    @property
+    def key(self) -> str:
+        """Different for different tasks."""
+
+    def run(self) -> Any:
+        """The result, which has the same key; it raises nothing."""
+
+    def lost(self, error: str) -> Any:
+        """The result where the process did not outlive the task."""
+
+
+class _Gathered(AccumulatorParam[list[Any]]):
+    """Lists put end to end. Spark applies what a task adds once, when it ends, however often it was tried."""
+
+    def zero(self, value: list[Any]) -> list[Any]:  # noqa: ARG002 - Spark's signature
+        return []
+
+    def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802 - Spark's name
+        value1.extend(value2)
+        return value1
+
+
+@dataclass
+class _Wave:
+    """Results of one Spark job, and how many of them have been taken."""
+
+    results: Accumulator[list[Any]]
+    taken: int = 0
+
+
+@dataclass
+class FanOut:
+    """Runs tasks side by side in the Spark pool ``pool``; used from one thread.
+
+    A task that raises is a mistake of ours or of the cluster's set-up and ends the search. A task whose process
+    ends, by itself or with its executor, is tried again elsewhere: by Spark where the master allows it, else in
+    another job.
+    """
+
+    context: SparkContext
+    pool: str
+    _waves: list[_Wave] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _given_up: list[Any] = field(default_factory=list)
+    _error: Exception | None = None
+    _closed: bool = False
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        """Begin tasks, in that order, and return at once."""
+        thread = InheritableThread(target=self._run, args=(list(tasks),), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def results(self) -> list[Any]:
+        """Results that have come since the last call.
+
+        Raises:
+            TextclfError: A task cannot be run at all.
+        """
+        if self._error is not None:
+            raise self._error
+        found, self._given_up = self._given_up, []
+        for wave in list(self._waves):
+            new = wave.results.value[wave.taken :]
+            wave.taken += len(new)
+            found += new
+        return found
+
+    def running(self) -> int:
+        """Tasks at work now."""
+        tracker, found = self.context.statusTracker(), 0
+        for job in tracker.getJobIdsForGroup(self.pool):
+            about = tracker.getJobInfo(job)
+            for stage in about.stageIds if about is not None and about.status == "RUNNING" else []:
+                known = tracker.getStageInfo(stage)
+                found += known.numActiveTasks if known is not None else 0
+        return found
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._closed = True
+        if any(thread.is_alive() for thread in self._threads):
+            self.context.cancelJobGroup(self.pool)
+
+    def _run(self, tasks: list[Task]) -> None:
+        try:
+            self.context.setLocalProperty("spark.scheduler.pool", self.pool)
+            name = self.context.getLocalProperty("spark.job.description") or "search"
+            self.context.setJobGroup(self.pool, f"{name}, {len(tasks)} {self.pool}")
+            losses: dict[str, int] = {}
+            while tasks and not self._closed:
+                tasks = self._attempt(tasks, losses)
+        except (PySparkException, Py4JError, TextclfError) as error:
+            if not self._closed:
+                self._error = error
+
+    def _attempt(self, tasks: list[Task], losses: dict[str, int]) -> list[Task]:
+        """Run tasks in one Spark job; those that must be tried again."""
+        wave = _Wave(self.context.accumulator([], _Gathered()))
+        self._waves.append(wave)
+        results = wave.results
+
+        def run(task: Task) -> None:
+            context = TaskContext.get()
+            tried = context.attemptNumber() if context is not None else 0
+            results.add([task.lost(_gone(tried)) if tried >= _TRIES else task.run()])
+            settle()
+
+        try:
+            # A partition for each task: whichever slot is free takes the next.
+            self.context.parallelize(tasks, len(tasks)).foreach(run)
+            return []
+        except (PySparkException, Py4JError) as error:
+            number = lost_task(error)
+            if self._closed or number is None:
+                raise
+            done = {result.key for result in results.value}
+            lost = tasks[number]
+            losses[lost.key] = losses.get(lost.key, 0) + 1
+            if losses[lost.key] >= _TRIES:
+                self._given_up.append(lost.lost(_gone(_TRIES)))
+                done.add(lost.key)
+            return [task for task in tasks if task.key not in done]
+
+
+@contextmanager
+def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
+    """Give Python workers begun within it Keras' engine, one thread for each trial, and JAX's own settings.
+
+    Spark keeps worker processes of different environments apart, so that those of a search never have an engine that
+    other work has loaded.
+    """
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+    given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_PYTHON_"))}
+    before = dict(context.environment)
+    # NPROC bounds the threads of XLA's pool, which would otherwise be one a core in every worker.
+    context.environment.update(given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"})
+    try:
+        yield
+    finally:
+        context.environment.clear()
+        context.environment.update(before)
+
+
+def import_ahead(context: SparkContext, engine: str) -> None:
+    """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
+
+    JAX alone where an earlier search has kept what fits begin with (see ``textclf.training.jax.initial_weights``): a
+    trial that needs more imports it then. What the baseline needs is imported too, after it.
+
+    They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
+    the import. An import that fails will fail again where the first trial needs it, and says so there.
+    """
+
+    def load() -> None:
+        with suppress(Exception), loading():
+            use_keras_backend(engine)
+            prepare_engine()
+            if not (on_jax() and any_kept()):
+                import keras  # noqa: F401
+            import sklearn.linear_model  # noqa: F401 - the baseline's, and Keras' own wrappers
+
+    def begin(_: int) -> None:
+        threading.Thread(target=load, daemon=True).start()
+
+    slots = context.defaultParallelism
+    with worker_environment(context, engine):
+        context.parallelize(range(slots), slots).foreach(begin)
+
+
+def _gone(times: int) -> str:
+    return f"the worker process ended {times} times while it ran this: out of memory, or a crash of a library"

@@ -1,0 +1,1 @@
+"""Files and folders of a path, as Spark reads them."""

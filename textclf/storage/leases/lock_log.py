@@ -1,0 +1,158 @@
+"""The Delta log of one lock: commits with a lease each, and nothing else.
+
+A lock that was taken beside others names the lock whose log keeps the lease alive for all of them.
+"""
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.sql import SparkSession
+
+from textclf.storage.leases.lease import Lease, parsed
+
+_NAME = re.compile(r"[\w-]+")
+_COMMIT = re.compile(r"^(\d{20})\.json$")
+
+
+class LockLog:
+    """The Delta log of one lock."""
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        jvm: Any = spark._jvm
+        self._spark, self._path = spark, path
+        self._jvm, self._folder = jvm, f"{path}/_delta_log"
+        self._conf = spark._jsparkSession.sessionState().newHadoopConf()
+        # Not by way of a DeltaLog, which reads all commits and gives up at one that is damaged.
+        stores = getattr(getattr(jvm.org.apache.spark.sql.delta.storage, "LogStore$"), "MODULE$")
+        self._store = stores.createLogStore(spark._jsparkSession)
+        self._scala = jvm.scala.jdk.javaapi.CollectionConverters
+
+    def newest(self) -> tuple[int, Lease | None]:
+        """Number and content of the newest commit; -1 where there is none yet.
+
+        Content that cannot be read is made up from the commits before and from the file's time, as ``Lease`` says. How
+        long a lease lasts that another lock keeps alive is read there.
+        """
+        number, lease = self._newest_kept()
+        return number, lease and self._kept_alive(lease)
+
+    def _newest_kept(self) -> tuple[int, Lease | None]:
+        try:
+            return self._newest()
+        except Py4JJavaError as error:
+            if kind_of(error) != "FileNotFoundException":
+                raise
+            return self._newest()  # upkeep has removed it meanwhile, as there is a newer one
+
+    def number(self, since: int = 0) -> int:
+        """Number of the newest commit from that one on; -1 where there is none."""
+        return max(self._commits(since), default=-1)
+
+    def _kept_alive(self, lease: Lease) -> Lease:
+        if not lease.held or lease.kept_by is None or not _NAME.fullmatch(lease.kept_by):
+            return lease
+        _, other = LockLog(self._spark, f"{self._path.rpartition('/')[0]}/{lease.kept_by}")._newest_kept()
+        if other is None or not other.run_id:
+            return lease
+        if other.run_id != lease.run_id or not other.held:
+            return dataclasses.replace(lease, expires=lease.since)  # without its first lock the run publishes nothing
+        return dataclasses.replace(lease, renewed=other.renewed, expires=other.expires)
+
+    def _newest(self) -> tuple[int, Lease | None]:
+        found = self._commits()
+        if not found:
+            return -1, None
+        newest = max(found)
+        if (lease := self._read(newest)) is not None:
+            return newest, lease
+        earlier = map(self._read_if_there, sorted(found.keys() - {newest}, reverse=True))
+        return newest, Lease.unreadable(found[newest], next(filter(None, earlier), None))
+
+    def _read(self, number: int) -> Lease | None:
+        """What a commit says; None where that cannot be read."""
+        lines = self._store.readAsIterator(self._file(number), self._conf)
+        try:
+            first = json.loads(lines.next()) if lines.hasNext() else {}
+            return parsed(json.loads(first["commitInfo"]["userMetadata"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        finally:
+            lines.close()
+
+    def _read_if_there(self, number: int) -> Lease | None:
+        try:
+            return self._read(number)
+        except Py4JJavaError as error:
+            if kind_of(error) != "FileNotFoundException":
+                raise
+            return None  # upkeep removes old commits
+
+    def commit(self, number: int, lease: Lease) -> bool:
+        """Write that commit; False where another writer already has."""
+        lines = self._jvm.java.util.ArrayList()
+        for action in _actions(number, lease):
+            lines.add(json.dumps(action))
+        path = self._file(number)
+        path.getFileSystem(self._conf).mkdirs(path.getParent())
+        try:
+            self._store.write(path, self._scala.asScala(lines.iterator()), False, self._conf)
+        except Py4JJavaError as error:
+            if kind_of(error) != "FileAlreadyExistsException":
+                raise
+            return False
+        return True
+
+    def _commits(self, since: int = 0) -> dict[int, datetime]:
+        """Number of each commit from that one on, and when it was stored."""
+        try:
+            listed = self._scala.asJava(self._store.listFrom(self._file(since), self._conf))
+            files = [listed.next() for _ in iter(listed.hasNext, False)]
+        except Py4JJavaError as error:
+            if kind_of(error) != "FileNotFoundException":
+                raise
+            return {}
+        found = {}
+        for each in files:
+            if match := _COMMIT.match(each.getPath().getName()):
+                found[int(match[1])] = datetime.fromtimestamp(each.getModificationTime() / 1000, UTC)
+        return found
+
+    def trim(self, newest: int) -> int:
+        """Remove the commits before ``newest``, which says all that is needed; their number."""
+        count = 0
+        for number in self._commits():
+            if number < newest:
+                path = self._file(number)
+                count += bool(path.getFileSystem(self._conf).delete(path, False))
+        return count
+
+    def _file(self, number: int) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{number:020d}.json")
+
+
+def _actions(number: int, lease: Lease) -> Iterator[dict[str, Any]]:
+    """The lines of a commit; the first commit makes the log that of an empty table, which Delta can describe."""
+    now = int(time.time() * 1000)
+    operation = "LOCK" if lease.held else "UNLOCK"
+    info = {"timestamp": now, "operation": operation, "operationParameters": {}}
+    yield {"commitInfo": info | {"userMetadata": json.dumps(asdict(lease))}}
+    if number == 0:
+        yield {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
+        empty = json.dumps({"type": "struct", "fields": []})
+        table = {"id": str(uuid4()), "format": {"provider": "parquet", "options": {}}, "schemaString": empty}
+        yield {"metaData": table | {"partitionColumns": [], "configuration": {}, "createdTime": now}}
+
+
+def kind_of(error: Py4JError) -> str:
+    """Name of the Java exception, or of Python's where Java itself is gone."""
+    if isinstance(error, Py4JJavaError):
+        return str(error.java_exception.getClass().getSimpleName())
+    return type(error).__name__

@@ -1,0 +1,153 @@
+"""Replace slices of a published table, whole or not at all."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
+
+from textclf.storage.commit_retry import retried
+from textclf.storage.conditions import Condition
+from textclf.storage.file_commit import StagedTable, can_take, clear, hand_over, look_ahead, rewrite, too_many
+from textclf.storage.leases.fence import OPEN, Fence
+from textclf.storage.leases.locks import UPKEEP, Locks
+from textclf.storage.run_points import reached
+from textclf.storage.schemas import TableSpec
+from textclf.storage.warehouse import Location
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of one day and source; None stands for rows without one."""
+
+    ds: date | None
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table to publish to."""
+
+    place: Location
+    spec: TableSpec
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The two tables that rows of a scoring pass end in."""
+
+    accepted: Target
+    refused: Target
+
+    @property
+    def id_type(self) -> DataType:
+        """Type of the ids in both."""
+        return self.accepted.spec.schema["id"].dataType
+
+    def look_ahead(self, spark: SparkSession) -> None:
+        """Get ready to publish, while there is other work to wait for."""
+        for target in (self.refused, self.accepted):
+            look_ahead(spark, target.place)
+
+    def await_upkeep(self, locks: Locks) -> None:
+        """Wait until nobody tends to either table; that of the refused rows is other tables of results', too.
+
+        Raises:
+            StoppedError: The run was asked to stop meanwhile.
+        """
+        for target in (self.accepted, self.refused):
+            locks.await_free(UPKEEP, str(target.place))
+
+    def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
+        """Replace the slices by staged rows: those with a reason in one table, all others in the other.
+
+        Two tables are two commits. That of the refused rows comes first, so that the commit of the accepted ones is
+        the one that publishes: before it the results are those of the run before, after it nothing is left to do. A
+        run killed in between leaves refused rows that are ahead of the results; the next run of the same slices
+        replaces both. A conflict with another writer changes nothing and is tried again.
+        """
+        stamped = stored.withColumn("run_id", F.lit(run_id))
+        reason = F.col("reason")
+        for target, condition in ((self.refused, reason.isNotNull()), (self.accepted, reason.isNull())):
+            replace_slices(target.place, stamped.where(condition), target.spec, slices, fence)
+
+    def take_over(
+        self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int, fence: Fence = OPEN
+    ) -> None:
+        """``publish`` for rows that were staged a moment ago, in files of the published layout.
+
+        Rows are not copied: their files change hands. They are copied, into fewer and larger files, where they would
+        leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take files as they
+        are.
+
+        Args:
+            fence: Keeps a run that has lost its locks from committing, whenever it wakes.
+
+        Raises:
+            LockError: It has lost one; tables that it has not committed to are as they were.
+        """
+        if not slices:
+            return
+        for target, refused in ((self.refused, True), (self.accepted, False)):
+            files = [file for file in staged.files if file.refused == refused]
+            takes, condition = can_take(staged.spark, target.place, target.spec), of_slices(slices)
+            if takes and not files:
+                clear(staged.spark, target.place, condition, fence)  # mostly nothing is there to remove: no commit
+            elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
+                hand_over(staged.spark, str(staged.place), files, target.place, condition, fence)
+            elif takes:
+                rows = _gathered(staged.rows_in(files), target.spec).select(*target.spec.columns)
+                rewrite(staged.spark, rows, target.place, condition, fence)
+            else:
+                replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
+
+
+def replace_slices(
+    place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice], fence: Fence = OPEN
+) -> None:
+    """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty.
+
+    Raises:
+        LockError: The run of ``fence`` has lost a lock.
+    """
+    if not slices:
+        return
+
+    def attempt() -> None:
+        # Before the locks: a table that comes after that is another run's, and was never closed to this one.
+        there = place.exists(df.sparkSession)
+        fence.check()
+        reached("looked", place)
+        place.replace(_gathered(df, spec), spec, of_slices(slices), fence.options, there)
+        fence.check_written(df.sparkSession, place)
+
+    retried(attempt)
+    reached("committed", place)
+
+
+def _gathered(df: DataFrame, spec: TableSpec) -> DataFrame:
+    """The same rows, brought together by slice, so that tasks do not leave a small file of each slice each."""
+    # Adaptive execution splits large slices and joins small ones, to spark.sql.adaptive.advisoryPartitionSizeInBytes.
+    return df.hint("rebalance", *spec.partition_by)
+
+
+def of_slices(slices: Collection[Slice]) -> Condition:
+    """The condition that holds for the rows of ``slices`` alone: days that have the same sources are one alternative.
+
+    Example:
+        >>> of_slices([Slice(date(2026, 1, 31), "joe's"), Slice(None, None)]).alternatives
+        ({'ds': [datetime.date(2026, 1, 31)], 'source': ["joe's"]}, {'ds': [None], 'source': [None]})
+    """
+    by_day: dict[date | None, set[str | None]] = {}
+    for each in slices:
+        by_day.setdefault(each.ds, set()).add(each.source)
+    days: dict[frozenset[str | None], list[date | None]] = {}
+    for day, sources in by_day.items():
+        days.setdefault(frozenset(sources), []).append(day)
+    return Condition(tuple({"ds": found, "source": _in_order(sources)} for sources, found in days.items()))
+
+
+def _in_order(sources: Collection[str | None]) -> list[str | None]:
+    return sorted(sources, key=lambda source: (source is None, source or ""))

@@ -1,0 +1,68 @@
+"""Make a Delta table at a path by a commit of its own.
+
+Delta's builder writes the path into the text of an identifier and parses it: a backtick ends the identifier there, and
+``${...}`` is expanded. A transaction takes the path as it is, and needs no Spark job.
+"""
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import SparkSession
+
+from textclf.errors import InputError
+from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
+from textclf.storage.schemas import TableSpec
+
+_SHOWN = 3  # names of files in a message
+
+
+def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
+    """Create an empty table, or leave the one alone that is there; a conflict means that another driver made one.
+
+    A folder in which a killed driver has begun Delta's log, without a commit, becomes the table.
+
+    Raises:
+        InputError: The folder holds files that no Delta table knows of.
+    """
+    log = log_of(spark, path)
+    transaction = log.startTransaction(none(spark), none(spark))
+    if transaction.readVersion() >= 0:
+        return
+    _check_empty(spark, path, spec)
+    jvm: Any = spark._jvm
+    delta = jvm.org.apache.spark.sql.delta
+    metadata = delta.actions.Action.fromJson(
+        json.dumps(
+            {
+                "metaData": {
+                    "id": str(uuid4()),
+                    "format": {"provider": "parquet", "options": {}},
+                    "schemaString": spec.schema.json(),
+                    "partitionColumns": list(spec.partition_by),
+                    "configuration": spec.properties,
+                    "createdTime": int(time.time() * 1000),
+                }
+            }
+        )
+    )
+    transaction.updateMetadataForNewTable(metadata)
+    log.createLogDirectoriesIfNotExists()
+    operation = delta.DeltaOperations.CreateTable(metadata, False, False, none(spark))
+    transaction.commit(sequence(spark, []), operation)
+
+
+def _check_empty(spark: SparkSession, path: str, spec: TableSpec) -> None:
+    system, folder = hadoop_path(spark, path)
+    if not system.exists(folder):
+        return
+    names = sorted(each.getPath().getName() for each in system.listStatus(folder))
+    foreign = [name for name in names if not name.startswith(("_", "."))]
+    if foreign and "_delta_log" not in names:  # beside a log they are what a killed run has left
+        raise InputError(
+            f"The table {spec.name} cannot be made in a folder that holds other files.",
+            received=f"{path} with {', '.join(foreign[:_SHOWN])}" + (", ..." if len(foreign) > _SHOWN else ""),
+            expected="a Delta table, an empty folder, or none",
+            fix="move the files away, or choose another warehouse or --output",
+        )

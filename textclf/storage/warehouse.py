@@ -1,0 +1,285 @@
+"""Where tables live, and how they are read and written."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from delta import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
+
+from textclf.config import Pipeline
+from textclf.errors import InputError, UsageError
+from textclf.storage.commit_retry import retried
+from textclf.storage.conditions import Condition, of_sources
+from textclf.storage.schemas import TableSpec
+from textclf.storage.table_creation import create
+
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a file of this machine
+
+
+def is_url(location: str) -> bool:
+    """Whether a place is a URL, such as ``s3a://bucket/a`` or ``file:/a``, and no path of this machine."""
+    return _URL.match(location) is not None
+
+
+def absolute(location: str) -> str:
+    """A path counted from the current directory; URLs stay as they are."""
+    return location if is_url(location) else os.path.abspath(location)
+
+
+@dataclass(frozen=True)
+class Location:
+    """One Delta table: at a path or URL, or by name in the catalog; exactly one of the two."""
+
+    path: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        # Delta's OPTIMIZE puts a path between backticks as it is: one in it would end the name there.
+        if "`" in (self.path or ""):
+            raise UsageError("A table's path holds a backtick.", received=self.path, expected="a path without one")
+        # Spark parses a table's name, and a session that is given to us may expand variables in all that it parses.
+        if "${" in (self.name or ""):
+            raise UsageError(
+                "A table's name in the catalog holds a variable.",
+                received=self.name,
+                expected="a name without ${",
+                fix="write the name itself; in the pipeline file ${NAME} stands for an environment variable",
+            )
+
+    def __str__(self) -> str:
+        return self.path or self.name or ""
+
+    def exists(self, spark: SparkSession) -> bool:
+        """Whether there is a Delta table."""
+        if self.path is not None:
+            return DeltaTable.isDeltaTable(spark, self.path)
+        return spark.catalog.tableExists(self.name or "")
+
+    def delta(self, spark: SparkSession) -> DeltaTable:
+        """The table with Delta's own operations."""
+        if self.path is not None:
+            return DeltaTable.forPath(spark, self.path)
+        return DeltaTable.forName(spark, self.name or "")
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """The table as it is now."""
+        if self.path is not None:
+            return spark.read.format("delta").load(self.path)
+        return spark.table(self.name or "")
+
+    def version(self, spark: SparkSession) -> int:
+        """Number of the newest commit."""
+        return int(self.delta(spark).history(1).collect()[0]["version"])
+
+    def read_version(self, spark: SparkSession, version: int) -> DataFrame:
+        """The table as that commit left it."""
+        reader = spark.read.option("versionAsOf", version)
+        return reader.format("delta").load(self.path) if self.path is not None else reader.table(self.name or "")
+
+    def version_of(self, spark: SparkSession, commit: str) -> int:
+        """Number of the commit that was given this name."""
+        history = self.delta(spark).history().where(F.col("userMetadata") == commit)
+        return int(history.collect()[0]["version"])
+
+    def ensure(self, spark: SparkSession, spec: TableSpec) -> bool:
+        """Create the table, empty, where there is none; whether there was none.
+
+        Others may do the same at the same time.
+        """
+        if self.exists(spark):
+            return False
+        if (path := self.path) is not None:
+            retried(lambda: create(spark, path, spec))
+            return True
+        builder = DeltaTable.createIfNotExists(spark).addColumns(spec.schema).partitionedBy(*spec.partition_by)
+        for key, value in spec.properties.items():
+            builder = builder.property(key, value)
+        try:
+            retried(builder.tableName(self.name or "").execute)
+        except AnalysisException:
+            if not self.exists(spark):
+                raise
+        return True
+
+    def append(self, df: DataFrame, options: Mapping[str, str] | None = None) -> str:
+        """Add ``df`` to a table that exists, in one commit; the commit's name.
+
+        Args:
+            df: Rows with the table's columns.
+            options: Options of Delta's writer.
+        """
+        return self._commit(df.write.options(**options or {}).mode("append"))
+
+    def replace(
+        self,
+        df: DataFrame,
+        spec: TableSpec,
+        where: Condition,
+        options: Mapping[str, str] | None = None,
+        there: bool | None = None,
+    ) -> str:
+        """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
+
+        Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
+        Columns that the table lacks the same commit adds.
+
+        Args:
+            df: Rows with the columns of ``spec``.
+            spec: Columns, partitions and properties of the table.
+            where: The rows to replace.
+            options: Options of Delta's writer.
+            there: Whether there was a table when the caller looked; one that has come since is not replaced.
+        """
+        writer = df.select(*spec.columns).write.options(**options or {})
+        if self.exists(df.sparkSession) if there is None else there:
+            writer = writer.mode("overwrite").option("replaceWhere", where.text)
+            return self._commit(writer.option("mergeSchema", "true"))
+        return self._commit(writer.mode("error").partitionBy(*spec.partition_by).options(**spec.properties))
+
+    def _commit(self, writer: DataFrameWriter) -> str:
+        commit = uuid4().hex
+        writer = writer.format("delta").option("userMetadata", commit)
+        writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
+        return commit
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the tables and models of one pipeline file are.
+
+    Args:
+        root: Folder or URL of path-based Delta tables; None where the tables are in a catalog's schema.
+        schema: The catalog's schema; None where the tables are in a folder.
+        models: Folder or URL of the trained models.
+
+    Example:
+        >>> from textclf import Warehouse, load_pipeline
+        >>> str(Warehouse("/data/warehouse", None, "/data/warehouse/models").location("results"))
+        '/data/warehouse/results'
+        >>> Warehouse.of(load_pipeline(config)).root == str(folder / "warehouse")
+        True
+    """
+
+    root: str | None
+    schema: str | None
+    models: str
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "Warehouse":
+        """Find the warehouse that a pipeline file names.
+
+        Args:
+            pipeline: The pipeline; relative paths in it count from the current directory.
+
+        Returns:
+            The warehouse, with absolute paths.
+        """
+        root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
+        return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
+
+    @property
+    def local_root(self) -> Path | None:
+        """The warehouse as a folder of this machine; None where it is a URL or a catalog's schema."""
+        return None if self.root is None or is_url(self.root) else Path(self.root)
+
+    def location(self, name: str) -> Location:
+        """Find the table of a name; its ``read(spark)`` is a DataFrame.
+
+        Args:
+            name: Name of the table, such as ``results``.
+
+        Returns:
+            Its path or its name in the catalog, whether it exists or not.
+        """
+        if self.schema is not None:
+            return Location(name=f"{self.schema}.{name}")
+        return Location(path=f"{self.root}/{name}")
+
+    def staging(self, spark: SparkSession, run_id: str, name: str) -> Location:
+        """Find where a run keeps rows before they are published: a folder, of a catalog's schema as well.
+
+        A command that writes into a catalog plans its rows again inside, where observations are not heard; and a
+        catalog may keep a table's files as it likes.
+
+        Args:
+            spark: An open session.
+            run_id: Identifier of the run.
+            name: Name of the staged table.
+
+        Returns:
+            The folder, whether it exists or not.
+        """
+        return Location(path=f"{self.folder(spark)}/_staging/{run_id}/{name}")
+
+    def folder(self, spark: SparkSession) -> str:
+        """Find the folder of the warehouse, or the one where the catalog keeps the schema's tables.
+
+        Args:
+            spark: An open session.
+
+        Returns:
+            Path or URL.
+        """
+        return self.root if self.root is not None else spark.catalog.getDatabase(self.schema or "").locationUri
+
+    def locks(self, spark: SparkSession) -> str:
+        """Find the folder of the locks.
+
+        Args:
+            spark: An open session.
+
+        Returns:
+            Path or URL.
+        """
+        return f"{self.folder(spark)}/_locks"
+
+    def read(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
+        """Read the declared columns of a table.
+
+        Args:
+            spark: An open session.
+            spec: Name and columns of the table.
+            fix: Which job makes the table, for the message.
+
+        Returns:
+            The table as it is now.
+
+        Raises:
+            InputError: There is no such table yet.
+        """
+        place = self.location(spec.name)
+        if not place.exists(spark):
+            raise InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
+        return place.read(spark).select(*spec.columns)
+
+    def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
+        """Replace the sources' slices of a table in one commit, whole or not at all.
+
+        Rows for a catalog are computed into files first, where observations of them are heard; see ``staging``.
+
+        Args:
+            df: Rows of these sources, with the columns of ``spec``.
+            spec: Name, columns, partitions and properties of the table.
+            sources: Names of the sources.
+
+        Returns:
+            The commit's name.
+        """
+        place, condition = self.location(spec.name), of_sources(sources)
+        if place.path is not None:
+            return place.replace(df, spec, condition)
+        from textclf.runs.record import new_run_id  # both import this module
+        from textclf.storage.staging import staging_folder
+
+        spark = df.sparkSession
+        with staging_folder(spark, self, new_run_id(datetime.now(UTC)), spec.name) as folder:
+            df.write.parquet(folder)
+            rows = spark.read.schema(df.schema).option("__globPaths__", "false").parquet(folder)
+            return place.replace(rows, spec, condition)

@@ -1,0 +1,1 @@
+"""Fits on JAX: shared train loops, initial weights, compiled programs."""

@@ -1,0 +1,260 @@
+"""Batches of texts end to end, without padding between them, and what a compiled step reads of each."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.arrays import Bool, Float32, Int32, Int64
+from textclf.training.jax.ragged.lazy_adam import COLUMNS, Arrears
+
+_AT_ONCE, _BYTES = 512, 32 << 20  # steps of one call at most, and of what they read
+_TRIED, _COUNTED = 20, 4  # orders that are looked at to see how many tokens, and how many words, batches have
+_STEPS = 2000  # in all of them: of a large source one order tells as much
+_FITTING = 0.25  # share of the orders whose batches the steps shall hold
+_MARGIN = 1.1  # for words of a batch in orders that were not looked at
+_DRAWS = 200
+_HELD, _HELD_TOKENS, _HELD_STEPS = 64, 512, 64  # texts and tokens of one step on held-out rows, steps of one call
+
+
+def bucket(size: int) -> int:
+    """A size rounded up to one of eight for each doubling: at most an eighth more.
+
+    Example:
+        >>> bucket(1), bucket(7), bucket(562), bucket(563), bucket(1747)
+        (1, 7, 576, 576, 1792)
+    """
+    step = 1 << max(0, size.bit_length() - 4)
+    return -(-size // step) * step
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a compiled step has room for.
+
+    Attributes:
+        batch: Texts.
+        tokens: Tokens of all texts, and one place at least that is none's.
+        words: Different tokens, padding among them; 0 where a step does not ask which they are.
+        steps: Steps of one call.
+    """
+
+    batch: int
+    tokens: int
+    words: int
+    steps: int
+
+    def holding(self, tokens: int) -> "Sizes":
+        """As large as this at least, and large enough for batches of that many tokens, whatever they are."""
+        size = max(self.tokens, bucket(tokens + 1))
+        return Sizes(self.batch, size, size, self.steps)
+
+
+class Packed(NamedTuple):
+    """Batches, each array one row a step.
+
+    Attributes:
+        places: Each token: its index, or where it is among the step's words; 0 for places without one.
+        left: Tokens from each one to the end of its text, itself among them; 0 for places without one.
+        texts: The text of the batch whose window begins at each token; one past the last where none does.
+        padded: Texts that have a window of padding alone.
+        labels, weights: Of each text; of none 0.
+        counts: 1 for each text, 0 for none.
+    """
+
+    places: Int32
+    left: Int32
+    texts: Int32
+    padded: Bool
+    labels: Int32
+    weights: Float32
+    counts: Float32
+
+
+class Words(NamedTuple):
+    """Rows of the embedding that steps read, each array one row a step.
+
+    Attributes:
+        rows: Each once, in order, row 0 first; filled with rows after the vocabulary's.
+        missed: What they have missed until then, shape (steps, words, COLUMNS): see ``Arrears.sums``.
+    """
+
+    rows: Int32
+    missed: Float32
+
+
+class TooManyWordsError(Exception):
+    """A batch has more different words than a step has room for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Token indices of a source's texts end to end, of which the last ``max_length`` of each text count.
+
+    Attributes:
+        flat: All indices.
+        offsets: Where each text begins, and the end of the last.
+        labels, weights: Of each text.
+        width: Of a window.
+    """
+
+    flat: Int32
+    offsets: npt.NDArray[Any]
+    labels: Int32
+    weights: Float32
+    max_length: int
+    width: int
+
+    @cached_property
+    def lengths(self) -> Int64:
+        """Tokens that count, by text."""
+        return np.minimum(np.diff(self.offsets), self.max_length).astype(np.int64)
+
+    def sizes(self, batch: int) -> Sizes:
+        """Room for the steps on any rows of the source, if their largest batch is that of one order in four.
+
+        Other orders are drawn again (see ``draw``): a step takes as long as it has room, and the largest batch of an
+        epoch is half as large again as the others.
+        """
+        lengths, bound = self.lengths, int(self.flat.max(initial=0)) + 1
+        batch = min(batch, bucket(len(lengths)))
+        count = -(-len(lengths) // batch)
+        generator = np.random.default_rng(0)
+        most, different = [], []
+        for number in range(max(min(_STEPS // count, _TRIED), 1)):
+            order = generator.permutation(len(lengths))
+            most.append(_largest(lengths[order], batch))
+            if number < _COUNTED:
+                tokens, whose, _ = self._tokens(order, lengths[order])
+                steps = np.unique(whose // batch * bound + tokens) // bound
+                different.append(int(np.bincount(steps, minlength=1).max()) + 1)
+        room = bucket(int(np.quantile(most, _FITTING)) + 1)
+        words = min(bucket(int(max(different) * _MARGIN)), room)
+        each = 12 * room + 4 * (1 + COLUMNS) * words
+        return Sizes(batch, room, words, max(min(bucket(count), _AT_ONCE, _BYTES // each), 1))
+
+    def held_sizes(self) -> Sizes:
+        """Room for the steps on any rows that are held out."""
+        lengths = self.lengths
+        tokens = max(bucket(int(lengths.max(initial=0)) + 1), _HELD_TOKENS)
+        # Two steps that follow each other have more texts or tokens than one has room for.
+        count = 2 * (int(lengths.sum()) // tokens + len(lengths) // _HELD + 1)
+        return Sizes(_HELD, tokens, 0, min(bucket(count), _HELD_STEPS))
+
+    def draw(self, rows: Int64, sizes: Sizes, generator: np.random.Generator) -> tuple[Int64, Sizes]:
+        """Rows in a new order for whose batches there is room; after many tries one of any kind, and larger sizes."""
+        for _ in range(_DRAWS):
+            order: Int64 = generator.permutation(rows)
+            most = _largest(self.lengths[order], sizes.batch)
+            if most < sizes.tokens:
+                return order, sizes
+        return order, sizes.holding(most)
+
+    def batches(self, order: Int64, sizes: Sizes, vocabulary: int, arrears: Arrears) -> tuple[Packed, Words, Float32]:
+        """The steps of a call that go through ``order`` batch by batch, and what all rows have missed after them.
+
+        Args:
+            order: Rows of at most ``sizes.steps`` batches.
+            vocabulary: Rows of the embedding.
+            arrears: Of these steps.
+
+        Raises:
+            TooManyWordsError: In a batch, than ``sizes.words``.
+        """
+        packed, (step, place) = self._pack(order, np.arange(len(order)) // sizes.batch, sizes)
+        count = -(-len(order) // sizes.batch)
+        tokens = packed.places[step, place]
+        # Each step's words, in order; padding, which is word 0, is read by all steps.
+        keys = np.concatenate([np.arange(count) * vocabulary, step * vocabulary + tokens])
+        by_key = np.argsort(keys)
+        first = np.diff(keys[by_key], prepend=-1) > 0
+        reader, word = np.divmod(keys[by_key][first], vocabulary)
+        slot = np.arange(len(reader)) - np.searchsorted(reader, np.arange(count))[reader]
+        if slot.max() >= sizes.words:
+            raise TooManyWordsError(f"{slot.max() + 1} words in a batch, room for {sizes.words}")
+        slots = np.empty(len(keys), np.int32)
+        slots[by_key] = slot[np.cumsum(first) - 1]
+        packed.places[step, place] = slots[count:]
+        rows = np.tile(vocabulary + np.arange(sizes.words, dtype=np.int32), (sizes.steps, 1))
+        rows[reader, slot] = word
+        missed = np.zeros((sizes.steps, sizes.words, COLUMNS), np.float32)
+        missed[reader, slot], last = _missed(reader, word, vocabulary + sizes.words, arrears)
+        return packed, Words(rows, missed), arrears.sums(last, count - last)
+
+    def held(self, rows: Int64, sizes: Sizes) -> list[tuple[Packed, int]]:
+        """Rows packed as they come, as many into a step as there is room for: calls, and how many steps each has."""
+        if not len(rows):
+            return []
+        steps = np.empty(len(rows), np.int64)
+        step = texts = tokens = 0
+        for number, length in enumerate(self.lengths[rows]):
+            if texts == sizes.batch or tokens + length >= sizes.tokens:
+                step, texts, tokens = step + 1, 0, 0
+            steps[number] = step
+            texts, tokens = texts + 1, tokens + length
+        calls = []
+        for begin in range(0, step + 1, sizes.steps):
+            ends = np.searchsorted(steps, [begin, begin + sizes.steps])
+            some = slice(*ends)
+            packed, _ = self._pack(rows[some], steps[some] - begin, sizes)
+            calls.append((packed, int(min(step + 1 - begin, sizes.steps))))
+        return calls
+
+    def _pack(self, order: Int64, steps: Int64, sizes: Sizes) -> tuple[Packed, tuple[Int64, Int64]]:
+        """Texts in steps, and at which step and place each token is.
+
+        Args:
+            steps: Of each text of ``order``, ascending from 0 without a gap.
+        """
+        lengths = self.lengths[order]
+        first = np.searchsorted(steps, np.arange(steps[-1] + 1))
+        tokens, whose, within = self._tokens(order, lengths)
+        number = np.arange(len(order)) - first[steps]
+        begins = np.cumsum(lengths) - lengths
+        at = steps[whose], np.arange(len(tokens)) - begins[first][steps[whose]]
+
+        def whole(width: int, fill: int, dtype: Any, where: tuple[Int64, Int64], values: Any) -> Any:
+            made = np.full((sizes.steps, width), fill, dtype)
+            made[where] = values
+            return made
+
+        text = steps, number
+        begin_window = within <= self.max_length - self.width
+        packed = Packed(
+            whole(sizes.tokens, 0, np.int32, at, tokens),
+            whole(sizes.tokens, 0, np.int32, at, lengths[whose] - within),
+            whole(sizes.tokens, sizes.batch, np.int32, at, np.where(begin_window, number[whose], sizes.batch)),
+            whole(sizes.batch, 0, np.bool_, text, lengths + self.width <= self.max_length),
+            whole(sizes.batch, 0, np.int32, text, self.labels[order]),
+            whole(sizes.batch, 0, np.float32, text, self.weights[order]),
+            whole(sizes.batch, 0, np.float32, text, 1),
+        )
+        return packed, at
+
+    def _tokens(self, rows: Int64, lengths: Int64) -> tuple[Int32, Int64, Int64]:
+        """Of texts one after the other: their tokens, whose text each is, and its place in it."""
+        whose = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(len(whose)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return self.flat[(self.offsets[rows + 1] - lengths)[whose] + within], whose, within
+
+
+def _largest(lengths: Int64, batch: int) -> int:
+    """Tokens of the largest batch."""
+    return int(np.add.reduceat(lengths, np.arange(0, len(lengths), batch)).max())
+
+
+def _missed(reader: Int64, word: Int64, rows: int, arrears: Arrears) -> tuple[Float32, Int64]:
+    """What each word has missed when a step reads it, and after which step each row of the matrix is up to date.
+
+    Args:
+        reader, word: Steps in order, and in each the words that it reads.
+    """
+    by_word = np.argsort(word, kind="stable")
+    read = reader[by_word] + 1
+    done = np.empty(len(read), np.int64)
+    done[by_word] = np.where(np.diff(word[by_word], prepend=-1) == 0, np.roll(read, 1), 0)
+    last = np.zeros(rows, np.int64)
+    last[word[by_word]] = read  # of the same word the last one stays
+    return arrears.sums(done, reader - done), last

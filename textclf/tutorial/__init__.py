@@ -1,1 +1,0 @@
-"""The tutorial that this package began with, measured: ``python -m textclf.tutorial``, or ``make tutorial``."""

@@ -1,0 +1,189 @@
+"""What every job does around its work: command line, pipeline file, session, run record, exit code."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyspark.sql import SparkSession
+
+from textclf.common import logs
+from textclf.config import Pipeline, Source, config_digest, load_pipeline
+from textclf.errors import UsageError
+from textclf.runs.metrics import Measured, emit
+from textclf.runs.outcome import code_when_kept, end_with
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.spark import cancellation, open_session
+from textclf.spark.job_names import described
+from textclf.spark.openlineage import Collector
+from textclf.storage import Warehouse
+
+Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
+"""What a job does around its session and its work."""
+
+
+@dataclass
+class Job:
+    """What a job's work has at hand.
+
+    Attributes:
+        args: The command line.
+        workspace: The session, the pipeline file, tables and models.
+        record: The run's record.
+        held: Is closed when the run is recorded: for locks, so that a run killed before that is recorded by the next.
+    """
+
+    args: argparse.Namespace
+    workspace: Workspace
+    record: RunRecord
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+        return self.workspace.spark
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables."""
+        return self.workspace.warehouse
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline file."""
+        return self.workspace.pipeline
+
+    def sources(self) -> list[Source]:
+        """The sources asked for with ``--source``, all of the pipeline file without it; each once.
+
+        Raises:
+            UsageError: A source that the pipeline file does not have.
+        """
+        return asked_sources(self.args, self.pipeline)
+
+
+def asked_sources(args: argparse.Namespace, pipeline: Pipeline) -> list[Source]:
+    """As ``Job.sources``, for who has no job yet."""
+    wanted: list[str] = args.source or [source.name for source in pipeline.sources]
+    return [_source(pipeline, name) for name in dict.fromkeys(wanted)]
+
+
+def _source(pipeline: Pipeline, name: str) -> Source:
+    source = pipeline.source(name)
+    if source is None:
+        raise UsageError(
+            "The pipeline file has no such source.",
+            received=f"--source {name}",
+            expected=f"one of: {', '.join(source.name for source in pipeline.sources)}",
+        )
+    return source
+
+
+def parser(name: str, about: str) -> argparse.ArgumentParser:
+    """A command line with ``--config``, as every job has."""
+    made = argparse.ArgumentParser(prog=name, description=about)
+    made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
+    return made
+
+
+def add_source(made: argparse.ArgumentParser) -> None:
+    """Add ``--source``, which may be given several times."""
+    made.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
+
+
+def day(text: str) -> date:
+    """A day as command lines have it: the type of such an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day as YYYY-MM-DD, received {text!r}") from None
+
+
+def add_range(made: argparse.ArgumentParser) -> None:
+    """Take ``--from DAY --to DAY``."""
+    made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
+    made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
+
+
+def range_mistake(args: argparse.Namespace) -> str | None:
+    """What is expected of ``--from`` and ``--to`` where they make no range; None where they do, or are not given."""
+    if (args.first is None) != (args.last is None):
+        return "--from and --to together"
+    return "--from no later than --to" if args.first and args.first > args.last else None
+
+
+def run(
+    name: str,
+    made: argparse.ArgumentParser,
+    work: Callable[[Job], None],
+    argv: Sequence[str] | None = None,
+    *,
+    kept: Callable[[argparse.Namespace], bool] = lambda args: True,  # noqa: ARG005 - the usual job
+    around: Around = lambda args, pipeline, record: nullcontext(),  # noqa: ARG005
+    spark: Mapping[str, str] | None = None,
+) -> int:
+    """Run a job's work and return its exit code.
+
+    The last line on standard output is the run record as JSON; all else, Spark's and Keras' words included,
+    goes to standard error. SIGTERM ends the work cleanly; the exit code is then 1 and the record says ``stopped``.
+
+    Args:
+        kept: Whether the record is added to ``runs`` and measured; jobs that only look at tables leave no trace.
+        around: Is entered before Spark starts, and sees what session and work raise.
+        spark: The job's own defaults of Spark settings.
+    """
+    args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
+    record = RunRecord(name)
+    logs.use_format(None)
+    logs.identify(name, record.run_id)
+    with cancellation.stoppable():
+        with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as named:
+            code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
+        sys.stdout.write(record.to_json(sys.stdout) + "\n")
+        sys.stdout.flush()
+    return code
+
+
+def _collector(pipeline: Pipeline) -> Collector | None:
+    asked = pipeline.lineage
+    return None if asked is None else Collector(asked.url, asked.namespace)
+
+
+def _attempt(
+    args: argparse.Namespace,
+    record: RunRecord,
+    work: Callable[[Job], None],
+    named: contextlib.ExitStack,
+    around: Around,
+    *,
+    kept: bool,
+    settings: Mapping[str, str] | None,
+) -> int:
+    job: Job | None = None
+    code = 0
+    try:
+        pipeline = load_pipeline(args.config)
+        logs.use_format(pipeline.logs.format)
+        record.config_digest = config_digest(pipeline)
+        with around(args, pipeline, record):
+            spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
+            cancellation.listen()  # PySpark has a way of its own with Ctrl-C
+            record.spark_app_id = spark.sparkContext.applicationId
+            job = Job(args, Workspace(spark, pipeline), record)
+            named.enter_context(described(spark))  # the writing of the record, too
+            cancellation.check()
+            work(job)
+        record.end("succeeded")
+    # The job's outermost frame: whatever it was is recorded and reported, a second Ctrl-C, too.
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+        code = end_with(record, error).code
+    if job is not None:
+        with job.held:
+            code = code_when_kept(job.spark, job.warehouse, record, code) if kept else code
+        if kept:
+            emit(job.pipeline.metrics, Measured.of(record, code))
+    return code

@@ -1,0 +1,240 @@
+"""The steps before scoring as jobs run them, alone or in the nightly run: the work, and what its record says of it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from textclf.common.digests import json_digest
+from textclf.common.logs import say
+from textclf.config import Ingest, Pipeline, Source
+from textclf.config.identity import identity
+from textclf.corpus.counts import Counts
+from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, why_refused
+from textclf.corpus.first_look import Fingerprint
+from textclf.corpus.ingest import Before, fingerprints, ingest_corpus
+from textclf.corpus.vocabulary import build_vocabulary
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.spark.job_names import described, together
+from textclf.storage.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
+
+if TYPE_CHECKING:  # Keras and the search are imported where they are used
+    from textclf.search.search import SearchReport
+    from textclf.training.train import TrainedModel
+
+Noted = Mapping[str, Any]
+"""What a record keeps beside a source's own figures."""
+
+
+def ingest(
+    workspace: Workspace,
+    record: RunRecord,
+    sources: Sequence[Source],
+    found: Mapping[str, Fingerprint] | None = None,
+    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
+    *,
+    accept: Collection[str] = (),
+    before: Before | None = None,
+) -> None:
+    """Ingest sources, and note each one's counts and the fingerprint of its files, of refused deliveries, too.
+
+    Args:
+        workspace: The session, the pipeline file and the tables.
+        record: The run record that takes the counts.
+        sources: The sources.
+        found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
+        told: Hears of each source whose records have been looked at.
+        accept: As in ``ingest_corpus``.
+        before: As in ``ingest_corpus``.
+
+    Raises:
+        DeliveryError: Deliveries were refused; the others are published and noted.
+    """
+    spark, warehouse, rule = workspace.spark, workspace.warehouse, workspace.pipeline.ingest
+    record.input = ", ".join(source.path for source in sources)
+    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
+    with described(spark, "ingest", source=_named(sources)):
+        # Before anything is read: a file that changes meanwhile must look new the next time.
+        marks = found if found is not None else fingerprints(spark, sources, failed={})
+        listings = {name: mark.listing for name, mark in marks.items()}
+        try:
+            counts = ingest_corpus(workspace, record.run_id, sources, told, listings, accept=accept, before=before)
+        except DeliveryError as error:
+            _note_published(record, sources, error.published, marks, rule)
+            _note_refused(record, error.refused, marks)
+            if any(refused.counts for refused in error.refused.values()):
+                record.tables[CORPUS_REFUSED.name] = str(warehouse.location(CORPUS_REFUSED.name))
+            raise
+    _note_published(record, sources, counts, marks, rule)
+
+
+def _note_published(
+    record: RunRecord,
+    sources: Sequence[Source],
+    counts: Mapping[str, Counts],
+    marks: Mapping[str, Fingerprint],
+    rule: Ingest,
+) -> None:
+    """Note what was published; the record's sums are of that alone."""
+    record.input_rows = sum(count.records for count in counts.values())
+    record.rejected_rows = sum(count.rejected for count in counts.values())
+    falls = {name: words for name, count in counts.items() if (words := large_fall(count, rule.warn_below))}
+    record.details |= {
+        "accepted_rows": sum(count.accepted for count in counts.values()),
+        "sources": {name: _noted(count) | _mark(marks, name) for name, count in counts.items()},
+        "published_anyway": [
+            each.name for each in sources if each.name in counts and why_refused(counts[each.name], rule.limit(each))
+        ],
+        "fallen": list(falls),
+    }
+    for name, count in counts.items():
+        if count.skipped:
+            say(f"source {name}: {count.skipped}", "warning", source=name)
+        if count.subfolder_files:
+            say(f"source {name}: read with {in_subfolders(count.subfolder_files)}", source=name)
+        if name in falls:
+            say(f"source {name}: {falls[name]}", "warning", source=name)
+
+
+def _note_refused(record: RunRecord, refused: Mapping[str, Refused], marks: Mapping[str, Fingerprint]) -> None:
+    """Note the deliveries that were not published, each with why and, where it could be read, its counts."""
+    record.details["refused"] = {
+        name: {"problem": each.error.problem} | (_noted(each.counts) if each.counts else {}) | _mark(marks, name)
+        for name, each in refused.items()
+    }
+
+
+def _mark(marks: Mapping[str, Fingerprint], name: str) -> dict[str, str]:
+    return {"fingerprint": marks[name].digest} if name in marks else {}
+
+
+def _noted(count: Counts) -> dict[str, Any]:
+    """A source's counts; files that were skipped or are in subfolders only where there are some."""
+    absent = {name for name in ("skipped", "subfolder_files", "before") if not getattr(count, name)}
+    return {name: value for name, value in asdict(count).items() if name not in absent}
+
+
+def in_subfolders(files: int) -> str:
+    """The words for files that ``recursive = false`` would leave out."""
+    return f"{files} file{'s' * (files > 1)} in subfolders; recursive = false keeps them out"
+
+
+def vocabulary(
+    workspace: Workspace,
+    record: RunRecord,
+    sources: Sequence[Source],
+    told: Callable[[str], None] | None = None,
+) -> None:
+    """Build vocabularies, and note each source's figures; ``told`` hears of each source that is counted."""
+    warehouse = workspace.warehouse
+    record.input = str(warehouse.location(CORPUS.name))
+    with described(workspace.spark, "vocabulary", source=_named(sources)):
+        counts = build_vocabulary(workspace, sources, told, run_id=record.run_id)
+    record.input_rows = sum(count.rows for count in counts.values())
+    noted = {"settings": vocabulary_settings(workspace.pipeline)}
+    record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}
+    record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (TOKENS, VOCABULARY)}
+
+
+def train(
+    workspace: Workspace,
+    record: RunRecord,
+    source: Source,
+    *,
+    architecture: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    promote: bool = False,
+    noted: Noted | None = None,
+) -> "TrainedModel":
+    """Train a model of a source, and note its version, digest and measures; the trained model."""
+    from textclf.training.train import train_model
+
+    pipeline = workspace.pipeline
+    name, given = architecture or pipeline.search.architecture, overrides or {}
+    with described(workspace.spark, "train", source=source.name):
+        trained = train_model(workspace, source, name, given, promote=promote)
+    manifest, measured = trained.artifact.manifest, trained.evaluation
+    coverage = manifest.training.get("embedding_coverage")
+    record.models[trained.artifact.reference] = trained.artifact.digest
+    record.details[source.name] = {
+        "version": manifest.version,
+        "digest": trained.artifact.digest,
+        "champion": trained.champion,
+        "architecture": manifest.architecture,
+        "parameters": trained.parameters,
+        "accuracy": measured.accuracy,
+        "loss": measured.log_loss,
+        "macro_f1": measured.macro.f1,
+        "roc_auc": measured.roc_auc,
+        "settings": model_settings(pipeline, source.name, "train", name, given),
+        **({} if coverage is None else {"embedding_coverage": coverage}),
+        **{key: value for key, value in manifest.training.items() if key == "unseen_labels"},
+        **(noted or {}),
+    }
+    vectors = "" if coverage is None else f", pretrained vectors for {coverage:.1%} of the vocabulary"
+    say(f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}{vectors}", source=source.name)
+    return trained
+
+
+def search(
+    workspace: Workspace,
+    record: RunRecord,
+    sources: Sequence[Source],
+    *,
+    fresh: bool = False,
+    noted: Noted | None = None,
+    told: Callable[[int, int], None] | None = None,
+    held: ExitStack | None = None,
+) -> "SearchReport":
+    """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
+
+    ``told`` hears, whenever a trial has ended, how many have and how many there are so far.
+    Where ``held`` is given it keeps the locks on the searches, so that the record can be written under them.
+    Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.
+    """
+    from textclf.search.search import search_models
+    from textclf.search.source_lock import sources_locked
+    from textclf.search.summary import details, table
+
+    pipeline = workspace.pipeline
+    record.tables = {TRIALS.name: str(workspace.warehouse.location(TRIALS.name))}
+    with described(workspace.spark, "search", source=_named(sources)), ExitStack() as stack:
+        taken = sources_locked(workspace, [each.name for each in sources], record)
+        locks = (held or stack).enter_context(taken)
+        report = search_models(workspace, sources, record.run_id, fresh=fresh, told=told, locks=locks)
+    record.details = details(report)
+    for outcome in report.outcomes.values():
+        if outcome.saved is not None and outcome.saved.error is None:
+            record.models[f"{outcome.source}@{outcome.saved.version}"] = outcome.saved.digest
+            settings = {"settings": model_settings(pipeline, outcome.source, "search")}
+            record.details["sources"][outcome.source] |= {**settings, **(noted or {})}
+    say(table(report))
+    if pipeline.mlflow is not None:
+        from textclf.integrations.mlflow_tracking import log_search
+
+        log_search(pipeline.mlflow, workspace.models, report)
+    return report
+
+
+def vocabulary_settings(pipeline: Pipeline) -> str:
+    """Digest of what, beside the corpus, decides a vocabulary."""
+    return json_digest(identity(pipeline.split), sort_keys=True, default=str)
+
+
+def model_settings(
+    pipeline: Pipeline, source: str, build: str, architecture: str = "", overrides: Mapping[str, str] | None = None
+) -> str:
+    """Digest of what, beside the corpus, decides a model of a source.
+
+    Args:
+        build: ``search`` or ``train``.
+        architecture, overrides: What ``train`` was given.
+    """
+    sections = pipeline.text, pipeline.split, pipeline.train, pipeline.search.plan(source)
+    parts = [build, architecture, sorted((overrides or {}).items()), *map(identity, sections)]
+    return json_digest(parts, sort_keys=True, default=str)
+
+
+def _named(sources: Sequence[Source]) -> str:
+    return together(source.name for source in sources)
