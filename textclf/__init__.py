@@ -10,6 +10,8 @@ Example:
 import sys
 from typing import TYPE_CHECKING
 
+from textclf._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from textclf.artifact.keras_export import export_keras
     from textclf.artifact.mlflow_registry import load_registered
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from textclf.storage.warehouse import Warehouse
     from textclf.training.train import train_model
 
-__version__ = "0.9.0"
 __all__ = [
     "Classifier",
     "DayRange",

@@ -18,7 +18,7 @@ from textclf.config import Pipeline, parse_pipeline
 from textclf.runs.workspace import Workspace
 from textclf.search.encode import encode_sources
 from textclf.search.search import Report, search_models
-from textclf.spark.task_pool import worker_environment
+from textclf.search.warm_up import worker_environment
 from textclf.storage import Warehouse
 
 SPACE = """

@@ -11,7 +11,8 @@ import pytest
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from textclf.spark.task_pool import FanOut, worker_environment
+from textclf.search.warm_up import worker_environment
+from textclf.spark.task_pool import FanOut
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from textclf import __version__
+from textclf._version import __version__
 from textclf.cli import check, completion, init, models, predict, query
 from textclf.common.terminal import visible, write_anything
 from textclf.errors import TextclfError

@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from textclf.common.run_ids import new_run_id
 from textclf.config import Source
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
 from textclf.errors import InputError
-from textclf.runs.record import new_run_id
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.spark.job_names import carried
 from textclf.storage.append_only import check_replaceable

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-import textclf
 from textclf.artifact import Artifact
 from textclf.artifact.finite_scores import finite_rows
 from textclf.artifact.folder import read_folder, write_folder
@@ -172,7 +171,7 @@ def _described(artifact: Artifact) -> dict[str, Any]:
     from textclf.inference.backends import choose
 
     packages = _NEEDED if choose(artifact, "auto").name == "compiled" else (*_NEEDED, *_FOR_KERAS)
-    code = Path(textclf.__file__).parent
+    code = Path(__file__).parents[1]
     return {
         "loader_module": __name__,
         "code_paths": [str(code)] if code.is_dir() else None,  # a driver on a cluster has the package as a zip

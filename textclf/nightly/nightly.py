@@ -22,12 +22,13 @@ from textclf.runs.deliveries import INGEST
 from textclf.runs.history import record_killed
 from textclf.runs.outcome import keep, outcome_of
 from textclf.runs.record import RunRecord
+from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace
 from textclf.scoring.days import DayScorer, check_range, finish_range
 from textclf.search.summary import raise_for
 from textclf.spark import cancellation
 from textclf.spark.job_names import described
-from textclf.storage.leases.locks import NIGHTLY, Locks, run_locked
+from textclf.storage.leases.locks import NIGHTLY, Locks
 from textclf.workflow import steps
 
 _Result = TypeVar("_Result")

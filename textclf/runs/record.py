@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TextIO
-from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
 from textclf._version import code_version
+from textclf.common.run_ids import new_run_id
 from textclf.common.terminal import json_text
 from textclf.errors import LockError
 from textclf.runs.masked_fields import masked_record
@@ -19,11 +19,6 @@ from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.run_points import reached
 from textclf.storage.schemas import RUNS
 from textclf.storage.warehouse import Warehouse
-
-
-def new_run_id(now: datetime) -> str:
-    """An identifier that sorts by time: ``20260131T235959-1a2b3c4d``."""
-    return f"{now:%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
 
 
 @dataclass

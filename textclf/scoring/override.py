@@ -12,11 +12,11 @@ from textclf.quality.audit import Figures
 from textclf.runs.history import publications, record_killed
 from textclf.runs.provenance import run_record
 from textclf.runs.record import RunRecord
+from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace
 from textclf.scoring.execution import STAGED
 from textclf.scoring.plan import targets_of
 from textclf.storage.append_only import check_replaceable
-from textclf.storage.leases.locks import run_locked
 from textclf.storage.publish import Slice
 from textclf.storage.schema_changes import check_columns, published_columns
 from textclf.storage.schemas import CHALLENGED, DIGEST

@@ -12,6 +12,7 @@ from textclf.quality.audit import Figures, repeated_ids
 from textclf.quality.gate import judge, refusal
 from textclf.runs.history import Publication, baselines, publications, record_killed, stopped_with
 from textclf.runs.record import RunRecord
+from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.scoring.baselines import tested_baselines
 from textclf.scoring.change_feed import changed_since
@@ -27,7 +28,7 @@ from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together
 from textclf.storage import Location, staged
 from textclf.storage.file_commit import StagedTable
-from textclf.storage.leases.locks import UNDATED, run_locked
+from textclf.storage.leases.locks import UNDATED
 from textclf.storage.run_points import reached
 
 __all__ = ["ScoreOptions", "score_planned", "score_table"]

@@ -26,9 +26,10 @@ from textclf.search.source_lock import sources_locked
 from textclf.search.source_search import Entrant, Race, entrants
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.search.trials_table import Ledger
+from textclf.search.warm_up import import_ahead, worker_environment
 from textclf.search.winner import Saved, Winner
 from textclf.spark.job_names import carried
-from textclf.spark.task_pool import FanOut, import_ahead, worker_environment
+from textclf.spark.task_pool import FanOut
 from textclf.storage.leases.locks import Locks, searched
 from textclf.training.data import unseen_warning
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from textclf.runs.history import record_killed
 from textclf.runs.record import RunRecord
+from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace
-from textclf.storage.leases.locks import Locks, run_locked, searched
+from textclf.storage.leases.locks import Locks, searched
 from textclf.storage.schemas import TRIALS
 
 

@@ -13,7 +13,6 @@ from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-import textclf
 from textclf.common.atomic_files import has_home, umask, user_folder
 from textclf.errors import TextclfError
 from textclf.spark.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
@@ -147,7 +146,7 @@ def open_session(
 
 def _daemon(conf: SparkConf) -> dict[str, str]:
     """Our daemon of workers, and where it finds this package: it begins before Spark tells workers of any files."""
-    root = Path(textclf.__file__).parents[1]
+    root = Path(__file__).parents[2]
     if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
         return {"spark.python.daemon.module": "textclf.spark.worker_daemon"}
     if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):

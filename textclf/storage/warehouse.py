@@ -13,6 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from textclf.common.run_ids import new_run_id
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
 from textclf.storage.commit_retry import retried
@@ -275,8 +276,7 @@ class Warehouse:
         place, condition = self.location(spec.name), of_sources(sources)
         if place.path is not None:
             return place.replace(df, spec, condition)
-        from textclf.runs.record import new_run_id  # both import this module
-        from textclf.storage.staging import staging_folder
+        from textclf.storage.staging import staging_folder  # which imports this module
 
         spark = df.sparkSession
         with staging_folder(spark, self, new_run_id(datetime.now(UTC)), spec.name) as folder:

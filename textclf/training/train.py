@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textclf import __version__
+from textclf._version import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.artifact.finite_scores import finite_rows
 from textclf.common.logs import say

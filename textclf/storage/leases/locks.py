@@ -30,14 +30,11 @@ from pyspark.sql import SparkSession
 
 from textclf.common.logs import say
 from textclf.errors import LockError
-from textclf.runs.record import RunRecord
 from textclf.spark import cancellation
-from textclf.storage.leases.fence import Fence
 from textclf.storage.leases.lease import Lease as Lease
 from textclf.storage.leases.lease import parsed, process_name
 from textclf.storage.leases.lock_log import LockLog as LockLog
 from textclf.storage.leases.lock_log import kind_of
-from textclf.storage.warehouse import Location, Warehouse
 
 UNDATED = "undated"
 """Instead of a day: held by a run whose days only its input tells, from its beginning."""
@@ -273,16 +270,6 @@ def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str,
         locks._ended.set()
         beat.join()
         locks._release()
-
-
-@contextmanager
-def run_locked(
-    spark: SparkSession, warehouse: Warehouse, output: Location, run: RunRecord, lease: float
-) -> Iterator[Locks]:
-    """``locked`` for a run: its commits and its record look at these locks from here on; see ``Fence``."""
-    with locked(spark, warehouse.locks(spark), str(output), run.run_id, run.job, lease) as locks:
-        run.fence = Fence(run.run_id, locks.check, again=run.fence.run_id is not None)
-        yield locks
 
 
 def searched(source: str) -> str:

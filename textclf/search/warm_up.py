@@ -1,0 +1,57 @@
+"""Worker processes of a search: their environment, and their imports ahead of the first trial."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from pyspark import SparkContext
+
+from textclf.spark.worker_gc import loading
+from textclf.training.jax.initial_weights import any_kept
+from textclf.training.keras_trainer import on_jax, prepare_engine, use_keras_backend
+
+
+@contextmanager
+def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
+    """Give Python workers begun within it Keras' engine, one thread for each trial, and JAX's own settings.
+
+    Spark keeps worker processes of different environments apart, so that those of a search never have an engine that
+    other work has loaded.
+    """
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+    given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_PYTHON_"))}
+    before = dict(context.environment)
+    # NPROC bounds the threads of XLA's pool, which would otherwise be one a core in every worker.
+    context.environment.update(given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"})
+    try:
+        yield
+    finally:
+        context.environment.clear()
+        context.environment.update(before)
+
+
+def import_ahead(context: SparkContext, engine: str) -> None:
+    """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
+
+    JAX alone where an earlier search has kept what fits begin with (see ``textclf.training.jax.initial_weights``): a
+    trial that needs more imports it then. What the baseline needs is imported too, after it.
+
+    They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
+    the import. An import that fails will fail again where the first trial needs it, and says so there.
+    """
+
+    def load() -> None:
+        with suppress(Exception), loading():
+            use_keras_backend(engine)
+            prepare_engine()
+            if not (on_jax() and any_kept()):
+                import keras  # noqa: F401
+            import sklearn.linear_model  # noqa: F401 - the baseline's, and Keras' own wrappers
+
+    def begin(_: int) -> None:
+        threading.Thread(target=load, daemon=True).start()
+
+    slots = context.defaultParallelism
+    with worker_environment(context, engine):
+        context.parallelize(range(slots), slots).foreach(begin)
