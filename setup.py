@@ -52,6 +52,7 @@ EXTRAS = {
         "googleapis-common-protos>=1.65",  # Spark Connect, tried against a real server
         "grpcio-status>=1.67",  # the same
         "hypothesis>=6.100",
+        "import-linter>=2.1",  # holds the order of the rooms
         "jsonschema>=4.23",  # Kubernetes manifests against the operator's schema
         "mypy>=1.13",
         "pandas-stubs>=2.2,<3",
@@ -74,7 +75,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["textclf", "textclf.*"]),
-    package_data={"textclf": ["py.typed", "report/*.html"]},
+    package_data={"textclf": ["py.typed", "report/run/*.html"]},
     install_requires=INSTALL,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},

@@ -21,9 +21,9 @@ from textclf.scoring.lost_models import lost_models
 from textclf.scoring.pass_errors import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
 from textclf.scoring.reuse import COPIED
+from textclf.scoring.run_notes import note_kernels, note_unreadable
 from textclf.scoring.source_names import check_sources
 from textclf.scoring.worker.batch import REASONS, UNREADABLE
-from textclf.scoring.worker.kernel_report import note_kernels, note_unreadable
 from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together
 from textclf.storage import Location, staged

@@ -38,7 +38,7 @@ def render_report(data: RunData) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"count": _count, "share": _share, "number": _number, "tone": _tone}
     # Through the package's loader: executors and clusters have the package as a zip.
-    template = environment.from_string(files("textclf.report").joinpath("run_report.html").read_text(encoding="utf-8"))
+    template = environment.from_string(files("textclf.report.run").joinpath("page.html").read_text(encoding="utf-8"))
     run, drift = data.run, data.run["gate"].get("drift", [])
     largest = sorted(data.now, key=lambda source: -data.now[source].rows)[:_DRAWN]
     return template.render(

@@ -23,7 +23,9 @@ from textclf.training.jax.train_loop import losses
 
 _COMPILED = 32  # programs kept for the next fit of the same shape
 _LIGHTLY = {"xla_backend_optimization_level": "1"}  # a third less to compile, as fast: most of it is one product
-_MADE_OF = tuple(f"textclf.training.{name}" for name in ("packed", "packing", "arrears", "steps"))
+_MADE_OF = tuple(
+    f"textclf.training.jax.{name}" for name in ("ragged.step", "ragged.batches", "ragged.lazy_adam", "train_loop")
+)
 ADAM = Adam()
 
 

@@ -1,0 +1,3 @@
+"""``textclf.report.run.data``. It moved; this path goes with the next release."""
+
+from textclf.report.run.data import *  # noqa: F403

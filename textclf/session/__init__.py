@@ -1,0 +1,3 @@
+"""``textclf.spark``. It moved; this path goes with the next release."""
+
+from textclf.spark import *  # noqa: F403

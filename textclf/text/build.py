@@ -1,0 +1,6 @@
+"""``textclf.corpus.vocabulary``. It moved; this path goes with the next release."""
+
+import importlib
+import sys
+
+sys.modules[__name__] = importlib.import_module("textclf.corpus.vocabulary")
