@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from textclf.errors import UsageError
-from textclf.scoring.change_feed import LAST, Since
 from textclf.scoring.days import DayRange, score_range
+from textclf.scoring.input.change_feed import LAST, Since
 from textclf.scoring.override import publish_anyway
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, run

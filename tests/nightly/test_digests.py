@@ -20,7 +20,7 @@ from textclf.nightly.earlier_runs import Done, Past
 from textclf.nightly.facts import plan_reads
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
-from textclf.scoring.inputs import day_digests, open_input
+from textclf.scoring.input.table import day_digests, open_input
 from textclf.workflow import steps
 
 DAYS = [date(2026, 1, number) for number in (5, 6, 7)]

@@ -18,7 +18,7 @@ from tests.scoring.passes import score, table, values
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError
-from textclf.scoring.inputs import day_digests, open_input
+from textclf.scoring.input.table import day_digests, open_input
 
 MakePipeline = Callable[[str], Pipeline]
 DAY = date(2026, 1, 5)

@@ -16,8 +16,8 @@ from tests.scoring.tables import REFUSED_IDS, Table, check, every_odd_value, tab
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError
-from textclf.scoring.day_values import strict_day, unchecked_day
-from textclf.scoring.source_names import ESCAPED, bad_source
+from textclf.scoring.input.day_values import strict_day, unchecked_day
+from textclf.scoring.input.source_names import ESCAPED, bad_source
 
 MakePipeline = Callable[[str], Pipeline]
 GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"

@@ -24,9 +24,9 @@ ALLOWED = {
     ("textclf/storage/warehouse.py", "tableName"): "as above",
     ("textclf/storage/warehouse.py", "saveAsTable"): "as above",
     ("textclf/storage/warehouse.py", "tableExists"): "as above",
-    ("textclf/scoring/inputs.py", "tableExists"): "the name of a table on the command line, without ${",
-    ("textclf/scoring/inputs.py", "forName"): "as above",
-    ("textclf/scoring/change_feed.py", "table"): "the name of a Location, which refuses ${",
+    ("textclf/scoring/input/table.py", "tableExists"): "the name of a table on the command line, without ${",
+    ("textclf/scoring/input/table.py", "forName"): "as above",
+    ("textclf/scoring/input/change_feed.py", "table"): "the name of a Location, which refuses ${",
     ("textclf/storage/warehouse.py", "getDatabase"): "the pipeline file's schema, which admits letters, digits and _",
 }
 

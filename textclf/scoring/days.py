@@ -15,8 +15,8 @@ from textclf.runs.history import newest_of_days, publications
 from textclf.runs.outcome import code_when_kept, end_with
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace, takes_workspace
-from textclf.scoring.day_values import lit_day
-from textclf.scoring.inputs import day_digests
+from textclf.scoring.input.day_values import lit_day
+from textclf.scoring.input.table import day_digests
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.scoring.score import score_planned
 from textclf.spark import cancellation

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from textclf.config import Score
 from textclf.errors import InputError, TextclfError
-from textclf.scoring.source_names import too_many_in
+from textclf.scoring.input.source_names import too_many_in
 from textclf.spark.failures import READ_FAILURES, failed_reading, no_room
 from textclf.storage import Location
 

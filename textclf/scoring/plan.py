@@ -16,11 +16,11 @@ from textclf.inference.backends import Challenge, Choice, choose
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.scoring.challengers import asked_challengers, with_challengers
-from textclf.scoring.change_feed import Since
-from textclf.scoring.id_types import check_ids, stored_type
-from textclf.scoring.inputs import InputTable, open_input
+from textclf.scoring.input.change_feed import Since
+from textclf.scoring.input.id_types import check_ids, stored_type
+from textclf.scoring.input.source_names import most_sources
+from textclf.scoring.input.table import InputTable, open_input
 from textclf.scoring.routing import Routes, plan_routes
-from textclf.scoring.source_names import most_sources
 from textclf.scoring.worker.kernel_report import Fallbacks, listen
 from textclf.spark.gpu import await_executors, check_gpus, has_gpus
 from textclf.storage import Location, Warehouse

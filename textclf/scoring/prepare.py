@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from textclf.config import Pipeline
 from textclf.runs.history import Publication
 from textclf.scoring.dataframe import add_scores
-from textclf.scoring.day_values import lit_day
+from textclf.scoring.input.day_values import lit_day
+from textclf.scoring.input.source_names import bad_source, source_of
 from textclf.scoring.pass_errors import refused_text
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.reuse import known_scores, merged, published_days, with_copies, with_digests
-from textclf.scoring.source_names import bad_source, source_of
 from textclf.storage.schemas import CHALLENGED, DIGEST, SCORED
 
 

@@ -15,7 +15,7 @@ from textclf.artifact import Artifact
 from textclf.common.digests import json_digest
 from textclf.inference.backends import Choice
 from textclf.runs.history import Publication
-from textclf.scoring.day_values import lit_day
+from textclf.scoring.input.day_values import lit_day
 from textclf.storage import Location
 from textclf.storage.schema_changes import has_digests, published_columns
 from textclf.storage.schemas import DIGEST, SCORED

@@ -15,14 +15,14 @@ from textclf.runs.record import RunRecord
 from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.scoring.baselines import tested_baselines
-from textclf.scoring.change_feed import changed_since
 from textclf.scoring.execution import STAGED, Pass
+from textclf.scoring.input.change_feed import changed_since
+from textclf.scoring.input.source_names import check_sources
 from textclf.scoring.lost_models import lost_models
 from textclf.scoring.pass_errors import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
 from textclf.scoring.reuse import COPIED
 from textclf.scoring.run_notes import note_kernels, note_unreadable
-from textclf.scoring.source_names import check_sources
 from textclf.scoring.worker.batch import REASONS, UNREADABLE
 from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together

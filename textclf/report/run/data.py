@@ -18,7 +18,7 @@ from textclf.runs.deliveries import refused_before
 from textclf.runs.masked_fields import masked_record
 from textclf.runs.runs_table import parsed, runs_table
 from textclf.runs.workspace import Workspace, takes_workspace
-from textclf.scoring.inputs import open_input
+from textclf.scoring.input.table import open_input
 from textclf.storage import Location
 from textclf.storage.warehouse import absolute
 

@@ -12,8 +12,8 @@ from textclf.common.secrets import written_forms
 from textclf.config import Score
 from textclf.errors import InputError
 from textclf.runs.history import Publication
-from textclf.scoring.day_values import lit_day
-from textclf.scoring.inputs import InputTable
+from textclf.scoring.input.day_values import lit_day
+from textclf.scoring.input.table import InputTable
 from textclf.spark.failures import READ_FAILURES, unreadable
 
 LAST: Literal["last"] = "last"

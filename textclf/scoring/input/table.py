@@ -13,7 +13,7 @@ from pyspark.sql.types import DataType, StringType, StructType
 
 from textclf.config import Score
 from textclf.errors import InputError
-from textclf.scoring.day_values import lit_day, means_a_day, strict_day, unchecked_day
+from textclf.scoring.input.day_values import lit_day, means_a_day, strict_day, unchecked_day
 from textclf.spark.failures import READ_FAILURES, unreadable
 from textclf.storage.files.columns import file_of, open_parquet, quoted
 from textclf.storage.files.digests import digest_of, named

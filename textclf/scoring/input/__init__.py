@@ -1,0 +1,1 @@
+"""The table to score: found, pinned to a version, its columns checked."""
