@@ -47,8 +47,9 @@ airflow: setup  ## Run the DAG in a real Airflow, in an environment of its own; 
 docs: setup  ## Build the documentation site in build/site; a warning ends it
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict  # the notice is about other versions than the pinned one
 
-lint: setup  ## Check style and types
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && $(PY) -m tests.docs.public_docstrings
+lint: setup  ## Check style, the order of the rooms, the rules of the house, types, and what the reference documents
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m tests.house_rules
+	@$(PY) -m mypy && $(PY) -m tests.docs.public_docstrings
 
 bench: setup  ## Run every benchmark
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done

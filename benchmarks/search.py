@@ -46,6 +46,7 @@ def load() -> list[tuple[str, str]]:
     return [(text, label) for text, label in labelled_sentences("restaurants", seed=1)]
 
 
+# long: what it is compared with, as a notebook writes it.
 def scikit_learn(backend: str) -> dict[str, float]:
     """Seconds, best mean accuracy and trials of RandomizedSearchCV over an estimator as a notebook writes it."""
     import joblib

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,6 +74,18 @@ def test_loaded_it_gives_our_scores(saved: Path, artifact: Artifact) -> None:
     labels, scores = ours(artifact)
     assert found["label"].tolist() == [*labels, None]
     assert found["score"].tolist() == [*scores, None]
+
+
+def test_one_that_an_earlier_release_saved_still_loads(saved: Path, artifact: Artifact, tmp_path: Path) -> None:
+    import mlflow
+
+    folder = shutil.copytree(saved, tmp_path / "model", ignore=shutil.ignore_patterns("code"))
+    described = folder / "MLmodel"
+    old = ".".join(("textclf", "search", "pyfunc"))
+    described.write_text(described.read_text().replace("textclf.integrations.mlflow_flavor", old))
+    assert old in described.read_text()
+    answers = mlflow.pyfunc.load_model(str(folder)).predict(pd.DataFrame({"text": TEXTS}))
+    assert answers["label"].tolist() == ours(artifact)[0]
 
 
 @pytest.mark.parametrize("nulls", ["some", "all", "none"])

@@ -237,6 +237,7 @@ def _lower(data: Any, begin: int, at: int, end: int, code: int, width: int, lowe
     return packed
 
 
+# long: one loop that numba compiles; a call for each character would cost more than the character.
 @kernel
 def _find_characters(
     data: Any,

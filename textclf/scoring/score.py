@@ -70,6 +70,7 @@ def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, hel
             score_planned(workspace, run, options, plan, held)
 
 
+# long: the order of these steps is the promise, and is read in one place.
 def score_planned(
     workspace: Workspace, run: RunRecord, options: ScoreOptions, plan: Plan, held: ExitStack | None = None
 ) -> None:

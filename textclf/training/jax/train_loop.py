@@ -116,6 +116,7 @@ def assign(model: Any, values: list[list[Any]]) -> None:
             variable.assign(value)
 
 
+# long: closures over one network, which JAX traces into two programs.
 @lru_cache(maxsize=_COMPILED)
 def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> Steps:
     """The compiled functions of a network; kept, so that the next fit of the shape traces nothing."""
