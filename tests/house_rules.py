@@ -98,7 +98,7 @@ def _wrong(root: Path, name: str, kept: set[Path]) -> str | None:
                 return "an old path; expected the new one, which its module names"
         elif module.exists():
             return "an old path; expected the new one, which its module names" if module in kept else None
-        else:  # a name in the package's own __init__
+        elif not part.startswith("__"):  # a name in the package's own __init__
             text = (at / "__init__.py").read_text(encoding="utf-8") if (at / "__init__.py").exists() else ""
             known = re.search(rf"\b{re.escape(part)}\b", text) or (at / f"{part}").exists()
             return None if known else "no module or name; expected one that exists"

@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.arrays import Float64, Int32
 from textclf.artifact import Artifact, ModelStore
 from textclf.artifact.finite_scores import check_scores
+from textclf.common.arrays import Float64, Int32
 from textclf.errors import ArtifactError, DataError
 from textclf.text.arrow import string_array
 

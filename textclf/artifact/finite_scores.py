@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Bool
 from textclf.artifact.artifact import Artifact
+from textclf.common.arrays import Bool
 from textclf.errors import ArtifactError
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Float32
 from textclf.artifact.artifact import Artifact
+from textclf.common.arrays import Float32
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_probabilities
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
-from textclf.arrays import Int32, Int64
+from textclf.common.arrays import Int32, Int64
 from textclf.kernels.compiler import numba_runs
 from textclf.spark.worker_gc import settle
 from textclf.storage.worker_files import COLUMNS, Packer

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Float32
 from textclf.artifact import Artifact
+from textclf.common.arrays import Float32
 from textclf.errors import UsageError
 from textclf.inference.compiled_model import About, Folded, Pool, aligned
 from textclf.text.token_index import TokenIndex

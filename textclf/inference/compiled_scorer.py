@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Float32, Float64, Int32, Int64
 from textclf.artifact import Artifact
+from textclf.common.arrays import Float32, Float64, Int32, Int64
 from textclf.inference.compile_model import fold
 from textclf.inference.compiled_model import Folded, Pool, aligned
 from textclf.inference.scorer import TokenScorer

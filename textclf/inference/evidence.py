@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Float64, Int32, Int64
+from textclf.common.arrays import Float64, Int32, Int64
 from textclf.inference.compiled_scorer import CompiledScorer
 
 

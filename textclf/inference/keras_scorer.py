@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Float32, Int32, Int64
 from textclf.artifact import Artifact, keras_model, network_scores
+from textclf.common.arrays import Float32, Int32, Int64
 from textclf.inference.scorer import TokenScorer
 from textclf.kernels.padding import pad
 from textclf.spark.gpu import device, task_gpu

@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from textclf.arrays import Float32, Int32, Int64
 from textclf.artifact import Artifact
+from textclf.common.arrays import Float32, Int32, Int64
 from textclf.models import KerasArchitecture, label_probabilities
 from textclf.text.token_index import TokenIndex
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Int32, Int64
+from textclf.common.arrays import Int32, Int64
 from textclf.kernels.padding import pad
 
 _ROWS = 512  # texts at a time: bounds the memory of what is gathered

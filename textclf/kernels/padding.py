@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Int32, Int64
+from textclf.common.arrays import Int32, Int64
 
 
 def pad(flat: Int32, offsets: npt.NDArray[Any], max_length: int, rows: Int64 | None = None) -> Int32:

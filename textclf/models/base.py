@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textclf.arrays import Float32
+from textclf.common.arrays import Float32
 from textclf.errors import UsageError
 
 

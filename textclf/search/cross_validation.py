@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from textclf.arrays import Int32, Int64
+from textclf.common.arrays import Int32, Int64
 from textclf.errors import InputError
 
 

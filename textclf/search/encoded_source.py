@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from safetensors.numpy import load, save
 
-from textclf.arrays import Int32
+from textclf.common.arrays import Int32
 from textclf.common.file_systems import file_system
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textclf.arrays import Bool, Int32
+from textclf.common.arrays import Bool, Int32
 
 
 def string_array(texts: Sequence[str]) -> pa.StringArray:

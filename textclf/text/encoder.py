@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textclf.arrays import Int32
+from textclf.common.arrays import Int32
 from textclf.kernels.padding import pad
 from textclf.text.arrow import int_array, int_values, string_array
 from textclf.text.tokenizer import TOKENIZERS, tokenize_array

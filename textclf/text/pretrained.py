@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from textclf.arrays import Float32
+from textclf.common.arrays import Float32
 from textclf.errors import InputError
 from textclf.text.vocabulary import Vocabulary
 

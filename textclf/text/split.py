@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from textclf.arrays import Bool, Int64
+from textclf.common.arrays import Bool, Int64
 from textclf.config import Split
 from textclf.errors import InputError
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textclf.arrays import Int32, Int64, UInt8
+from textclf.common.arrays import Int32, Int64, UInt8
 from textclf.kernels.compiler import numba_runs
 from textclf.text.arrow import filled
 from textclf.text.encoder import Encoder

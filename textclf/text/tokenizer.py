@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textclf.arrays import Int32, UInt8
+from textclf.common.arrays import Int32, UInt8
 from textclf.kernels.compiler import numba_runs
 from textclf.text.arrow import filled, int_array, string_array
 

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Bool, UInt8
+from textclf.common.arrays import Bool, UInt8
 from textclf.common.atomic_files import PRIVATE, replace_file
 from textclf.kernels.compiler import cache_folder, python_release, source_digest
 from textclf.text.tokenizer import FILTERS

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from textclf.arrays import Float32, Int32, Int64
+from textclf.common.arrays import Float32, Int32, Int64
 from textclf.kernels.padding import pad
 
 _HELD = 64 << 20  # bytes of a whole matrix that is worth holding: padding it once is faster than in every epoch

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import ConfigDict
 
-from textclf.arrays import Bool, Float64, Int64
+from textclf.common.arrays import Bool, Float64, Int64
 
 Measure = Callable[[Float64], Float64]
 

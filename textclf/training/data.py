@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from textclf.arrays import Bool, Int32, Int64
+from textclf.common.arrays import Bool, Int32, Int64
 from textclf.config import Source
 from textclf.corpus.vocabulary import corpus_of
 from textclf.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from textclf.arrays import Bool, Float64, Int64
+from textclf.common.arrays import Bool, Float64, Int64
 from textclf.common.score_bins import bin_edges
 from textclf.errors import InputError
 from textclf.training.bootstrap import Intervals, intervals

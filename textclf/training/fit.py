@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from textclf.arrays import Float32
 from textclf.artifact.artifact import Weights
+from textclf.common.arrays import Float32
 from textclf.models import Architecture, InputShape, KerasArchitecture
 from textclf.models.logistic_regression import LogisticRegression
 from textclf.text.encoder import Encoder

@@ -15,8 +15,8 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from textclf.arrays import Float32, Int32
 from textclf.artifact import network_scores
+from textclf.common.arrays import Float32, Int32
 from textclf.errors import UsageError
 from textclf.kernels.padding import pad
 from textclf.models import InputShape, KerasArchitecture

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Int32
+from textclf.common.arrays import Int32
 from textclf.errors import DataError
 
 Classes = npt.NDArray[Any]

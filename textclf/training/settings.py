@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from textclf.arrays import Float64
+from textclf.common.arrays import Float64
 from textclf.config import BatchSizes, Pipeline
 from textclf.config.base import Epochs
 from textclf.errors import UsageError

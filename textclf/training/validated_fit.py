@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Float32, Int32, Int64
+from textclf.common.arrays import Float32, Int32, Int64
 from textclf.training.batches import Inputs, Sequences
 from textclf.training.early_stopping import EarlyStopping
 from textclf.training.jax.initial_weights import initial_tensors

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.types import ArrayType, FloatType, IntegerType, StringType, StructField, StructType
 
-from textclf.arrays import Bool, Float32, Int32, Int64
+from textclf.common.arrays import Bool, Float32, Int32, Int64
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.evidence import strongest
 from textclf.inference.scorer import TokenScorer

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textclf.arrays import Bool, Int32, Int64
+from textclf.common.arrays import Bool, Int32, Int64
 from textclf.scoring.worker.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
 from textclf.scoring.worker.models import Models
 from textclf.scoring.worker.row_errors import NO_ROW, Net

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from textclf import models
-from textclf.arrays import Float32
+from textclf.common.arrays import Float32
 from textclf.common.atomic_files import PRIVATE, read_checked, replace_checked
 from textclf.common.digests import json_digest
 from textclf.kernels.compiler import source_digest

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Float32, Int32, Int64
+from textclf.common.arrays import Float32, Int32, Int64
 from textclf.models import InputShape, KerasArchitecture
 from textclf.training.evaluation import EPSILON
 from textclf.training.jax.ragged.batches import bucket

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Bool, Float32, Int32, Int64
+from textclf.common.arrays import Bool, Float32, Int32, Int64
 from textclf.training.jax.ragged.lazy_adam import COLUMNS, Arrears
 
 _AT_ONCE, _BYTES = 512, 32 << 20  # steps of one call at most, and of what they read

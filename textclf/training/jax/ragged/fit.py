@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textclf.arrays import Float32, Float64, Int64
+from textclf.common.arrays import Float32, Float64, Int64
 from textclf.models import Windows
 from textclf.training.jax.ragged.batches import Packed, Sizes, Texts, TooManyWordsError, Words
 from textclf.training.jax.ragged.lazy_adam import Arrears, Moved

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Float32, Float64, Int64
+from textclf.common.arrays import Float32, Float64, Int64
 
 Moved = tuple[Any, Any, Any]  # values, and Adam's first and second moments of them
 TERMS = 4  # of the sum over j
