@@ -283,15 +283,8 @@ def test_the_settings_given_are_those_of_the_session(tmp_path: Path) -> None:
         "print(spark.conf.get('spark.sql.shuffle.partitions'), spark.sparkContext.master, sys.argv[1:])\n"
         "sys.exit(7)\n"
     )
-    command: list[str | Path] = [
-        project / "spark-submit.sh",
-        "--master",
-        "local[1]",
-        "--conf",
-        "spark.sql.shuffle.partitions=3",
-        "show",
-        "a b",
-    ]
+    options = ["--master", "local[1]", "--conf", "spark.sql.shuffle.partitions=3"]
+    command: list[str | Path] = [project / "spark-submit.sh", *options, "show", "a b"]
 
     done = subprocess.run(command, env=_ENVIRON, capture_output=True, text=True, check=False)
 
@@ -323,14 +316,8 @@ ANY_NAME = "a project, [x] {y} \\z %41 #h ?q *s 'q' \"d\" é東;&@!$(~)"
 
 def test_the_options_for_spark_name_no_folder_that_it_would_read_something_into(tmp_path: Path) -> None:
     project = _project(tmp_path / ANY_NAME)
-    command: list[str | Path] = [
-        project / "spark-submit.sh",
-        "--master",
-        "yarn",
-        "ingest_corpus",
-        "--config",
-        "x é.toml",
-    ]
+    command: list[str | Path] = [project / "spark-submit.sh", "--master", "yarn"]
+    command += ["ingest_corpus", "--config", "x é.toml"]
     jars = tmp_path / ANY_NAME / "jars"
     jars.mkdir()
     (jars / "delta-spark.jar").write_text("")
