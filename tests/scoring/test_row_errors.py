@@ -106,7 +106,7 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
         run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
         assert (run.input_rows, run.scored_rows, run.details["rejects"]) == (20, 18, {"unreadable_row": 2})
         assert run.details["unreadable_rows"]["rows"] == 2
-        assert run.details["unreadable_rows"]["first_error"].startswith("ValueError: no such word (test_net.py:")
+        assert run.details["unreadable_rows"]["first_error"].startswith("ValueError: no such word (test_row_errors.py:")
         assert "2 rows could not be scored and are rejects (unreadable_row)" in capfd.readouterr().err
         assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == [
             (17, "unreadable_row"),
@@ -117,7 +117,7 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
         with environment({"PASSWORD": secret}):
             run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
         first = run.details["unreadable_rows"]["first_error"]
-        assert first.startswith("ValueError: " + "x" * 170 + "${PASSWORD} (test_net.py:")
+        assert first.startswith("ValueError: " + "x" * 170 + "${PASSWORD} (test_row_errors.py:")
         assert "hunter2" not in capfd.readouterr().err
 
 
