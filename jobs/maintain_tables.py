@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Mapping, Sequence
 
+from textclf.common.table_names import PUBLISHED, TABLES
 from textclf.corpus.refused_records import prune_refused
 from textclf.storage import Location
-from textclf.storage.table_names import PUBLISHED, TABLES
 from textclf.storage.warehouse import absolute
 from textclf.workflow.maintenance import clear_staging, record_dead, runs_held_off, tend, trim_locks
 from textclf.workflow.runner import Job, parser, run

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.cli.delta import delta_rows, open_delta
 from textclf.cli.output import write_json, write_lines, write_table
+from textclf.common.table_names import TABLES
 from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
-from textclf.storage.table_names import TABLES
 
 if TYPE_CHECKING:
     from textclf.config import Pipeline

@@ -2,9 +2,9 @@
 
 from pyspark.sql.types import LongType
 
+from textclf.common.table_names import PUBLISHED, TABLES
 from textclf.storage import schemas
 from textclf.storage.schemas import TableSpec
-from textclf.storage.table_names import PUBLISHED, TABLES
 
 
 def test_every_table_is_named_once() -> None:
