@@ -93,7 +93,7 @@ def test_what_spark_hides_anyway_and_what_the_user_wants_hidden_stay_hidden() ->
 
 _OPENED = """
 import glob, sys
-from textclf.spark import lineage, open_session
+from textclf.spark import open_session, openlineage as lineage
 lineage.LISTENER = "org.apache.spark.scheduler.StatsReportListener"  # there without a jar
 collector = lineage.Collector("https://ana:pa/ss-w0rd@collector.example/x?api_key=key-of-ours", "nights")
 spark = open_session("t", {"spark.eventLog.enabled": "true", "spark.eventLog.dir": sys.argv[1], "spark.master":

@@ -16,7 +16,7 @@ import json, os, sys, threading
 import numpy as np
 folder, part, what = sys.argv[1:]
 os.environ |= {"JAX_COMPILATION_CACHE_DIR": folder}
-from textclf.training import executables
+from textclf.training.jax import executable_cache as executables
 from textclf.training.jax.compilation_cache import keep_compilations
 keep_compilations()
 import jax, jax.numpy as jnp
