@@ -24,6 +24,7 @@ _TEXTS = (
     *("setup.py", "mkdocs.yml", "textclf/**/*.py", "jobs/*.py", "benchmarks/**/*.py", "tests/**/*.py"),
 )
 _HISTORY = {"CHANGELOG.md"}  # tells what names were
+_OLD = "an old path; expected the new one, which its module names"
 _NAME = re.compile(r"(?<![\w./\-])((?:textclf|tests)(?:\.[a-z_]\w*)+)")
 _PRIVATE = re.compile(r"\.org\.apache\.spark\.sql\.(?:delta|catalyst|execution)$|\._jd[ft]$")
 
@@ -33,19 +34,21 @@ def broken_rules(root: Path) -> Iterator[str]:
     modules = sorted(path for folder in _CODE for path in (root / folder).rglob("*.py"))
     kept = {path for path in modules if OLD_PATH in path.read_text(encoding="utf-8")[:300]}
     for path in modules:
-        if path not in kept and path.relative_to(root).parts[0] != "tests":
-            yield from _sizes(path, root)
-            yield from _private(path, root)
+        place = path.relative_to(root)
+        if path not in kept and place.parts[0] != "tests":
+            text = path.read_text(encoding="utf-8")
+            tree = ast.parse(text)
+            yield from _sizes(place, text.splitlines(), tree)
+            if not place.as_posix().startswith(f"{JVM_ROOM}/"):
+                yield from _private(place, tree)
     yield from _rooms(root, kept)
     yield from _names(root, kept)
 
 
-def _sizes(path: Path, root: Path) -> Iterator[str]:
-    text = path.read_text(encoding="utf-8")
-    lines, place = text.splitlines(), path.relative_to(root)
-    if len(lines) > MODULE and "# long: " not in text:
+def _sizes(place: Path, lines: list[str], tree: ast.Module) -> Iterator[str]:
+    if len(lines) > MODULE and not any("# long: " in line for line in lines):
         yield f"{place}:1: {len(lines)} lines; expected at most {MODULE}, or a comment '# long: WHY'"
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             documented = ast.get_docstring(node) is not None and len(node.body) > 1
             size = (node.end_lineno or 0) - node.body[documented].lineno + 1
@@ -55,11 +58,8 @@ def _sizes(path: Path, root: Path) -> Iterator[str]:
                 yield f"{place}:{node.lineno}: {node.name} has {size} lines; {words}"
 
 
-def _private(path: Path, root: Path) -> Iterator[str]:
-    place = path.relative_to(root)
-    if place.as_posix().startswith(f"{JVM_ROOM}/"):
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _private(place: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and _PRIVATE.search(ast.unparse(node)):
             yield f"{place}:{node.lineno}: {ast.unparse(node)}: a private JVM class; expected below {JVM_ROOM} alone"
 
@@ -95,12 +95,12 @@ def _wrong(root: Path, name: str, kept: set[Path]) -> str | None:
         if (at / part).is_dir() and ((at / part / "__init__.py").exists() or depth == 0):
             at = at / part
             if at / "__init__.py" in kept:
-                return "an old path; expected the new one, which its module names"
+                return _OLD
         elif module.exists():
-            return "an old path; expected the new one, which its module names" if module in kept else None
+            return _OLD if module in kept else None
         elif not part.startswith("__"):  # a name in the package's own __init__
             text = (at / "__init__.py").read_text(encoding="utf-8") if (at / "__init__.py").exists() else ""
-            known = re.search(rf"\b{re.escape(part)}\b", text) or (at / f"{part}").exists()
+            known = re.search(rf"\b{re.escape(part)}\b", text) or (at / part).exists()
             return None if known else "no module or name; expected one that exists"
     return None
 

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.commands import assert_quiet
+from tests.factories.corpora import sample_sources
 from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -21,23 +22,7 @@ ROOT = Path(__file__).parents[2]
 DAY = FIRST_DAY.isoformat()
 _CONFIG = """
 warehouse = "{warehouse}"
-[[sources]]
-name = "restaurants"
-path = "{data}/restaurants.tsv"
-format = "tsv"
-columns = ["text", "label"]
-labels = ["0", "1"]
-[[sources]]
-name = "products"
-path = "{data}/products.csv"
-format = "csv"
-columns = ["text", "label"]
-labels = ["0", "1"]
-[[sources]]
-name = "films"
-path = "{data}/films.jsonl"
-format = "jsonl"
-labels = ["0", "1"]
+{sources}
 [search]
 architecture = "logistic_regression"
 [nightly]
@@ -63,7 +48,7 @@ _OF_THE_RUN = ["run_id", "model_digest"]
 def _config(folder: Path, data: Path) -> Path:
     folder.mkdir()
     config = folder / "pipeline.toml"
-    config.write_text(_CONFIG.format(warehouse=folder / "warehouse", data=data))
+    config.write_text(_CONFIG.format(warehouse=folder / "warehouse", sources=sample_sources(data), data=data))
     return config
 
 

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
+from tests.factories.corpora import sample_sources
 from textclf.config import Pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.examples.sample_corpus import (
@@ -66,27 +67,7 @@ def test_ingest_finds_exactly_what_is_declared(
     spark: SparkSession, tmp_path: Path, make_pipeline: Callable[[str], Pipeline]
 ) -> None:
     files = write_labelled(tmp_path)
-    pipeline = make_pipeline(
-        f"""
-        [[sources]]
-        name = "restaurants"
-        path = "{tmp_path}/restaurants.tsv"
-        format = "tsv"
-        columns = ["text", "label"]
-        labels = ["0", "1"]
-        [[sources]]
-        name = "products"
-        path = "{tmp_path}/products.csv"
-        format = "csv"
-        columns = ["text", "label"]
-        labels = ["0", "1"]
-        [[sources]]
-        name = "films"
-        path = "{tmp_path}/films.jsonl"
-        format = "jsonl"
-        labels = ["0", "1"]
-        """
-    )
+    pipeline = make_pipeline(sample_sources(tmp_path))
 
     counts = ingest_corpus(Workspace(spark, pipeline), "run", pipeline.sources)
 

@@ -20,6 +20,33 @@ def source_toml(name: str) -> str:
     return f'[[sources]]\nname = "{name}"\npath = "unused"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 
 
+def sample_sources(folder: str | Path) -> str:
+    """The sources of the sample corpus for a pipeline file.
+
+    Args:
+        folder: Where ``write_labelled`` has written their files.
+    """
+    return f"""
+[[sources]]
+name = "restaurants"
+path = "{folder}/restaurants.tsv"
+format = "tsv"
+columns = ["text", "label"]
+labels = ["0", "1"]
+[[sources]]
+name = "products"
+path = "{folder}/products.csv"
+format = "csv"
+columns = ["text", "label"]
+labels = ["0", "1"]
+[[sources]]
+name = "films"
+path = "{folder}/films.jsonl"
+format = "jsonl"
+labels = ["0", "1"]
+"""
+
+
 def invented(rows: int, labels: Sequence[str] = ("0", "1")) -> list[tuple[str, str]]:
     """Texts and labels; one word of each text gives its label away."""
     made = []
