@@ -21,6 +21,7 @@ INSTALL = [
     "tqdm>=4.66,<5",  # epoch progress
     "matplotlib>=3.9,<4",  # pictures of training and of measures
     "tomlkit>=0.13,<1",  # writes pipeline files with their comments: no text of unknown origin is pasted into TOML
+    "shtab>=1.10,<2",  # completion of the command line in bash, zsh, fish and tcsh
     "jinja2>=3.1,<4",  # the HTML report of a run, with escaping
     "prometheus-client>=0.21,<1",  # figures of a run for Prometheus
 ]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from textclf.artifact import ModelStore
+from textclf.cli.completion import SHELLS
 from textclf.cli.main import parser
 
 HEAVY = ("pyspark", "pandas", "tensorflow", "keras", "jax", "numba", "matplotlib", "pyarrow", "numpy", "pydantic")
@@ -83,7 +84,7 @@ def test_documented_commands_are_commands() -> None:
 def complete(script: Path, line: str) -> list[str]:
     words = line.split(" ")
     state = f"COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}"
-    ask = f"source {script}; {state}; _textclf; echo ${{COMPREPLY[@]}}"
+    ask = f"source {script}; {state}; _shtab_textclf; echo ${{COMPREPLY[@]}}"
     return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -99,19 +100,24 @@ def test_bash_completes_commands_actions_and_options(textclf: Run, tmp_path: Pat
     assert complete(script, f"textclf check --config {tmp_path}/comp") == [str(script)]
 
 
-def test_zsh_gets_its_own_completion_first(textclf: Run, tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+def test_zsh_completes_without_start_files(textclf: Run, tmp_path: Path) -> None:
     code, out, _ = textclf("completion", "zsh")
     assert code == 0
-    lines = out.splitlines()
-    assert lines[1:3] == ["autoload -Uz compinit && compinit", "autoload -U +X bashcompinit && bashcompinit"]
-    assert out.endswith(textclf("completion", "bash")[1])
-    if shutil.which("zsh") is not None:  # one that has read no start file, as in a new account
-        (tmp_path / "completion").write_text(out)
-        ask = f"source {tmp_path / 'completion'}; print -r -- $_comps[textclf]"
-        command = ["zsh", "--no-rcs", "-c", ask]
-        done = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
-        assert "_bash_complete" in done.stdout
-        assert done.stderr == ""
+    (tmp_path / "completion").write_text(out)
+    ask = f'eval "$(cat {tmp_path / "completion"})"; print -r -- $_comps[textclf]'
+    command = ["zsh", "--no-rcs", "-c", ask]
+    done = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "_shtab_textclf"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_gets_all_commands_and_options(textclf: Run, shell: str) -> None:
+    code, out, _ = textclf("completion", shell)
+    assert code == 0
+    for words in ("models", "predict", "query", "init", "check", "roll-back", "evidence"):
+        assert words in out
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(store: ModelStore) -> None:

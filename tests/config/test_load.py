@@ -57,7 +57,7 @@ def test_every_mistake_is_in_one_error() -> None:
         (('"${DATA}/yelp.txt"', '"${NOWHERE}/x"'), "sources[0].path: the environment variable NOWHERE is not set"),
         (('columns = ["text", "label"]', ""), "columns is missing"),
         (('"text", "label"', '"text", "klass"'), "columns must name 'text' and 'label', received ['text', 'klass']"),
-        (('"tsv"', '"jsonl"'), "columns, header, quoting, delimiter and escape are for tsv and csv"),
+        (('"tsv"', '"jsonl"'), "columns is for formats 'csv' and 'tsv', received it with format 'jsonl'"),
         (('warehouse = "warehouse"', ""), "expected either warehouse or schema, received neither"),
         (('warehouse = "warehouse"', 'schema = "lake.db"'), "schema needs models"),
         (('"warehouse"', '"warehouse"\nschema = "lake.db"\nmodels = "m"'), "received both"),

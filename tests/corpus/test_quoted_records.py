@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.corpus.simple_csv import simple_records
 from textclf.config import Source
-from textclf.corpus.formats.csv_fields import field_splitter
 from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
-from textclf.corpus.formats.reject_reasons import Reason
 from textclf.corpus.local.reader import Record, read_records, split_lines
+from textclf.formats.csv_fields import field_splitter
+from textclf.formats.reject_reasons import Reason
 
 COMMA = Quoting(b",")
 BORDERS = {Reason.OVERSIZED_RECORD, Reason.BLANK_RECORD, Reason.MALFORMED_CSV, Reason.UNCLOSED_QUOTE}

@@ -17,8 +17,9 @@ from pyspark.sql.types import DecimalType, DoubleType, FloatType
 from jobs import ingest_corpus as job
 from tests.factories.ingests import entry, ingest, table
 from textclf.config import Pipeline
-from textclf.corpus.formats.number_labels import number_label, whole_column, written_label
+from textclf.corpus.formats.number_columns import whole_column
 from textclf.errors import InputError
+from textclf.formats.number_labels import number_label, written_label
 from textclf.storage import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]

@@ -1,10 +1,10 @@
-"""Trials and races of a source that nobody encoded, for tests that give the results themselves."""
+"""Trials and searches of a source that nobody encoded, for tests that give the results themselves."""
 
 from textclf.config import SearchPlan, Space, parse_pipeline
 from textclf.models import architecture
 from textclf.search.encoded_source import Info
-from textclf.search.source_search import Race, entrants
-from textclf.search.space import Choice
+from textclf.search.source_search import SourceSearch, parsed_candidates
+from textclf.search.space import Candidate
 from textclf.search.trial import FoldPlan, Trial
 from textclf.training.settings import FitSettings
 
@@ -17,10 +17,10 @@ def trial(name: str, fold: int = 0, **values: int) -> Trial:
     """A candidate and a fold of ``INFO``; ``values`` are the hyperparameters that were drawn."""
     made = architecture(name)
     settings = FitSettings(epochs=5, batch_size=10, seed=1)
-    choice = Choice(name, tuple(values.items()))
-    return Trial(INFO, choice, made.parse(values), settings, FoldPlan(4, 1), None, fold, "jax")
+    candidate = Candidate(name, tuple(values.items()))
+    return Trial(INFO, candidate, made.parse(values), settings, FoldPlan(4, 1), None, fold, "jax")
 
 
-def race_of(plan: SearchPlan, info: Info = INFO) -> Race:
-    """A race of the plan's candidates that has not begun."""
-    return Race(info, plan, FoldPlan(plan.folds, 1), None, "jax", entrants(PIPELINE, plan))
+def search_of(plan: SearchPlan, info: Info = INFO) -> SourceSearch:
+    """A search of the plan's candidates that has not begun."""
+    return SourceSearch(info, plan, FoldPlan(plan.folds, 1), None, "jax", parsed_candidates(PIPELINE, plan))

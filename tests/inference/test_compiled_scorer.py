@@ -20,10 +20,11 @@ from tests.factories.awkward_texts import TEXTS, random_texts
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.inference.backends import choose
-from textclf.inference.compile_model import fold
-from textclf.inference.compiled_model import Folded
+from textclf.inference.compile_model import compile_model
+from textclf.inference.compiled_model import CompiledModel
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.scorer import make_scorer
+from textclf.models import ARCHITECTURES, architecture
 from textclf.text.tokenizer import TOKENIZERS
 
 SMALL = {"embedding_dim": 5}
@@ -43,6 +44,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "kim_cnn",
         SMALL | {"num_filters": 6, "kernel_sizes": "3", "channels": "two", "pretrained": "read in training alone"},
     ),
+}
+COMPILED = [name for name, made in ARCHITECTURES.items() if made.compilation(made.parse({})) is not None]
+CASES |= {
+    name: (name, {key: value for key, value in SMALL.items() if key in architecture(name).hyperparameters.model_fields})
+    for name in COMPILED
+    if name not in {kind for kind, _ in CASES.values()}
 }
 LENGTH = 9
 # Lengths around max_length and the widths, where padding begins and ends; nothing; nothing known; far too much.
@@ -131,31 +138,31 @@ def test_numpy_gives_the_same_bits_where_numba_cannot_run(case: str) -> None:
 
 @pytest.mark.parametrize("case", ["logistic_regression", "flatten", "kim"])
 def test_a_mapped_file_scores_the_same(case: str, tmp_path: Path) -> None:
-    folded = fold(model(case, 3))
-    folded.save(tmp_path / "model.safetensors")
-    mapped = Folded.load(tmp_path / "model.safetensors")
-    assert mapped.about == folded.about
+    compiled = compile_model(model(case, 3))
+    compiled.save(tmp_path / "model.safetensors")
+    mapped = CompiledModel.load(tmp_path / "model.safetensors")
+    assert mapped.info == compiled.info
     texts = pa.array(EDGES)
-    assert np.array_equal(CompiledScorer(mapped).score(texts)[0], CompiledScorer(folded).score(texts)[0])
-    for tensors in (mapped.tensors, folded.tensors):
+    assert np.array_equal(CompiledScorer(mapped).score(texts)[0], CompiledScorer(compiled).score(texts)[0])
+    for tensors in (mapped.tensors, compiled.tensors):
         assert {tensor.ctypes.data % 64 for tensor in tensors.values() if tensor.size} == {0}
 
 
 @pytest.mark.parametrize("case", ["cnn_5", "kim", "max"])
 def test_half_precision_is_near_and_half_as_large(case: str) -> None:
-    whole, half = fold(model(case)), fold(model(case), half=True)
+    whole, half = compile_model(model(case)), compile_model(model(case), half=True)
     assert 2 * half.tensors["pool_0.table"].nbytes == whole.tensors["pool_0.table"].nbytes
     texts = pa.array(EDGES)
     difference = np.abs(CompiledScorer(half).score(texts)[0] - CompiledScorer(whole).score(texts)[0]).max()
     assert 0 < difference < 5e-3
 
 
-@pytest.mark.parametrize("kind", ["recurrent", "attention"])
-def test_what_does_not_fold_goes_to_keras_and_says_so(kind: str) -> None:
+@pytest.mark.parametrize("kind", sorted(ARCHITECTURES.keys() - set(COMPILED)))
+def test_what_cannot_be_compiled_goes_to_keras_and_says_so(kind: str) -> None:
     artifact = sample(kind=kind, given=SMALL)
     choice = choose(artifact, "auto")
     assert choice.name == "keras"
-    assert f"{kind} does not fold" in choice.why
+    assert f"{kind} cannot be compiled" in choice.why
     with pytest.raises(UsageError, match=r"cannot be compiled(.|\n)*--backend keras"):
         choose(artifact, "compiled")
     assert choose(model("cnn_5"), "auto").name == "compiled"

@@ -10,6 +10,7 @@ from tests.factories.artifacts import sample
 from textclf.artifact import Artifact
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.evidence import strongest
+from textclf.models import ARCHITECTURES, WordSum
 
 WORDS = tuple(f"w{number}" for number in range(60))
 CASES: dict[str, dict[str, Any]] = {
@@ -21,6 +22,8 @@ CASES: dict[str, dict[str, Any]] = {
     "cnn": {"embedding_dim": 6, "num_filters": 24, "kernel_size": 3},
     "kim_cnn": {"embedding_dim": 6, "num_filters": 12, "kernel_sizes": "1,2,3"},
 }
+PLANS = {name: made.compilation(made.parse({})) for name, made in ARCHITECTURES.items()}
+CASES = {name: CASES.get(name, {}) for name, plan in PLANS.items() if plan is not None}
 
 
 def evidence(scorer: CompiledScorer, texts: list[str], chosen: np.ndarray | None = None) -> list[str | None]:
@@ -32,7 +35,8 @@ def evidence(scorer: CompiledScorer, texts: list[str], chosen: np.ndarray | None
 
 def without(tokens: np.ndarray, begin: int, width: int, kind: str) -> np.ndarray:
     """The tokens less some of them: padding in their place, or nothing where places do not count."""
-    if kind in ("logistic_regression", "dense", "embedding_average_pooling"):
+    plan = PLANS[kind]
+    if plan is not None and isinstance(plan.features, WordSum) and not plan.features.by_position:
         return np.delete(tokens, np.s_[begin : begin + width])
     hidden = tokens.copy()
     hidden[begin : begin + width] = 0

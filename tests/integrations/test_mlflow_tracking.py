@@ -14,7 +14,7 @@ from textclf.config import Mlflow, SearchPlan
 from textclf.integrations.mlflow_tracking import log_search
 from textclf.report.search_figures import search_figures
 from textclf.search.search import Outcome, Report
-from textclf.search.selection import choose, standing
+from textclf.search.selection import candidate_result, choose
 from textclf.search.trial import Result, Trial
 from textclf.search.winner import Saved
 
@@ -39,7 +39,7 @@ def report(models: str) -> Report:
             (each, Result(each.key, "succeeded", 1.7e9, 0.5, 0.7 + place / 50, 0.5, 2, history=history))
             for each in trials
         ]
-    stood = [standing(results[start : start + 4]) for start in (0, 4, 8)]
+    stood = [candidate_result(results[start : start + 4]) for start in (0, 4, 8)]
     verdict = choose([each for each in stood if each is not None], SearchPlan(beat_baseline=False))
     outcome = Outcome("s", verdict, Saved("key", "s", "1", saved.digest, 0.8), promoted=True, trials=12)
     return Report("search", {"s": outcome}, 12, 0, 1.0, results)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.factories.trials import INFO, SPACE, race_of
+from tests.factories.trials import INFO, SPACE, search_of
 from textclf.config import SearchPlan
 from textclf.search.encoded_source import Info
 from textclf.search.schedule import ordered
@@ -18,7 +18,7 @@ NINE = SearchPlan(strategy="grid", folds=4, space={"num_filters": [32, 64, 128],
 
 
 def trials_of(*infos: Info, plan: SearchPlan = PLAN) -> list[Trial]:
-    return [trial for info in infos for trial in race_of(plan, info).begin()]
+    return [trial for info in infos for trial in search_of(plan, info).begin()]
 
 
 def followed(trials: Sequence[Trial], slots: int, seconds: Callable[[Trial], float]) -> tuple[float, list[list[Trial]]]:
@@ -33,7 +33,7 @@ def followed(trials: Sequence[Trial], slots: int, seconds: Callable[[Trial], flo
 
 def programs(ran: list[list[Trial]]) -> int:
     """How often a slot meets a candidate that it has not had."""
-    return sum(len({(trial.info.source, trial.choice) for trial in each}) for each in ran)
+    return sum(len({(trial.info.source, trial.candidate) for trial in each}) for each in ran)
 
 
 def cost(trial: Trial) -> float:
@@ -75,12 +75,12 @@ def test_all_folds_of_a_source_that_dwarfs_the_others_begin_first() -> None:
 def test_more_slots_than_candidates_run_folds_side_by_side() -> None:
     plan = SearchPlan(strategy="grid", folds=4, space={"num_filters": [4]})
     found = ordered(trials_of(INFO, plan=plan), 4)
-    assert [trial.fold for trial in found[:4] if trial.choice.architecture != BASELINE] == [0, 1, 2, 3]
+    assert [trial.fold for trial in found[:4] if trial.candidate.architecture != BASELINE] == [0, 1, 2, 3]
 
 
 def test_large_trials_begin_first_and_the_baseline_last() -> None:
-    found = ordered(race_of(PLAN).begin(), 2)
-    networks = [dict(trial.choice.values)["num_filters"] for trial in found[:-3]]
-    assert [trial.choice.architecture for trial in found[-3:]] == [BASELINE] * 3
+    found = ordered(search_of(PLAN).begin(), 2)
+    networks = [dict(trial.candidate.values)["num_filters"] for trial in found[:-3]]
+    assert [trial.candidate.architecture for trial in found[-3:]] == [BASELINE] * 3
     assert set(networks[:3]) == {8, 9}
     assert networks[-1] == 1

@@ -88,7 +88,7 @@ def test_the_winner_is_tested_saved_and_promoted(searched: tuple[Pipeline, Wareh
     artifact = store.load("a")
 
     assert store.champion("a") == outcome.saved.version == "1"
-    assert artifact.manifest.architecture == outcome.verdict.chosen.trial.choice.architecture
+    assert artifact.manifest.architecture == outcome.verdict.chosen.trial.candidate.architecture
     assert artifact.manifest.metrics["accuracy"] == outcome.saved.accuracy
     assert artifact.manifest.training["search"]["baseline"]["architecture"] == "logistic_regression"
     assert artifact.manifest.training["rows"] == 67

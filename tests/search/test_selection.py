@@ -8,13 +8,13 @@ import pytest
 from tests.factories.trials import trial
 from textclf.config import SearchPlan
 from textclf.search.encoded_source import Info
-from textclf.search.selection import Standing, choose, standing
+from textclf.search.selection import CandidateResult, candidate_result, choose
 from textclf.search.trial import FoldPlan, Result
 from textclf.training.settings import FitSettings
 
 
-def stands(accuracy: float, name: str = "cnn", error: float = 0.01, **values: int) -> Standing:
-    return Standing(trial(name, **values), accuracy, 0.5, error, 3)
+def stands(accuracy: float, name: str = "cnn", error: float = 0.01, **values: int) -> CandidateResult:
+    return CandidateResult(trial(name, **values), accuracy, 0.5, error, 3)
 
 
 LARGE = stands(0.85, num_filters=64)
@@ -49,13 +49,13 @@ def test_a_candidate_that_failed_in_one_fold_does_not_stand() -> None:
     good = [
         (trial("cnn", fold), Result(f"{fold}", "succeeded", 0, 1, 0.8 + fold / 10, 0.4, fold + 1)) for fold in (0, 1)
     ]
-    found = standing(good)
+    found = candidate_result(good)
 
     assert found is not None
     assert found.accuracy == pytest.approx(0.85)
     assert found.epochs == 1
     assert found.standard_error == pytest.approx(0.05)
-    assert standing([*good, (trial("cnn", 2), Result("2", "diverged", 0, 1, error="loss is nan"))]) is None
+    assert candidate_result([*good, (trial("cnn", 2), Result("2", "diverged", 0, 1, error="loss is nan"))]) is None
 
 
 def test_what_makes_a_trial_another_one() -> None:

@@ -19,7 +19,7 @@ def plan(**values: Any) -> SearchPlan:
 def test_a_grid_is_every_combination_and_the_baseline() -> None:
     found = candidates(plan(strategy="grid", space=GRID), seed=1)
 
-    assert [dict(choice.values) for choice in found[:4]] == [
+    assert [dict(candidate.values) for candidate in found[:4]] == [
         {"num_filters": 32, "kernel_size": 3},
         {"num_filters": 32, "kernel_size": 5},
         {"num_filters": 32, "kernel_size": 7},
@@ -46,7 +46,7 @@ def test_a_large_finite_space_is_not_listed() -> None:
 def test_continuous_ranges_are_kept_and_spread_over_magnitudes() -> None:
     space = {"C": {"low": 0.001, "high": 1000.0, "log": True}}
     found = candidates(plan(architecture=BASELINE, space=space, candidates=200), seed=1)
-    values = [float(dict(choice.values)["C"]) for choice in found]
+    values = [float(dict(candidate.values)["C"]) for candidate in found]
 
     assert len(set(values)) == 200
     assert all(0.001 <= value <= 1000 for value in values)
@@ -65,7 +65,7 @@ def test_each_architecture_takes_the_keys_that_it_knows() -> None:
         seed=1,
     )
 
-    assert [(choice.architecture, choice.params) for choice in found] == [
+    assert [(candidate.architecture, candidate.params) for candidate in found] == [
         ("cnn", '{"embedding_dim": 20, "kernel_size": 3}'),
         ("cnn", '{"embedding_dim": 50, "kernel_size": 3}'),
         ("attention", '{"attention_units": 8, "embedding_dim": 20}'),

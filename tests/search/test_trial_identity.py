@@ -6,7 +6,7 @@ from textclf.config import Distribution, SearchPlan, Split, Text, Train, parse_p
 from textclf.config.identity import ALWAYS, identity
 from textclf.models import ARCHITECTURES
 from textclf.search.encoded_source import Info
-from textclf.search.space import Choice
+from textclf.search.space import Candidate
 from textclf.search.trial import FoldPlan, Trial
 from textclf.search.trial_identity import FIT_SETTINGS, HYPERPARAMETERS
 from textclf.search.winner import Winner
@@ -46,7 +46,7 @@ WINNER = "44064db055a4be829027d6541bfa90b446a5ea79c98bc12892033ffac1a6ac96"
 def trial(name: str) -> Trial:
     info = Info("yelp", "0" * 64, ["a", "b"], 10, 5, {"keras": 20, "words": 20}, 100, "1" * 64)
     settings = FitSettings(epochs=2, batch_size=(8, 32), seed=7)
-    return Trial(info, Choice(name), ARCHITECTURES[name].parse({}), settings, FoldPlan(4, 1000), None, 0, "jax")
+    return Trial(info, Candidate(name), ARCHITECTURES[name].parse({}), settings, FoldPlan(4, 1000), None, 0, "jax")
 
 
 @pytest.mark.parametrize("name", TRIALS)

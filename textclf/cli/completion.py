@@ -1,42 +1,21 @@
-"""``textclf completion``: completion of commands and options for a shell, as a script without Python in it."""
+"""``textclf completion``: a script with which a shell completes commands, options and places, made by shtab."""
 
 import argparse
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-_BASH = """\
-# textclf completion bash: source <(textclf completion bash)
-_textclf() {{
-    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" path="" word
-    COMPREPLY=()
-    for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        case "$path $word" in
-{descend}
-        esac
-    done
-    case "$previous" in
-        --config|--models|--output|--score) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    esac
-    case "$path" in
-{offers}
-    esac
-    if [ ${{#COMPREPLY[@]}} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
-}}
-complete -o filenames -F _textclf textclf
-"""
-_ZSH = """\
-# textclf completion zsh: source <(textclf completion zsh)
-autoload -Uz compinit && compinit
-autoload -U +X bashcompinit && bashcompinit
-"""
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+_PLACES = {"FILE", "FOLDER", "TABLE", "FOLDER_OR_TABLE"}  # metavars of what is on a disk
+# ``source`` works in an account without start files, too, where no completion has been set up.
+_SET_UP = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"}
 
 
 def add(commands: Any) -> None:
     """Add the command."""
-    about = "Print a completion script: source <(textclf completion bash)"
+    about = 'Print a completion script: eval "$(textclf completion bash)"'
     made = commands.add_parser("completion", help="print a completion script for a shell", description=about)
-    made.add_argument("shell", choices=("bash", "zsh"))
+    made.add_argument("shell", choices=SHELLS)
     made.set_defaults(run=run)
 
 
@@ -44,28 +23,29 @@ def run(args: argparse.Namespace) -> int:
     """Print the script."""
     from textclf.cli.main import parser
 
-    sys.stdout.write((_ZSH if args.shell == "zsh" else "") + script(parser()))
+    sys.stdout.write(script(parser(), args.shell))
     return 0
 
 
-def script(made: argparse.ArgumentParser) -> str:
-    """The completion of a parser and all parsers below it, for bash."""
-    descend, offers = [], []
-    for path, each in _walk("", made):
-        words = [option for action in each._actions for option in action.option_strings if option.startswith("--")]
+def script(made: argparse.ArgumentParser, shell: str) -> str:
+    """The completion of a parser and all parsers below it.
+
+    Args:
+        made: Parser of the command line.
+        shell: One of ``SHELLS``.
+    """
+    import shtab
+
+    for each in _with_subparsers(made):
         for action in each._actions:
-            if action.choices is not None and not action.option_strings:
-                words += list(action.choices)
-        if path:
-            parent, _, name = path.rpartition(" ")
-            descend.append(f'            "{parent} {name}") path="{path}" ;;')
-        offers.append(f'        "{path}") COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$current")) ;;')
-    return _BASH.format(descend="\n".join(descend), offers="\n".join(offers))
+            if action.metavar in _PLACES:
+                action.complete = shtab.FILE  # type: ignore[attr-defined] - how shtab is told
+    return str(shtab.complete(made, shell=shell, preamble=_SET_UP))
 
 
-def _walk(path: str, made: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    yield path, made
+def _with_subparsers(made: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield made
     for action in made._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, each in action.choices.items():
-                yield from _walk(f"{path} {name}", each)
+            for each in action.choices.values():
+                yield from _with_subparsers(each)

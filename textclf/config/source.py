@@ -1,15 +1,19 @@
 """A source of labelled text, as the pipeline file describes it."""
 
-import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from textclf.config.base import Name, PartitionTypes, Section, Share
-from textclf.config.encodings import check_encoding, check_field_signs
+from textclf.formats import FORMATS, source_format
+from textclf.formats.encodings import check_encoding
 
-SourceFormat = Literal["tsv", "csv", "jsonl", "text", "parquet", "delta"]
-DELIMITED = ("tsv", "csv")
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[
+        tuple(FORMATS)
+    ]  # named where another is refused
 
 
 class Source(Section):
@@ -26,7 +30,7 @@ class Source(Section):
 
     name: Name
     path: Annotated[str, Field(min_length=1)]
-    format: SourceFormat
+    format: FormatName
     columns: list[str] | None = None
     text: str = "text"
     label: str = "label"
@@ -61,52 +65,26 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_format(self) -> "Source":
-        if self.format == "text":
-            self._check_pattern()
-        elif self.pattern is not None:
-            raise ValueError(f"pattern is for format 'text', received it with format '{self.format}'")
-        if self.format in DELIMITED:
-            if self.columns is None and not self.header:
-                raise ValueError("columns is missing: give the order of the fields, or header = true")
-            if self.columns is not None and not {self.text, self.label} <= set(self.columns):
-                raise ValueError(f"columns must name '{self.text}' and '{self.label}', received {self.columns}")
-            twice = [name for name in (self.text, self.label) if (self.columns or []).count(name) > 1]
-            if twice:
-                raise ValueError(f"columns must name '{twice[0]}' once, received {self.columns}")
-            if self.escape is not None and not self.quoted:
-                raise ValueError("escape is for quoted fields: set quoting = true, or leave it out")
-            check_field_signs(self.encoding, quoted=self.quoted, separator=self.separator, escape=self.escape)
-        elif (
-            self.columns is not None
-            or self.header
-            or any(key is not None for key in (self.quoting, self.delimiter, self.escape))
-        ):
-            raise ValueError(f"columns, header, quoting, delimiter and escape are for {' and '.join(DELIMITED)}")
-        if self.partition_types is not None and self.format != "parquet":
-            raise ValueError(f"partition_types is for format 'parquet', received it with format '{self.format}'")
-        if self.format == "delta" and not self.recursive:
-            raise ValueError("recursive is for files; a Delta table knows its own")
-        return self
-
-    def _check_pattern(self) -> None:
-        if self.pattern is None:
-            raise ValueError("format 'text' needs pattern, a regular expression with groups text and label")
-        try:
-            groups = set(re.compile(self.pattern).groupindex)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"pattern is not a regular expression: {error}") from error
-        if not {self.text, self.label} <= groups:
+        made = source_format(self.format)
+        changed = {key for key, field in type(self).model_fields.items() if getattr(self, key) != field.default}
+        owners = {key: [other.name for other in FORMATS.values() if key in other.keys] for key in changed}
+        if foreign := sorted(key for key, names in owners.items() if names and self.format not in names):
+            known = " and ".join(f"'{name}'" for name in owners[foreign[0]])
             raise ValueError(
-                f"pattern must have the named groups '{self.text}' and '{self.label}', "
-                f"received {sorted(groups) or 'none'}"
+                f"{foreign[0]} is for format{'s' * (len(owners[foreign[0]]) > 1)} {known}, "
+                f"received it with format '{self.format}'"
             )
+        if not made.files and not self.recursive:
+            raise ValueError(f"recursive is for files; a {made.name} table knows its own")
+        made.check(self)
+        return self
 
     @property
     def quoted(self) -> bool:
         """Whether fields may be enclosed in double quotes and then hold line breaks."""
-        return self.format == "csv" if self.quoting is None else self.quoting
+        return source_format(self.format).quoting if self.quoting is None else self.quoting
 
     @property
     def separator(self) -> str:
         """The character between two fields."""
-        return self.delimiter or ("\t" if self.format == "tsv" else ",")
+        return self.delimiter or source_format(self.format).delimiter

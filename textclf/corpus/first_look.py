@@ -12,8 +12,9 @@ from textclf.config import Source
 from textclf.config.identity import stored_json
 from textclf.corpus.formats.fast_path import plain_columns
 from textclf.corpus.formats.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
-from textclf.corpus.formats.number_labels import FRACTIONAL, whole_column
+from textclf.corpus.formats.number_columns import FRACTIONAL, whole_column
 from textclf.errors import InputError
+from textclf.formats import source_format
 from textclf.storage.files.columns import open_parquet, quoted
 from textclf.storage.files.folder_names import old_values
 from textclf.storage.files.listing import Listing, Skipped, list_files
@@ -46,7 +47,7 @@ def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
     def digest(content: str) -> str:
         return hashlib.sha256(f"{stored_json(source, exclude=('max_rejects',))}\n{content}".encode()).hexdigest()
 
-    if source.format == "delta":
+    if not source_format(source.format).files:
         found = digest(str(Location(path=absolute(source.path)).version(spark)))
         return Fingerprint(found, found)
     listing = files_of(spark, source)
@@ -87,9 +88,9 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
     Raises:
         InputError: It cannot be used.
     """
-    listing = None if source.format == "delta" else listing or files_of(spark, source)
+    listing = (listing or files_of(spark, source)) if source_format(source.format).files else None
     skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
-    if listing is None or source.format == "parquet":
+    if listing is None or source_format(source.format).columnar:
         rows, numbers, renamed = _read_columns(spark, source, listing)
         return Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
     return Look(source, *plan_lines(spark, source, listing), skipped, deep)

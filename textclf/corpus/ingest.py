@@ -14,11 +14,12 @@ from textclf.corpus.counts import Counts as Counts
 from textclf.corpus.counts import Tally, changed, count_records
 from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
 from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
-from textclf.corpus.formats.line_blocks import COLUMNAR, BlockPlan
+from textclf.corpus.formats.line_blocks import BlockPlan
 from textclf.corpus.formats.signatures import refuse
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.refused_records import keep_refused
 from textclf.errors import InputError
+from textclf.formats import source_format
 from textclf.runs.workspace import Workspace, takes_workspace_or_tables
 from textclf.spark.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.spark.job_names import carried, described
@@ -235,7 +236,7 @@ def _stage_odd(look: Look, place: Location) -> None:
         place.append(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
         return
     rest = _numbered(look).where("NOT good")
-    if source.format in COLUMNAR:
+    if source_format(source.format).columnar:
         parse = column_parser(source, plan, numbers=look.numbers)
         place.append(rest.select("block", "position", "value", "label").mapInArrow(parse, STAGED.schema))
     else:

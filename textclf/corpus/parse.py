@@ -8,10 +8,10 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 
 from textclf.config import Source
 from textclf.corpus.formats.line_blocks import Block, BlockPlan, runs
-from textclf.corpus.formats.number_labels import written_label
 from textclf.corpus.formats.quoted_records import Piece, QuotedReader, Quoting
 from textclf.corpus.formats.records import Parsed, Reason, allowed_labels, check, parser, raw_text
 from textclf.corpus.formats.signatures import refusal
+from textclf.formats.number_labels import written_label
 from textclf.storage.schemas import TableSpec
 
 STAGED = TableSpec(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.inference.compile_model import MAX_TABLE_BYTES, check_folds, check_size, fold
+from textclf.inference.compile_model import MAX_TABLE_BYTES, check_size, compilation_of, compile_model
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.golden import TOLERANCE, check_golden
 from textclf.inference.scorer import Scorer, make_scorer
@@ -70,7 +70,7 @@ def choose(
         gpu: Whether Keras has GPUs here.
 
     Raises:
-        UsageError: No backend of that name, or ``compiled`` for a model that does not fold or does not fit.
+        UsageError: No backend of that name, or ``compiled`` for a model that cannot be compiled or does not fit.
     """
     if name not in ("auto", *BACKENDS):
         raise UsageError(
@@ -82,13 +82,13 @@ def choose(
     if name == "keras":
         return _keras(artifact, "as asked for", gpu=gpu)
     try:
-        check_folds(artifact)
+        compilation_of(artifact)
         check_size(artifact, max_table_bytes, half=half)
     except UsageError as error:
         if name == "compiled":
             raise
         return _keras(artifact, error.problem, gpu=gpu)
-    why = f"{artifact.manifest.architecture} folds into a table" if name == "auto" else "as asked for"
+    why = f"{artifact.manifest.architecture} compiles into a table" if name == "auto" else "as asked for"
     half_error = _half_error(artifact, max_table_bytes) if half else None
     if half_error is not None:
         why = f"{why}; in half precision, which changes golden scores by up to {half_error:.2g}"
@@ -99,7 +99,7 @@ def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
     """Largest difference of a golden score from tables in half precision, None without golden texts."""
     if not artifact.golden.texts:
         return None
-    scorer = CompiledScorer(fold(artifact, max_table_bytes=max_table_bytes, half=True))
+    scorer = CompiledScorer(compile_model(artifact, max_table_bytes=max_table_bytes, half=True))
     return check_golden(scorer, artifact.golden, artifact.reference, 1.0)
 
 

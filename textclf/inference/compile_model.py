@@ -1,11 +1,11 @@
-"""Artifacts to folded models: the layers before the first nonlinearity become tables over the vocabulary.
+"""Compile a trained model: the layers before the first nonlinearity become tables over the vocabulary.
 
 A convolution over embedded words is a sum of ``width`` rows of a table (vocabulary, width, filters): row (w, k) is the
 embedding of w times the kernel's k-th slice. Bias and ReLU keep the order of numbers, so they come after the maximum.
-Layers that only sum or average words fold with the dense layer after them in the same way.
+Layers that only sum or average words become a table together with the dense layer after them. What a model is made of
+its architecture says (``Architecture.compilation``).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,77 +14,83 @@ import numpy.typing as npt
 from textclf.artifact import Artifact
 from textclf.common.arrays import Float32
 from textclf.errors import UsageError
-from textclf.inference.compiled_model import About, Folded, Pool, aligned
+from textclf.inference.compiled_model import CompiledModel, ModelInfo, Pool, aligned
+from textclf.models import ARCHITECTURES, Compilation, WindowMaximum, WordSum
 from textclf.text.token_index import TokenIndex
 
 MAX_TABLE_BYTES = 1 << 30
-_STEP = 4096  # words folded at a time: bounds the memory of products in double precision
+_STEP = 4096  # words multiplied at a time: bounds the memory of products in double precision
 
 Tensors = dict[str, npt.NDArray[Any]]
-Parts = tuple[Tensors, dict[str, Any]]
 
 
-def fold(artifact: Artifact, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False) -> Folded:
-    """Fold a model.
+def compile_model(artifact: Artifact, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False) -> CompiledModel:
+    """Compile a model.
 
     Args:
-        max_table_bytes: Limit of the tables over the vocabulary.
-        half: Keep the tables of convolutions as float16: half the memory, and an error to be measured.
+        artifact: Model to compile.
+        max_table_bytes: Limit of the tables over the vocabulary, in bytes.
+        half: Whether tables of convolutions are float16: half the memory, and an error to be measured.
 
     Raises:
-        UsageError: The architecture does not fold, or its table would exceed the limit.
+        UsageError: The architecture cannot be compiled, or its table would exceed the limit.
     """
-    check_folds(artifact)
+    plan = compilation_of(artifact)
     check_size(artifact, max_table_bytes, half=half)
-    tensors, more = _FOLDS[artifact.manifest.architecture](artifact)
-    if half:
-        tensors |= {
-            name: _half(artifact, tensors[name]) for name in tensors if name.startswith("pool_") and "table" in name
-        }
     manifest, weights = artifact.manifest, artifact.weights
-    layers = ["hidden", "output"] if more.get("hidden", True) else ["output"]
-    for layer in layers:
-        tensors[f"{layer}.bias"] = weights[f"{layer}.bias"].astype(np.float64)
-    for layer in layers if "pools" in more else layers[1:]:  # the sum holds the first layer's kernel already
-        tensors[f"{layer}.kernel"] = weights[f"{layer}.kernel"].astype(np.float64)
+    features = plan.features
+    summed = isinstance(features, WordSum)
+    tensors = _sum(artifact, plan) if isinstance(features, WordSum) else _maxima(artifact, features, half=half)
+    for number, layer in enumerate(plan.layers):
+        name = "output" if layer == plan.output else "hidden"
+        tensors[f"{name}.bias"] = weights[f"{layer}.bias"].astype(np.float64)
+        if number > 0 or not summed:  # the sum holds the first layer's kernel already
+            tensors[f"{name}.kernel"] = weights[f"{layer}.kernel"].astype(np.float64)
     index = TokenIndex.of(manifest.tokenizer, artifact.vocabulary.tokens[: artifact.shape.vocabulary - 1])
     tensors |= {f"index.{name}": array for name, array in index.arrays.items()}
-    given: Any = {"max_length": manifest.max_length} | more
-    about = About(
+    info = ModelInfo(
         manifest.name,
         manifest.version,
         artifact.digest,
         manifest.labels,
         manifest.tokenizer,
+        manifest.max_length if artifact.architecture.features == "sequences" else 0,
+        pools=[] if isinstance(features, WordSum) else [_pool_of(artifact, each) for each in features],
+        mean=isinstance(features, WordSum) and features.mean,
+        hidden=plan.hidden is not None,
         half=half,
         golden_texts=artifact.golden.texts,
         golden_scores=artifact.golden.scores,
-        **given,
     )
-    return Folded(about, {name: aligned(tensor) for name, tensor in tensors.items()})
+    return CompiledModel(info, {name: aligned(tensor) for name, tensor in tensors.items()})
 
 
-def check_folds(artifact: Artifact) -> None:
-    """Refuse an architecture that is no table.
+def compilation_of(artifact: Artifact) -> Compilation:
+    """What a model's tables are made of.
 
     Raises:
-        UsageError: Its words interact before they are pooled.
+        UsageError: The architecture's words interact before they are pooled, so there are no such tables.
     """
-    name = artifact.manifest.architecture
-    if name not in _FOLDS:
+    plan = artifact.architecture.compilation(artifact.hyperparameters)
+    if plan is None:
+        name = artifact.manifest.architecture
+        compiled = (
+            name for name, made in ARCHITECTURES.items() if made.compilation(made.hyperparameters()) is not None
+        )
         raise UsageError(
-            f"Model {artifact.reference} cannot be compiled: {name} does not fold into a table over the vocabulary.",
+            f"Model {artifact.reference} cannot be compiled: {name} is not a table over the vocabulary.",
             received=name,
-            expected=f"one of: {', '.join(_FOLDS)}",
+            expected=f"one of: {', '.join(sorted(compiled))}",
             fix="score it with --backend keras, or with auto, which takes Keras for such models",
         )
+    return plan
 
 
 def check_size(artifact: Artifact, max_table_bytes: int, *, half: bool = False) -> None:
     """Refuse a table that is larger than the limit.
 
     Raises:
-        UsageError: It is; the message names the vocabulary that would fit.
+        UsageError: The table exceeds the limit; the message names the vocabulary that would fit.
     """
     words, a_word = artifact.shape.vocabulary, word_bytes(artifact, half=half)
     fitting = f"num_words = {max_table_bytes // a_word:,}"
@@ -99,21 +105,69 @@ def check_size(artifact: Artifact, max_table_bytes: int, *, half: bool = False) 
 
 
 def word_bytes(artifact: Artifact, *, half: bool = False) -> int:
-    """Bytes of the tables for each word of the vocabulary."""
-    shapes: dict[str, tuple[int, ...]] = {name: tensor.shape for name, tensor in artifact.weights.items()}
-    size = 2 if half else 4
-    match artifact.manifest.architecture:
-        case "cnn" | "kim_cnn":
-            kernels = [shape for name, shape in shapes.items() if name.startswith("convolution") and len(shape) == 3]
-            return sum(width * filters for width, _, filters in kernels) * size
-        case "embedding_max_pooling":
-            return shapes["embedding.embeddings"][1] * size
-        case "embedding_flatten":
-            return artifact.manifest.max_length * shapes["hidden.kernel"][1] * 4
-        case "logistic_regression":
-            return shapes["output.kernel"][1] * 8
-        case _:
-            return shapes["hidden.kernel"][1] * 4
+    """Bytes of a model's tables for each word of its vocabulary.
+
+    Raises:
+        UsageError: The architecture cannot be compiled.
+    """
+    plan, weights = compilation_of(artifact), artifact.weights
+    if not isinstance(plan.features, WordSum):
+        return sum(_columns(artifact, each) for each in plan.features) * (2 if half else 4)
+    kernel = weights[f"{plan.layers[0]}.kernel"]
+    positions = artifact.manifest.max_length if plan.features.by_position else 1
+    return positions * kernel.shape[1] * (kernel.itemsize if plan.features.embedding is None else 4)
+
+
+def _columns(artifact: Artifact, maximum: WindowMaximum) -> int:
+    """Numbers that the table of a window holds for each word."""
+    if maximum.convolution is None:
+        return sum(artifact.weights[name].shape[1] for name in maximum.embeddings)
+    width, _, filters = artifact.weights[f"{maximum.convolution}.kernel"].shape
+    return int(width * filters)
+
+
+def _pool_of(artifact: Artifact, maximum: WindowMaximum) -> Pool:
+    if maximum.convolution is None:
+        return Pool(1, relu=False)
+    return Pool(artifact.weights[f"{maximum.convolution}.kernel"].shape[0], relu=True)
+
+
+def _maxima(artifact: Artifact, maxima: tuple[WindowMaximum, ...], *, half: bool) -> Tensors:
+    weights, tensors = artifact.weights, Tensors()
+    for number, maximum in enumerate(maxima):
+        given = [weights[name] for name in maximum.embeddings]
+        words = given[0] if len(given) == 1 else np.hstack(given)  # several are one of all their widths
+        if maximum.convolution is None:
+            table, bias = words, np.zeros(words.shape[1], np.float32)
+        else:
+            table, bias = (
+                _windows(words, weights[f"{maximum.convolution}.kernel"]),
+                weights[f"{maximum.convolution}.bias"],
+            )
+        tensors[f"pool_{number}.table"] = _half(artifact, table) if half else table
+        tensors[f"pool_{number}.bias"] = bias
+    return tensors
+
+
+def _sum(artifact: Artifact, plan: Compilation) -> Tensors:
+    """The tensors of a sum over words: what each adds to the first layer, before that layer's bias."""
+    features = plan.features
+    assert isinstance(features, WordSum)
+    kernel = artifact.weights[f"{plan.layers[0]}.kernel"]
+    if features.embedding is None:
+        table = np.vstack([np.zeros_like(kernel[:1]), kernel])[None]  # index 0, the padding's, adds nothing
+    else:
+        words = artifact.weights[features.embedding]
+        if features.by_position:
+            at_positions = kernel.reshape(-1, words.shape[1], kernel.shape[1])
+            table = np.stack([_product(words, at_position) for at_position in at_positions])
+        else:
+            table = _product(words, kernel)[None]
+    positions, _, units = table.shape
+    tail = np.zeros((positions + 1, units))
+    if positions > 1:
+        tail[:-1] = np.cumsum(table[::-1, 0].astype(np.float64), axis=0)[::-1]
+    return {"sum.table": table, "sum.tail": tail}
 
 
 def _product(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
@@ -124,72 +178,11 @@ def _product(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
     return made
 
 
-def _pool(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
+def _windows(words: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> Float32:
     """The table of a convolution's kernel (width, dim, filters): shape (vocabulary * width, filters)."""
     width, dim, filters = kernel.shape
     side_by_side = kernel.transpose(1, 0, 2).reshape(dim, width * filters)
     return _product(words, side_by_side).reshape(len(words) * width, filters)
-
-
-def _cnn(artifact: Artifact) -> Parts:
-    weights = artifact.weights
-    kernel = weights["convolution.kernel"]
-    tensors = {
-        "pool_0.table": _pool(weights["embedding.embeddings"], kernel),
-        "pool_0.bias": weights["convolution.bias"],
-    }
-    return tensors, {"pools": [Pool(kernel.shape[0], relu=True)]}
-
-
-def _kim_cnn(artifact: Artifact) -> Parts:
-    weights, widths = artifact.weights, artifact.hyperparameters.widths
-    channels = [weights[name] for name in ("embedding.embeddings", "static_embedding.embeddings") if name in weights]
-    words = np.hstack(channels)  # two channels are one of twice the width
-    tensors: Tensors = {}
-    for number in range(len(widths)):
-        tensors[f"pool_{number}.table"] = _pool(words, weights[f"convolution_{number}.kernel"])
-        tensors[f"pool_{number}.bias"] = weights[f"convolution_{number}.bias"]
-    return tensors, {"pools": [Pool(width, relu=True) for width in widths], "hidden": False}
-
-
-def _max_pooling(artifact: Artifact) -> Parts:
-    words = artifact.weights["embedding.embeddings"]
-    tensors = {"pool_0.table": words, "pool_0.bias": np.zeros(words.shape[1], np.float32)}
-    return tensors, {"pools": [Pool(1, relu=False)]}
-
-
-def _average_pooling(artifact: Artifact) -> Parts:
-    weights = artifact.weights
-    table = _product(weights["embedding.embeddings"], weights["hidden.kernel"])
-    return _summed(table[None]), {"mean": True}
-
-
-def _flatten(artifact: Artifact) -> Parts:
-    weights = artifact.weights
-    words, units = weights["embedding.embeddings"], weights["hidden.kernel"].shape[1]
-    kernel = weights["hidden.kernel"].reshape(-1, words.shape[1], units)
-    table = np.stack([_product(words, at_position) for at_position in kernel])
-    return _summed(table), {}
-
-
-def _dense(artifact: Artifact) -> Parts:
-    kernel = artifact.weights["hidden.kernel"]
-    return _summed(np.vstack([np.zeros_like(kernel[:1]), kernel])[None]), {"max_length": 0}
-
-
-def _logistic_regression(artifact: Artifact) -> Parts:
-    kernel = artifact.weights["output.kernel"]
-    table = np.vstack([np.zeros_like(kernel[:1]), kernel])[None]
-    return _summed(table), {"max_length": 0, "hidden": False}
-
-
-def _summed(table: npt.NDArray[Any]) -> Tensors:
-    """The tensors of a sum over words: what each adds to the first layer, before that layer's bias."""
-    positions, _, units = table.shape
-    tail = np.zeros((positions + 1, units))
-    if positions > 1:
-        tail[:-1] = np.cumsum(table[::-1, 0].astype(np.float64), axis=0)[::-1]
-    return {"sum.table": table, "sum.tail": tail}
 
 
 def _half(artifact: Artifact, table: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
@@ -201,14 +194,3 @@ def _half(artifact: Artifact, table: npt.NDArray[Any]) -> npt.NDArray[np.float16
             fix="leave out half under [score]",
         )
     return table.astype(np.float16)
-
-
-_FOLDS: dict[str, Callable[[Artifact], Parts]] = {
-    "logistic_regression": _logistic_regression,
-    "dense": _dense,
-    "embedding_flatten": _flatten,
-    "embedding_max_pooling": _max_pooling,
-    "embedding_average_pooling": _average_pooling,
-    "cnn": _cnn,
-    "kim_cnn": _kim_cnn,
-}

@@ -1,4 +1,4 @@
-"""A folded model: tables instead of layers, as one file that all workers of a host map into their memory."""
+"""A compiled model: tables instead of layers, as one file that all workers of a host map into their memory."""
 
 import json
 import math
@@ -38,8 +38,8 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class About:
-    """What a folded model is.
+class ModelInfo:
+    """What a compiled model is.
 
     Attributes:
         labels: In the order of the probabilities.
@@ -66,7 +66,7 @@ class About:
     golden_scores: list[list[float]] = field(default_factory=list)
 
     @classmethod
-    def from_json(cls, text: str) -> "About":
+    def from_json(cls, text: str) -> "ModelInfo":
         """What ``to_json`` wrote."""
         given = json.loads(text)
         return cls(**given | {"pools": [Pool(**pool) for pool in given["pools"]]})
@@ -77,8 +77,8 @@ class About:
 
 
 @dataclass(frozen=True)
-class Folded:
-    """A folded model.
+class CompiledModel:
+    """A compiled model.
 
     Attributes:
         tensors: ``pool_N.table`` (vocabulary * width, filters), ``pool_N.bias``; or ``sum.table`` (positions,
@@ -86,21 +86,21 @@ class Folded:
             ``output.kernel``, ``output.bias``; and ``index.NAME``, the arrays of the ``TokenIndex``.
     """
 
-    about: About
+    info: ModelInfo
     tensors: Mapping[str, npt.NDArray[Any]]
 
     def save(self, path: Path) -> None:
         """Write the file, in one step; every tensor begins at a multiple of 64 bytes, as ``aligned`` has it."""
         shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
         flat = {name: _whole_lines(tensor.ravel()) for name, tensor in self.tensors.items()}
-        data = memoryview(save(flat, {_METADATA: self.about.to_json(), _SHAPES: json.dumps(shapes)}))
+        data = memoryview(save(flat, {_METADATA: self.info.to_json(), _SHAPES: json.dumps(shapes)}))
         size = int.from_bytes(data[:8], "little")
         # The format lets a header end in spaces.
         header = bytes(data[8 : 8 + size]).ljust(-(-(8 + size) // _LINE) * _LINE - 8)
         replace_file(path, b"".join([len(header).to_bytes(8, "little"), header, data[8 + size :]]), PRIVATE)
 
     @classmethod
-    def load(cls, path: Path) -> "Folded":
+    def load(cls, path: Path) -> "CompiledModel":
         """Map a file that ``save`` wrote; pages are read when they are used and shared with other processes."""
         with path.open("rb") as file:
             # Private and writable, so that numba sees the arrays that it was compiled for; nothing writes to them.
@@ -110,7 +110,7 @@ class Folded:
         told = header.pop("__metadata__")
         shapes = json.loads(told[_SHAPES])
         tensors = {name: _tensor(view, 8 + size, entry, shapes[name]) for name, entry in header.items()}
-        return cls(About.from_json(told[_METADATA]), tensors)
+        return cls(ModelInfo.from_json(told[_METADATA]), tensors)
 
 
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U64": "<u8"}

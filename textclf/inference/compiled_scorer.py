@@ -1,4 +1,4 @@
-"""The scorer of a folded model: Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
+"""The scorer of a compiled model: Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
 
 from types import ModuleType
 from typing import Any
@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from textclf.artifact import Artifact
 from textclf.common.arrays import Float32, Float64, Int32, Int64
-from textclf.inference.compile_model import fold
-from textclf.inference.compiled_model import Folded, Pool, aligned
+from textclf.inference.compile_model import compile_model
+from textclf.inference.compiled_model import CompiledModel, Pool, aligned
 from textclf.inference.scorer import TokenScorer
 from textclf.kernels.compiler import numba_runs
 from textclf.text.token_index import TokenIndex
@@ -30,19 +30,19 @@ def loops() -> ModuleType:
 
 
 class CompiledScorer(TokenScorer):
-    """Scores with a folded model.
+    """Scores with a compiled model.
 
     A score depends on its own text and model alone: batch size, neighbours and partitions change no bit of it.
     """
 
-    def __init__(self, folded: Folded) -> None:
-        self.about, self.tensors, self.loops = folded.about, folded.tensors, loops()
-        arrays = {name.removeprefix("index."): array for name, array in folded.tensors.items() if "index." in name}
-        self.index = TokenIndex(folded.about.tokenizer, arrays)
+    def __init__(self, compiled: CompiledModel) -> None:
+        self.info, self.tensors, self.loops = compiled.info, compiled.tensors, loops()
+        arrays = {name.removeprefix("index."): array for name, array in compiled.tensors.items() if "index." in name}
+        self.index = TokenIndex(compiled.info.tokenizer, arrays)
         self._dense = {
-            layer: _padded(folded.tensors[f"{layer}.kernel"], folded.tensors[f"{layer}.bias"])
+            layer: _padded(compiled.tensors[f"{layer}.kernel"], compiled.tensors[f"{layer}.bias"])
             for layer in ("hidden", "output")
-            if f"{layer}.kernel" in folded.tensors
+            if f"{layer}.kernel" in compiled.tensors
         }
 
     @classmethod
@@ -50,13 +50,13 @@ class CompiledScorer(TokenScorer):
         """Fold a model and make its scorer.
 
         Raises:
-            UsageError: It does not fold, or its table is too large.
+            UsageError: It cannot be compiled, or its table is too large.
         """
-        return cls(fold(artifact))
+        return cls(compile_model(artifact))
 
     def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
         """Probabilities of texts as token indices, shape (n, labels)."""
-        labels = len(self.about.labels)
+        labels = len(self.info.labels)
         scores = np.empty((len(offsets) - 1, labels), np.float32)
         for begin in range(0, len(scores), _ROWS):
             logits = self.features(flat, offsets[begin : begin + _ROWS + 1])
@@ -73,7 +73,7 @@ class CompiledScorer(TokenScorer):
         tensors = self.tensors
         return [
             (pool, tensors[f"pool_{number}.table"], tensors[f"pool_{number}.bias"])
-            for number, pool in enumerate(self.about.pools)
+            for number, pool in enumerate(self.info.pools)
         ]
 
     def features(self, flat: Int32, offsets: Int64) -> Float32 | Float64:
@@ -81,12 +81,12 @@ class CompiledScorer(TokenScorer):
 
         Maxima are float32, sums float64.
         """
-        about, tensors = self.about, self.tensors
-        if not about.pools:
+        info, tensors = self.info, self.tensors
+        if not info.pools:
             layer = "hidden" if "hidden.bias" in tensors else "output"
             bias, table = tensors[f"{layer}.bias"], tensors["sum.table"]
             out = np.empty((len(offsets) - 1, len(bias)))
-            self.loops.sum_tokens(flat, offsets, table, tensors["sum.tail"], about.max_length, about.mean, out)
+            self.loops.sum_tokens(flat, offsets, table, tensors["sum.tail"], info.max_length, info.mean, out)
             self.loops.add_bias(out, bias, layer == "hidden")
             return out
         pools = self.pools()
@@ -94,7 +94,7 @@ class CompiledScorer(TokenScorer):
         out = np.empty((len(offsets) - 1, features), np.float32)
         for pool, table, bias in pools:
             tokens, rows = self.widened(flat, table, pool.width)
-            self.loops.pool_windows(tokens, offsets, rows, pool.width, about.max_length, bias, pool.relu, column, out)
+            self.loops.pool_windows(tokens, offsets, rows, pool.width, info.max_length, bias, pool.relu, column, out)
             column += len(bias)
         return out
 

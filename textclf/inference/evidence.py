@@ -27,17 +27,17 @@ def strongest(
         chosen: Number of each text's label, shape (n,).
     """
     best = np.zeros((len(offsets) - 1, 3))
-    about = scorer.about
-    if about.pools:
+    info = scorer.info
+    if info.pools:
         gains, column = _gains(scorer, flat, offsets, chosen), 0
         for pool, table, bias in scorer.pools():
             tokens, rows = scorer.widened(flat, table, pool.width)
             mine = np.ascontiguousarray(gains[:, column : column + len(bias)])
-            scorer.loops.weigh_windows(tokens, offsets, rows, pool.width, about.max_length, bias, pool.relu, mine, best)
+            scorer.loops.weigh_windows(tokens, offsets, rows, pool.width, info.max_length, bias, pool.relu, mine, best)
             column += len(bias)
     else:
         _weigh_words(scorer, flat, offsets, _gains(scorer, flat, offsets, chosen), best)
-    words, kept = scorer.index.tokens, about.max_length or (1 << 62)
+    words, kept = scorer.index.tokens, info.max_length or (1 << 62)
     begins = np.maximum(offsets[:-1], offsets[1:] - kept) + best[:, 1].astype(np.int64)
     ends = begins + best[:, 2].astype(np.int64)
     return [
@@ -57,28 +57,28 @@ def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> Floa
     outputs = tensors["output.kernel"].T if "output.kernel" in tensors else np.eye(features.shape[1])
     outputs = np.vstack([-outputs, outputs]) if len(outputs) == 1 else outputs - outputs.mean(axis=0)
     gains: Float64 = outputs[chosen]
-    if scorer.about.pools and "hidden.kernel" in tensors:
+    if scorer.info.pools and "hidden.kernel" in tensors:
         kernel = tensors["hidden.kernel"]
         on = features @ kernel + tensors["hidden.bias"] > 0
         gains = (gains * on) @ kernel.T
-    elif not scorer.about.pools and "hidden.bias" in tensors:
+    elif not scorer.info.pools and "hidden.bias" in tensors:
         gains = gains * (features > 0)
     return gains
 
 
 def _weigh_words(scorer: CompiledScorer, flat: Any, offsets: Any, gains: Any, best: Any) -> None:
     """As ``weigh_windows`` for sums: contributions of single words, less what padding in their place would add."""
-    about, table = scorer.about, scorer.tensors["sum.table"]
+    info, table = scorer.info, scorer.tensors["sum.table"]
     positions = table.shape[0]
     for row in range(len(best)):
         begin, end = offsets[row], offsets[row + 1]
-        begin = max(begin, end - about.max_length) if about.max_length else begin
+        begin = max(begin, end - info.max_length) if info.max_length else begin
         if begin == end:
             continue
         places = np.arange(end - begin) if positions > 1 else 0
         without = table[places, 0] if positions > 1 else 0.0
         credit = (table[places, flat[begin:end]].astype(np.float64) - without) @ gains[row]
-        if about.tokenizer == "words":  # counts: a word that occurs twice speaks twice
+        if info.tokenizer == "words":  # counts: a word that occurs twice speaks twice
             words, which = np.unique(flat[begin:end], return_inverse=True)
             credit = np.bincount(which, credit, len(words))[which]
         first = int(credit.argmax())

@@ -96,9 +96,13 @@ class _Log:
         from mlflow.entities import Metric
 
         measures = {"seconds": result.seconds, "accuracy": result.accuracy, "loss": result.loss}
-        params: dict[str, Any] = {"architecture": trial.choice.architecture, "fold": trial.fold, "outer": trial.outer}
-        params |= dict(trial.choice.values)
-        name = f"{trial.choice.architecture} {trial.choice.params} fold {trial.fold}"
+        params: dict[str, Any] = {
+            "architecture": trial.candidate.architecture,
+            "fold": trial.fold,
+            "outer": trial.outer,
+        }
+        params |= dict(trial.candidate.values)
+        name = f"{trial.candidate.architecture} {trial.candidate.params} fold {trial.fold}"
         run = self._run(name, parent, {key: value for key, value in measures.items() if value is not None}, params)
         begun = int(result.started_at * 1000)
         curves = [
@@ -148,5 +152,5 @@ def _measures(outcome: Outcome) -> dict[str, float]:
 def _params(outcome: Outcome) -> dict[str, Any]:
     if outcome.verdict is None:
         return {}
-    choice = outcome.verdict.chosen.trial.choice
-    return {"architecture": choice.architecture, "rule": outcome.verdict.rule, **dict(choice.values)}
+    candidate = outcome.verdict.chosen.trial.candidate
+    return {"architecture": candidate.architecture, "rule": outcome.verdict.rule, **dict(candidate.values)}

@@ -8,15 +8,19 @@ from textclf.models.base import (
     Windows,
     label_probabilities,
 )
+from textclf.models.compilation import Compilation, WindowMaximum, WordSum
 from textclf.models.registry import ARCHITECTURES, architecture
 
 __all__ = [
     "ARCHITECTURES",
     "Architecture",
+    "Compilation",
     "Hyperparameters",
     "InputShape",
     "KerasArchitecture",
+    "WindowMaximum",
     "Windows",
+    "WordSum",
     "architecture",
     "label_probabilities",
 ]

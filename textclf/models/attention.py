@@ -7,7 +7,7 @@ from pydantic import Field
 from textclf.models.base import InputShape, KerasArchitecture
 from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, hidden_and_output, hidden_tensors
 
-_HIDDEN_WORD = -1e9  # a score that leaves a padding position no weight after the softmax
+_HIDDEN_WORD = -1e9  # a score so low that the softmax gives a padding position no weight
 
 
 class AttentionHyperparameters(EmbeddingHyperparameters):
@@ -17,7 +17,7 @@ class AttentionHyperparameters(EmbeddingHyperparameters):
 
 
 class Attention(KerasArchitecture):
-    """Embedding, a weighted mean over the words whose weights the words themselves set, a small dense layer.
+    """Embedding, a mean over the words with weights computed from the words, a small dense layer.
 
     The weights are softmax(v . tanh(W x)), the single-hop attention of Lin et al., A Structured Self-attentive
     Sentence Embedding, ICLR 2017, on the embedding itself.

@@ -1,4 +1,4 @@
-"""What every architecture is: hyperparameters and tensor shapes, and a graph where Keras trains it."""
+"""Base classes of architectures: hyperparameters, tensor shapes and, where Keras trains it, the graph."""
 
 import difflib
 from abc import ABC, abstractmethod
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from textclf.common.arrays import Float32
 from textclf.errors import UsageError
+from textclf.models.compilation import Compilation
 
 
 class Hyperparameters(BaseModel):
@@ -26,7 +27,7 @@ class InputShape:
     """Sizes that come from the data.
 
     Attributes:
-        vocabulary: Indices in use, the padding's among them.
+        vocabulary: Number of token indices, including the padding's.
         max_length: Length of a padded sequence.
         labels: Number of labels, 2 or more.
     """
@@ -51,8 +52,8 @@ class Windows:
     """A network of an embedding, one convolution with ReLU, its maximum over the text, and dense layers.
 
     Attributes:
-        vocabulary, dim: Of the embedding.
-        width, filters: Of the convolution.
+        vocabulary, dim: Shape of the embedding.
+        width, filters: Width of the convolution and number of its filters.
         dense: Units and activation of each layer after the maximum, the output last.
     """
 
@@ -91,14 +92,18 @@ class Architecture(ABC):
         """Refuse hyperparameters that do not fit the data.
 
         Raises:
-            UsageError: They do not fit, as a window wider than the text.
+            UsageError: They do not fit, for example a window wider than the text.
         """
 
     def padding(self, hyperparameters: Any) -> int | None:
-        """Padding positions that must remain at the end of a sequence for the scores to stay the same.
+        """Number of padding positions that must remain at the end of a sequence so that scores do not change.
 
-        With as many, sequences may be cropped to the longest text in training; None where they may not.
+        Training may crop sequences to the longest text and that many positions; None forbids cropping.
         """
+        return None
+
+    def compilation(self, hyperparameters: Any) -> Compilation | None:
+        """What the compiled scorer makes tables of; None for a model whose words interact, which Keras scores."""
         return None
 
     def parse(self, given: Mapping[str, Any]) -> Any:
@@ -123,7 +128,7 @@ class Architecture(ABC):
         return [f"{name}: {_allowed(spec)}, default {spec.get('default')}" for name, spec in found]
 
     def _describe(self, mistake: Any) -> str:
-        if not mistake["loc"]:  # a rule about several of them
+        if not mistake["loc"]:  # a rule about several hyperparameters
             return str(mistake["ctx"]["error"])
         name = str(mistake["loc"][0])
         if mistake["type"] != "extra_forbidden":
@@ -134,7 +139,7 @@ class Architecture(ABC):
 
 def _allowed(spec: Mapping[str, Any]) -> str:
     """Type, form and range of a hyperparameter by its JSON schema."""
-    if "anyOf" in spec:  # no command line and no pipeline file can say null: it is what a default alone can be
+    if "anyOf" in spec:  # neither a command line nor a pipeline file can say null; a default can
         kind = " or ".join(_allowed(each) for each in spec["anyOf"] if each.get("type") != "null")
     elif "enum" in spec:
         kind = " or ".join(map(str, spec["enum"]))
@@ -154,7 +159,7 @@ class KerasArchitecture(Architecture):
         """An untrained ``keras.Model``; its weights are those of ``tensors``, in that order."""
 
     def windows(self, hyperparameters: Any, shape: InputShape) -> Windows | None:
-        """What the graph is made of where it is of that kind and all of it is trained, which can be fitted faster."""
+        """The graph as ``Windows``, for the faster fit on JAX; None where it is another graph or partly frozen."""
         return None
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from textclf.models.base import InputShape, KerasArchitecture, Windows, check_window
+from textclf.models.compilation import Compilation, WindowMaximum
 from textclf.models.embedding import (
     HIDDEN,
     EmbeddingHyperparameters,
@@ -55,6 +56,10 @@ class Cnn(KerasArchitecture):
     def padding(self, hyperparameters: CnnHyperparameters) -> int:
         """A window of padding alone must remain: with ReLU it can be the strongest."""
         return hyperparameters.kernel_size
+
+    def compilation(self, hyperparameters: CnnHyperparameters) -> Compilation:
+        """One convolution and the hidden layer."""
+        return Compilation((WindowMaximum(("embedding.embeddings",), "convolution"),))
 
     def windows(self, hyperparameters: CnnHyperparameters, shape: InputShape) -> Windows | None:
         """The graph of ``build``, unless its embedding is frozen."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from textclf.models.base import Hyperparameters, InputShape, KerasArchitecture
+from textclf.models.compilation import Compilation, WordSum
 from textclf.models.embedding import output_tensors
 
 
@@ -34,12 +35,16 @@ class Dense(KerasArchitecture):
     def tensors(self, hyperparameters: DenseHyperparameters, shape: InputShape) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the trained tensors, in the order of the graph."""
         units = hyperparameters.units
-        # Index 0, the padding's, is no word.
+        # Index 0 is the padding's, not a word's.
         return {
             "hidden.kernel": (shape.vocabulary - 1, units),
             "hidden.bias": (units,),
             **output_tensors(units, shape),
         }
+
+    def compilation(self, hyperparameters: DenseHyperparameters) -> Compilation:
+        """A sum of the hidden layer's rows."""
+        return Compilation(WordSum())
 
     def build(self, hyperparameters: DenseHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""

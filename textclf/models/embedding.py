@@ -14,8 +14,8 @@ class EmbeddingHyperparameters(Hyperparameters):
 
     Attributes:
         embedding_dim: Width of a word's vector.
-        pretrained: Where its first values come from (see ``textclf.text.pretrained``); random without it.
-        train_embedding: Whether training changes it.
+        pretrained: Source of the initial values (see ``textclf.text.pretrained``); random values without it.
+        train_embedding: Whether training changes the embedding.
     """
 
     embedding_dim: Annotated[int, Field(ge=1, le=4096)] = 50

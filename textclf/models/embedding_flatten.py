@@ -3,6 +3,7 @@
 from typing import Any
 
 from textclf.models.base import InputShape, KerasArchitecture
+from textclf.models.compilation import Compilation, WordSum
 from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, hidden_and_output, hidden_tensors
 
 
@@ -30,6 +31,10 @@ class EmbeddingFlatten(KerasArchitecture):
             "embedding.embeddings": (shape.vocabulary, width),
             **hidden_tensors(shape.max_length * width, shape),
         }
+
+    def compilation(self, hyperparameters: EmbeddingHyperparameters) -> Compilation:
+        """A sum over words, each with its position's weights."""
+        return Compilation(WordSum("embedding.embeddings", by_position=True))
 
     def build(self, hyperparameters: EmbeddingHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from textclf.models.base import InputShape, KerasArchitecture
+from textclf.models.compilation import Compilation, WindowMaximum, WordSum
 from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, hidden_and_output, hidden_tensors
 
 
@@ -46,6 +47,10 @@ class EmbeddingMaxPooling(_EmbeddingPooling):
     name = "embedding_max_pooling"
     about = "embedding, global max pooling, a dense layer of 10"
 
+    def compilation(self, hyperparameters: EmbeddingHyperparameters) -> Compilation:
+        """The maximum of the embeddings, and the hidden layer."""
+        return Compilation((WindowMaximum(("embedding.embeddings",)),))
+
     def padding(self, hyperparameters: EmbeddingHyperparameters) -> int:
         """One padding position keeps its vector in the maximum."""
         return 1
@@ -59,8 +64,8 @@ class EmbeddingMaxPooling(_EmbeddingPooling):
 class EmbeddingAveragePooling(_EmbeddingPooling):
     """Embedding, the mean over the text's known words, a small dense layer, the output.
 
-    Padding does not take part: the mean of a short text is not thinned. A text without a known word has
-    the mean 0.
+    Padding does not take part, so that a short text has the mean of its own words. The mean of a text without
+    a known word is 0.
 
     Input: token indices, shape (batch, max_length). Output: shape (batch, 1), the probability of the second of
     two labels, or (batch, labels), the probabilities of more.
@@ -68,6 +73,10 @@ class EmbeddingAveragePooling(_EmbeddingPooling):
 
     name = "embedding_average_pooling"
     about = "embedding, mean over the known words, a dense layer of 10"
+
+    def compilation(self, hyperparameters: EmbeddingHyperparameters) -> Compilation:
+        """The mean of what each known word adds to the hidden layer."""
+        return Compilation(WordSum("embedding.embeddings", mean=True))
 
     def padding(self, hyperparameters: EmbeddingHyperparameters) -> int:
         """Padding has no part in the mean."""

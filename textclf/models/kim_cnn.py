@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from textclf.models.base import InputShape, KerasArchitecture, check_window
+from textclf.models.compilation import Compilation, WindowMaximum
 from textclf.models.embedding import EmbeddingHyperparameters, embedding_layer, output_tensors
 
 
@@ -13,8 +14,8 @@ class KimCnnHyperparameters(EmbeddingHyperparameters):
 
     Attributes:
         kernel_sizes: Widths of the windows, separated by commas.
-        channels: ``one`` embedding, or ``two`` that begin with the same ``pretrained`` vectors, of which training
-            changes one. With one, ``train_embedding`` tells the paper's static (false) from its non-static (true).
+        channels: ``one`` embedding, or ``two`` that start from the same ``pretrained`` vectors, of which one is
+            trained. With one, ``train_embedding`` chooses between the paper's static (false) and non-static (true).
         max_norm: Longest L2 norm of an output's weights; longer ones are scaled back after each step.
     """
 
@@ -61,12 +62,16 @@ class KimCnn(KerasArchitecture):
     def tensors(self, hyperparameters: KimCnnHyperparameters, shape: InputShape) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the tensors, in the order of the graph."""
         dim, filters, widths = hyperparameters.embedding_dim, hyperparameters.num_filters, hyperparameters.widths
-        names = ["embedding"] if hyperparameters.channels == "one" else ["embedding", "static_embedding"]
+        names = self._embeddings(hyperparameters)
         found: dict[str, tuple[int, ...]] = {f"{name}.embeddings": (shape.vocabulary, dim) for name in names}
         for number, width in enumerate(widths):
             found[f"convolution_{number}.kernel"] = (width, dim * len(names), filters)
             found[f"convolution_{number}.bias"] = (filters,)
         return found | output_tensors(filters * len(widths), shape)
+
+    @staticmethod
+    def _embeddings(hyperparameters: KimCnnHyperparameters) -> list[str]:
+        return ["embedding"] if hyperparameters.channels == "one" else ["embedding", "static_embedding"]
 
     def check(self, hyperparameters: KimCnnHyperparameters, shape: InputShape) -> None:
         """Refuse windows that do not fit into a text."""
@@ -75,6 +80,12 @@ class KimCnn(KerasArchitecture):
     def padding(self, hyperparameters: KimCnnHyperparameters) -> int:
         """A window of padding alone must remain for the widest filters."""
         return max(hyperparameters.widths)
+
+    def compilation(self, hyperparameters: KimCnnHyperparameters) -> Compilation:
+        """A convolution for each width, and no hidden layer."""
+        words = tuple(f"{name}.embeddings" for name in self._embeddings(hyperparameters))
+        widths = range(len(hyperparameters.widths))
+        return Compilation(tuple(WindowMaximum(words, f"convolution_{number}") for number in widths), hidden=None)
 
     def build(self, hyperparameters: KimCnnHyperparameters, shape: InputShape) -> Any:
         """An untrained ``keras.Model``."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from textclf.models.base import Architecture, Hyperparameters, InputShape
+from textclf.models.compilation import Compilation, WordSum
 
 
 class LogisticRegressionHyperparameters(Hyperparameters):
@@ -18,7 +19,7 @@ class LogisticRegression(Architecture):
     """One weight for each word and label, times the word's count in the text.
 
     With two labels there is one column of weights, the second label's. Index 0 of the vocabulary, the
-    padding's, has no weight: counts have no padding. Weights keep the double precision that they are found in.
+    padding's, has no weight: counts have no padding. Weights keep the solver's double precision.
 
     Example:
         >>> shape = InputShape(vocabulary=1715, max_length=100, labels=2)
@@ -40,3 +41,7 @@ class LogisticRegression(Architecture):
     ) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the trained tensors."""
         return {"output.kernel": (shape.vocabulary - 1, shape.outputs), "output.bias": (shape.outputs,)}
+
+    def compilation(self, hyperparameters: LogisticRegressionHyperparameters) -> Compilation:
+        """A sum of the output layer's rows."""
+        return Compilation(WordSum(), hidden=None)

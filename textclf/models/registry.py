@@ -1,32 +1,16 @@
-"""The table of architectures: a new one is a file in this folder and a line here."""
+"""The architectures of the package: each class in this folder that has a name."""
 
 import difflib
+import sys
 
+from textclf.common.discovery import named_classes
 from textclf.errors import UsageError
-from textclf.models.attention import Attention
 from textclf.models.base import Architecture
-from textclf.models.cnn import Cnn
-from textclf.models.dense import Dense
-from textclf.models.embedding_flatten import EmbeddingFlatten
-from textclf.models.embedding_pooling import EmbeddingAveragePooling, EmbeddingMaxPooling
-from textclf.models.kim_cnn import KimCnn
-from textclf.models.logistic_regression import LogisticRegression
-from textclf.models.recurrent import Recurrent
 
 ARCHITECTURES: dict[str, Architecture] = {
-    made.name: made
-    for made in (
-        LogisticRegression(),
-        Dense(),
-        EmbeddingFlatten(),
-        EmbeddingMaxPooling(),
-        EmbeddingAveragePooling(),
-        Cnn(),
-        KimCnn(),
-        Recurrent(),
-        Attention(),
-    )
+    name: found() for name, found in named_classes(sys.modules["textclf.models"], Architecture).items()
 }
+"""One instance of each architecture by its name."""
 
 
 def architecture(name: str) -> Architecture:

@@ -30,7 +30,7 @@ def search_figures(report: SearchReport) -> Iterator[tuple[str, "Figure"]]:
             curves = [
                 result.history
                 for trial, result in pairs
-                if (trial.choice, trial.settings) == (chosen.choice, chosen.settings) and result.history
+                if (trial.candidate, trial.settings) == (chosen.candidate, chosen.settings) and result.history
             ]
             if curves:
                 yield f"{name}-curves", curves_figure(name, curves)
@@ -43,12 +43,15 @@ def mean_accuracies(pairs: Pairs) -> list[tuple[dict[str, Any], float]]:
     """
     found: dict[tuple[Any, int], list[float]] = {}
     for trial, result in pairs:
-        if trial.choice.values and result.status == SUCCEEDED and result.accuracy is not None:
-            found.setdefault((trial.choice, trial.settings.epochs), []).append(result.accuracy)
-    last = {choice: (epochs, values) for (choice, epochs), values in sorted(found.items(), key=lambda each: each[0][1])}
+        if trial.candidate.values and result.status == SUCCEEDED and result.accuracy is not None:
+            found.setdefault((trial.candidate, trial.settings.epochs), []).append(result.accuracy)
+    last = {
+        candidate: (epochs, values)
+        for (candidate, epochs), values in sorted(found.items(), key=lambda each: each[0][1])
+    }
     by_name: dict[str, list[tuple[dict[str, Any], float]]] = {}
-    for choice, (_, values) in last.items():
-        by_name.setdefault(choice.architecture, []).append((dict(choice.values), float(np.mean(values))))
+    for candidate, (_, values) in last.items():
+        by_name.setdefault(candidate.architecture, []).append((dict(candidate.values), float(np.mean(values))))
     return max(by_name.values(), key=len, default=[])
 
 

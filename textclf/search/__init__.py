@@ -1,1 +1,1 @@
-"""Search: candidates, folds, trials on the executors, the ledger, the choice of a champion."""
+"""Search: candidates, folds, trials on the executors, the table of trials, the choice of a champion."""

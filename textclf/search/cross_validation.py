@@ -1,4 +1,4 @@
-"""Which rows of a source train and which are held out, the same for all candidates."""
+"""Division of a source's rows into folds, the same for all candidates."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from textclf.errors import InputError
 
 
 def fold_numbers(labels: Int32, folds: int, seed: int) -> Int64:
-    """The fold that holds each row out, shape (n,); -1 for the only row of a label, which always trains.
+    """Assign each row to the fold that holds it out, shape (n,); -1 for the only row of a label, which always trains.
 
-    Rows of each label are shuffled and dealt out in turn, on from where the label before ended: each fold has
-    each label's share within one row, and folds differ by one row at most. scikit-learn's StratifiedKFold does
-    not promise the second, and would let a fold train without a rare label.
+    Rows of each label are shuffled and dealt to the folds in turn; the next label goes on where the last one ended.
+    So each fold has each label's share to within one row, and the sizes of folds differ by one row at most.
+    scikit-learn's StratifiedKFold does not promise the second, and would let a fold train without a rare label.
 
     Example:
         >>> fold_numbers(np.array([0, 0, 0, 0, 1, 1, 2], np.int32), 2, seed=1).tolist()
@@ -29,12 +29,12 @@ def fold_numbers(labels: Int32, folds: int, seed: int) -> Int64:
 
 
 def check_rows(labels: Int32, folds: int, seed: int, nested: int | None, source: str) -> None:
-    """Refuse folds of which one would hold nothing out.
+    """Refuse a number of folds that would leave one of them without held-out rows.
 
     Args:
-        labels: Of all training rows of the source.
-        nested: Number of outer folds, None without.
-        source: Its name, for the message.
+        labels: Label numbers of all training rows of the source.
+        nested: Number of outer folds; None without nested cross-validation.
+        source: Name of the source, for the message.
 
     Raises:
         InputError: There are fewer rows to hold out than folds.
@@ -60,13 +60,13 @@ def check_rows(labels: Int32, folds: int, seed: int, nested: int | None, source:
 def partition(
     labels: Int32, folds: int, seed: int, fold: int | None, nested: int | None, outer: int | None
 ) -> tuple[Int64, Int64]:
-    """Rows to train on and rows held out, both rising.
+    """Split rows into those to train on and those held out; both are row numbers in rising order.
 
     Args:
-        labels: Of all training rows of the source.
-        fold: The fold held out; None holds out the outer fold alone.
-        nested: Number of outer folds, None without.
-        outer: The outer fold that is taken away first, None for none.
+        labels: Label numbers of all training rows of the source.
+        fold: Fold that is held out; None holds out the outer fold alone.
+        nested: Number of outer folds; None without nested cross-validation.
+        outer: Outer fold that is taken away first; None outside a nested cross-validation.
     """
     rows = np.arange(len(labels))
     if nested is not None and outer is not None:

@@ -31,12 +31,12 @@ _INFO = "source string, info string"
 
 
 def encode_sources(workspace: Workspace, sources: Sequence[Source], folder: str) -> dict[str, Info]:
-    """Encode each source's rows into a file of ``folder``; what the driver needs to know of each, by name.
+    """Encode each source's rows into a file of ``folder``; return what the driver needs of each source, by its name.
 
-    A source that cannot be searched has a problem in its ``Info``; the others do not wait for it.
+    A source that cannot be searched has a ``problem`` in its ``Info``; the other sources go on.
 
     Raises:
-        InputError: No corpus, none of a source, or no vocabulary at all.
+        InputError: There is no corpus, none of one of the sources, or no vocabulary.
     """
     names = [source.name for source in sources]
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
@@ -60,7 +60,7 @@ def _encoder(
     folder: str,
 ) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def encode(rows: pa.Table, words: pa.Table) -> pa.Table:
-        if not len(rows):  # words of a source that has left the corpus
+        if not len(rows):  # tokens of a source that is no longer in the corpus
             return pa.table({"source": pa.array([], pa.string()), "info": pa.array([], pa.string())})
         name = rows["source"][0].as_py()
         info = Info(name, digests[name])
@@ -116,12 +116,12 @@ def _encode(
 
 
 def _check_words(train: Rows, plan: SearchPlan, source: str) -> None:
-    """Refuse texts without a word for the baseline, where it has to be beaten, or for every searched architecture.
+    """Refuse texts without a token for every searched architecture, or for the baseline where it has to be beaten.
 
-    What else has no word fails in trials of its own, with this reason.
+    An architecture that alone finds no token fails in its own trials, with this reason.
 
     Raises:
-        InputError: There are no words.
+        InputError: There are no tokens.
     """
     searched = {architecture(name).tokenizer for name in plan.searched}
     if not any(has_words(train.texts, tokenizer) for tokenizer in searched):

@@ -1,4 +1,4 @@
-"""Sources encoded once, on the executors, and read once by each worker process."""
+"""A source's rows as numbers: encoded once on an executor, read once by each worker process."""
 
 import hashlib
 import json
@@ -17,23 +17,23 @@ from textclf.common.file_systems import file_system
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary
 
-_CACHE_BYTES = 512 << 20  # encoded sources that a worker keeps; the one in use it keeps in any case
+_CACHE_BYTES = 512 << 20  # size of the encoded sources that a worker keeps, besides the one in use
 _INFO = "info"
 
 
 @dataclass(frozen=True)
 class RowEncoder(Encoder):
-    """An encoder that also knows rows by their number: what a source's texts were encoded to is looked up.
+    """An encoder that also takes row numbers of a source, whose encoded texts it looks up.
 
     Attributes:
-        flat, offsets: Indices of all rows end to end, and where each row's begin.
+        flat, offsets: Token indices of all rows end to end, and the offset at which each row begins.
     """
 
     flat: Int32 = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
     offsets: Int32 = field(default_factory=lambda: np.zeros(1, np.int32), compare=False, repr=False)
 
     def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
-        """As of ``Encoder``; an array of integers is of row numbers."""
+        """As ``Encoder.ragged``; an array of integers holds row numbers."""
         if not (isinstance(texts, pa.Array) and pa.types.is_integer(texts.type)):
             return super().ragged(texts)
         rows = texts.to_numpy()
@@ -48,11 +48,11 @@ class Info:
     """What the driver knows of an encoded source.
 
     Attributes:
-        rows: Training rows; the rows after them are the test rows.
+        rows: Number of training rows; the test rows follow them.
         words: Rows of an embedding, by tokenizer.
-        digest: SHA-256 of the file, which says all that a trial learns from.
-        unseen: Labels that only test rows have, each with its rows.
-        problem: Why the source cannot be searched, None where it can.
+        digest: SHA-256 of the file, which holds everything that a trial learns from.
+        unseen: Labels that only test rows have, with their number of rows.
+        problem: Reason why the source cannot be searched; None where it can.
     """
 
     source: str
@@ -92,7 +92,7 @@ class EncodedSource:
 def pack(
     info: Info, labels: Int32, encoders: dict[str, Encoder], texts: pa.Array, golden: list[str]
 ) -> tuple[bytes, str]:
-    """The file of a source, and its digest."""
+    """Serialise a source; return the bytes and their digest."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"labels": labels}
     for name, encoder in encoders.items():
         flat, offsets = encoder.ragged(texts)
@@ -112,7 +112,7 @@ def pack(
 
 
 def unpack(info: Info, data: bytes) -> EncodedSource:
-    """What ``pack`` wrote."""
+    """Read the bytes that ``pack`` returned."""
     arrays = load(data)
     names = [name.removesuffix(".flat") for name in arrays if name.endswith(".flat")]
     encoders = {}
@@ -129,7 +129,7 @@ _kept: "OrderedDict[str, EncodedSource]" = OrderedDict()
 
 
 def encoded_source(info: Info) -> EncodedSource:
-    """The source, read once by this process for as long as there is room for it."""
+    """Read a source; the process keeps it while its cache has room."""
     if info.digest not in _kept:
         system, path = file_system(info.path)
         with system.open_input_stream(path, compression=None) as stream:

@@ -1,4 +1,4 @@
-"""How far a search is, on standard error: a bar on a terminal, else a line a minute."""
+"""Progress of a search on standard error: a bar on a terminal, else one line a minute."""
 
 import sys
 import time
@@ -11,14 +11,14 @@ from tqdm import tqdm
 from textclf.common.logs import say
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
-_LINE = 60.0  # seconds between two lines where nobody watches
-_REFRESH = 0.5  # seconds between two looks of somebody who watches
-_SHOWN = 3  # sources whose best is shown at once
+_LINE = 60.0  # seconds between two lines without a terminal
+_REFRESH = 0.5  # seconds between two updates on a terminal
+_SHOWN = 3  # number of sources whose best result is shown
 
 
 @dataclass
 class Progress:
-    """Counts trials; ``running`` asks Spark how many tasks are at work, ``told`` hears how many of all have ended."""
+    """Count trials; ``running`` gives the number of Spark tasks at work, ``told`` gets the number ended and of all."""
 
     total: int
     running: Callable[[], int]
@@ -37,13 +37,17 @@ class Progress:
             self._bar = tqdm(total=self.total, unit="trial", file=sys.stderr, dynamic_ncols=True)
 
     def add(self, trial: Trial, result: Result, *, known: bool = False) -> None:
-        """Count a trial that has ended; ``known`` in an earlier search, so that it says nothing about speed."""
+        """Count a trial that has ended; one ``known`` from an earlier search does not count for the speed."""
         self.done += 1
         self.failed += result.status != SUCCEEDED
         self._fresh += not known
         self.told(self.done, self.total)
         if result.accuracy is not None and trial.fold is not None and trial.outer is None:
-            candidate = (trial.info.source, f"{trial.choice.architecture} {trial.choice.params}", trial.settings.epochs)
+            candidate = (
+                trial.info.source,
+                f"{trial.candidate.architecture} {trial.candidate.params}",
+                trial.settings.epochs,
+            )
             found = self._means.setdefault(candidate, [])
             found.append(result.accuracy)
             if len(found) == trial.plan.folds:
@@ -51,7 +55,7 @@ class Progress:
                 self._best[trial.info.source] = max(mean, self._best.get(trial.info.source, 0.0))
 
     def show(self) -> None:
-        """Show it, if it is time."""
+        """Show the progress if enough time has passed since it was last shown."""
         if self._bar is not None and time.monotonic() - self._last >= _REFRESH:
             self._last = time.monotonic()
             self._bar.total = self.total
@@ -62,7 +66,7 @@ class Progress:
             say(str(self))
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Clear the bar from the terminal."""
         if self._bar is not None:
             self._bar.update(self.done - self._bar.n)
             self._bar.close()

@@ -1,4 +1,4 @@
-"""The order in which a search's trials begin: Spark gives the next one to whichever slot is free."""
+"""Order in which the trials of a search start; Spark gives the next one to the first free slot."""
 
 import heapq
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from textclf.search.trial import Trial
 
 
 def ordered(trials: Sequence[Trial], slots: int) -> list[Trial]:
-    """Trials in the order in which they should begin: large ones first, so that none runs alone at the end.
+    """Order trials so that large ones start first and none runs alone at the end.
 
-    The folds of a candidate follow each other on a slot, which then compiles or loads its program once, where that
-    does not lengthen the search: candidates are given to slots, the largest first and each to the one that is free
-    first (longest processing time first: Graham 1969), and trials stand in the order of the begin that this gives them.
-    A slot whose trials take longer or shorter than they should gets what another was to have, and nothing waits for it.
+    Candidates are assigned to slots, the largest first and each to the slot that is free first (longest processing time
+    first: Graham 1969); trials are then sorted by the start time that this gives them. The folds of a candidate follow
+    each other on one slot where that does not lengthen the search, so that the slot compiles or loads its program once.
+    The assignment is only a guess: a slot that is free early takes the next trial, whichever slot it was meant for.
     """
     by_candidate: dict[tuple[Any, ...], list[Trial]] = {}
     for trial in trials:
-        candidate = trial.info.source, trial.choice, trial.settings.epochs, trial.outer
+        candidate = trial.info.source, trial.candidate, trial.settings.epochs, trial.outer
         by_candidate.setdefault(candidate, []).append(trial)
     largest = sorted(by_candidate.values(), key=lambda folds: (-folds[0].cost, folds[0].key))
-    evenly = sum(trial.cost for trial in trials) / slots  # no schedule ends earlier
+    evenly = sum(trial.cost for trial in trials) / slots  # a lower bound: no schedule ends earlier
     free = [0.0] * slots
     begins = []
     for folds in largest:

@@ -1,4 +1,4 @@
-"""The search: every source's trials in one fan-out, its winner trained as soon as its trials have ended."""
+"""The search: trials of all sources in one fan-out; a source's winner is trained as soon as its trials have ended."""
 
 import math
 import time
@@ -21,9 +21,9 @@ from textclf.search.encode import encode_sources
 from textclf.search.encoded_source import Info
 from textclf.search.progress import Progress
 from textclf.search.schedule import ordered
-from textclf.search.selection import Standing, Verdict
+from textclf.search.selection import CandidateResult, Verdict
 from textclf.search.source_lock import sources_locked
-from textclf.search.source_search import Entrant, Race, entrants
+from textclf.search.source_search import ParsedCandidate, SourceSearch, parsed_candidates
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.search.trials_table import Ledger
 from textclf.search.warm_up import import_ahead, worker_environment
@@ -33,26 +33,26 @@ from textclf.spark.task_pool import FanOut
 from textclf.storage.leases.locks import Locks, searched
 from textclf.training.data import unseen_warning
 
-_POLL = 0.05  # seconds between two looks at what has ended
-_GATHERED = 0.5  # seconds for which winners and next rungs are gathered into one Spark job
+_POLL = 0.05  # seconds between two polls for ended tasks
+_GATHERED = 0.5  # seconds to gather winners and next rungs for one Spark job
 _TRIALS, _WINNERS = "trials", "winners"
 
 
 @dataclass
 class Outcome:
-    """What the search of a source came to.
+    """Outcome of the search of one source.
 
     Attributes:
         source: Name of the source.
-        verdict: The candidate that was chosen, and why; None without a choice.
-        saved: The winner as it was trained and saved; None without one.
+        verdict: Candidate that was chosen, and why; None where all candidates failed.
+        saved: The trained and saved winner; None without one.
         nested: Accuracy on each outer fold of a nested cross-validation.
         seconds: Time of all trials and of the winner's training, in seconds.
         trials: Number of trials, those of earlier searches included.
         failed: Number of trials that failed.
         promoted: Whether the winner is the source's champion now.
-        problem: Why there is no winner, None where there is one.
-        warnings: What should be known of the choice beside it.
+        problem: Reason why there is no winner; None where there is one.
+        warnings: Remarks on the choice for the reader of the search's output.
     """
 
     source: str
@@ -69,11 +69,11 @@ class Outcome:
 
 @dataclass
 class SearchReport:
-    """A finished search: outcomes by source, and what it ran.
+    """A finished search: its outcomes by source, and its trials.
 
     Attributes:
         search_id: Identifier of the search, as in the table ``trials``.
-        outcomes: What the search of each source came to, by name.
+        outcomes: Outcome of each source, by the source's name.
         ran: Number of trials that this search ran.
         known: Number of trials whose results were taken from an earlier search.
         seconds: Wall time, in seconds.
@@ -102,40 +102,39 @@ def search_models(
     told: Callable[[int, int], None] | None = None,
     locks: Locks | None = None,
 ) -> SearchReport:
-    """Search the best model of each source by cross-validation and make it the source's champion.
+    """Search for the best model of each source by cross-validation and make it the source's champion.
 
-    Trials run side by side as Spark tasks. What is wrong with one source or candidate is in its outcome and holds
-    nothing else back.
+    Trials run side by side as Spark tasks. A fault of one source or candidate is in its outcome and stops nothing else.
 
     Args:
         workspace: The session, the pipeline file (``[search]``, ``[train]``, ``[text]``, ``[split]``), tables and
             models.
         sources: Sources with rows in ``corpus`` and ``vocabulary``.
         search_id: Identifier of the search in the table ``trials``.
-        fresh: Run trials again that an earlier search has ended; by default their results are taken from ``trials``.
+        fresh: Whether to run trials again that an earlier search has finished; by default their results are reused.
         told: Callback that gets, whenever a trial has ended, the number of trials that have ended and of all trials
             so far; None for a progress bar alone.
         locks: Locks on the searches of these sources that the caller holds and gives back; None to take them here.
 
     Returns:
-        What the search of each source came to, and its trials.
+        The outcome of each source, and all trials.
 
     Raises:
         UsageError: An architecture, hyperparameter or setting does not exist or is out of range.
         InputError: There is no corpus or vocabulary.
-        LockError: Another search works on one of the sources.
+        LockError: Another search is running on one of the sources.
 
     Example:
         >>> from textclf import search_models
         >>> report = search_models(workspace, workspace.pipeline.sources, "first-search")
         >>> outcome = report.outcomes["reviews"]
-        >>> outcome.verdict.chosen.trial.choice.architecture, outcome.promoted, report.ran
+        >>> outcome.verdict.chosen.trial.candidate.architecture, outcome.promoted, report.ran
         ('logistic_regression', True, 2)
     """
     spark, pipeline = workspace.spark, workspace.pipeline
     begun = time.monotonic()
     # Before anything runs: a mistake in the space must not cost an hour.
-    fields = {source.name: entrants(pipeline, pipeline.search.plan(source.name)) for source in sources}
+    fields = {source.name: parsed_candidates(pipeline, pipeline.search.plan(source.name)) for source in sources}
     engine = pipeline.train.keras_backend
     with (
         ExitStack() as stack,
@@ -147,7 +146,7 @@ def search_models(
             locks = stack.enter_context(sources_locked(workspace, list(fields), search))
         # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
         earlier = beside.submit(carried(spark, _ledger), workspace, search_id, list(fields), fresh=fresh)
-        if any(isinstance(each.choice.made, KerasArchitecture) for entered in fields.values() for each in entered):
+        if any(isinstance(each.candidate.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, engine)
         infos = encode_sources(workspace, sources, folder)
         ledger, known = earlier.result()
@@ -162,14 +161,14 @@ def search_models(
 def _ledger(
     workspace: Workspace, search_id: str, sources: list[str], *, fresh: bool
 ) -> tuple[Ledger, dict[str, Result]]:
-    """The ledger, and what earlier searches have found of the sources."""
+    """The table of trials, and the results of earlier searches of the sources."""
     ledger = Ledger.of(workspace, search_id)
     return ledger, {} if fresh else ledger.known(sources)
 
 
 @contextmanager
 def _scratch(folder: str) -> Iterator[str]:
-    """The folder, removed on the way out."""
+    """The scratch folder, which is removed at the end."""
     try:
         yield folder
     finally:
@@ -180,18 +179,18 @@ def _scratch(folder: str) -> Iterator[str]:
 
 @dataclass
 class _Running:
-    """The search while it lasts; all of it on the driver's main thread but the waiting for Spark jobs."""
+    """A running search. All of it is on the driver's main thread, except for waiting for Spark jobs."""
 
     workspace: Workspace
     locks: Locks
     ledger: Ledger
     known: dict[str, Result]
     fresh: str
-    races: list[Race] = field(default_factory=list)
+    searches: list[SourceSearch] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     reused: int = 0
-    _owners: dict[str, tuple[Race, Trial]] = field(default_factory=dict)
-    _outer: dict[str, tuple[Race, Trial]] = field(default_factory=dict)
+    _owners: dict[str, tuple[SourceSearch, Trial]] = field(default_factory=dict)
+    _outer: dict[str, tuple[SourceSearch, Trial]] = field(default_factory=dict)
     _winners: dict[str, Outcome] = field(default_factory=dict)
     _ready: list[Trial] = field(default_factory=list)
     _won: list[Winner] = field(default_factory=list)
@@ -202,8 +201,8 @@ class _Running:
         self._trials, self._training = FanOut(context, _TRIALS), FanOut(context, _WINNERS)
         self.progress = Progress(0, lambda: self._trials.running() + self._training.running())
 
-    def begin(self, infos: dict[str, Info], fields: dict[str, list[Entrant]]) -> None:
-        """Enter every source."""
+    def begin(self, infos: dict[str, Info], fields: dict[str, list[ParsedCandidate]]) -> None:
+        """Start the trials of every source."""
         pipeline = self.workspace.pipeline
         for name, info in infos.items():
             plan = pipeline.search.plan(name)
@@ -215,15 +214,15 @@ class _Running:
             folds = FoldPlan(plan.folds, pipeline.split.seed, plan.nested)
             for outer in [None, *range(plan.nested or 0)]:
                 inner = folds if outer is not None else replace(folds, nested=None)
-                race = Race(info, plan, inner, outer, pipeline.train.keras_backend, fields[name])
-                self.races.append(race)
-                begun = race.begin()
-                self.progress.total += len(begun) + race.asked + (outer is not None)
-                self._enter(race, begun)
+                search = SourceSearch(info, plan, inner, outer, pipeline.train.keras_backend, fields[name])
+                self.searches.append(search)
+                begun = search.begin()
+                self.progress.total += len(begun) + search.asked + (outer is not None)
+                self._enter(search, begun)
         self._submit()
 
     def finish(self) -> None:
-        """Wait for everything, note it as it comes."""
+        """Wait for all trials and winners, and record each as it ends."""
         try:
             while self._owners or self._outer or self._winners:
                 self._take(self._trials.results(), self._training.results())
@@ -238,79 +237,79 @@ class _Running:
             self._training.close()
 
     def report(self, seconds: float) -> SearchReport:
-        """What has been found, once all has ended."""
+        """The report, once everything has ended."""
         for outcome in self.outcomes.values():
             for warning in outcome.warnings:
                 say(warning, "warning", source=outcome.source)
-        results = [pair for race in self.races for pair in race.pairs()]
+        results = [pair for search in self.searches for pair in search.pairs()]
         return SearchReport(self.ledger.search_id, self.outcomes, self.ledger.written, self.reused, seconds, results)
 
     def _take(self, results: Iterable[Result], saved: Iterable[Saved]) -> None:
         for result in results:
             owner = self._owners.pop(result.key, None) or self._outer.pop(result.key, None)
             if owner is None:
-                continue  # a second attempt that ended after the first was taken
-            race, trial = owner
+                continue  # a second attempt of a task, whose first result was taken
+            search, trial = owner
             self.ledger.add(trial, result)
-            self._done(race, trial, result)
+            self._done(search, trial, result)
         for each in saved:
             if each.key in self._winners:
                 self._crown(self._winners.pop(each.key), each)
 
-    def _enter(self, race: Race, trials: Iterable[Trial]) -> None:
-        """Take trials that a race wants: those known at once, the others to be run."""
+    def _enter(self, search: SourceSearch, trials: Iterable[Trial]) -> None:
+        """Take the trials that a search asks for: known results at once, the other trials to be run."""
         trials = list(trials)
         for trial in trials:
             result = self.known.get(trial.key)
             if result is None:
-                self._owners[trial.key] = race, trial
+                self._owners[trial.key] = search, trial
                 self._ready.append(trial)
         for trial in trials:
             if trial.key in self.known:
                 self.reused += 1
-                self._done(race, trial, self.known[trial.key], known=True)
+                self._done(search, trial, self.known[trial.key], known=True)
 
-    def _done(self, race: Race, trial: Trial, result: Result, *, known: bool = False) -> None:
+    def _done(self, search: SourceSearch, trial: Trial, result: Result, *, known: bool = False) -> None:
         self.progress.add(trial, result, known=known)
-        outcome = self.outcomes[race.info.source]
+        outcome = self.outcomes[search.info.source]
         outcome.trials += 1
         outcome.failed += result.status != SUCCEEDED
         outcome.seconds += result.seconds
         if trial.fold is None:
-            race.results[trial.key], race.trials[trial.key] = result, trial
+            search.results[trial.key], search.trials[trial.key] = result, trial
             if result.accuracy is not None:
                 outcome.nested.append(result.accuracy)
             return
-        following = race.done(result)
+        following = search.done(result)
         if following:
-            # Where all of them are known, the race ends in there, and is decided in there.
-            self._enter(race, following)
-        elif race.verdict is not None:
-            self._decided(race, race.verdict)
-        elif race.problem is not None and race.outer is None:
-            outcome.problem = race.problem
+            # Where all of them are known, this call ends and decides the search.
+            self._enter(search, following)
+        elif search.verdict is not None:
+            self._decided(search, search.verdict)
+        elif search.problem is not None and search.outer is None:
+            outcome.problem = search.problem
 
-    def _decided(self, race: Race, verdict: Verdict) -> None:
+    def _decided(self, search: SourceSearch, verdict: Verdict) -> None:
         trial = _for_all_rows(verdict.chosen)
-        if race.outer is not None:
+        if search.outer is not None:
             if trial.key in self.known:
                 self.reused += 1
-                self._done(race, trial, self.known[trial.key], known=True)
+                self._done(search, trial, self.known[trial.key], known=True)
             else:
-                self._outer[trial.key] = race, trial
+                self._outer[trial.key] = search, trial
                 self._ready.append(trial)
             return
-        outcome = self.outcomes[race.info.source]
+        outcome = self.outcomes[search.info.source]
         outcome.verdict = verdict
         if verdict.baseline is None:
-            outcome.warnings.append(f"{outcome.source}: no network had a baseline to beat: {race.baseline_error}")
-        record = search_record(self.ledger.search_id, race, verdict)
+            outcome.warnings.append(f"{outcome.source}: no network had a baseline to beat: {search.baseline_error}")
+        record = search_record(self.ledger.search_id, search, verdict)
         winner = Winner(trial, self.workspace.models, self.workspace.pipeline.split, record, self.fresh)
         self._winners[winner.key] = outcome
         self._won.append(winner)
 
     def _submit(self) -> None:
-        """Begin what is ready: a Spark job for all of it, not one for each source."""
+        """Start what is ready in one Spark job instead of one for each source."""
         if time.monotonic() - self._submitted < _GATHERED:
             return
         if self._ready:
@@ -326,43 +325,45 @@ class _Running:
         outcome.warnings += saved.warnings
         outcome.seconds += saved.seconds
         if saved.error is None:
-            self.locks.check(searched(saved.source))  # a search that was held up crowns nobody over another's winner
+            self.locks.check(
+                searched(saved.source)
+            )  # a search that lost its lock must not replace another search's champion
             ModelStore(self.workspace.models).promote(saved.source, saved.version)
             outcome.promoted = True
 
 
-def _for_all_rows(chosen: Standing) -> Trial:
-    """The chosen candidate without a fold: the median best epoch, and nothing that looks at held-out rows."""
+def _for_all_rows(chosen: CandidateResult) -> Trial:
+    """The chosen candidate without a fold: it trains for the median best epoch and never sees held-out rows."""
     trial = chosen.trial
     settings = trial.settings
-    if isinstance(trial.choice.made, KerasArchitecture):
+    if isinstance(trial.candidate.made, KerasArchitecture):
         settings = settings.model_copy(
             update={"epochs": max(chosen.epochs, 1), "patience": None, "validation_size": 0.0}
         )
     return replace(trial, fold=None, settings=settings)
 
 
-def search_record(search_id: str, race: Race, verdict: Verdict) -> dict[str, Any]:
-    """What the manifest of a winner tells of its search."""
+def search_record(search_id: str, search: SourceSearch, verdict: Verdict) -> dict[str, Any]:
+    """What the manifest of a winner says about its search."""
 
-    def figures(standing: Standing | None) -> dict[str, Any] | None:
-        if standing is None:
+    def figures(result: CandidateResult | None) -> dict[str, Any] | None:
+        if result is None:
             return None
         return {
-            "architecture": standing.trial.choice.architecture,
-            "params": dict(standing.trial.choice.values),
-            "accuracy": round(standing.accuracy, 6),
-            "standard_error": round(standing.standard_error, 6),
-            "loss": round(standing.loss, 6),
-            "epochs": standing.epochs,
+            "architecture": result.trial.candidate.architecture,
+            "params": dict(result.trial.candidate.values),
+            "accuracy": round(result.accuracy, 6),
+            "standard_error": round(result.standard_error, 6),
+            "loss": round(result.loss, 6),
+            "epochs": result.epochs,
         }
 
     return {
         "search_id": search_id,
-        "strategy": race.plan.strategy,
-        "candidates": len(race.entrants),
-        "folds": race.folds.folds,
-        "fold_seed": race.folds.seed,
+        "strategy": search.plan.strategy,
+        "candidates": len(search.candidates),
+        "folds": search.folds.folds,
+        "fold_seed": search.folds.seed,
         "rule": verdict.rule,
         "chosen": figures(verdict.chosen),
         "best": figures(verdict.best),

@@ -1,4 +1,4 @@
-"""Which candidate of a source becomes its champion."""
+"""Choice of the candidate that becomes a source's champion."""
 
 import math
 import statistics
@@ -11,13 +11,14 @@ from textclf.search.trial import SUCCEEDED, Result, Trial
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A candidate over all folds.
+class CandidateResult:
+    """What a candidate reached over all folds.
 
     Attributes:
         trial: One of its trials.
         accuracy, loss: Means over the folds.
-        standard_error: Of the mean accuracy: standard deviation of the folds over the root of their number.
+        standard_error: Standard error of the mean accuracy: standard deviation over the folds divided by the square
+            root of their number.
         epochs: Median over the folds of the best epoch; 0 for an architecture without epochs.
     """
 
@@ -30,12 +31,12 @@ class Standing:
     @property
     def is_baseline(self) -> bool:
         """Whether it is a logistic regression."""
-        return self.trial.choice.architecture == BASELINE
+        return self.trial.candidate.architecture == BASELINE
 
     @property
     def rank(self) -> tuple[float, float, int, str]:
-        """Best first: accuracy, then loss, then size; the last for the same order on any machine."""
-        return -self.accuracy, self.loss, self.trial.parameters, self.trial.choice.params
+        """Sort key, best first: accuracy, loss, size; then the parameters, for the same order everywhere."""
+        return -self.accuracy, self.loss, self.trial.parameters, self.trial.candidate.params
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,37 @@ class Verdict:
     """The choice among the candidates of a source.
 
     Attributes:
-        best: The highest mean accuracy.
-        chosen: What becomes champion.
-        baseline: The best logistic regression; None where all of them failed.
-        beats_baseline: Whether the best network is better than it; None without either.
-        rule: Why the chosen one was chosen.
+        best: Candidate with the highest mean accuracy.
+        chosen: Candidate that becomes champion.
+        baseline: Best logistic regression; None where all of them failed.
+        beats_baseline: Whether the best network is better than the baseline; None without one of them.
+        rule: Rule by which the candidate was chosen.
     """
 
-    best: Standing
-    chosen: Standing
-    baseline: Standing | None
+    best: CandidateResult
+    chosen: CandidateResult
+    baseline: CandidateResult | None
     beats_baseline: bool | None
     rule: str
 
 
-def standing(trials: Sequence[tuple[Trial, Result]]) -> Standing | None:
-    """A candidate's standing over its folds; None where a fold failed."""
+def candidate_result(trials: Sequence[tuple[Trial, Result]]) -> CandidateResult | None:
+    """The result of a candidate's folds; None where one of them failed."""
     if any(result.status != SUCCEEDED for _, result in trials):
         return None
     accuracies = [result.accuracy or 0.0 for _, result in trials]
     losses = [result.loss if result.loss is not None else math.inf for _, result in trials]
     error = statistics.stdev(accuracies) / math.sqrt(len(trials)) if len(trials) > 1 else 0.0
     epochs = statistics.median_low(result.epochs or 0 for _, result in trials)
-    return Standing(trials[0][0], statistics.mean(accuracies), statistics.mean(losses), error, epochs)
+    return CandidateResult(trials[0][0], statistics.mean(accuracies), statistics.mean(losses), error, epochs)
 
 
-def choose(standings: Sequence[Standing], plan: SearchPlan) -> Verdict:
-    """The best candidate, or the smallest within one standard error of it; the baseline where it is not worse.
+def choose(results: Sequence[CandidateResult], plan: SearchPlan) -> Verdict:
+    """Choose the best candidate, or the smallest within one standard error of it; the baseline where it is not worse.
 
     The one-standard-error rule is that of Breiman et al., Classification and Regression Trees, 1984.
     """
-    ranked = sorted(standings, key=lambda each: each.rank)
+    ranked = sorted(results, key=lambda each: each.rank)
     best, rule = ranked[0], "best mean accuracy"
     baseline = next((each for each in ranked if each.is_baseline), None)
     network = next((each for each in ranked if not each.is_baseline), None)

@@ -1,4 +1,4 @@
-"""One search of a source at a time: two would train the same trials and crown two winners."""
+"""Lock of a source's search: two at once would train the same trials and promote two winners."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ from textclf.storage.schemas import TRIALS
 
 @contextmanager
 def sources_locked(workspace: Workspace, sources: Sequence[str], search: RunRecord) -> Iterator[Locks]:
-    """The locks on the searches of these sources; a search that was killed holding one gets its record.
+    """Take the locks on the searches of these sources; write the record of a search that was killed while it held one.
 
     Args:
         workspace: The session, the pipeline file (``[lock]``) and the tables.
         sources: Names of the sources.
-        search: Run record of the search; its commits and its record look at these locks from here on.
+        search: Run record of the search; from here on its commits and its record check these locks.
 
     Raises:
-        LockError: Another search has one of the sources.
+        LockError: Another search holds one of the sources.
     """
     spark, warehouse = workspace.spark, workspace.warehouse
     place = warehouse.location(TRIALS.name)

@@ -1,4 +1,4 @@
-"""Candidates: which hyperparameters and fit settings a search tries."""
+"""Search space: which hyperparameters and fit settings a search tries."""
 
 import itertools
 import json
@@ -15,12 +15,12 @@ from textclf.models import Architecture, architecture
 from textclf.training.settings import FitSettings, separate, used_by
 
 BASELINE = "logistic_regression"
-_TRIES = 100  # draws of a continuous space for each candidate before repeated values end it
+_TRIES = 100  # draws for each candidate of a continuous space, after which repeated values end the sampling
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One candidate: an architecture and what differs from its defaults, in the order of the space."""
+class Candidate:
+    """An architecture and the values that differ from its defaults, in the order of the space."""
 
     architecture: str
     values: tuple[tuple[str, Scalar], ...] = ()
@@ -46,13 +46,13 @@ class Choice:
         return separate(pipeline, self.made, used | dict(self.values))  # type: ignore[arg-type]
 
 
-def candidates(plan: SearchPlan, seed: int) -> list[Choice]:
-    """The candidates of a plan: the same for the same seed, logistic regression always among them.
+def candidates(plan: SearchPlan, seed: int) -> list[Candidate]:
+    """Draw the candidates of a plan, the same for the same seed; logistic regression is always among them.
 
-    A finite space is drawn from without replacement, so that a draw of all of it is the grid.
+    A finite space is sampled without replacement, so that a sample of its full size is the grid.
 
     Raises:
-        UsageError: No such architecture, or a key that none of them knows.
+        UsageError: There is no such architecture, or no architecture of the search knows a key.
     """
     spaces = _spaces(plan)
     if plan.strategy == "grid":
@@ -61,8 +61,8 @@ def candidates(plan: SearchPlan, seed: int) -> list[Choice]:
         found = list(itertools.islice(_drawn(spaces, plan.candidates, seed), plan.candidates))
     else:
         found = _sampled(spaces, plan.candidates, seed)
-    if not any(choice.architecture == BASELINE for choice in found):
-        found.append(Choice(BASELINE))
+    if not any(candidate.architecture == BASELINE for candidate in found):
+        found.append(Candidate(BASELINE))
     return found
 
 
@@ -88,19 +88,19 @@ def _size(space: Space) -> int:
     return math.prod(len(values) for values in space.values() if isinstance(values, list))
 
 
-def _at(name: str, space: Space, index: int) -> Choice:
-    """The candidate of that number in a finite space; the last key changes fastest."""
+def _at(name: str, space: Space, index: int) -> Candidate:
+    """The candidate with that number in a finite space; the last key changes fastest."""
     values: list[tuple[str, Scalar]] = []
     for key, allowed in reversed(space.items()):
         assert isinstance(allowed, list)
         index, place = divmod(index, len(allowed))
         values.append((key, allowed[place]))
-    return Choice(name, tuple(reversed(values)))
+    return Candidate(name, tuple(reversed(values)))
 
 
-def _sampled(spaces: Mapping[str, Space], count: int, seed: int) -> list[Choice]:
+def _sampled(spaces: Mapping[str, Space], count: int, seed: int) -> list[Candidate]:
     sizes = [_size(space) for space in spaces.values()]
-    # Numbers of candidates, not candidates: a space of a billion costs nothing.
+    # Sampling the candidates' numbers costs nothing, even in a space of a billion.
     chosen = random.Random(seed).sample(range(sum(sizes)), min(count, sum(sizes)))
     begins = list(itertools.accumulate(sizes, initial=0))
     found = []
@@ -111,16 +111,16 @@ def _sampled(spaces: Mapping[str, Space], count: int, seed: int) -> list[Choice]
     return found
 
 
-def _drawn(spaces: Mapping[str, Space], count: int, seed: int) -> Iterator[Choice]:
+def _drawn(spaces: Mapping[str, Space], count: int, seed: int) -> Iterator[Candidate]:
     generator = random.Random(seed)
     seen = set()
     for _ in range(count * _TRIES):
         name = generator.choice(list(spaces))
         values = tuple((key, _draw(generator, allowed)) for key, allowed in spaces[name].items())
-        choice = Choice(name, values)
-        if choice not in seen:
-            seen.add(choice)
-            yield choice
+        candidate = Candidate(name, values)
+        if candidate not in seen:
+            seen.add(candidate)
+            yield candidate
 
 
 def _draw(generator: random.Random, allowed: list[Scalar] | Distribution) -> Scalar:

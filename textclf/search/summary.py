@@ -5,13 +5,13 @@ from typing import Any
 
 from textclf.errors import TextclfError
 from textclf.search.search import Outcome, SearchReport
-from textclf.search.selection import Standing
+from textclf.search.selection import CandidateResult
 
 _COLUMNS = ("source", "champion", "best CV", "test", "parameters", "baseline", "seconds")
 
 
 def table(report: SearchReport) -> str:
-    """One line a source, and what was chosen against the rule of accuracy alone."""
+    """One line for each source, and a note where the choice was not made by accuracy alone."""
     rows = [_COLUMNS, *(_row(outcome) for outcome in report.outcomes.values())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -27,9 +27,9 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         return outcome.source, "none", "", "", "", "", f"{outcome.seconds:.1f}"
     chosen, baseline = verdict.chosen, verdict.baseline
     name = (
-        f"{chosen.trial.choice.architecture} {chosen.trial.choice.params}"
-        if chosen.trial.choice.values
-        else (chosen.trial.choice.architecture)
+        f"{chosen.trial.candidate.architecture} {chosen.trial.candidate.params}"
+        if chosen.trial.candidate.values
+        else (chosen.trial.candidate.architecture)
     )
     return (
         outcome.source,
@@ -52,10 +52,10 @@ def problems(report: SearchReport) -> list[str]:
 
 
 def raise_for(report: SearchReport) -> None:
-    """Say which sources have no winner.
+    """Raise an error that names the sources without a winner.
 
     Raises:
-        TextclfError: There are such.
+        TextclfError: A source has no winner.
     """
     if failed := problems(report):
         raise TextclfError(
@@ -67,7 +67,7 @@ def raise_for(report: SearchReport) -> None:
 
 
 def details(report: SearchReport) -> dict[str, Any]:
-    """The figures of the run record."""
+    """Figures for the run record."""
     return {
         "trials_run": report.ran,
         "trials_known": report.known,
@@ -83,8 +83,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         found["warnings"] = outcome.warnings
     if outcome.verdict is not None:
         verdict = outcome.verdict
-        found |= {"chosen": _standing(verdict.chosen), "best": _standing(verdict.best), "rule": verdict.rule}
-        found["baseline"] = None if verdict.baseline is None else _standing(verdict.baseline)
+        found |= {"chosen": _figures(verdict.chosen), "best": _figures(verdict.best), "rule": verdict.rule}
+        found["baseline"] = None if verdict.baseline is None else _figures(verdict.baseline)
         found["beats_baseline"] = verdict.beats_baseline
     if outcome.saved is not None and outcome.saved.error is None:
         saved = asdict(outcome.saved)
@@ -96,14 +96,14 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     return found
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
-    choice = standing.trial.choice
+def _figures(result: CandidateResult) -> dict[str, Any]:
+    candidate = result.trial.candidate
     return {
-        "architecture": choice.architecture,
-        "params": dict(choice.values),
-        "accuracy": standing.accuracy,
-        "standard_error": standing.standard_error,
-        "loss": standing.loss,
-        "epochs": standing.epochs,
-        "parameters": standing.trial.parameters,
+        "architecture": candidate.architecture,
+        "params": dict(candidate.values),
+        "accuracy": result.accuracy,
+        "standard_error": result.standard_error,
+        "loss": result.loss,
+        "epochs": result.epochs,
+        "parameters": result.trial.parameters,
     }

@@ -15,32 +15,35 @@ from textclf.config.identity import identity
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.cross_validation import partition
 from textclf.search.encoded_source import EncodedSource, Info, encoded_source
-from textclf.search.space import Choice
+from textclf.search.space import Candidate
 from textclf.search.trial_identity import FIT_SETTINGS, HYPERPARAMETERS
 from textclf.spark.gpu import device, task_gpu
 from textclf.training.batches import Counts, Inputs, Sequences
 from textclf.training.data import Rows
 from textclf.training.evaluation import row_losses
-from textclf.training.fit import Candidate, fit
+from textclf.training.fit import ModelSpec, fit
 from textclf.training.keras_trainer import Network, use_keras_backend
 from textclf.training.settings import FitSettings, used_by
 from textclf.training.usable_texts import no_words
 from textclf.training.validated_fit import DivergedError, Watched, fit_watched, input_length
 
-_FORMAT = 3  # of a trial's identity: another number when the same trial would give other measures
+_FORMAT = 3  # version of a trial's identity: raise it when the same trial would give other measures
 _EPOCHLESS = 30  # a logistic regression costs about as much as this many epochs of a network without weights
-_PADDED, _PACKED = 1000, 16_000  # weights that cost as much as everything else of a row, where all of them count
-_SENT, _LONGEST = 100_000, 1000  # characters of an error that leave a worker, and that are told
+_PADDED, _PACKED = (
+    1000,
+    16_000,
+)  # number of weights that cost as much as the rest of a row, in networks whose weights all count
+_SENT, _LONGEST = 100_000, 1000  # characters of an error that leave a worker, and that are shown
 SUCCEEDED, DIVERGED, FAILED = "succeeded", "diverged", "failed"
 
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """How a source's training rows are divided.
+    """Division of a source's training rows.
 
     Attributes:
-        seed: Of the folds.
-        nested: Number of outer folds of a nested cross-validation, None without.
+        seed: Seed of the folds.
+        nested: Number of outer folds of a nested cross-validation; None without.
     """
 
     folds: int
@@ -50,12 +53,12 @@ class FoldPlan:
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial measured, as a row of ``trials`` has it.
+    """Result of a trial, as in a row of ``trials``.
 
     Attributes:
-        accuracy, loss: On the held-out rows, after the epoch with the lowest loss on them.
-        epochs: That epoch, from 1; 0 for an architecture without epochs.
-        history: What each epoch measured.
+        accuracy, loss: Measures on the held-out rows after the epoch with the lowest loss on them.
+        epochs: Number of that epoch, from 1; 0 for an architecture without epochs.
+        history: Measures of each epoch, by name.
         started_at: Seconds since 1970.
     """
 
@@ -71,7 +74,7 @@ class Result:
 
     @property
     def said(self) -> str | None:
-        """The error as it is told: on the driver, which knows what to mask, and before anything is cut."""
+        """The error for the reader, masked on the driver, which knows the secrets, and then cut to length."""
         return self.error and str(masked(self.error))[:_LONGEST]
 
 
@@ -80,14 +83,14 @@ class Trial:
     """A candidate and a fold of a source.
 
     Attributes:
-        values: Hyperparameters, all of them.
-        outer: The outer fold that is taken away first; None outside a nested cross-validation.
-        fold: The fold held out; None holds out the outer fold itself.
-        engine: What Keras runs on.
+        values: All hyperparameters, validated.
+        outer: Outer fold that is taken away first; None outside a nested cross-validation.
+        fold: Fold that is held out; None holds out the outer fold itself.
+        engine: Engine of Keras, such as ``jax``.
     """
 
     info: Info
-    choice: Choice
+    candidate: Candidate
     values: Any
     settings: FitSettings
     plan: FoldPlan
@@ -98,15 +101,15 @@ class Trial:
     @cached_property
     def key(self) -> str:
         """SHA-256 of everything that decides what the trial measures."""
-        network = isinstance(self.choice.made, KerasArchitecture)
+        network = isinstance(self.candidate.made, KerasArchitecture)
         settings = identity(self.settings, FIT_SETTINGS)
         parts = {
             "format": _FORMAT,
             "corpus": self.info.corpus_digest,
             "encoded": self.info.digest,
-            "architecture": self.choice.architecture,
-            "hyperparameters": identity(self.values, HYPERPARAMETERS.get(self.choice.architecture, ())),
-            "settings": {name: value for name, value in settings.items() if name in used_by(self.choice.made)},
+            "architecture": self.candidate.architecture,
+            "hyperparameters": identity(self.values, HYPERPARAMETERS.get(self.candidate.architecture, ())),
+            "settings": {name: value for name, value in settings.items() if name in used_by(self.candidate.made)},
             "folds": [self.plan.folds, self.plan.seed, self.plan.nested, self.outer, self.fold],
             "engine": self.engine if network else None,
         }
@@ -114,8 +117,8 @@ class Trial:
 
     @cached_property
     def cost(self) -> float:
-        """Roughly how long it takes, in no particular unit."""
-        made, epochs = self.choice.made, self.settings.epochs
+        """Estimated duration, in arbitrary units."""
+        made, epochs = self.candidate.made, self.settings.epochs
         if not isinstance(made, KerasArchitecture):
             epochs, weights = _EPOCHLESS, _PADDED
         elif self.engine == "jax" and (windows := made.windows(self.values, self.shape)) is not None:
@@ -127,21 +130,21 @@ class Trial:
     @property
     def parameters(self) -> int:
         """Number of weights of the model."""
-        return self.choice.made.parameter_count(self.values, self.shape)
+        return self.candidate.made.parameter_count(self.values, self.shape)
 
     @property
     def shape(self) -> InputShape:
         """Sizes of the model's input and output."""
-        made = self.choice.made
+        made = self.candidate.made
         return InputShape(self.info.words[made.tokenizer], self.max_length, len(self.info.labels))
 
     @property
     def max_length(self) -> int:
-        """Length of a sequence at most."""
+        """Longest length of a sequence."""
         return self.info.max_length
 
     def run(self) -> Result:
-        """Fit and measure, on an executor; whatever goes wrong is the result of this trial alone."""
+        """Fit and measure on an executor; an error becomes the result of this trial."""
         begin, started = time.perf_counter(), time.time()
 
         def ended(status: str, **values: Any) -> Result:
@@ -151,18 +154,18 @@ class Trial:
             return ended(SUCCEEDED, **_measure(self))
         except DivergedError as error:
             return ended(DIVERGED, error=str(error))
-        except Exception as error:  # noqa: BLE001 - a candidate that raises, for lack of memory too, loses its own trial alone
+        except Exception as error:  # noqa: BLE001 - an error of a candidate is the result of its trial
             place = traceback.extract_tb(error.__traceback__)[-1]
             said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
             return ended(FAILED, error=cut_words(said))
 
     def lost(self, error: str) -> Result:
-        """The result of a trial that took its process with it."""
+        """The result of a trial whose process died."""
         return Result(self.key, FAILED, time.time(), 0.0, error=cut_words(error))
 
 
 def cut_words(said: str) -> str:
-    """The beginning of an error, up to a blank: the driver knows what to mask in it, and finds no part of a word."""
+    """Cut an error at a blank: the driver masks secrets in it and would not recognise a part of one."""
     if len(said) <= _SENT:
         return said
     head, blank, _ = said[:_SENT].rpartition(" ")
@@ -170,9 +173,9 @@ def cut_words(said: str) -> str:
 
 
 def _measure(trial: Trial) -> dict[str, Any]:
-    made = trial.choice.made
+    made = trial.candidate.made
     made.check(trial.values, trial.shape)
-    if trial.shape.vocabulary < 2:  # padding alone: a network without inputs would end the process
+    if trial.shape.vocabulary < 2:  # only padding: a network without inputs would end the process
         raise no_words(trial.info.rows, made.tokenizer, f"Source {trial.info.source}")
     source = encoded_source(trial.info)
     labels = source.training_labels
@@ -181,27 +184,27 @@ def _measure(trial: Trial) -> dict[str, Any]:
     if isinstance(made, KerasArchitecture):
         history = fit_rows(trial, source, train, held).history
         best = int(np.argmin(history["val_loss"]))
-        # An outer fold was not there when the epochs were chosen: it must not choose them now.
+        # The epochs were chosen without the outer fold, which must not choose them now.
         best = len(history["val_loss"]) - 1 if trial.fold is None else best
         rounded = {name: [round(value, 6) for value in values] for name, values in history.items()}
         measures = history["val_accuracy"][best], history["val_loss"][best]
         return {"accuracy": measures[0], "loss": measures[1], "epochs": best + 1, "history": rounded}
     rows = Rows(pa.array(train), labels[train])
-    scores = fit(candidate(trial, source), rows).predict(pa.array(held))
+    scores = fit(model_spec(trial, source), rows).predict(pa.array(held))
     accuracy = float(np.mean(scores.argmax(axis=1) == labels[held]))
     loss = float(row_losses(scores.astype(np.float64), labels[held].astype(np.int64)).mean())
     return {"accuracy": accuracy, "loss": loss, "epochs": 0}
 
 
-def candidate(trial: Trial, source: EncodedSource) -> Candidate:
-    """The trial's candidate with the source's encoder, which knows rows by number."""
-    encoder = source.encoders[trial.choice.made.tokenizer]
-    return Candidate(trial.choice.made, trial.values, encoder, len(trial.info.labels), trial.settings)
+def model_spec(trial: Trial, source: EncodedSource) -> ModelSpec:
+    """The model to fit, with the source's encoder, which takes row numbers."""
+    encoder = source.encoders[trial.candidate.made.tokenizer]
+    return ModelSpec(trial.candidate.made, trial.values, encoder, len(trial.info.labels), trial.settings)
 
 
 def fit_rows(trial: Trial, source: EncodedSource, train: Any, held: Any) -> Watched:
-    """Fit the trial's network on some of the source's training rows, watched on others."""
-    made = trial.choice.made
+    """Fit the trial's network on some training rows of the source and watch its loss on others."""
+    made = trial.candidate.made
     assert isinstance(made, KerasArchitecture)
     use_keras_backend(trial.engine)
     encoder = source.encoders[made.tokenizer]

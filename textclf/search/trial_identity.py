@@ -1,4 +1,4 @@
-"""Keys that the identity of a trial has always held; those that come later count where they differ from their default.
+"""Keys of a trial's identity from the first release; a later key counts only where it differs from its default.
 
 Trials that an earlier release has ended are found by this identity: ``textclf.config.identity`` says how.
 """

@@ -1,4 +1,4 @@
-"""The table ``trials``: each trial that has ended, within seconds, and what a search can take from it."""
+"""The table ``trials``: gets each trial within seconds of its end, and gives a later search the results it needs."""
 
 import json
 import time
@@ -15,17 +15,17 @@ from textclf.storage.driver_append import append_rows
 from textclf.storage.schemas import TRIALS
 from textclf.storage.warehouse import Location
 
-_EVERY, _LATEST = 2.0, 10.0  # seconds between two commits: at least, and at most
-_SHARE = 0.05  # of the time may pass in commits: on a small machine they take a core that trials wait for
+_EVERY, _LATEST = 2.0, 10.0  # least and most seconds between two commits
+_SHARE = 0.05  # largest share of the time spent in commits, which on a small machine take a core from trials
 _ENDED = ("succeeded", "diverged", "failed")
 
 
 @dataclass
 class Ledger:
-    """Writes trials of one search in small commits.
+    """Write the trials of one search in small commits.
 
-    Results reach the driver as trials end, and the driver alone writes: a commit is there whole or not at all, so a
-    search killed at any point has each of its trials once or not yet.
+    Results reach the driver as trials end, and only the driver writes. A commit is atomic, so that a search killed at
+    any point has each of its trials once or not yet.
     """
 
     spark: SparkSession
@@ -37,13 +37,13 @@ class Ledger:
 
     @classmethod
     def of(cls, workspace: Workspace, search_id: str) -> "Ledger":
-        """The warehouse's ledger, made where there is none."""
+        """The table of a warehouse, created if it is missing."""
         place = workspace.warehouse.location(TRIALS.name)
         place.ensure(workspace.spark, TRIALS)
         return cls(workspace.spark, place, search_id)
 
     def known(self, sources: Collection[str]) -> dict[str, Result]:
-        """The newest result of each trial of the sources that ended in an earlier search, by its key."""
+        """The newest result of each trial of the sources that an earlier search has finished, by the trial's key."""
         table = self.place.read(self.spark).where(F.col("source").isin(list(sources)) & F.col("status").isin(*_ENDED))
         newest = (
             table.groupBy("trial").agg(F.max_by(F.struct(*table.columns), "started_at").alias("row")).select("row.*")
@@ -64,11 +64,11 @@ class Ledger:
         return found
 
     def add(self, trial: Trial, result: Result) -> None:
-        """Take a result that is to be written."""
+        """Add a result to be written."""
         self._waiting.append((trial, result))
 
     def flush(self, *, all_of_it: bool = False) -> None:
-        """Write what waits, if it has waited long enough or ``all_of_it`` is wanted."""
+        """Write the waiting results if they have waited long enough, or in any case with ``all_of_it``."""
         begin = time.monotonic()
         if self._waiting and (all_of_it or begin >= self._due):
             self._write(self._waiting)
@@ -85,8 +85,8 @@ class Ledger:
             "search_id": self.search_id,
             "trial": result.key,
             "source": trial.info.source,
-            "architecture": trial.choice.architecture,
-            "params": trial.choice.params,
+            "architecture": trial.candidate.architecture,
+            "params": trial.candidate.params,
             "outer_fold": trial.outer,
             "fold": trial.fold,
             "seed": trial.settings.seed,

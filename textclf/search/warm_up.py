@@ -1,4 +1,4 @@
-"""Worker processes of a search: their environment, and their imports ahead of the first trial."""
+"""Environment of a search's worker processes, and their imports ahead of the first trial."""
 
 import os
 import threading
@@ -14,10 +14,10 @@ from textclf.training.keras_trainer import on_jax, prepare_engine, use_keras_bac
 
 @contextmanager
 def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
-    """Give Python workers begun within it Keras' engine, one thread for each trial, and JAX's own settings.
+    """Give Python workers that start within it Keras' engine, one thread for each trial, and JAX's settings.
 
-    Spark keeps worker processes of different environments apart, so that those of a search never have an engine that
-    other work has loaded.
+    Spark keeps worker processes of different environments apart, so that a search never gets a process in which other
+    work has loaded another engine.
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_PYTHON_"))}
@@ -32,13 +32,13 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
 
 
 def import_ahead(context: SparkContext, engine: str) -> None:
-    """Have the worker processes import Keras while the driver prepares the trials; takes no slot for as long as that.
+    """Let the worker processes import Keras while the driver prepares the trials, without holding their slots for it.
 
-    JAX alone where an earlier search has kept what fits begin with (see ``textclf.training.jax.initial_weights``): a
-    trial that needs more imports it then. What the baseline needs is imported too, after it.
+    Only JAX where an earlier search has kept the initial weights (see ``textclf.training.jax.initial_weights``): a
+    trial that needs Keras imports it then. What the baseline needs is imported after that.
 
-    They are processes of ``worker_environment`` alone: what Spark runs meanwhile in others does not share a lock with
-    the import. An import that fails will fail again where the first trial needs it, and says so there.
+    They are processes of ``worker_environment``, so that other Spark jobs do not wait for the import. A failing import
+    fails again in the first trial, which reports it.
     """
 
     def load() -> None:

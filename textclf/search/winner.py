@@ -1,4 +1,4 @@
-"""The winner of a source, trained again on all its training rows, tested once and saved."""
+"""Winner of a source: trained again on all training rows, tested once and saved."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from textclf.config.identity import identity
 from textclf.errors import InputError
 from textclf.models import KerasArchitecture
 from textclf.search.encoded_source import EncodedSource, encoded_source
-from textclf.search.trial import Trial, candidate, fit_rows
+from textclf.search.trial import Trial, fit_rows, model_spec
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
 from textclf.training.evaluation import evaluate
@@ -27,11 +27,11 @@ from textclf.training.train import Origin, pack_model
 
 @dataclass(frozen=True)
 class Saved:
-    """A winner that was saved, or why it was not.
+    """A saved winner, or the reason why it was not saved.
 
     Attributes:
         history: Loss and accuracy on the training rows after each epoch.
-        warnings: What went wrong beside it, for the one who reads the search's output.
+        warnings: Faults beside it, for the reader of the search's output.
     """
 
     key: str
@@ -48,14 +48,14 @@ class Saved:
 
 @dataclass(frozen=True)
 class Winner:
-    """A task: train, test and save the candidate that was chosen.
+    """Task that trains, tests and saves the chosen candidate.
 
     Attributes:
-        trial: The candidate without a fold, its epochs the median best ones.
+        trial: Candidate without a fold; its epochs are the median best ones.
         models: Folder or URL of the models.
-        split: The split of the source, for the manifest.
-        search: What the manifest tells of the search.
-        fresh: Names a search that saves its winners even where they are saved already; else empty.
+        split: Split of the source, for the manifest.
+        search: What the manifest says about the search.
+        fresh: Identifier of a search that saves its winners even where they are saved already; else empty.
     """
 
     trial: Trial
@@ -70,7 +70,7 @@ class Winner:
         return hashlib.sha256(f"{self.trial.key} {json.dumps(identity(self.split))} {self.fresh}".encode()).hexdigest()
 
     def run(self) -> Saved:
-        """Train and save; a version that an earlier attempt has saved is found again."""
+        """Train and save, or find the version that an earlier attempt has saved."""
         begin, name = time.perf_counter(), self.trial.info.source
         try:
             found, damaged = self._found(ModelStore(self.models))
@@ -87,13 +87,13 @@ class Winner:
         )  # fmt: skip
 
     def lost(self, error: str) -> Saved:
-        """The result where the process did not outlive the training."""
+        """The result where the process died during training."""
         return Saved(self.key, self.trial.info.source, error=error)
 
     def _found(self, store: ModelStore) -> tuple[tuple[Artifact, dict[str, list[float]]] | None, list[str]]:
-        """The version that an earlier attempt has saved, and a warning of each version that cannot be used.
+        """The version that an earlier attempt has saved, and a warning for each version that cannot be read.
 
-        A damaged version of long ago must not cost the trials that have just ended.
+        A damaged old version must not cost the trials that have just ended.
         """
         name = self.trial.info.source
         damaged: list[str] = []
@@ -116,7 +116,7 @@ class Winner:
             info.source, info.labels, info.rows, info.test_rows, self.split.model_dump(), info.corpus_digest,
             source.golden, info.unseen, self.search | {"key": self.key, "history": fitted.history},
         )  # fmt: skip
-        made = candidate(trial, source)
+        made = model_spec(trial, source)
         encoder = made.encoder
         plain = Encoder(encoder.tokenizer, encoder.vocabulary, encoder.num_words, encoder.max_length)
         made = type(made)(made.architecture, made.hyperparameters, plain, made.n_labels, made.settings)
@@ -125,12 +125,12 @@ class Winner:
 
 def _fit(trial: Trial, source: EncodedSource) -> Fit:
     """The candidate fitted on all training rows."""
-    made, rows = trial.choice.made, np.arange(trial.info.rows)
+    made, rows = trial.candidate.made, np.arange(trial.info.rows)
     if not isinstance(made, KerasArchitecture):
-        return fit(candidate(trial, source), Rows(pa.array(rows), source.training_labels))
+        return fit(model_spec(trial, source), Rows(pa.array(rows), source.training_labels))
     watched = fit_rows(trial, source, rows, rows[:0])
     network = Network(made, trial.values, source.encoders[made.tokenizer], trial.shape)
     weights = watched.weights()
     names = made.tensors(trial.values, trial.shape)
-    # By Keras, whatever fitted it: its golden scores are what every scorer has to give.
+    # Keras tests it, whatever fitted it: every scorer has to give its golden scores.
     return Fit(dict(zip(names, weights, strict=True)), watched.history, predictor(network, weights))

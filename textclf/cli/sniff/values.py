@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from textclf.corpus.formats.number_labels import number_label
+from textclf.formats.number_labels import number_label
 
 _SURE = 0.9  # share of the values that must have a form
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"

@@ -8,8 +8,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from textclf.config import Source
-from textclf.config.encodings import is_utf8
 from textclf.corpus.formats.records import allowed_labels
+from textclf.formats import source_format
+from textclf.formats.delimited import Delimited
+from textclf.formats.encodings import is_utf8
 
 _PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
 
@@ -22,7 +24,7 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
         records without quoting. What is not good is for ``records.parser``, which reads no good one otherwise.
         ``text`` and ``label``: those of a good record; of no meaning in others.
     """
-    if source.format not in ("tsv", "csv") or source.quoted or not is_utf8(source.encoding):
+    if not isinstance(source_format(source.format), Delimited) or source.quoted or not is_utf8(source.encoding):
         return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
     fields, exact = _fields(line, list(columns or source.columns or []), source.separator)
     text, label = fields[source.text], fields[source.label]

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from textclf.config import Source
-from textclf.corpus.formats.csv_fields import field_splitter
 from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
 from textclf.errors import InputError
+from textclf.formats.csv_fields import field_splitter
 
 
 def header_columns(source: Source, lines: Mapping[str, bytes]) -> tuple[str, ...]:

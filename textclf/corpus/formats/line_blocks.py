@@ -24,14 +24,13 @@ from textclf.corpus.formats.fast_path import plain_lines
 from textclf.corpus.formats.headers import header_columns
 from textclf.corpus.formats.quoted_records import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
 from textclf.corpus.formats.records import kept_bytes
-from textclf.corpus.formats.reject_reasons import Reason
 from textclf.corpus.formats.signatures import RETURNS, refusal, refuse
+from textclf.formats import source_format
+from textclf.formats.reject_reasons import Reason
 from textclf.storage.files.columns import file_of, read_lines
 from textclf.storage.files.folder_walk import path_part
 from textclf.storage.files.listing import Listing, has_signs
 from textclf.storage.warehouse import absolute
-
-COLUMNAR = ("parquet", "delta")
 
 
 class Found(NamedTuple):
@@ -177,7 +176,7 @@ def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None =
     counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
     if source.header:  # the first row of a file: nobody's record, however good
         counts["header"] = F.min_by("good", "row")
-    lines = source.format not in COLUMNAR
+    lines = not source_format(source.format).columnar
     if lines:  # evaluated for first rows alone
         counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))

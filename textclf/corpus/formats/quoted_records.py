@@ -25,7 +25,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from textclf.config import Source
-from textclf.corpus.formats.reject_reasons import Reason
+from textclf.formats.reject_reasons import Reason
 
 _QUOTE = b'"'
 

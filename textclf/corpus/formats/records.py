@@ -1,14 +1,11 @@
 """One record of a source in, a labelled text or a reason for refusing it out: pure functions."""
 
-import csv
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from textclf.config import Source
-from textclf.corpus.formats.csv_fields import field_splitter
-from textclf.corpus.formats.json_fields import json_picker
-from textclf.corpus.formats.reject_reasons import Reason
+from textclf.formats import line_format
+from textclf.formats.reject_reasons import Reason
 
 __all__ = [
     "RAW_CHARACTERS",
@@ -74,7 +71,7 @@ def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
     Returns:
         A function from the bytes of one record, without its final line feed, to ``Parsed``.
     """
-    fields = _FIELDS[source.format](source, list(columns or source.columns or []))
+    fields = line_format(source.format).fields(source, list(columns or source.columns or []))
     allowed = allowed_labels(source)
     encoding, limit = source.encoding, source.max_record_bytes
 
@@ -105,52 +102,3 @@ def raw_text(raw: bytes, encoding: str) -> str:
     # Four bytes are the longest encoding of one character.
     text = raw[: 4 * RAW_CHARACTERS].decode(encoding, errors="replace")[:RAW_CHARACTERS]
     return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-Fields = Callable[[str], tuple[str | None, str | None] | Reason]
-
-
-def _delimited(source: Source, columns: list[str]) -> Fields:
-    separator, width = source.separator, len(columns)
-    text_at, label_at = columns.index(source.text), columns.index(source.label)
-
-    def pick(values: list[str]) -> tuple[str, str] | Reason:
-        if len(values) != width:
-            return Reason.MISSING_COLUMN if len(values) < width else Reason.EXTRA_COLUMN
-        return values[text_at], values[label_at]
-
-    def plain(record: str) -> tuple[str, str] | Reason:
-        return pick(record.split(separator))
-
-    def quoted(record: str) -> tuple[str, str] | Reason:
-        values = split(record)
-        return Reason.MALFORMED_CSV if values is None else pick(values)
-
-    if not source.quoted:
-        return plain
-    split = field_splitter(separator, source.escape)
-    # The csv module's own limit of 131,072 characters a field is below ours.
-    csv.field_size_limit(max(csv.field_size_limit(), source.max_record_bytes))
-    return quoted
-
-
-def _named(source: Source, _columns: list[str]) -> Fields:
-    return json_picker(source.text, source.label)
-
-
-def _matched(source: Source, _columns: list[str]) -> Fields:
-    match = re.compile(source.pattern or "").fullmatch
-
-    def pick(record: str) -> tuple[str | None, str | None] | Reason:
-        found = match(record)
-        return Reason.NO_MATCH if found is None else (found[source.text], found[source.label])
-
-    return pick
-
-
-_FIELDS: dict[str, Callable[[Source, list[str]], Fields]] = {
-    "tsv": _delimited,
-    "csv": _delimited,
-    "jsonl": _named,
-    "text": _matched,
-}

@@ -1,17 +1,16 @@
 """Files that hold no lines of text in the source's format: told by how they begin, and refused as a whole."""
 
-import json
 import re
 
 from textclf.config import Source
 from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
 from textclf.errors import InputError
+from textclf.formats import line_format
 
 _SURE = 8  # NULs at every other byte that are no accident, whatever stands between
 HEAD_BYTES = 1024  # of a file's first line that are looked at
 
 RETURNS = r"its lines end in carriage returns alone: convert them, for example: tr '\r' '\n' < FILE > NEW"
-JSON_ARRAY = "it is one JSON array: write an object a line, for example: jq -c '.[]' FILE > NEW"
 _CONVERT = "convert it to UTF-8, for example: iconv -f {} -t UTF-8 FILE > NEW"
 _UNPACK = "unpack it"
 _MARKS = [  # the longer ones first: the mark of UTF-32 begins with that of UTF-16
@@ -52,14 +51,13 @@ def refusal(source: Source, line: bytes, *, alone: bool) -> str | None:
     for pattern, kind, fix in _KINDS:
         if re.match(pattern, head):
             return f"it is {kind}: {fix}"
-    wide = _wide(head, _structural(source))
+    own = line_format(source.format)
+    wide = _wide(head, own.structural_byte(source))
     if wide is not None:
         return f"it is {wide} without a byte order mark: {_CONVERT.format(wide)}"
     if alone and b"\r" in line[:-1] and _splits_at_returns(source, line):
         return RETURNS
-    if source.format == "jsonl" and _is_json_array(line):
-        return JSON_ARRAY
-    return None
+    return own.refusal(line)
 
 
 def refuse(source: Source, reasons: dict[str, str]) -> InputError:
@@ -81,13 +79,6 @@ def refuse(source: Source, reasons: dict[str, str]) -> InputError:
 def _splits_at_returns(source: Source, line: bytes) -> bool:
     """Whether carriage returns stand where no quote holds them."""
     return not source.quoted or outcome(line, Quoting.of(source), inside=False) is Outcome.MALFORMED
-
-
-def _structural(source: Source) -> bytes:
-    """A byte that stands in each record."""
-    if source.format == "jsonl":
-        return b'"'
-    return source.separator.encode(source.encoding)[:1] if source.format in ("tsv", "csv") else b" "
 
 
 def _wide(head: bytes, sign: bytes) -> str | None:
@@ -122,14 +113,3 @@ def _is_text(head: bytes, encoding: str) -> bool:
     except UnicodeDecodeError as error:
         return error.end >= len(head) - 2  # cut in the middle of a pair
     return True
-
-
-def _is_json_array(line: bytes) -> bool:
-    """Whether a line begins an array of records; one of other values is a record that is invalid."""
-    if not line.lstrip().startswith(b"["):
-        return False
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return True
-    return not value or isinstance(value[0], dict)

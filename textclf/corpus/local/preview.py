@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from textclf.config import Source
 from textclf.corpus.formats.headers import header_columns
-from textclf.corpus.formats.line_blocks import COLUMNAR, Block, BlockPlan
+from textclf.corpus.formats.line_blocks import Block, BlockPlan
 from textclf.corpus.formats.records import Parsed
 from textclf.corpus.formats.signatures import refusal, refuse
 from textclf.corpus.local.files import SPARKS_ALONE, chunks
@@ -21,6 +21,7 @@ from textclf.corpus.local.reader import read_chunks
 from textclf.corpus.local.tables import batches, bytes_of, is_plain_number, is_string, parquet_rows
 from textclf.corpus.parse import column_parser
 from textclf.errors import InputError
+from textclf.formats import source_format
 from textclf.storage.files.listing import Listing
 
 LOOKED_AT = 16 << 20
@@ -107,7 +108,7 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
         InputError: Ingest refuses one of them, or there is no such column.
         OSError: One cannot be read.
     """
-    if source.format in COLUMNAR:
+    if source_format(source.format).columnar:
         return preview_columns(source, parquet_rows([str(file.path) for file in files], listing), limit)
     _check_heads(source, files)
     found, left = Preview(), limit

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from textclf.config import Source
-from textclf.corpus.formats.csv_fields import field_splitter
 from textclf.corpus.formats.headers import header_columns
 from textclf.corpus.formats.line_blocks import Found, number_blocks
 from textclf.corpus.formats.quoted_records import Piece, QuotedReader, QuoteScan, Quoting
 from textclf.corpus.formats.records import Parsed, Parser, Reason, kept_bytes, parser
 from textclf.corpus.formats.signatures import refusal, refuse
 from textclf.corpus.parse import storable
+from textclf.formats.csv_fields import field_splitter
 
 _PART = 1 << 20  # bytes of which the records are in memory at once
 _MARK = b"\xef\xbb\xbf"  # Hadoop's reader skips it, too

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from textclf.artifact import Artifact, Golden
 from textclf.common.atomic_files import private_folder
 from textclf.inference.backends import BACKENDS, Backend, Challenge, Choice
-from textclf.inference.compile_model import fold
-from textclf.inference.compiled_model import Folded
+from textclf.inference.compile_model import compile_model
+from textclf.inference.compiled_model import CompiledModel
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.golden import check_golden
 from textclf.inference.scorer import Scorer
@@ -72,24 +72,26 @@ class Resident:
     def _compiled(self) -> Scorer:
         shared = shared_folder()
         if shared is not None:
-            folded = self._folded(shared)
+            compiled = self._compiled(shared)
         else:
             # The mapped file lives on without its name: nothing stays behind.
-            with tempfile.TemporaryDirectory(prefix="textclf-folded-") as alone:
-                folded = self._folded(Path(alone))
-        scorer = CompiledScorer(folded)
-        golden = Golden(folded.about.golden_texts, folded.about.golden_scores)
+            with tempfile.TemporaryDirectory(prefix="textclf-compiled-") as alone:
+                compiled = self._compiled(Path(alone))
+        scorer = CompiledScorer(compiled)
+        golden = Golden(compiled.info.golden_texts, compiled.info.golden_scores)
         check_golden(scorer, golden, self.reference, self.tolerance)
         return scorer
 
-    def _folded(self, folder: Path) -> Folded:
+    def _compiled(self, folder: Path) -> CompiledModel:
         path = folder / f"{self.digest}{'-half' if self.choice.half else ''}.safetensors"
         with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the host folds, the others wait and map its file
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the host compiles, the others wait and map its file
             if not path.exists():
-                fold(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(path)
-                self.held.__dict__.pop("_value", None)  # what was folded is in the file; the artifact may go
-        return Folded.load(path)
+                compile_model(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(
+                    path
+                )
+                self.held.__dict__.pop("_value", None)  # what was compiled is in the file; the artifact may go
+        return CompiledModel.load(path)
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,8 @@ def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] 
         if choice.name == "compiled" and kind not in seen:
             seen.add(kind)
             tokenizers.add(artifact.manifest.tokenizer)
-            folded = fold(artifact, max_table_bytes=choice.max_table_bytes, half=choice.half)
-            CompiledScorer(folded).score(pa.array([""]))
+            compiled = compile_model(artifact, max_table_bytes=choice.max_table_bytes, half=choice.half)
+            CompiledScorer(compiled).score(pa.array([""]))
     if not seen or not numba_runs():
         return None
     tables = [path for path in map(tables_path, tokenizers) if path.exists()]
@@ -194,6 +196,6 @@ def shared_folder() -> Path | None:
         root = Path(SparkFiles.getRootDirectory())
     except (AttributeError, AssertionError):
         return None  # outside of Spark
-    folder = root / "folded"
+    folder = root / "compiled"
     # Who can write to Spark's own folder (a group's, with umask 002) can replace the code that it runs.
     return folder if private_folder(folder, trusted_parent=True) else None

@@ -1,4 +1,4 @@
-"""The fields of one quoted record, by RFC 4180 and nothing looser."""
+"""Fields of one quoted record, strictly by RFC 4180."""
 
 import csv
 import re
@@ -12,7 +12,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
 
     Args:
         separator: The character between fields.
-        escape: The character that, inside of quotes, makes a quote, itself or a line feed stand for just that.
+        escape: Character that, inside of quotes, makes a quote, itself or a line feed literal; None without one.
 
     Example:
         >>> field_splitter(",")('a,"b ""c"", d"')
@@ -25,7 +25,9 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{apart}\r]*+)'
     well_formed = re.compile(f"{field}(?:{apart}{field})*+").fullmatch
 
-    dialect = csv.reader((), delimiter=separator, strict=True).dialect  # made once: that takes as long as a record
+    dialect = csv.reader(
+        (), delimiter=separator, strict=True
+    ).dialect  # made once: making it takes as long as reading a record
 
     def split(record: str) -> list[str] | None:
         if '"' not in record:
@@ -38,7 +40,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
             fields = next(csv.reader((record,), dialect))
         except csv.Error:
             return None
-        # Where a value holds a quote, it may be one that the csv module takes in a field without quotes.
+        # The csv module accepts a quote within a field that is not quoted; RFC 4180 does not.
         return None if '"' in "".join(fields) and well_formed(record) is None else fields
 
     return split
@@ -67,13 +69,13 @@ def _split_escaped(record: str, separator: str, escape: str) -> list[str] | None
 
 
 def _quoted(record: str, at: int, escape: str) -> tuple[str, int]:
-    """The value of a quoted field that goes on at ``at``, and what follows its closing quote; below 0 without one."""
+    """The value of a quoted field from ``at`` on, and the offset after its closing quote; -1 without one."""
     parts: list[str] = []
     while True:
         closing = record.find('"', at)
         escaped = record.find(escape, at, closing if closing >= 0 else len(record))
         if escaped >= 0:
-            # Before anything else the escape character stands for itself.
+            # Before any other character the escape character is literal.
             meant = record[escaped + 1 : escaped + 2] in ('"', escape, "\n")
             parts.append(record[at:escaped] if meant else record[at : escaped + 1])
             at = escaped + 1

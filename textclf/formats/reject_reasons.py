@@ -1,10 +1,10 @@
-"""Why records are refused."""
+"""Reasons for rejecting a record."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a record is in ``corpus_rejects``."""
+    """Reason for which a record is in ``corpus_rejects``."""
 
     BLANK_RECORD = "blank_record"
     OVERSIZED_RECORD = "oversized_record"

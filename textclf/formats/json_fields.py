@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from textclf.corpus.formats.number_labels import number_label
-from textclf.corpus.formats.reject_reasons import Reason
+from textclf.formats.number_labels import number_label
+from textclf.formats.reject_reasons import Reason
 
 Picked = tuple[str | None, str | None] | Reason
 
 
 class _Object(dict[str, Any]):
-    """A JSON object, and which of its names stand in it more than once."""
+    """A JSON object that remembers which names occur more than once."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -21,28 +21,28 @@ class _Object(dict[str, Any]):
 
 
 class _Digits(str):
-    """A JSON number as it stands in the file."""
+    """A JSON number as written in the file."""
 
 
-# NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
+# NaN and Infinity are not JSON, but Python writes them: outside of text and label they are accepted.
 _DECODERS = [
     json.JSONDecoder(),
     json.JSONDecoder(object_pairs_hook=_Object),
     json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
-    # Python reads no integer of more than 4,300 digits: as text it costs no record, either.
+    # Python does not convert integers of more than 4,300 digits: they are kept as text.
     json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits),
 ]
 
 
 def json_picker(text: str, label: str) -> Callable[[str], Picked]:
-    """A function from a record to the values of the names ``text`` and ``label``, or why there are none.
+    """A function from a record to the values of the names ``text`` and ``label``, or the reason for rejecting it.
 
-    Labels may be numbers and booleans. What stands twice is invalid: readers differ on which one they take.
+    Labels may be numbers and booleans. A name that occurs twice is invalid, because readers differ on which one counts.
     """
     read, read_pairs, read_digits, read_long = (decoder.decode for decoder in _DECODERS)
     wanted = {text, label}
     quoted = [json.dumps(name, ensure_ascii=False) for name in wanted]
-    # A name may be written with escapes, too; its characters tell with which.
+    # A name may be written with escapes; which ones depends on its characters.
     simple = all(re.fullmatch(r"[ !#-.0-\[\]-~]+", name) for name in wanted)
     escapes = "\\u00" if simple else "\\"
 

@@ -1,4 +1,4 @@
-"""Which encodings a source may have, and which characters may stand between its fields."""
+"""Encodings that a source may have, and characters that may separate its fields."""
 
 import codecs
 from functools import lru_cache
@@ -8,10 +8,12 @@ _CONVERT = "convert the files, for example: iconv -f {} -t UTF-8 FILE > NEW"
 
 
 def check_encoding(value: str) -> None:
-    """Refuse an encoding whose records cannot be found by the byte of the line feed, before anything is decoded.
+    """Refuse an encoding in which the byte of a line feed may be a part of something else.
+
+    Records are found before anything is decoded.
 
     Raises:
-        ValueError: It is unknown, has states, or is none that extends ASCII.
+        ValueError: The encoding is unknown, has states, or does not extend ASCII.
     """
     try:
         name = codecs.lookup(value).name
@@ -30,15 +32,15 @@ def check_encoding(value: str) -> None:
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether an encoding, by whichever of its names, is UTF-8."""
+    """Whether an encoding is UTF-8, by any of its names."""
     return codecs.lookup(encoding).name == "utf-8"
 
 
 def check_field_signs(encoding: str, *, quoted: bool, separator: str, escape: str | None) -> None:
-    """Refuse a delimiter or escape character that cannot be told from others in the encoding.
+    """Refuse a delimiter or escape character that is ambiguous in the encoding.
 
     Raises:
-        ValueError: Says which.
+        ValueError: The character is a part of other characters, or not in the encoding.
     """
     if separator in "\r\n" or (quoted and separator == '"'):
         raise ValueError(f"delimiter must not be a line end or a quote, received {separator!r}")
