@@ -147,7 +147,7 @@ def test_each_source_has_a_challenger_of_its_own_or_none(
     [
         (["--challenger", "imdb=yelp@1"], 2, "A challenger has no champion to score beside.\n  received: imdb=yelp@1"),
         (["--challenger", "yelp@1"], 2, "The challenger is the champion itself.\n  received: yelp@1"),
-        (["--challenger", "yelp@2", "--challenger", "yelp@3"], 2, "Rows have one challenger at most."),
+        (["--challenger", "yelp@2", "--challenger", "yelp@3"], 2, "Two challengers are given for the same rows."),
         (["--challenger", "yelp 2"], 2, "This is not a reference to a model."),
         (["--challenger", "yelp@9"], 3, "There is no such model."),
     ],

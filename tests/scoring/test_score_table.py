@@ -305,9 +305,9 @@ def test_what_cannot_be_scored_with_says_why(
         score(spark, pipeline, path, output=path)
     with pytest.raises(InputError, match="no such model"):
         score(spark, pipeline, path, model="imdb")
-    with pytest.raises(UsageError, match="Nothing says which model"):
+    with pytest.raises(UsageError, match="No model is given"):
         score(spark, make_pipeline(source_toml("yelp")), path)
-    with pytest.raises(UsageError, match="Nothing says which table"):
+    with pytest.raises(UsageError, match="No table is given"):
         score_table(Workspace(spark, pipeline), RunRecord("score_table"), ScoreOptions())
 
 
