@@ -94,7 +94,7 @@ def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
 
     assert with_one.details["challengers"] == {"yelp": "yelp@2"}
     assert with_one.models == {"yelp@1": store.load("yelp").digest, "yelp@2": other.digest}
-    assert with_one.details["backends"]["yelp@2"] == "compiled: cnn folds into a table"
+    assert with_one.details["backends"]["yelp@2"] == "compiled: cnn can be compiled"
     assert with_one.gate is not None
     assert (with_one.scored_rows, with_one.rejected_rows, with_one.gate["verdict"]) == (4, 1, "passed")
     rows = table(spark, pipeline)
