@@ -248,7 +248,7 @@ class _Records:
 
 
 def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Float32]]:
-    """Yield wanted words and their vectors, shape (dimension,), from words, a space and little-endian 32-bit numbers."""
+    """Yield wanted words and their vectors, shape (dimension,), from records of a word, a space and float32 numbers."""
     records = _Records(stream)
     records.until(b"\n")
     size = 4 * layout.dimension
