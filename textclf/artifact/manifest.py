@@ -53,7 +53,7 @@ class Manifest(BaseModel):
         num_words: Tokens beyond the first ``num_words - 1`` of the vocabulary are dropped.
         max_length: Number of tokens in a sequence; architectures on counts ignore it.
         metrics: Measures on the test rows; see ``textclf.training.evaluation.Evaluation``.
-        training: Settings of the fit: hyperparameters of training, seed, numbers of rows, split.
+        training: How the model was fitted: settings, seed, numbers of rows, split.
         corpus_digest: Digest of the source's corpus; see ``textclf.training.data.corpus_digest``.
         packages: Versions of the packages that trained the model.
         files: Size and digest of every other file of the folder.

@@ -256,7 +256,7 @@ class ModelStore:
         manifest = Manifest.from_bytes(manifest_bytes)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactError(
-                f"The folder of model {name}@{version} holds another model.",
+                f"The folder of model {name}@{version} contains a different model.",
                 received=f"{manifest.name}@{manifest.version}",
                 expected=f"{name}@{version}",
                 fix=RESTORE,

@@ -14,7 +14,7 @@ from textclf.inference.scorer import TokenScorer
 from textclf.kernels.compiler import numba_runs
 from textclf.text.token_index import TokenIndex
 
-_UNITS = 16  # see kernels.dense
+_UNITS = 16  # see layers.dense
 _ROWS = 2048  # texts at a time, so that the values between two layers stay in the processor's caches
 
 

@@ -79,7 +79,7 @@ def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
         raise UsageError(
             "The challenger is the champion itself.",
             received=", ".join(asked.values()),
-            expected=f"another model or version than {', '.join(each.reference for each in routes.artifacts.values())}",
+            expected=f"a model or version other than {', '.join(each.reference for each in routes.artifacts.values())}",
             fix="name a version, as in --challenger NAME@VERSION; textclf models list shows them",
         )
     return replace(routes, challengers=found)

@@ -51,7 +51,7 @@ _EXACT = (
 
 @dataclass
 class Pass:
-    """One read of the input and one evaluation of the models.
+    """A scoring pass: one read of the input and one evaluation of the models.
 
     Workers write the result files themselves. Rows go through the JVM only where they must: for ids of a type that
     Arrow or Parquet cannot hold exactly, for copies of earlier scores, and for tasks with GPUs, which run in a stage

@@ -23,7 +23,7 @@ def refused_text(text: Column, score: Score) -> Column:
 
 @contextmanager
 def explained(place: Location, score: Score, most_sources: int) -> Iterator[None]:
-    """Translate Spark's failure of a pass into an error of ours, if it is due to the input or to full storage.
+    """Turn Spark's failure of a pass into a textclf error, if the input or full storage is the cause.
 
     Args:
         place: Location of the input.

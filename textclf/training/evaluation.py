@@ -82,13 +82,13 @@ class Evaluation:
         rows: Number of rows.
         unknown: Number of rows with a label that the model does not have.
         accuracy: Share of correct rows.
-        log_loss: Mean of -ln of the probability of the row's label; None if the model has no row's label.
+        log_loss: Mean of -ln of the probability of the row's label; None if all rows have unknown labels.
         macro: Means of precision, recall and F1 over the labels.
         classes: Measures of each label, in the order of the scores.
         roc_auc: Area under the ROC curve: of the second of two labels, otherwise the mean over labels of one label
             against the rest. None if a label has no rows or all rows.
         brier: Mean squared distance of probabilities from the truth (Brier 1950): halved for two labels, between
-            0 and 1; otherwise summed over labels, between 0 and 2. None if the model has no row's label.
+            0 and 1; otherwise summed over labels, between 0 and 2. None if all rows have unknown labels.
         calibration_error: Expected calibration error in ``BINS`` bins of equal width: mean distance between
             highest probability and share of correct rows, weighted by rows.
         reliability: The bins that have rows, in order.

@@ -199,7 +199,7 @@ def fit_rows(
 
 
 def predictor(network: Network, weights: list[Float32]) -> Callable[[pa.Array], Float32]:
-    """Return the function from texts to probabilities, shape (n, labels); builds the network on first use."""
+    """Return the function from texts to probabilities, shape (n, labels); builds the full-length network on first use."""
 
     @cache
     def model() -> Any:
@@ -237,7 +237,7 @@ def on_jax() -> bool:
 
 
 def _graph(made: KerasArchitecture, hyperparameters: Any, shape: InputShape) -> Any:
-    """Build a network with arbitrary weights; on JAX without Keras' way, which compiles a program for each shape."""
+    """Build a network whose weights are set later; on JAX in one program, since Keras compiles one for each shape."""
 
     def build() -> Any:
         return made.build(hyperparameters, shape)

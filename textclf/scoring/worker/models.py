@@ -190,7 +190,7 @@ def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] 
 
 def _state_precision(artifact: Artifact, choice: Choice) -> None:
     if choice.half:
-        from textclf.common.logs import say  # not for workers, which import this module and have no pipeline file
+        from textclf.common.logs import say  # workers import this module, too, and have no pipeline file
 
         size = "an unknown amount: it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
         say(f"{artifact.reference}: half precision changes the golden scores by {size}")

@@ -89,8 +89,8 @@ class ScorePacker:
         champions: Names of the champions.
         challengers: Names of the challengers.
         columns: Names of the results' columns except ds and source, in order.
-        ds: Day of all rows if the rows have no column ``ds``, because the run scores one day.
-        source: Source of all rows if the rows have no column ``source``, because the input has none.
+        ds: Day of all rows, if they have no column ``ds`` because the input has no date column or is read for one day.
+        source: Source of all rows, if they have no column ``source`` because the input has none.
         most_sources: Maximum number of sources of the run.
         run_id: Identifier of the run.
         bins: Number of bins of equal width, each open below and closed above, in which scores are counted.
