@@ -1,4 +1,4 @@
-"""The store of trained models: folders ``NAME/VERSION/``, and a file ``champion`` with present and earlier champions."""
+"""The store of trained models: folders ``NAME/VERSION/``, and a file ``champion`` with current and past champions."""
 
 import random
 import re

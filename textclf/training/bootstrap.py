@@ -30,9 +30,9 @@ class Interval:
 class Intervals:
     """Bootstrap percentile intervals (Efron and Tibshirani 1993, chapter 13) that contain ``level`` of the draws.
 
-    A draw takes n rows out of n with replacement. A measure ignores the draws in which it is not defined; the area under
-    the ROC curve, for example, needs rows of each label. An interval is None if its measure is not defined in any draw.
-    The measures with a default are also None for models of earlier releases, which did not have them.
+    A draw takes n rows out of n with replacement. A measure ignores the draws in which it is not defined; the area
+    under the ROC curve, for example, needs rows of each label. An interval is None if its measure is not defined in any
+    draw. The measures with a default are also None for models of earlier releases, which did not have them.
 
     Attributes:
         level: Share of the draws within an interval.

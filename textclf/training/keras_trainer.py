@@ -199,7 +199,7 @@ def fit_rows(
 
 
 def predictor(network: Network, weights: list[Float32]) -> Callable[[pa.Array], Float32]:
-    """Return the function from texts to probabilities, shape (n, labels); builds the full-length network on first use."""
+    """Return the function from texts to probabilities, shape (n, labels), which builds the network on first use."""
 
     @cache
     def model() -> Any:

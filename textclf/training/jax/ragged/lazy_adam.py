@@ -104,7 +104,7 @@ class Arrears:
 
 
 def _discounted(rates: Sequence[float], base: float) -> list[float]:
-    """Return the running sum after each rate: the last rate times ``base``, the one before times ``base`` squared, ..."""
+    """Return the sum after each rate, of the last rate times ``base``, the one before times ``base`` squared, etc."""
 
     def add(total: float, rate: float) -> float:
         return base * (rate + total)
