@@ -67,7 +67,7 @@ def add_bias(values: Any, bias: Any, relu: bool) -> None:
 
 
 def probabilities(logits: Any, out: Any) -> None:
-    """See ``layers.probabilities``. Numpy's exponential may differ from ``math.exp``, i.e. the C library, in the last bit."""
+    """See ``layers.probabilities``. Uses ``math.exp``, since numpy's exponential may differ from it in the last bit."""
     if logits.shape[1] == 1:
         small = np.array([math.exp(-abs(logit)) for logit in logits[:, 0]])
         other = small / (1 + small)
