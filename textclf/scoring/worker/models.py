@@ -192,7 +192,7 @@ def _state_precision(artifact: Artifact, choice: Choice) -> None:
     if choice.half:
         from textclf.common.logs import say  # workers import this module, too, and have no pipeline file
 
-        size = "an unknown amount: it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
+        size = "an unknown amount, since it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
         say(f"{artifact.reference}: half precision changes the golden scores by {size}")
 
 
