@@ -1,4 +1,4 @@
-"""A text classifier in scikit-learn's conventions, over the networks, artifacts and scorers of the jobs."""
+"""A text classifier with scikit-learn's interface, based on the models, artifacts and scorers of the jobs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     from textclf.training.data import Rows
     from textclf.training.fit import Candidate
 
-_NAME = "classifier"  # of a model before it is saved
-_SAVED = ("epochs", "batch_size", "learning_rate", "schedule", "validation_size", "patience")  # as manifests name them
+_NAME = "classifier"  # name of a model before it is saved
+_SAVED = ("epochs", "batch_size", "learning_rate", "schedule", "validation_size", "patience")  # keys in manifests
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
-    """Text classifier with ``fit`` and ``predict``, for pipelines, cross-validation and searches of scikit-learn.
+    """Text classifier for scikit-learn's pipelines, cross-validation and searches.
 
-    The settings from ``epochs`` to ``class_weight`` are those of networks; logistic regression has none of them.
+    The settings from ``epochs`` to ``class_weight`` apply to networks; logistic regression ignores them.
 
     Args:
         architecture: A name of ``textclf.models.ARCHITECTURES``, such as ``cnn`` or ``logistic_regression``.
-        hyperparameters: Hyperparameters of the architecture that differ from its defaults: ``{"num_filters": 64}``.
+        hyperparameters: Hyperparameters that differ from the architecture's defaults, such as ``{"num_filters": 64}``.
         num_words: Size of the vocabulary: networks see the ``num_words - 1`` most frequent words.
-        max_length: Length of a text in tokens; longer texts lose their beginning.
+        max_length: Maximum length of a text in tokens; longer texts lose their beginning.
         epochs: Number of passes over the training rows.
-        batch_size: Rows of a step; of several sizes each holds for an equal part of the epochs.
+        batch_size: Number of rows in a step. With several sizes, each is used for an equal part of the epochs.
         learning_rate: Adam's learning rate at the start.
         schedule: Schedule of the learning rate: ``constant``, ``cosine`` or ``plateau``.
-        validation_size: Share of the rows, from 0 to 0.5, that is held back to watch the fit.
-        patience: Number of epochs without a better validation loss that ends the fit; needs ``validation_size``. None
-            for no early stopping.
-        class_weight: ``balanced`` weighs each row by the rarity of its label; None weighs all rows alike.
-        random_state: Seed of initial weights and of all other draws: the same seed gives the same model.
-        keras_backend: ``tensorflow`` or ``jax``; None takes the one of the process or of ``KERAS_BACKEND``.
+        validation_size: Share of the rows, from 0 to 0.5, that is held out to monitor the fit.
+        patience: Number of epochs without a better validation loss after which the fit ends; needs
+            ``validation_size``. None for no early stopping.
+        class_weight: ``balanced`` weights each row by the rarity of its label; None weights all rows equally.
+        random_state: Seed of initial weights and all other draws; the same seed gives the same model.
+        keras_backend: ``tensorflow`` or ``jax``; None takes that of the process or of ``KERAS_BACKEND``.
 
     Attributes:
         classes_: The labels, sorted, shape (labels,), in the order of the columns of ``predict_proba``.
-        artifact_: The model as data, as the jobs use it.
+        artifact_: The model as data, in the form that the jobs use.
         history_: Loss and accuracy after each epoch, by name; empty without epochs.
 
     Example:
@@ -102,21 +102,21 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.keras_backend = keras_backend
 
     def fit(self, X: Iterable[str], y: Any) -> "Self":  # noqa: N803 - scikit-learn's name
-        """Learn from texts and their labels.
+        """Fit the classifier to texts and their labels.
 
         Args:
-            X: Texts, shape (n,): strings. None, NaN, ``pd.NA`` and bytes are refused, here as in ``predict``; an empty
-                text is a text.
+            X: Texts, shape (n,): strings, which may be empty. None, NaN, ``pd.NA`` and bytes raise an error, here as
+                in ``predict``.
             y: Labels, shape (n,), of one type: strings, whole numbers of up to 64 bits, whole floats or booleans.
-                Missing labels, days, bytes, fractions and labels of several types are refused: a model's folder would
-                not give them back as they are.
+                Missing labels, days, bytes, fractions and labels of several types raise an error, because they could
+                not be restored exactly from a model's folder.
 
         Returns:
             The classifier itself.
 
         Raises:
-            DataError: A text or label is of another kind, there are fewer than two labels, or no text has a word.
-            UsageError: There is no such architecture or hyperparameter, or it does not fit the texts.
+            DataError: A text or label has another type, there are fewer than two labels, or no text has a word.
+            UsageError: The architecture or a hyperparameter does not exist, or does not fit the texts.
         """
         from textclf.training.data import Rows
         from textclf.training.fit import fit
@@ -140,7 +140,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self
 
     def _candidate(self, rows: "Rows", labels: int) -> "Candidate":
-        """What is to be fitted: architecture, encoder of the rows' vocabulary and settings, all checked."""
+        """Make the candidate to fit, with architecture, encoder of the rows' vocabulary and settings, all checked."""
         from pydantic import ValidationError
 
         from textclf.models import architecture
@@ -171,7 +171,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return candidate
 
     def predict_proba(self, X: Iterable[str]) -> Float64:  # noqa: N803
-        """Compute the probability of each label, by the scorer that the jobs use.
+        """Compute the probability of each label, with the scorer that the jobs use.
 
         Args:
             X: Texts, shape (n,).
@@ -190,13 +190,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return scores
 
     def predict(self, X: Iterable[str]) -> npt.NDArray[Any]:  # noqa: N803
-        """Predict the likeliest label of each text.
+        """Predict the most likely label of each text.
 
         Args:
             X: Texts, shape (n,).
 
         Returns:
-            Labels, shape (n,), of the type that ``fit`` was given.
+            Labels, shape (n,), of the type that was passed to ``fit``.
 
         Raises:
             NotFittedError: Neither ``fit`` nor ``load`` was called.
@@ -208,18 +208,18 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return labels
 
     def save(self, folder: str | Path, *, promote: bool = True) -> str:
-        """Save as the next version of the model ``folder``, as jobs and command line have models.
+        """Save the model as the next version in ``folder``, in the format of the jobs and the command line.
 
         Args:
-            folder: The model's folder or URL, whose last part is its name: ``models/yelp``.
-            promote: Make it the champion, the version that ``load`` and the jobs use.
+            folder: The model's folder or URL, whose last part is the model's name, such as ``models/yelp``.
+            promote: Make the version the champion, which ``load`` and the jobs use.
 
         Returns:
-            The reference ``NAME@VERSION`` of what was saved.
+            The reference ``NAME@VERSION`` of the saved model.
 
         Raises:
             NotFittedError: Neither ``fit`` nor ``load`` was called.
-            InputError: The last part of ``folder`` is not a model's name, or the folder cannot be written.
+            InputError: The last part of ``folder`` is not a valid model name, or the folder cannot be written.
         """
         check_is_fitted(self, "artifact_")
         root, name = _place(folder)
@@ -235,7 +235,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Load a model that ``save`` or a job has saved.
 
         Args:
-            folder: The model's folder or URL, whose last part is its name: ``models/yelp``.
+            folder: The model's folder or URL, whose last part is the model's name, such as ``models/yelp``.
             version: Number of the version, as text; None for the champion.
 
         Returns:
@@ -243,7 +243,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
         Raises:
             InputError: There is no such model or version.
-            ArtifactError: The model is damaged, or scores here otherwise than where it was trained.
+            ArtifactError: The model is damaged, or does not reproduce the scores recorded at training.
         """
         root, name = _place(folder)
         artifact = ModelStore(root).load(name, version)
@@ -262,7 +262,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        # The scorer is made of the artifact again: it holds modules, and tables larger than the model.
+        # The scorer holds modules and tables larger than the model; it is made again from the artifact.
         return {key: value for key, value in super().__getstate__().items() if key != "_scorer"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -271,50 +271,50 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             self._scorer = _make_scorer(self.artifact_)
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn should know: the input is a list of texts."""
+        """Tell scikit-learn that the input is a list of texts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, True, False
         return tags
 
 
 def _texts(given: Any) -> list[str]:
-    """The texts as a list, each looked at."""
+    """Return the texts as a list, after checking that each is a string."""
     shape = getattr(given, "shape", (0,))
     if isinstance(given, str) or len(shape) != 1:
         raise DataError(
-            "The texts are no list.",
+            "The texts are not a list.",
             received=f"one text: {given[:60]!r}" if isinstance(given, str) else f"an array of shape {shape}",
             expected="a list, array or column of texts, shape (n,)",
-            fix="put a single text into a list; take one column of a table, as frame['text']",
+            fix="put a single text into a list; select one column of a table, such as frame['text']",
         )
     try:
         texts = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
     except TypeError as error:
-        raise DataError("The texts are no list.", received=repr(given)[:60], expected="texts, shape (n,)") from error
+        raise DataError("The texts are not a list.", received=repr(given)[:60], expected="texts, shape (n,)") from error
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(
-                f"Row {row} is no text.", received=repr(text)[:60], expected="a string",
-                fix="leave out rows without a text, or put empty texts in their place; decode bytes first",
+                f"Row {row} is not a string.", received=repr(text)[:60], expected="a string",
+                fix="drop rows without a text or replace them by empty strings; decode bytes first",
             )  # fmt: skip
     return texts
 
 
 def _column(texts: list[str]) -> "pa.StringArray":
-    """The texts as Arrow has them."""
+    """Return the texts as an Arrow array."""
     try:
         return string_array(texts)
     except UnicodeEncodeError as error:
         raise DataError(
-            f"Row {texts.index(error.object)} is no text.",
+            f"Row {texts.index(error.object)} is not valid Unicode.",
             received=f"half a surrogate pair in {ascii(error.object)[:60]}",
-            expected="a string that UTF-8 can hold",
-            fix="decode the bytes that it came from in their own encoding",
+            expected="a string that UTF-8 can encode",
+            fix="decode the original bytes with their own encoding",
         ) from error
 
 
 def _labels(given: Any) -> tuple[npt.NDArray[Any], Int32]:
-    """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,)."""
+    """Return the distinct labels, sorted, shape (labels,), and the number of each row's label, shape (n,)."""
     from textclf.training.labels import find_classes
 
     classes, numbers = find_classes(given)
@@ -328,7 +328,7 @@ def _labels(given: Any) -> tuple[npt.NDArray[Any], Int32]:
 
 
 def _vocabulary(rows: "Rows") -> "Vocabulary":
-    """The rows' tokens by falling frequency, ties by first occurrence, as ``build_vocabulary`` has them."""
+    """Return the rows' tokens by falling frequency, ties by first occurrence, as ``build_vocabulary`` does."""
     from textclf.text.tokenizer import tokenize_array
     from textclf.text.vocabulary import Vocabulary
 
@@ -350,10 +350,10 @@ def _pack(candidate: "Candidate", fitted: Any, rows: "Rows", classes: npt.NDArra
 
 
 def _classes(artifact: Artifact) -> npt.NDArray[Any]:
-    """The labels of a model in the type that they were given in.
+    """Restore the labels of a model in their original type.
 
     Raises:
-        ArtifactError: The manifest's labels are not of the type that it names.
+        ArtifactError: The manifest's labels do not fit the type that it names.
     """
     from textclf.training.labels import restore_classes
 
@@ -361,22 +361,22 @@ def _classes(artifact: Artifact) -> npt.NDArray[Any]:
         return restore_classes(artifact.manifest.labels, artifact.manifest.training.get("label_type", "str"))
     except (ValueError, OverflowError) as error:
         raise ArtifactError(
-            f"Model {artifact.reference} has labels of another type than it says.",
+            f"Model {artifact.reference} has labels that do not fit its label_type.",
             received=error,
-            expected="label_type str, int, float, bool or a type of numpy, and labels of it, each once",
+            expected="label_type str, int, float, bool or a type of numpy, and distinct labels of that type",
             fix="restore the folder, or train the model again",
         ) from error
 
 
 def _make_scorer(artifact: Artifact) -> Any:
-    """The scorer that ``--backend auto`` takes, checked by the golden texts."""
+    """Make the scorer that ``--backend auto`` chooses, checked with the golden texts."""
     from textclf.inference.backends import choose
 
     return choose(artifact, "auto").scorer(artifact)
 
 
 def _place(folder: str | Path) -> tuple[str, str]:
-    """The store's root and the model's name of a model's folder."""
+    """Split a model's folder into the root of its store and the model's name."""
     text = str(folder).rstrip("/")
     root, slash, name = text.rpartition("/")
     return (root if slash else ".") or "/", name

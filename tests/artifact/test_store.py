@@ -88,7 +88,7 @@ def test_a_missing_model_says_what_there_is(store: ModelStore) -> None:
         store.load("yelp")
     with pytest.raises(InputError, match="yelp@7"):
         store.load("yelp", "7")
-    with pytest.raises(InputError, match="not a model's name"):
+    with pytest.raises(InputError, match="not a valid model name"):
         store.load("../yelp")
     with pytest.raises(InputError, match="yelp@7"):
         store.promote("yelp", "7")
@@ -257,7 +257,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "golden of other size": (
         lambda folder: refilled(folder, "golden.json", b'{"texts": ["a"], "scores": [[1.0]]}'),
-        "one score a label",
+        "one score per label",
     ),
 }
 

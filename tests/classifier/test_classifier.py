@@ -92,9 +92,9 @@ def test_a_search_over_a_network() -> None:
 @pytest.mark.parametrize(
     ("texts", "labels", "words"),
     [
-        ("one text", ["1"], "The texts are no list."),
-        ([["a"], ["b"]], ["0", "1"], "Row 0 is no text."),
-        (["a", None], ["0", "1"], "Row 1 is no text."),
+        ("one text", ["1"], "The texts are not a list."),
+        ([["a"], ["b"]], ["0", "1"], "Row 0 is not a string."),
+        (["a", None], ["0", "1"], "Row 1 is not a string."),
         (np.array([["a"], ["b"]]), ["0", "1"], "shape"),
         (["a", "b"], ["1", "1"], "too few labels"),
         (["a", "b"], ["0", "1", "1"], "inconsistent numbers of samples"),

@@ -140,7 +140,7 @@ def test_finite_weights_that_overflow_are_refused_before_anything_is_scored(kind
     weights = {name: np.full_like(tensor, large) for name, tensor in made.weights.items()}
     sound = Golden(["good good", "bad"], [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
     artifact = Artifact.pack(made.manifest, weights, made.vocabulary, sound)
-    with np.errstate(all="ignore"), pytest.raises(ArtifactError, match="does not score here as it did"):
+    with np.errstate(all="ignore"), pytest.raises(ArtifactError, match="does not reproduce its golden scores"):
         choose(artifact, "auto").scorer(artifact)
     unsound = Golden(["good good"], [[float("nan")] * 3])
     with pytest.raises(ArtifactError, match=r"golden\.json"):
@@ -160,7 +160,7 @@ def test_a_text_that_overflows_has_no_label() -> None:
         answered = TextClassifier(artifact).predict(pd.DataFrame({"text": ["bad bad food food", "good"]}))
         assert answered["score"].tolist() == [None, pytest.approx(1 / len(labels))]
         assert answered["label"].tolist() == [None, "a"]
-        with pytest.raises(ArtifactError, match="has no answer for 1 of 2 texts"):
+        with pytest.raises(ArtifactError, match="has no finite scores for 1 of 2 texts"):
             list(
                 answers(artifact, choose(artifact, "auto").scorer(artifact), ["", "bad bad food food"], evidence=False)
             )

@@ -94,7 +94,7 @@ def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
 
     assert with_one.details["challengers"] == {"yelp": "yelp@2"}
     assert with_one.models == {"yelp@1": store.load("yelp").digest, "yelp@2": other.digest}
-    assert with_one.details["backends"]["yelp@2"] == "compiled: cnn folds into a table"
+    assert with_one.details["backends"]["yelp@2"] == "compiled: cnn can be compiled"
     assert with_one.gate is not None
     assert (with_one.scored_rows, with_one.rejected_rows, with_one.gate["verdict"]) == (4, 1, "passed")
     rows = table(spark, pipeline)
@@ -147,7 +147,7 @@ def test_each_source_has_a_challenger_of_its_own_or_none(
     [
         (["--challenger", "imdb=yelp@1"], 2, "A challenger has no champion to score beside.\n  received: imdb=yelp@1"),
         (["--challenger", "yelp@1"], 2, "The challenger is the champion itself.\n  received: yelp@1"),
-        (["--challenger", "yelp@2", "--challenger", "yelp@3"], 2, "Rows have one challenger at most."),
+        (["--challenger", "yelp@2", "--challenger", "yelp@3"], 2, "Two challengers are given for the same rows."),
         (["--challenger", "yelp 2"], 2, "This is not a reference to a model."),
         (["--challenger", "yelp@9"], 3, "There is no such model."),
     ],

@@ -89,7 +89,7 @@ def test_an_input_that_cannot_tell_says_so(
         return str(error.value)
 
     rows, schema = [(1, "good")], "id long, text string"
-    assert "Only a Delta table can say" in message(write(rows, schema, "parquet", name="parquet"), "last")
+    assert "are known of Delta tables only" in message(write(rows, schema, "parquet", name="parquet"), "last")
     path = write(rows, schema)
     assert "at most 0, the newest version" in message(path, 7)
     spark.sql(f"INSERT INTO delta.`{path}` VALUES (2, 'bad')")

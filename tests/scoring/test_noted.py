@@ -41,7 +41,7 @@ def test_hosts_that_score_without_numba_are_said_and_noted(
 
     assert usual.details["kernels"] == "numba"
     assert run.details["kernels"] == {platform.node(): f"numpy: {OFF}=off"}
-    assert f"on {platform.node()} numba cannot run ({OFF}=off)" in capfd.readouterr().err
+    assert f"numba cannot run on {platform.node()} ({OFF}=off)" in capfd.readouterr().err
     assert values(table(spark, pipeline), "id", "label", "score", "known_tokens") == expected
 
 

@@ -186,7 +186,7 @@ def test_a_run_with_too_many_sources_is_refused_before_files_are_written(
     pipeline = make_pipeline(ROUTED.replace("[score]", "[score]\nmax_sources = 20") + GATE)
     with pytest.raises(InputError) as error:
         score(spark, pipeline, path, changed_only=not packs)
-    assert "its column of sources is probably another one" in str(error.value)
+    assert "its source column is probably another one" in str(error.value)
     assert "source = 'source' with" in str(error.value)
     assert "'user1" in str(error.value)
     assert "at most 20 sources (max_sources under [score])" in str(error.value)

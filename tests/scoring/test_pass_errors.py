@@ -54,7 +54,7 @@ def test_full_storage_is_said_and_changes_nothing(
     )
 
     assert run.returncode == 1, run.stderr
-    assert "There is no room left to write the scored rows; nothing was published." in run.stderr
+    assert "The storage is full, so the scored rows cannot be written; nothing was published." in run.stderr
     assert json.loads(run.stdout)["status"] == "failed"
     assert versions(spark, pipeline) == before
     assert values(table(spark, pipeline), "id", "run_id") == found

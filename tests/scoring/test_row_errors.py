@@ -107,7 +107,7 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
         assert (run.input_rows, run.scored_rows, run.details["rejects"]) == (20, 18, {"unreadable_row": 2})
         assert run.details["unreadable_rows"]["rows"] == 2
         assert run.details["unreadable_rows"]["first_error"].startswith("ValueError: no such word (test_row_errors.py:")
-        assert "2 rows could not be scored and are rejects (unreadable_row)" in capfd.readouterr().err
+        assert "2 rows were rejected as unreadable_row because scoring them failed" in capfd.readouterr().err
         assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == [
             (17, "unreadable_row"),
             (3, "unreadable_row"),

@@ -231,7 +231,7 @@ def test_each_source_has_the_backend_that_can_score_it_and_the_run_says_which(
     rows = [(1, "the good food", "yelp"), (2, "good", "trec"), (3, "good", "slow"), (4, "", "yelp")]
     pipeline = make_pipeline(source_toml("yelp") + '[score]\nsource = "source"\nevidence = true\n')
     run = score(spark, pipeline, write(rows, "id long, text string, source string", "parquet"), day=DAY)
-    assert run.details["backends"]["yelp@1"] == "compiled: logistic_regression folds into a table"
+    assert run.details["backends"]["yelp@1"] == "compiled: logistic_regression can be compiled"
     assert run.details["backends"]["slow@1"].startswith("keras: Model slow@1 cannot be compiled: attention does not")
     assert values(table(spark, pipeline), "id", "model", "evidence") == [
         (1, "yelp", "good"),
@@ -305,9 +305,9 @@ def test_what_cannot_be_scored_with_says_why(
         score(spark, pipeline, path, output=path)
     with pytest.raises(InputError, match="no such model"):
         score(spark, pipeline, path, model="imdb")
-    with pytest.raises(UsageError, match="Nothing says which model"):
+    with pytest.raises(UsageError, match="No model is given"):
         score(spark, make_pipeline(source_toml("yelp")), path)
-    with pytest.raises(UsageError, match="Nothing says which table"):
+    with pytest.raises(UsageError, match="No table is given"):
         score_table(Workspace(spark, pipeline), RunRecord("score_table"), ScoreOptions())
 
 

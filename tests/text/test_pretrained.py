@@ -127,13 +127,13 @@ def test_a_binary_file_larger_than_one_read(tmp_path: Path) -> None:
         (binary(header=b"4 2\n"), "damage at byte"),
         (binary(header=b"4 4\n"), "damage at byte"),
         (b"1 2\nthe " + np.array([np.nan, 1], "<f4").tobytes(), "byte 4, word 1 of 1.*'the' with a number"),
-        (gzip.compress(GLOVE, mtime=0)[:-12], "of its content.*a whole gzip file"),
-        (gzip.compress(GLOVE, mtime=0)[:-8] + bytes(8), "of its content.*a whole gzip file"),
-        (b"\x1f\x8bnot gzip after all", "byte 0 of its content.*a whole gzip file"),
+        (gzip.compress(GLOVE, mtime=0)[:-12], "of its content.*a complete gzip file"),
+        (gzip.compress(GLOVE, mtime=0)[:-8] + bytes(8), "of its content.*a complete gzip file"),
+        (b"\x1f\x8bnot gzip after all", "byte 0 of its content.*a complete gzip file"),
     ],
 )
 def test_damage_is_named_with_its_place(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(InputError, match=f"(?s){message}.*what to do: fetch the embeddings again"):
+    with pytest.raises(InputError, match=f"(?s){message}.*what to do: download the embeddings again"):
         load(tmp_path, content)
 
 

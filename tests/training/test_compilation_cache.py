@@ -52,7 +52,7 @@ def test_a_folder_that_others_may_write_to_is_not_read(tmp_path: Path) -> None:
     folder.chmod(0o770)
     found, result, err = run(XDG_CACHE_HOME=str(tmp_path))
     assert (found, result) == ("None", "[1, 4, 7]")
-    assert "not by this user alone" in err
+    assert "not only by this user" in err
 
 
 def test_the_settings_of_jax_win(tmp_path: Path) -> None:

@@ -235,13 +235,13 @@ def test_other_json_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        (np.empty((0, 2)), np.empty(0, int), r"cannot be evaluated.*\(0, 2\).*one row or more"),
+        (np.empty((0, 2)), np.empty(0, int), r"cannot be evaluated.*\(0, 2\).*at least one row"),
         (SCORES, LABELS[:3], r"cannot be evaluated.*\(4, 2\), labels of shape \(3,\)"),
         (np.ones((4, 1)), LABELS, r"cannot be evaluated.*\(4, 1\)"),
-        (SCORES * 2, LABELS, r"no probabilities.*row 0: \[1.8, 0.2\]"),
-        (np.where(SCORES > 0.85, np.nan, SCORES), LABELS, r"no probabilities.*row 0: \[nan"),
-        (SCORES, LABELS + 1, "no indices.*row 1: 2.*0 to 1"),
-        (SCORES, LABELS - 2, "no indices.*row 0: -2"),
+        (SCORES * 2, LABELS, r"not probabilities.*row 0: \[1.8, 0.2\]"),
+        (np.where(SCORES > 0.85, np.nan, SCORES), LABELS, r"not probabilities.*row 0: \[nan"),
+        (SCORES, LABELS + 1, "not indices.*row 1: 2.*0 to 1"),
+        (SCORES, LABELS - 2, "not indices.*row 0: -2"),
     ],
 )
 def test_wrong_input_is_named(scores: Any, labels: Any, message: str) -> None:

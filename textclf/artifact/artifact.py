@@ -20,13 +20,13 @@ from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 
-_ROUNDED = 1e-3  # single precision leaves sums within 1e-5 of 1; what is farther off was not normalised
+_ROUNDED = 1e-3  # in single precision sums are within 1e-5 of 1; a sum farther off was never normalised
 Weights = dict[str, npt.NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Texts with the probabilities that the library which trained the model gave, shape (texts, labels)."""
+    """Golden texts, with the probabilities given by the library that trained the model, shape (texts, labels)."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -35,23 +35,27 @@ class Golden:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Golden":
-        """What ``golden.json`` holds.
+        """Parse the contents of ``golden.json``.
 
         Raises:
-            ValueError: It is not JSON of that form, nested too deep, or has scores that are not finite numbers.
+            ValueError: The data is not JSON of that form, is nested too deep, or has scores that are not finite.
         """
         try:
             return TypeAdapter(cls).validate_json(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from error
+            raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model as data: it can be pickled, sent to executors, and compared by digest.
+    """A model as data, which can be pickled, sent to executors and compared by digest.
 
-    Whoever makes one from bytes of unknown origin calls ``checked`` before anything else.
+    After making one from bytes of unknown origin, call ``checked`` before anything else.
+
+    Attributes:
+        manifest_bytes: Content of ``manifest.json``.
+        files: Content of the other files, by name.
     """
 
     manifest_bytes: bytes
@@ -59,10 +63,16 @@ class Artifact:
 
     @classmethod
     def pack(cls, manifest: Manifest, weights: Weights, vocabulary: Vocabulary, golden: Golden) -> "Artifact":
-        """Put a trained model together; the manifest gets the digests of the files.
+        """Make the artifact of a trained model; adds the digests of the files to the manifest.
+
+        Args:
+            manifest: The manifest, without files.
+            weights: Tensors by name.
+            vocabulary: The words that the model knows.
+            golden: Texts with the scores of the trained model.
 
         Raises:
-            ArtifactError: The parts do not fit each other.
+            ArtifactError: The parts do not fit together.
         """
         files = {
             WEIGHTS: save({name: np.ascontiguousarray(tensor) for name, tensor in weights.items()}),
@@ -73,7 +83,7 @@ class Artifact:
         return cls(manifest.model_copy(update={"files": entries}).to_bytes(), files).checked()
 
     def with_version(self, version: str) -> "Artifact":
-        """The same model under another version."""
+        """Return the same model under another version."""
         return Artifact(self.manifest.model_copy(update={"version": version}).to_bytes(), self.files)
 
     @cached_property
@@ -81,13 +91,13 @@ class Artifact:
         """The validated manifest.
 
         Raises:
-            ArtifactError: It cannot be used.
+            ArtifactError: The manifest cannot be used.
         """
         return Manifest.from_bytes(self.manifest_bytes)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the manifest, in hexadecimal: it covers every file, because it holds their digests."""
+        """SHA-256 of the manifest, in hexadecimal. It covers every file, because the manifest holds their digests."""
         return hashlib.sha256(self.manifest_bytes).hexdigest()
 
     @property
@@ -97,7 +107,7 @@ class Artifact:
 
     @property
     def architecture(self) -> Architecture:
-        """The package's architecture of the manifest's name; nothing else is ever built."""
+        """The package's architecture with the name in the manifest; no other code is ever run."""
         return architecture(self.manifest.architecture)
 
     @cached_property
@@ -112,7 +122,7 @@ class Artifact:
 
     @property
     def encoder(self) -> Encoder:
-        """Texts into what the model reads."""
+        """Encoder from texts to the model's input."""
         manifest = self.manifest
         return Encoder(manifest.tokenizer, self.vocabulary, manifest.num_words, manifest.max_length)
 
@@ -131,21 +141,21 @@ class Artifact:
 
     @cached_property
     def golden(self) -> Golden:
-        """Texts with the scores that training gave.
+        """Golden texts with the scores recorded at training.
 
         Raises:
-            ArtifactError: They are something else.
+            ArtifactError: The file ``golden.json`` cannot be used.
         """
         try:
             return Golden.from_bytes(self.files[GOLDEN])
         except ValueError as error:
-            raise self._error(GOLDEN, error, "texts, and a finite score of each label for each") from error
+            raise self._error(GOLDEN, error, "texts, and for each text a finite score of each label") from error
 
     def checked(self) -> "Artifact":
-        """This artifact, after every check.
+        """Run every check and return this artifact.
 
         Raises:
-            ArtifactError: A file is missing or altered, or something in it does not fit the architecture.
+            ArtifactError: A file is missing or altered, or does not fit the architecture.
         """
         self._check_files()
         if self.manifest.tokenizer not in TOKENIZERS:
@@ -179,17 +189,17 @@ class Artifact:
             raise self._error("set of tensors", found, wanted)
         broken = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
         if broken:
-            raise self._error(WEIGHTS, f"values that are no numbers in {', '.join(broken)}", "finite numbers")
+            raise self._error(WEIGHTS, f"values that are not finite in {', '.join(broken)}", "finite numbers")
 
     def _check_golden(self) -> None:
         golden, labels = self.golden, len(self.manifest.labels)
         widths = {len(scores) for scores in golden.scores} - {labels}
         if widths or len(golden.scores) != len(golden.texts):
             shape = f"{len(golden.scores)} x {sorted(widths) or labels} scores for {len(golden.texts)} texts"
-            raise self._error(GOLDEN, shape, "one score a label for each text")
+            raise self._error(GOLDEN, shape, "one score per label for each text")
         for scores in golden.scores:
             if not (min(scores) >= 0 and abs(sum(scores) - 1) < _ROUNDED):
-                raise self._error(GOLDEN, f"scores {scores}", "probabilities, which are at least 0 and sum to 1")
+                raise self._error(GOLDEN, f"scores {scores}", "probabilities: at least 0, with a sum of 1")
 
     def _error(self, what: str, received: object, expected: object) -> ArtifactError:
         return ArtifactError(

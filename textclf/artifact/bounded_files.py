@@ -1,4 +1,4 @@
-"""The files of a model read within bounds: what they may weigh is known before a byte of them is read."""
+"""Read the files of a model within bounds: the largest possible size is known before a byte is read."""
 
 from collections.abc import Callable
 from math import prod
@@ -7,26 +7,27 @@ from textclf.artifact.manifest import FILES, RESTORE, WEIGHTS, Manifest
 from textclf.errors import ArtifactError, UsageError
 from textclf.models import InputShape, architecture
 
-_MOST = 1 << 31  # bytes of words, or of golden texts: Arrow's strings hold no more
+_MOST = 1 << 31  # bytes of words or of golden texts: the limit of Arrow's strings
 _HEADER = 1 << 20  # bytes of names and shapes before the weights
 _WIDEST = 8  # bytes of a weight
 
 
 def read_files(manifest: Manifest, read: Callable[[str, int], bytes]) -> dict[str, bytes]:
-    """The files that a manifest lists.
+    """Read the files that a manifest lists.
 
     Args:
-        read: Gives a file of that name and that size, or raises.
+        manifest: The manifest.
+        read: Function from a file's name and exact size to its bytes; raises if there is no such file.
 
     Raises:
-        ArtifactError: A file is listed with more bytes than a model of these settings can have.
+        ArtifactError: The manifest lists a file with more bytes than a model with these settings can have.
     """
     for name in FILES:
         most = _weights(manifest) if name == WEIGHTS else _MOST
         if manifest.files[name].size > most:
             raise ArtifactError(
                 f"The file {name} of model {manifest.name}@{manifest.version} is larger than it can be.",
-                received=f"{manifest.files[name].size} bytes by the manifest",
+                received=f"{manifest.files[name].size} bytes, according to the manifest",
                 expected=f"at most {most} bytes",
                 fix=RESTORE,
             )
@@ -34,10 +35,10 @@ def read_files(manifest: Manifest, read: Callable[[str, int], bytes]) -> dict[st
 
 
 def _weights(manifest: Manifest) -> int:
-    """Bytes that the weights have at most: with as many words as the manifest allows.
+    """Return the most bytes that the weights can have, which is with as many words as the manifest allows.
 
     Raises:
-        ArtifactError: The architecture is not one of this release, or does not have these hyperparameters.
+        ArtifactError: This release does not have the architecture, or not with these hyperparameters.
     """
     shape = InputShape(manifest.num_words, manifest.max_length, len(manifest.labels))
     try:

@@ -1,10 +1,11 @@
-"""One change of a model's champions at a time: each reads the file, then writes it.
+"""A lock for changes of a model's champions, since each change reads the file and then writes it.
 
-On a local disk the system locks a file, for threads, processes and, over NFS 4, machines; who is killed holds it no
-longer. Elsewhere each writer puts a claim of its own beside the file, then looks: who finds another's steps back and
-tries again, and two cannot both find only their own. A claim that is much older than one's own, by the storage's own
-clock, is of a writer that was killed, and is removed. A writer that stood still for longer than that loses its turn
-and may write over the next one's change: object stores know no lock, and Arrow no conditional write.
+On a local disk this is a file lock of the operating system. It works between threads, processes and, over NFS 4,
+machines, and a killed process releases it. On other storage each writer puts its own claim beside the file and then
+lists the claims. A writer that finds another claim removes its own and tries again; two writers cannot both find only
+their own. A claim that is much older than one's own, by the storage's clock, belongs to a killed writer and is removed.
+A writer that is suspended for longer than that loses its turn and may overwrite the next writer's change, because
+object stores have no locks and Arrow has no conditional write.
 """
 
 import errno
@@ -20,19 +21,19 @@ from pyarrow import fs
 
 from textclf.errors import ArtifactError
 
-_STALE = 60.0  # seconds after which a claim is of a writer that is gone: a turn is two requests
-_WAIT = 120.0  # seconds at most for one's turn
+_STALE = 60.0  # seconds after which a claim's writer is taken for dead: a turn takes two requests
+_WAIT = 120.0  # most seconds to wait for the lock
 _PAUSE = 0.05
 _UNKNOWN = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
-"""What a file system without locks answers; the last is that of NFS, where a file may not be written to."""
+"""Errors of file systems without locks; the last one is that of NFS for a file without write permission."""
 
 
 @contextmanager
 def champions_locked(system: fs.FileSystem, folder: str) -> Iterator[None]:
-    """Within it no other writer changes the champions of the model in that folder.
+    """Hold the lock on the champions of the model in a folder.
 
     Raises:
-        ArtifactError: It was never this writer's turn.
+        ArtifactError: The lock was not free within 120 seconds.
     """
     with ExitStack() as stack:
         if system.type_name != "local" or not _file_locked(folder, stack):
@@ -41,7 +42,7 @@ def champions_locked(system: fs.FileSystem, folder: str) -> Iterator[None]:
 
 
 def _file_locked(folder: str, stack: ExitStack) -> bool:
-    """Lock a file until the stack is closed; False where the file system knows no locks."""
+    """Lock a file until the stack is closed; return False if the file system has no locks."""
     handle = _opened(f"{folder}/.champion-lock")
     stack.callback(os.close, handle)
     deadline = time.monotonic() + _WAIT
@@ -60,11 +61,11 @@ def _file_locked(folder: str, stack: ExitStack) -> bool:
 
 def _opened(path: str) -> int:
     try:
-        return os.open(path, os.O_CREAT | os.O_RDWR, 0o644)  # NFS locks only what may be written to
+        return os.open(path, os.O_CREAT | os.O_RDWR, 0o644)  # NFS locks only writable files
     except PermissionError:
         if not os.path.exists(path):
             raise
-        return os.open(path, os.O_RDONLY)  # another user's file: local disks lock it all the same
+        return os.open(path, os.O_RDONLY)  # another user's file; local disks lock it nevertheless
 
 
 @contextmanager
@@ -86,18 +87,18 @@ def _claimed(system: fs.FileSystem, claims: str) -> Iterator[None]:
 
 
 def _alone(system: fs.FileSystem, claims: str, mine: str) -> bool:
-    """Whether there is no other claim; those of writers that are gone are removed."""
+    """Whether there is no other claim; removes the claims of dead writers."""
     found = system.get_file_info(fs.FileSelector(claims))
     own = next((info.mtime_ns or 0 for info in found if info.path.endswith(mine.rpartition("/")[2])), 0)
     others = [info for info in found if info.is_file and not info.path.endswith(mine.rpartition("/")[2])]
     for info in others:
         if own - (info.mtime_ns or own) > _STALE * 1e9:
             _remove(system, info.path)
-    return not others  # after a removal too: another may have looked before it
+    return not others  # also after a removal: another writer may have listed the claims before it
 
 
 def _remove(system: fs.FileSystem, path: str) -> None:
-    with suppress(FileNotFoundError):  # another writer has, of one that stood still its own, too
+    with suppress(FileNotFoundError):  # another writer removed it, which may happen to one's own claim, too
         system.delete_file(path)
 
 
@@ -106,7 +107,7 @@ def _pause(place: str, deadline: float) -> None:
         raise ArtifactError(
             "The champion of a model could not be changed.",
             received=f"other writers at {place} for {_WAIT:g} seconds",
-            expected="a turn",
-            fix="try again when nothing else promotes the model",
+            expected="a moment without other writers",
+            fix="try again when no other process promotes the model",
         )
-    time.sleep(random.uniform(0.2, 1.0) * _PAUSE)  # else writers in step would collide again and again
+    time.sleep(random.uniform(0.2, 1.0) * _PAUSE)  # random, since writers in step would collide again and again

@@ -1,4 +1,4 @@
-"""A model's answer is a number, or there is none: NaN is no probability, and the largest of NaNs is the first label."""
+"""Check that scores are finite. NaN is not a probability, and the argmax of NaNs would be the first label."""
 
 from typing import Any
 
@@ -11,7 +11,10 @@ from textclf.errors import ArtifactError
 
 
 def finite_rows(scores: npt.NDArray[Any]) -> Bool:
-    """Which rows of scores, shape (n, labels), are numbers, shape (n,).
+    """Return which rows of scores are finite, shape (n,).
+
+    Args:
+        scores: Scores, shape (n, labels).
 
     Example:
         >>> finite_rows(np.array([[0.5, 0.5], [np.nan, np.nan]])).tolist()
@@ -22,7 +25,11 @@ def finite_rows(scores: npt.NDArray[Any]) -> Bool:
 
 
 def check_scores(scores: npt.NDArray[Any], artifact: Artifact) -> None:
-    """Refuse answers that are no numbers: finite weights may overflow for some texts.
+    """Check that all scores are finite; even finite weights may overflow for some texts.
+
+    Args:
+        scores: Scores, shape (n, labels).
+        artifact: The model, for the message.
 
     Raises:
         ArtifactError: A score is infinite or not a number.
@@ -30,8 +37,8 @@ def check_scores(scores: npt.NDArray[Any], artifact: Artifact) -> None:
     wrong = np.flatnonzero(~finite_rows(scores))
     if len(wrong):
         raise ArtifactError(
-            f"Model {artifact.reference} has no answer for {len(wrong)} of {len(scores)} texts.",
+            f"Model {artifact.reference} has no finite scores for {len(wrong)} of {len(scores)} texts.",
             received=f"scores {scores[wrong[0]].tolist()} for text {wrong[0]}",
             expected="finite probabilities",
-            fix="its weights overflow: train it again with a smaller learning_rate",
+            fix="the model's weights overflow: train it again with a smaller learning_rate",
         )

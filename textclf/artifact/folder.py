@@ -1,4 +1,4 @@
-"""An artifact's files in a folder of any name, outside a store: for other tools, and back from them."""
+"""Write an artifact to a folder of any name outside a store, for other tools, and read it back."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from textclf.errors import ArtifactError
 
 
 def write_folder(artifact: Artifact, folder: Path) -> None:
-    """Write manifest and files into a folder, which is made."""
+    """Create a folder and write manifest and files into it."""
     folder.mkdir(parents=True)
     for name, data in {MANIFEST: artifact.manifest_bytes, **artifact.files}.items():
         (folder / name).write_bytes(data)
 
 
 def read_folder(folder: Path) -> Artifact:
-    """The artifact of a folder, after every check; nothing else in the folder is looked at.
+    """Read and check the artifact in a folder; other files in the folder are ignored.
 
     Raises:
-        ArtifactError: A file is missing, a link, of another size or altered, or does not fit the architecture.
+        ArtifactError: A file is missing, a link, altered or of the wrong size, or does not fit the architecture.
     """
     manifest_bytes = _read(folder / MANIFEST, None)
     manifest = Manifest.from_bytes(manifest_bytes)
@@ -28,15 +28,15 @@ def read_folder(folder: Path) -> Artifact:
 
 
 def _read(path: Path, size: int | None) -> bytes:
-    """A file's bytes; its size is looked at before anything is read."""
+    """Read a file after checking its size."""
     plain = path.is_file() and not path.is_symlink()
     found = path.stat().st_size if plain else None
     if found is None or (found > MAX_MANIFEST_BYTES if size is None else found != size):
         raise ArtifactError(
-            f"The file {path} of a model is missing or of another size.",
+            f"The file {path} of a model is missing or of the wrong size.",
             received="no file" if found is None else f"{found} bytes",
             expected=f"at most {MAX_MANIFEST_BYTES} bytes" if size is None else f"{size} bytes",
             fix=RESTORE,
         )
     with path.open("rb") as file:
-        return file.read(found)  # no more, should it grow meanwhile
+        return file.read(found)  # not more, in case the file grows meanwhile

@@ -1,4 +1,4 @@
-"""An artifact's network as a Keras model."""
+"""Export of an artifact's network as a Keras model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,15 @@ from textclf.models import ARCHITECTURES, InputShape, KerasArchitecture, label_p
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_BATCH = 512  # rows of one call of the network: bounds the memory of its activations
+_BATCH = 512  # rows per call of the network; bounds the memory of its activations
 
 
 def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
-    """The artifact's network as a ``keras.Model``: the package's graph, the artifact's weights.
+    """Build the artifact's network as a ``keras.Model``, from the package's graph and the artifact's weights.
 
     Args:
         artifact: A model whose architecture is a network.
-        shape: Sizes of another input, as shorter sequences; the artifact's own by default.
+        shape: Sizes of a different input, such as shorter sequences; by default the artifact's own.
 
     Raises:
         UsageError: The artifact is not a network.
@@ -40,15 +40,15 @@ def keras_model(artifact: Artifact, shape: InputShape | None = None) -> Any:
 
 
 def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: int = _BATCH) -> Float32:
-    """Probabilities by a ``keras.Model``, shape (n, labels).
+    """Compute the probabilities of a ``keras.Model``, shape (n, labels).
 
     Args:
         model: A ``keras.Model``.
         inputs: Sequences, shape (n, length), or counts, shape (n, words).
-        rows: Number of rows of one call of the network.
+        rows: Number of rows per call of the network.
     """
     outputs = np.empty((inputs.shape[0], model.output_shape[-1]), np.float32)
-    # One shape for every call: a new one would trace the graph again, and scores would depend on neighbours.
+    # Every call has the same shape: a new shape would trace the graph again, and scores would depend on neighbours.
     batch = np.zeros((rows, inputs.shape[1]), np.int32 if isinstance(inputs, np.ndarray) else np.float32)
     for start in range(0, len(outputs), rows):
         part = inputs[start : start + rows]
@@ -60,12 +60,12 @@ def network_scores(model: Any, inputs: "npt.NDArray[Any] | csr_matrix", rows: in
 def export_keras(artifact: Artifact, path: str) -> None:
     """Write the network as a ``.keras`` file, for tools that read such files.
 
-    Its input is sequences, shape (n, ``max_length``), or counts, shape (n, words), as ``artifact.encoder`` makes them;
-    its output is that of the architecture: one probability a label, or of the second of two labels.
+    Its input is sequences, shape (n, ``max_length``), or counts, shape (n, words), as ``artifact.encoder`` makes them.
+    Its output is that of the architecture: one probability per label, or only that of the second of two labels.
 
     Args:
         artifact: A model whose architecture is a network.
-        path: Path of the file, which ends in ``.keras``.
+        path: Path of the file, which must end in ``.keras``.
 
     Raises:
         UsageError: The artifact is not a network, or ``path`` does not end in ``.keras``.
@@ -78,5 +78,5 @@ def export_keras(artifact: Artifact, path: str) -> None:
         True
     """
     if not path.endswith(".keras"):
-        raise UsageError("A Keras file has another name.", received=path, expected="a path that ends in .keras")
+        raise UsageError("This is not the name of a Keras file.", received=path, expected="a path that ends in .keras")
     keras_model(artifact).save(path)

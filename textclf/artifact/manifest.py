@@ -1,4 +1,4 @@
-"""The manifest of a model: what it is, where it comes from, and the digest of each of its files."""
+"""The manifest of a model: its settings, its origin, and the digest of each of its files."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -11,8 +11,8 @@ FORMAT_VERSION: Literal[1] = 1
 MANIFEST, WEIGHTS, VOCABULARY, GOLDEN = "manifest.json", "weights.safetensors", "vocabulary.txt", "golden.json"
 FILES = (WEIGHTS, VOCABULARY, GOLDEN)
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
-"""What a model may be called: safe as a folder's name and as a value of a partition."""
-MAX_MANIFEST_BYTES = 16 << 20  # a manifest is some kilobytes; what is larger is something else
+"""Pattern of a model's name: safe as the name of a folder and as the value of a partition."""
+MAX_MANIFEST_BYTES = 16 << 20  # a manifest has some kilobytes; a larger file is not one
 MEASURES = {
     "accuracy": ("accuracy",),
     "macro F1": ("macro", "f1"),
@@ -21,7 +21,7 @@ MEASURES = {
     "Brier score": ("brier",),
     "calibration error": ("calibration_error",),
 }
-"""Measures of the test rows by the name that people know, with their place in ``Manifest.metrics``."""
+"""Measures on the test rows by their usual name, with their path in ``Manifest.metrics``."""
 RESTORE = "restore the folder, or train the model again with this release"
 
 
@@ -35,22 +35,27 @@ class FileEntry(BaseModel):
 
     @classmethod
     def of(cls, data: bytes) -> "FileEntry":
-        """The entry of a file that holds ``data``."""
+        """Make the entry of a file with the content ``data``."""
         return cls(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
 
 
 class Manifest(BaseModel):
-    """What a model is.
+    """Description of a model, stored as ``manifest.json``.
 
     Attributes:
-        version: Number of the version in its store; ``0`` before it has been saved.
-        labels: In the order of the model's probabilities.
-        num_words: Tokens outside the ``num_words - 1`` first of the vocabulary are dropped.
-        max_length: Tokens of a sequence; counts ignore it.
-        metrics: Measured on the test rows; see ``textclf.training.evaluation.Evaluation``.
-        training: How it was fitted: settings, seed, numbers of rows, split.
-        corpus_digest: Of the source's corpus; see ``textclf.training.data.corpus_digest``.
-        packages: Versions of the packages that trained it.
+        format_version: Version of the artifact format.
+        name: Name of the model.
+        version: Number of the version in its store; ``0`` before the model has been saved.
+        architecture: Name of the architecture.
+        hyperparameters: Hyperparameters of the architecture.
+        labels: Labels in the order of the model's probabilities.
+        tokenizer: Name of the tokenizer.
+        num_words: Tokens beyond the first ``num_words - 1`` of the vocabulary are dropped.
+        max_length: Number of tokens in a sequence; architectures on counts ignore it.
+        metrics: Measures on the test rows; see ``textclf.training.evaluation.Evaluation``.
+        training: How the model was fitted: settings, seed, numbers of rows, split.
+        corpus_digest: Digest of the source's corpus; see ``textclf.training.data.corpus_digest``.
+        packages: Versions of the packages that trained the model.
         files: Size and digest of every other file of the folder.
     """
 
@@ -75,28 +80,28 @@ class Manifest(BaseModel):
     @classmethod
     def _labels_differ(cls, value: list[str]) -> list[str]:
         if len(set(value)) < len(value):
-            raise ValueError("each label must be there once")
-        if any("\0" in label for label in value):  # no record has one, and no table of other tools holds one
-            raise ValueError("a label must not hold U+0000")
+            raise ValueError("labels must be distinct")
+        if any("\0" in label for label in value):  # records cannot have it, and tables of other tools cannot hold it
+            raise ValueError("a label must not contain U+0000")
         return value
 
     def measure(self, name: str) -> float | None:
-        """A measure of ``MEASURES`` on the test rows, None where the model has none."""
+        """Return a measure of ``MEASURES`` on the test rows; None if the model does not have it."""
         found: Any = self.metrics
         for key in MEASURES[name]:
             found = found.get(key) if isinstance(found, dict) else None
         return found if isinstance(found, int | float) else None
 
     def to_bytes(self) -> bytes:
-        """The bytes of ``manifest.json``."""
+        """Return the content of ``manifest.json``."""
         return self.model_dump_json(indent=2).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Manifest":
-        """The manifest that ``manifest.json`` holds.
+        """Parse the content of ``manifest.json``.
 
         Raises:
-            ArtifactError: It is not JSON, of another format version, or has a wrong, missing or unknown entry.
+            ArtifactError: The data is not JSON, has another format version, or a wrong, missing or unknown entry.
         """
         try:
             manifest = cls.model_validate_json(data)
@@ -110,7 +115,7 @@ class Manifest(BaseModel):
             ) from error
         if set(manifest.files) != set(FILES):
             raise ArtifactError(
-                f"The manifest of model {manifest.name}@{manifest.version} lists other files than a model has.",
+                f"The manifest of model {manifest.name}@{manifest.version} does not list the files of a model.",
                 received=", ".join(sorted(manifest.files)) or "none",
                 expected=", ".join(sorted(FILES)),
                 fix=RESTORE,

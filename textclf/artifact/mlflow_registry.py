@@ -1,7 +1,7 @@
-"""Models of an MLflow registry as artifacts: ``models:/NAME/VERSION`` and ``models:/NAME@ALIAS``.
+"""Load models of an MLflow registry as artifacts: ``models:/NAME/VERSION`` and ``models:/NAME@ALIAS``.
 
-Of what the registry holds, only the artifact's own files are read: they are data with digests. Neither the Python
-code nor a pickle that an MLflow model may bring is ever looked at.
+Only the artifact's own files are read, which are data with digests. The Python code and the pickles that an MLflow
+model may contain are never loaded.
 """
 
 import os
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 SCHEME = "models:/"
 DIGEST_TAG = "digest"
-"""Tag of a registered version with the digest of its artifact."""
+"""Name of the tag of a registered version that holds the digest of its artifact."""
 
 _URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:/(?P<version>[1-9][0-9]{0,8})|@(?P<alias>[A-Za-z0-9_-]+))")
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a line a file in the log of a night
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # they add a line per file to a nightly log
 }
 
 
@@ -41,8 +41,8 @@ class Registered:
 
     Attributes:
         artifact: The model as data.
-        uri: The URI that was asked for.
-        version: The registered version, which is the registry's own number.
+        uri: The requested URI.
+        version: The registered version, in the registry's own numbering.
         registry: Address of the registry, without a password.
     """
 
@@ -53,24 +53,24 @@ class Registered:
 
 
 def is_registered(reference: str) -> bool:
-    """Whether a reference is that of a registry, and not ``NAME`` or ``NAME@VERSION`` of a store."""
+    """Whether a reference is to a model of a registry, not ``NAME`` or ``NAME@VERSION`` of a store."""
     return reference.startswith("models:")
 
 
 def registry_address(given: str | None, models: str) -> str:
-    """Address of the tracking server: the one given, else of the environment, else SQLite beside the models.
+    """Return the address of the tracking server: as given, from the environment, or SQLite beside the models.
 
     Args:
         given: ``[mlflow] tracking_uri`` of the pipeline file.
         models: Folder or URL of the store of models.
     """
     address = given or os.environ.get("MLFLOW_TRACKING_URI") or default_address(models)
-    remember_credentials(address)  # MLflow's errors may hold the password alone
+    remember_credentials(address)  # MLflow's errors may contain the password without the address
     return address
 
 
 def default_address(models: str) -> str:
-    """SQLite beside a local folder of models, else in the current directory."""
+    """Return the address of SQLite beside a local folder of models, or else in the current directory."""
     return "sqlite:///mlflow.db" if "://" in models else f"sqlite:///{Path(models).absolute().parent / 'mlflow.db'}"
 
 
@@ -82,12 +82,12 @@ def load_registered(uri: str, address: str) -> Registered:
         address: Address of the registry, such as ``http://mlflow:5000`` or ``sqlite:///mlflow.db``.
 
     Returns:
-        The model and where it came from.
+        The model and its origin.
 
     Raises:
-        UsageError: ``uri`` is not such a URI, or MLflow is not installed.
+        UsageError: ``uri`` does not have one of these forms, or MLflow is not installed.
         InputError: The registry does not answer, or has no such model, version or alias.
-        ArtifactError: The registered model is not one of textclf's, is damaged, or is not the one that was registered.
+        ArtifactError: The registered model is not a textclf model, is damaged, or was changed after it was registered.
 
     Example:
         >>> from textclf import load_registered
@@ -95,14 +95,14 @@ def load_registered(uri: str, address: str) -> Registered:
         Traceback (most recent call last):
         textclf.errors.UsageError: This is not a reference to a registered model.
           received: yelp@champion
-          expected: models:/NAME@ALIAS or models:/NAME/VERSION, as models:/yelp@champion
+          expected: models:/NAME@ALIAS or models:/NAME/VERSION, such as models:/yelp@champion
     """
     found = _URI.fullmatch(uri)
     if found is None:
         raise UsageError(
             "This is not a reference to a registered model.",
             received=uri,
-            expected=f"{SCHEME}NAME@ALIAS or {SCHEME}NAME/VERSION, as {SCHEME}yelp@champion",
+            expected=f"{SCHEME}NAME@ALIAS or {SCHEME}NAME/VERSION, such as {SCHEME}yelp@champion",
         )
     import_mlflow(f"The model {uri} is in an MLflow registry")
     from mlflow.exceptions import MlflowException
@@ -115,11 +115,11 @@ def load_registered(uri: str, address: str) -> Registered:
             folder = _download(client, version, address, scratch)
         except (MlflowException, OSError) as error:
             raise InputError(
-                f"The registry at {shown} does not give {uri}.",
+                f"The registry at {shown} does not return {uri}.",
                 received=first_line(error, named=True).replace(address, shown),
                 expected="a registered model with that version or alias",
-                fix="compare with `mlflow models` or the registry's page; [mlflow] tracking_uri or "
-                "MLFLOW_TRACKING_URI says which registry",
+                fix="compare with `mlflow models` or the registry's web page; [mlflow] tracking_uri or "
+                "MLFLOW_TRACKING_URI sets the registry's address",
             ) from error
         artifact = read_folder(_artifact_folder(folder, uri))
     _check_digest(artifact, version.tags.get(DIGEST_TAG), uri)
@@ -127,20 +127,20 @@ def load_registered(uri: str, address: str) -> Registered:
 
 
 def import_mlflow(why: str) -> None:
-    """Import MLflow, or say why it is needed.
+    """Import MLflow, or raise an error that says why it is needed.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: MLflow is not installed.
     """
     try:
-        import mlflow  # noqa: F401 - only whether it is there
+        import mlflow  # noqa: F401 - only to see whether it is installed
     except ImportError as error:
         fix = "pip install 'textclf[mlflow]'"
         raise UsageError(f"{why}, and MLflow is not installed.", fix=fix) from error
 
 
 def without_password(address: str) -> str:
-    """An address as records may show it.
+    """Remove the password from an address, so that records can show it.
 
     Example:
         >>> without_password("https://ana:secret@mlflow.example/x"), without_password("sqlite:////srv/mlflow.db")
@@ -151,7 +151,7 @@ def without_password(address: str) -> str:
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Short waits for HTTP and no progress bars, where the user has set none."""
+    """Set short HTTP timeouts and no progress bars, unless the user has set these variables."""
     added = [name for name in _PATIENCE if name not in os.environ]
     os.environ.update({name: _PATIENCE[name] for name in added})
     try:
@@ -176,22 +176,22 @@ def _version(client: "MlflowClient", name: str, version: str | None, alias: str 
 def _download(client: "MlflowClient", version: Any, address: str, scratch: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    # The place of this version: MLflow would ask its own registry about a models:/ URI, not the one at the address,
-    # and an alias could be moved between the look and the download.
+    # Download from this version's location. For a models:/ URI MLflow would ask its default registry instead of the one
+    # at the address, and an alias could be moved between the lookup and the download.
     place = client.get_model_version_download_uri(version.name, str(version.version))
     found = download_artifacts(artifact_uri=place, dst_path=scratch, tracking_uri=address, registry_uri=address)
     return Path(found)
 
 
 def _artifact_folder(folder: Path, uri: str) -> Path:
-    """The one folder of an MLflow model that holds an artifact, wherever the tool that logged it put it."""
+    """Find the one folder of an MLflow model that holds an artifact, wherever the logging tool has put it."""
     holds = [path.parent for path in sorted(folder.rglob(MANIFEST)) if all((path.parent / f).is_file() for f in FILES)]
     if len(holds) != 1:
         raise ArtifactError(
-            f"The registered model {uri} is not one of textclf's.",
+            f"The registered model {uri} is not a textclf model.",
             received=f"{len(holds)} folders with {MANIFEST}, {', '.join(FILES)}",
-            expected="one, as search_models and textclf.log_mlflow_model leave",
-            fix="register a model of this package, or name another one",
+            expected="one such folder, as search_models and textclf.log_mlflow_model write",
+            fix="register a model with one of these, or name another model",
         )
     return holds[0]
 
@@ -199,8 +199,8 @@ def _artifact_folder(folder: Path, uri: str) -> Path:
 def _check_digest(artifact: Artifact, tagged: str | None, uri: str) -> None:
     if tagged is not None and tagged != artifact.digest:
         raise ArtifactError(
-            f"The registered model {uri} is not the one that was registered.",
+            f"The registered model {uri} has changed since it was registered.",
             received=f"digest {artifact.digest}",
-            expected=f"digest {tagged}, by the version's tag",
-            fix="register the model again, and look into who changed the registry's files",
+            expected=f"digest {tagged}, according to the version's tag",
+            fix="find out what changed the registry's files, then register the model again",
         )

@@ -1,4 +1,4 @@
-"""Folders of trained models: ``NAME/VERSION/``, and ``champion``: the version in use, then earlier ones."""
+"""The store of trained models: folders ``NAME/VERSION/``, and a file ``champion`` with current and past champions."""
 
 import random
 import re
@@ -19,10 +19,10 @@ from textclf.errors import ArtifactError, InputError, UsageError
 _CHAMPION = "champion"
 _NAME = re.compile(NAME)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
-_CHAMPION_BYTES = 4096  # of that file: more than its versions take
-_KEPT = 20  # champions that the file remembers
-_SHOWN = 300  # characters of a place or message in an error
-_ATTEMPTS = 50  # to get a version of one's own among writers that all want the next
+_CHAMPION_BYTES = 4096  # read from that file: more than its versions take
+_KEPT = 20  # champions that the file keeps
+_SHOWN = 300  # characters of a location or message in an error
+_ATTEMPTS = 50  # to claim the next version while other writers try the same
 
 
 def parse_reference(reference: str) -> tuple[str, str | None]:
@@ -32,7 +32,7 @@ def parse_reference(reference: str) -> tuple[str, str | None]:
         reference: The reference: ``yelp`` or ``yelp@3``.
 
     Returns:
-        Name and version; the version is None where the reference means the champion.
+        Name and version; the version is None if the reference means the champion.
 
     Raises:
         UsageError: The text is not a reference.
@@ -46,22 +46,23 @@ def parse_reference(reference: str) -> tuple[str, str | None]:
         raise UsageError(
             "This is not a reference to a model.",
             received=reference,
-            expected="NAME (its champion) or NAME@VERSION, as yelp or yelp@3",
+            expected="NAME (for its champion) or NAME@VERSION, such as yelp or yelp@3",
         )
     return name, version or None
 
 
 class ModelStore:
-    """The models under a folder or URL, each in numbered versions, one of which is its champion.
+    """The models under a folder or URL. Each has numbered versions, one of which is its champion.
 
-    URLs go through Arrow's file systems (s3, gs, abfs, hdfs); ``s3a``, Hadoop's name for ``s3``, works too. A
-    version is there once its manifest is, which is written last and in one step, so that no reader sees half a version.
+    URLs are opened by Arrow's file systems (s3, gs, abfs, hdfs); ``s3a``, Hadoop's name for ``s3``, works too. The
+    manifest of a version is written last and atomically, and a version without a manifest does not count. So a reader
+    never sees half a version.
 
     Args:
-        root: Folder or URL of all models, ``Workspace.models`` of a pipeline file. It need not exist yet.
+        root: Folder or URL of all models, such as ``Workspace.models``. It need not exist yet.
 
     Raises:
-        InputError: The URL is of no known kind, or its file system cannot be reached.
+        InputError: The scheme of the URL is not supported, or its file system cannot be reached.
 
     Example:
         >>> import tempfile
@@ -102,39 +103,39 @@ class ModelStore:
             name: Name of the model.
 
         Returns:
-            Versions, the oldest first; empty for a model that does not exist.
+            Versions, oldest first; empty for a model that does not exist.
 
         Raises:
-            InputError: The text is not a model's name, or the folder cannot be read.
+            InputError: ``name`` is not a valid model name, or the folder cannot be read.
         """
         numbers = [number for number in self._folders(_checked(name)) if _VERSION.fullmatch(number)]
         return sorted((number for number in numbers if self._has(f"{name}/{number}/{MANIFEST}")), key=int)
 
     def champion(self, name: str) -> str | None:
-        """Find the version that is in use.
+        """Find the champion of a model.
 
         Args:
             name: Name of the model.
 
         Returns:
-            The version; None before the first champion.
+            The version; None if there has been no champion yet.
 
         Raises:
-            InputError: The text is not a model's name, or the folder cannot be read.
+            InputError: ``name`` is not a valid model name, or the folder cannot be read.
         """
         return next(iter(self.champions(name)), None)
 
     def champions(self, name: str) -> list[str]:
-        """List the version that is in use and those that were in use before it.
+        """List the champion of a model and the champions before it.
 
         Args:
             name: Name of the model.
 
         Returns:
-            At most 20 versions, the one in use first.
+            At most 20 versions, the present champion first.
 
         Raises:
-            InputError: The text is not a model's name, or the folder cannot be read.
+            InputError: ``name`` is not a valid model name, or the folder cannot be read.
         """
         try:
             return self._read(f"{_checked(name)}/{_CHAMPION}", _CHAMPION_BYTES).decode("ascii", "replace").split()
@@ -142,7 +143,7 @@ class ModelStore:
             return []
 
     def manifest(self, name: str, version: str) -> Manifest:
-        """Read what a version says of itself; its other files are neither read nor checked.
+        """Read the manifest of a version; its other files are neither read nor checked.
 
         Args:
             name: Name of the model.
@@ -161,14 +162,14 @@ class ModelStore:
         """Write a model as the next version of its name.
 
         Args:
-            artifact: The model. Its own version is not looked at.
+            artifact: The model. Its own version is ignored.
 
         Returns:
             The artifact with the version that it was saved as.
 
         Raises:
-            ArtifactError: Other writers took every number that was tried.
-            InputError: The artifact's name is not a model's name.
+            ArtifactError: Other writers took every version that was tried.
+            InputError: The artifact's name is not a valid model name.
         """
         name = _checked(artifact.manifest.name)
         version, claim = self._claim(name)
@@ -180,9 +181,9 @@ class ModelStore:
         return saved
 
     def promote(self, name: str, version: str) -> None:
-        """Make a version the champion, in one step; the file keeps those before it, for a way back.
+        """Make a version the champion atomically; earlier champions are kept for ``roll_back``.
 
-        Of several changes at once each sees what the one before it has written.
+        Simultaneous changes are made one after another, so that none is lost.
 
         Args:
             name: Name of the model.
@@ -190,7 +191,7 @@ class ModelStore:
 
         Raises:
             InputError: There is no such version.
-            ArtifactError: Others change the champions all the time.
+            ArtifactError: Other writers kept changing the champions.
         """
         if version not in self.versions(name):
             raise self._missing(name, version)
@@ -199,19 +200,19 @@ class ModelStore:
             self._set_champions(name, [version, *before[: _KEPT - 1]])
 
     def roll_back(self, name: str) -> str:
-        """Make the version that was the champion before the present one the champion again.
+        """Make the previous champion the champion again.
 
         Args:
             name: Name of the model.
 
         Returns:
-            The version that is the champion now.
+            The version that is now the champion.
 
         Raises:
-            InputError: There was none, or it is gone.
-            ArtifactError: Others change the champions all the time.
+            InputError: There is no earlier champion, or its version no longer exists.
+            ArtifactError: Other writers kept changing the champions.
         """
-        if not self.versions(name):  # nor a folder, perhaps
+        if not self.versions(name):  # there may be no folder for the lock
             raise self._no_earlier(name, [])
         with champions_locked(self._system, self._path(name)):
             return self._roll_back(name)
@@ -229,7 +230,7 @@ class ModelStore:
         return InputError(
             f"Model {name} has no earlier champion to go back to.",
             received=f"champions {', '.join(champions) or 'none'}; versions {', '.join(self.versions(name)) or 'none'}",
-            expected="an earlier champion whose version is still there",
+            expected="an earlier champion whose version still exists",
             fix="promote the version that you want",
         )
 
@@ -255,7 +256,7 @@ class ModelStore:
         manifest = Manifest.from_bytes(manifest_bytes)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactError(
-                f"The folder of model {name}@{version} holds another model.",
+                f"The folder of model {name}@{version} contains a different model.",
                 received=f"{manifest.name}@{manifest.version}",
                 expected=f"{name}@{version}",
                 fix=RESTORE,
@@ -273,11 +274,11 @@ class ModelStore:
         replace_in(self._system, self._path(f"{name}/{_CHAMPION}"), data)
 
     def _claim(self, name: str) -> tuple[str, str]:
-        """A number that no other writer has, and the file that holds it until the version is complete.
+        """Claim the next version; returns it and the file that holds the claim until the version is complete.
 
-        Each writer puts a file of its own into the folder of the number, then looks: whoever finds anything
-        else there steps back. Two cannot both find only their own, since each writes before it looks. So this
-        needs neither locks nor exclusive creation, which object stores lack.
+        Each writer puts its own file into the folder of the version and then lists the folder. A writer that finds
+        another file there gives up the version. Two writers cannot both find only their own file, since each writes
+        before it lists. So neither locks nor exclusive creation are needed, which object stores lack.
         """
         for _ in range(_ATTEMPTS):
             taken = [int(number) for number in self._folders(name) if _VERSION.fullmatch(number)]
@@ -288,22 +289,22 @@ class ModelStore:
             if len(present) == 1:
                 return version, claim
             self._system.delete_file(self._path(claim))
-            time.sleep(random.uniform(0.0, 0.05))  # else writers in step would collide again and again
+            time.sleep(random.uniform(0.0, 0.05))  # random, since writers in step would collide again and again
         raise ArtifactError(
-            f"No version of model {name} could be had.",
-            received=f"other writers in {_ATTEMPTS} attempts",
-            expected="a free number",
+            f"Model {name} could not be saved: other writers took every version.",
+            received=f"other writers in each of {_ATTEMPTS} attempts",
+            expected="a free version number",
             fix="try again when fewer trainings of this model end at the same time",
         )
 
     def _read_exactly(self, relative: str, size: int | None) -> bytes:
-        """A file of a version; its size is looked at before anything is read."""
+        """Read a file of a version after checking its size."""
         info = self._system.get_file_info(self._path(relative))
         wanted = f"{size} bytes" if size is not None else f"at most {MAX_MANIFEST_BYTES} bytes"
         fits = info.is_file and (info.size == size if size is not None else info.size <= MAX_MANIFEST_BYTES)
         if not fits:
             raise ArtifactError(
-                f"The file {relative} of the models in {self.root} is missing or of another size.",
+                f"The file {relative} of the models in {self.root} is missing or of the wrong size.",
                 received=f"{info.size} bytes" if info.is_file else "no file",
                 expected=wanted,
                 fix=RESTORE,
@@ -329,7 +330,7 @@ class ModelStore:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """Say of which place it is that Arrow cannot use it; that a file is not there is for the caller."""
+        """Name the location in errors of Arrow; leave missing files to the caller."""
         try:
             yield
         except FileNotFoundError:
@@ -339,7 +340,7 @@ class ModelStore:
                 f"The models at {ascii(self.root)[1:-1][:_SHOWN]} cannot be read.",
                 received=str(error).partition("\n")[0][:_SHOWN].encode(errors="replace").decode(),
                 expected="a folder, or a URL that starts with file, s3, s3a, gs, abfs or hdfs",
-                fix="check the place of the models, that this user may read it, and what its URL needs",
+                fix="check the location of the models, this user's permission to read it, and what its URL needs",
             ) from error
 
     def _has(self, relative: str) -> bool:
@@ -358,6 +359,6 @@ class ModelStore:
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(
-            "This is not a model's name.", received=name, expected="letters, digits, _ and -, a letter or digit first"
+            "This is not a valid model name.", received=name, expected="letters, digits, _ and -, not _ or - first"
         )
     return name

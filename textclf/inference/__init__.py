@@ -1,1 +1,1 @@
-"""Artifacts to probabilities, without Spark."""
+"""Inference: from artifacts to probabilities, without Spark."""

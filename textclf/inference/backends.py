@@ -1,4 +1,4 @@
-"""The ways to turn an artifact into a scorer: a new one is a file in this folder and a line here."""
+"""Scoring backends. A new one is a module in this folder and a line in ``BACKENDS``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,13 +21,15 @@ BACKENDS: dict[str, Backend] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend for one model, and why it was taken.
+    """The backend chosen for one model, and why.
 
     Attributes:
         name: A name of ``BACKENDS``.
-        half: Tables of convolutions as float16.
+        why: Reason for the choice, for the run record.
+        max_table_bytes: Maximum size of a compiled model's table.
+        half: Whether tables of convolutions are float16.
         half_error: Largest difference of a golden score with such tables; None without golden texts or ``half``.
-        gpu: Whether the tasks that use it need a GPU.
+        gpu: Whether tasks that use the backend need a GPU.
     """
 
     name: str
@@ -39,14 +41,14 @@ class Choice:
 
     @property
     def tolerance(self) -> float:
-        """How far scores may be from the golden ones: half precision may add what it adds here."""
+        """Largest allowed difference from the golden scores; half precision adds the error that was measured here."""
         return TOLERANCE + (self.half_error or 0.0)
 
     def scorer(self, artifact: Artifact) -> Scorer:
-        """The model's scorer, after it has given the golden scores.
+        """Make the model's scorer and check it with the golden texts.
 
         Raises:
-            ArtifactError: It scores otherwise here than where the model was trained.
+            ArtifactError: The scorer does not reproduce the scores recorded at training.
         """
         made = BACKENDS[self.name](artifact)
         check_golden(made, artifact.golden, artifact.reference, self.tolerance)
@@ -55,7 +57,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Challenge:
-    """The models that score beside the champions, by the key of the rows, and a backend for each."""
+    """The challengers by key of the rows, and the backend of each."""
 
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)
@@ -64,20 +66,25 @@ class Challenge:
 def choose(
     artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False, gpu: bool = False
 ) -> Choice:
-    """The backend that scores a model: ``auto`` takes the compiled scorer where there is one, else Keras.
+    """Choose the backend of a model.
 
     Args:
+        artifact: The model.
+        name: Name of a backend, or ``auto``: the compiled scorer if the model has one, else Keras.
+        max_table_bytes: Maximum size of a compiled model's table.
+        half: Whether to store tables of convolutions as float16.
         gpu: Whether Keras has GPUs here.
 
     Raises:
-        UsageError: No backend of that name, or ``compiled`` for a model that cannot be compiled or does not fit.
+        UsageError: There is no such backend, or ``compiled`` is asked for a model that cannot be compiled or whose
+            table is too large.
     """
     if name not in ("auto", *BACKENDS):
         raise UsageError(
             "This release has no such scoring backend.",
             received=name,
             expected=f"one of: auto, {', '.join(BACKENDS)}",
-            fix="leave out --backend and [score] backend, or name one of those",
+            fix="leave out --backend and [score] backend, or name one of these",
         )
     if name == "keras":
         return _keras(artifact, "as asked for", gpu=gpu)
@@ -88,7 +95,7 @@ def choose(
         if name == "compiled":
             raise
         return _keras(artifact, error.problem, gpu=gpu)
-    why = f"{artifact.manifest.architecture} compiles into a table" if name == "auto" else "as asked for"
+    why = f"{artifact.manifest.architecture} can be compiled" if name == "auto" else "as asked for"
     half_error = _half_error(artifact, max_table_bytes) if half else None
     if half_error is not None:
         why = f"{why}; in half precision, which changes golden scores by up to {half_error:.2g}"
@@ -96,7 +103,7 @@ def choose(
 
 
 def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
-    """Largest difference of a golden score from tables in half precision, None without golden texts."""
+    """Return the largest difference of a golden score with tables in half precision; None without golden texts."""
     if not artifact.golden.texts:
         return None
     scorer = CompiledScorer(compile_model(artifact, max_table_bytes=max_table_bytes, half=True))

@@ -1,4 +1,4 @@
-"""The scorer of a compiled model: Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
+"""The scorer of compiled models: from Arrow's bytes to probabilities, without TensorFlow, pandas or row objects."""
 
 from types import ModuleType
 from typing import Any
@@ -14,12 +14,12 @@ from textclf.inference.scorer import TokenScorer
 from textclf.kernels.compiler import numba_runs
 from textclf.text.token_index import TokenIndex
 
-_UNITS = 16  # see kernels.dense
-_ROWS = 2048  # texts at a time: what one layer gives the next need not go to the memory and back
+_UNITS = 16  # see layers.dense
+_ROWS = 2048  # texts at a time, so that the values between two layers stay in the processor's caches
 
 
 def loops() -> ModuleType:
-    """The loops that run here: numba's, or numpy's where numba cannot run."""
+    """Return the module of kernels that runs here: numba's, or numpy's if numba cannot run."""
     if numba_runs():
         from textclf.kernels import layers
 
@@ -30,9 +30,10 @@ def loops() -> ModuleType:
 
 
 class CompiledScorer(TokenScorer):
-    """Scores with a compiled model.
+    """Scores texts with a compiled model.
 
-    A score depends on its own text and model alone: batch size, neighbours and partitions change no bit of it.
+    A score depends only on its text and model: it is the same to the last bit for every batch size, neighbour and
+    partition.
     """
 
     def __init__(self, compiled: CompiledModel) -> None:
@@ -47,29 +48,29 @@ class CompiledScorer(TokenScorer):
 
     @classmethod
     def of(cls, artifact: Artifact) -> "CompiledScorer":
-        """Fold a model and make its scorer.
+        """Compile a model and make its scorer.
 
         Raises:
-            UsageError: It cannot be compiled, or its table is too large.
+            UsageError: The model cannot be compiled, or its table is too large.
         """
         return cls(compile_model(artifact))
 
     def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
-        """Probabilities of texts as token indices, shape (n, labels)."""
+        """Compute the probabilities of texts given as token indices, shape (n, labels)."""
         labels = len(self.info.labels)
         scores = np.empty((len(offsets) - 1, labels), np.float32)
         for begin in range(0, len(scores), _ROWS):
             logits = self.features(flat, offsets[begin : begin + _ROWS + 1])
             for layer, (kernel, bias) in self._dense.items():
                 inputs, logits = logits, np.empty((len(logits), len(bias)))
-                exact = inputs.dtype == np.float32  # so are the weights of every layer
+                exact = inputs.dtype == np.float32  # as are the weights of every layer
                 self.loops.dense(inputs, kernel, bias, exact, layer == "hidden", logits)
             used = logits[:, : 1 if labels == 2 else labels].copy()
             self.loops.probabilities(used, scores[begin : begin + _ROWS])
         return scores
 
     def pools(self) -> list[tuple[Pool, Float32, Float32]]:
-        """Each convolution with its table and its bias."""
+        """Return each convolution with its table and its bias."""
         tensors = self.tensors
         return [
             (pool, tensors[f"pool_{number}.table"], tensors[f"pool_{number}.bias"])
@@ -77,9 +78,10 @@ class CompiledScorer(TokenScorer):
         ]
 
     def features(self, flat: Int32, offsets: Int64) -> Float32 | Float64:
-        """What the first layer with a nonlinearity gives, or a sum that is the logits: shape (n, features).
+        """Compute the output of the first layer with a nonlinearity, or a sum that is the logits.
 
-        Maxima are float32, sums float64.
+        Returns:
+            Features, shape (n, features): float32 if they are maxima, float64 if they are sums.
         """
         info, tensors = self.info, self.tensors
         if not info.pools:
@@ -99,7 +101,7 @@ class CompiledScorer(TokenScorer):
         return out
 
     def widened(self, flat: Int32, table: npt.NDArray[Any], width: int) -> tuple[Int32, Float32]:
-        """The tokens and the table; of a half-precision table only the rows that the tokens need, as float32."""
+        """Return tokens and table; for a half-precision table only the rows that the tokens need, as float32."""
         if table.dtype != np.float16:
             return flat, table
         words, renumbered = np.unique(np.append(np.int32(0), flat), return_inverse=True)  # 0 stays 0: padding
@@ -108,6 +110,6 @@ class CompiledScorer(TokenScorer):
 
 
 def _padded(kernel: Float64, bias: Float64) -> tuple[Float64, Float64]:
-    """A dense layer, filled up with units of zeros to whole vectors, at addresses that are read fast."""
+    """Pad a dense layer with units of zeros to whole vectors, in aligned memory, which is read fast."""
     more = -len(bias) % _UNITS
     return aligned(np.pad(kernel, ((0, 0), (0, more)))), aligned(np.pad(bias, (0, more)))

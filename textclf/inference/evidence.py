@@ -1,4 +1,4 @@
-"""The n-gram that moved a decision most."""
+"""Evidence: the n-gram that moved a decision most."""
 
 from typing import Any
 
@@ -15,16 +15,20 @@ def strongest(
     offsets: Int64,
     chosen: npt.NDArray[np.intp],
 ) -> list[str | None]:
-    """The known words of the n-gram that speaks most for each text's label, None where none speaks for it.
+    """Find the n-gram that speaks most for the label of each text.
 
-    Of a convolution it is the window with the largest credit: each filter's value is credited to the window that won
-    the maximum, less its value without that window's words, times what a unit of the filter adds to the label's logit
-    while the hidden units that are on stay on. Of a sum it is the one word with the largest contribution.
+    For a convolution this is the window with the largest credit. Each filter's value, less its value without the words
+    of the window that won the maximum, is credited to that window, times what a unit of the filter adds to the label's
+    logit while the active hidden units stay active. For a sum it is the word with the largest contribution.
 
     Args:
-        flat: Token indices end to end.
-        offsets: Where each text's begin, shape (n + 1,).
+        scorer: The model.
+        flat: Token indices of all texts end to end.
+        offsets: Start of each text in ``flat``, then its end, shape (n + 1,).
         chosen: Number of each text's label, shape (n,).
+
+    Returns:
+        The known words of the n-gram of each text; None if no n-gram speaks for the label.
     """
     best = np.zeros((len(offsets) - 1, 3))
     info = scorer.info
@@ -47,13 +51,13 @@ def strongest(
 
 
 def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> Float64:
-    """What a unit of each feature adds to the decision for a text's label, shape (n, features).
+    """Compute what a unit of each feature adds to the decision for a text's label, shape (n, features).
 
-    With two labels that is the one logit, with its sign; with more, the label's logit less the mean of all.
+    The decision is the signed logit for two labels, and for more the label's logit less the mean of all logits.
     """
     tensors = scorer.tensors
     features = scorer.features(flat, offsets)
-    # Without a kernel, a sum is the logits already.
+    # Without a kernel, the sums are the logits.
     outputs = tensors["output.kernel"].T if "output.kernel" in tensors else np.eye(features.shape[1])
     outputs = np.vstack([-outputs, outputs]) if len(outputs) == 1 else outputs - outputs.mean(axis=0)
     gains: Float64 = outputs[chosen]
@@ -67,7 +71,7 @@ def _gains(scorer: CompiledScorer, flat: Any, offsets: Any, chosen: Any) -> Floa
 
 
 def _weigh_words(scorer: CompiledScorer, flat: Any, offsets: Any, gains: Any, best: Any) -> None:
-    """As ``weigh_windows`` for sums: contributions of single words, less what padding in their place would add."""
+    """Like ``weigh_windows``, for sums: the contribution of each word, less that of padding in its place."""
     info, table = scorer.info, scorer.tensors["sum.table"]
     positions = table.shape[0]
     for row in range(len(best)):
@@ -78,7 +82,7 @@ def _weigh_words(scorer: CompiledScorer, flat: Any, offsets: Any, gains: Any, be
         places = np.arange(end - begin) if positions > 1 else 0
         without = table[places, 0] if positions > 1 else 0.0
         credit = (table[places, flat[begin:end]].astype(np.float64) - without) @ gains[row]
-        if info.tokenizer == "words":  # counts: a word that occurs twice speaks twice
+        if info.tokenizer == "words":  # in counts, a word's occurrences add up
             words, which = np.unique(flat[begin:end], return_inverse=True)
             credit = np.bincount(which, credit, len(words))[which]
         first = int(credit.argmax())

@@ -1,4 +1,4 @@
-"""A Keras network as a scorer: tokens from Arrow's bytes, few shapes, one GPU where Spark gives one to the task."""
+"""The scorer of Keras networks: tokens from Arrow's bytes, few input shapes, and the GPU that Spark gives the task."""
 
 import sys
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from textclf.spark.gpu import device, task_gpu
 from textclf.text.encoder import counts_matrix
 from textclf.text.token_index import TokenIndex
 
-_ROWS = {"cpu": 512, "gpu": 8192}  # texts of one call: a processor's caches, a GPU's thousands of lanes
+_ROWS = {"cpu": 512, "gpu": 8192}  # texts per call: fit a CPU's caches, fill a GPU's thousands of lanes
 _AT_ONCE = 1 << 16  # sequences padded at once
-_WIDTHS = (16, 32, 64, 128, 256, 512, 1024)  # of sequences: each is a graph to trace
+_WIDTHS = (16, 32, 64, 128, 256, 512, 1024)  # lengths of sequences; for each a graph is traced
 
 
 class KerasScorer(TokenScorer):
-    """Scores with a network, its graph built by the package and its weights from the artifact.
+    """Scores texts with a network, whose graph the package builds and whose weights are the artifact's.
 
-    Texts go through the network with others of about their length, in calls of one shape for each length: a score
-    depends on its own text alone. Where memory does not suffice, calls become half as large.
+    Texts are scored together with others of about their length, in calls of one shape for each length, so that a score
+    depends only on its text. When memory runs out, calls become half as large.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -38,11 +38,11 @@ class KerasScorer(TokenScorer):
         self.rows = _ROWS["cpu" if self._gpu is None else "gpu"]
 
     def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
-        """Probabilities of texts as token indices, shape (n, labels)."""
+        """Compute the probabilities of texts given as token indices, shape (n, labels)."""
         known = np.diff(offsets).astype(np.int32)
         scores = np.empty((len(known), self._labels), np.float32)
         if self._artifact.architecture.features == "counts":
-            counts = counts_matrix(flat, offsets.copy(), self._words)  # which may take the offsets for its own
+            counts = counts_matrix(flat, offsets.copy(), self._words)  # the matrix may take over the copy
             scores[:] = self._call(counts, self._artifact.shape.max_length)
             return scores
         for width, rows in self._by_width(known):
@@ -52,7 +52,7 @@ class KerasScorer(TokenScorer):
         return scores
 
     def _by_width(self, known: Int32) -> Iterator[tuple[int, Int64]]:
-        """Rows by the width that their sequences are padded to."""
+        """Yield each width to which sequences are padded, with its rows."""
         full = self._artifact.shape.max_length
         if self._padding is None:
             yield full, np.arange(len(known))
@@ -79,14 +79,14 @@ class KerasScorer(TokenScorer):
     def _model(self, width: int) -> Any:
         if width not in self._models:
             model = keras_model(self._artifact, replace(self._artifact.shape, max_length=width))
-            # On a processor compiling takes seconds, in every worker; on a GPU it fuses what would be many kernels.
+            # XLA fuses many kernels into one on a GPU; on a CPU it takes seconds in every worker.
             model.compile(jit_compile=self._gpu is not None)
             self._models[width] = model
         return self._models[width]
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an engine says that memory did not suffice; each has an error of its own.
+    """Whether an error of an engine means that memory ran out; each engine has its own error.
 
     Example:
         >>> out_of_memory(MemoryError()), out_of_memory(ValueError("a shape"))

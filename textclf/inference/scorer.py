@@ -1,4 +1,4 @@
-"""An artifact as a function from texts to probabilities."""
+"""Scorers: functions from texts to probabilities, made from an artifact."""
 
 from typing import Protocol
 
@@ -18,32 +18,32 @@ class Scorer(Protocol):
         """Score strings without nulls.
 
         Returns:
-            Probabilities in the order of the manifest's labels, shape (n, labels), and the number of each text's
-            tokens that the vocabulary has, those that a long text loses included, shape (n,).
+            Probabilities in the order of the manifest's labels, shape (n, labels); and for each text the number of
+            tokens that the vocabulary has, including those that are cut off a long text, shape (n,).
         """
 
 
 class TokenScorer:
-    """A scorer that reads texts as token indices, which two models of one vocabulary need only once.
+    """A scorer of token indices, which models with the same vocabulary can share.
 
     Attributes:
-        index: Finds the tokens.
+        index: Index that finds the tokens of texts.
     """
 
     index: TokenIndex
 
     def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
-        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        """Compute probabilities, shape (n, labels), and numbers of known tokens, shape (n,)."""
         flat, offsets = self.index.ragged(texts)
         return self.score_tokens(flat, offsets), np.diff(offsets).astype(np.int32)
 
     def score_tokens(self, flat: Int32, offsets: Int64) -> Float32:
-        """Probabilities of texts as ``index`` gives their tokens, shape (n, labels); it changes neither array."""
+        """Compute probabilities from the tokens found by ``index``, shape (n, labels); changes neither array."""
         raise NotImplementedError
 
 
 def make_scorer(artifact: Artifact) -> Scorer:
-    """The scorer of an artifact, built once and used for many batches."""
+    """Make the scorer of an artifact, to be used for many batches."""
     if isinstance(artifact.architecture, KerasArchitecture):
         from textclf.inference.keras_scorer import KerasScorer
 
@@ -59,7 +59,7 @@ class LinearScorer:
         self._kernel, self._bias = artifact.weights["output.kernel"], artifact.weights["output.bias"]
 
     def score(self, texts: pa.Array) -> tuple[Float32, Int32]:
-        """Probabilities, shape (n, labels), and known tokens, shape (n,)."""
+        """Compute probabilities, shape (n, labels), and numbers of known tokens, shape (n,)."""
         from scipy.special import expit, softmax
 
         counts, known = self._encoder.counts(texts)

@@ -1,1 +1,1 @@
-"""Compiled loops over text and tables, with their numpy twins."""
+"""Kernels: compiled loops over text and tables, with equivalents in numpy."""

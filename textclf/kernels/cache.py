@@ -1,4 +1,4 @@
-"""Where numba keeps the code of textclf's kernels: by content of their source, wherever that lies."""
+"""Location of numba's cache for textclf's kernels, which is keyed by the content of their source, not by its path."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from textclf.kernels.compiler import cache_folder, code_digest, code_name
 
 
 class SourceLocator(_CacheLocator):
-    """One folder for all kernels; a module's kept code is valid for one text of its source and of ``lanes``.
+    """Keeps the code of all kernels in one folder; a module's code is valid for one content of its source and ``simd``.
 
     Executors import textclf from a zip whose path and times differ from run to run.
     """
@@ -18,18 +18,18 @@ class SourceLocator(_CacheLocator):
         self._module = function.__module__
 
     def get_cache_path(self) -> str:
-        """The folder."""
+        """Return the folder of the cache."""
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        """What kept code must agree with to be used."""
+        """Return the digest that cached code must match to be used."""
         return code_digest(self._module)
 
     def get_disambiguator(self) -> str:
-        """Part of the files' names."""
+        """Return a part of the files' names."""
         return code_name(self._module)
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], _file: str) -> "SourceLocator":
-        """The locator of a kernel."""
+        """Make the locator of a kernel."""
         return cls(function)

@@ -1,4 +1,4 @@
-"""Numba's compiled code: where it is kept between processes, and what happens where numba cannot run."""
+"""Numba's compiled code: its cache on disk, and the fallback where numba cannot run."""
 
 import hashlib
 import importlib.util
@@ -14,7 +14,7 @@ from typing import Any
 from textclf.common.atomic_files import PRIVATE, private_folder, replace_file, user_folder
 
 OFF = "TEXTCLF_NUMBA"
-"""Environment variable; ``off`` takes numpy where numba would do."""
+"""Environment variable; ``off`` uses numpy instead of numba."""
 
 _spared = False
 _INSTRUCTIONS = "textclf.kernels.simd"
@@ -23,7 +23,7 @@ _LOCATOR = "textclf.kernels.cache.SourceLocator"
 
 @contextmanager
 def without_numba() -> Iterator[None]:
-    """Compute with numpy and Python inside: for a few texts loading compiled code takes longer than it saves."""
+    """Use numpy and Python within the context: for a few texts, loading compiled code takes longer than it saves."""
     global _spared
     before, _spared = _spared, True
     try:
@@ -33,46 +33,46 @@ def without_numba() -> Iterator[None]:
 
 
 def numba_runs() -> bool:
-    """Whether to use numba: it can run here, and nobody asked to spare it."""
+    """Whether to use numba: it can run here, and ``without_numba`` is not active."""
     return not _spared and _can_run()
 
 
 @cache
 def _can_run() -> bool:
-    """Whether numba can run here; the first time that it cannot, standard error says why and what it costs."""
+    """Whether numba can run here; if it cannot, the first call says why on standard error, and at what cost."""
     reason = numba_missing()
     if reason is None:
         return True
     sys.stderr.write(
-        f"textclf: numba cannot run here ({reason}). Results stay the same, computed by numpy and Python, "
+        f"textclf: numba cannot run here ({reason}). Results are the same, but numpy and Python compute them "
         "several times slower.\n"
     )
     return False
 
 
 def numba_missing() -> str | None:
-    """Why numba cannot run here, None where it can."""
+    """Return why numba cannot run here; None if it can."""
     if os.environ.get(OFF, "").lower() == "off":
         return f"{OFF}=off"
     try:
         import numba
-    except (ImportError, OSError) as error:  # OSError: a library of LLVM that this machine cannot load
+    except (ImportError, OSError) as error:  # OSError: this machine cannot load LLVM's library
         return f"{type(error).__name__}: {error}"
     config: Any = numba.config
     return "NUMBA_DISABLE_JIT is set" if config.DISABLE_JIT else None
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call, without the interpreter's lock, and keep the code for other processes.
+    """Compile a function at its first call, to run without the interpreter lock, and cache the code on disk.
 
-    A kernel calls only kernels of its own module and instructions of ``lanes``: kept code is looked up by the source
-    of these two alone.
+    A kernel may call only kernels of its own module and instructions of ``simd``, because cached code is looked up only
+    by the source of these two.
     """
     import numba
 
     config: Any = numba.config
     given = config.CACHE_LOCATOR_CLASSES
-    # Numba looks for its own place beside the source, which executors have in a zip of another path each time.
+    # Numba's own cache is beside the source, which on executors is a zip with a different path in each run.
     config.CACHE_LOCATOR_CLASSES = _LOCATOR
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
@@ -81,7 +81,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def source_digest(*modules: str) -> str:
-    """SHA-256 of the sources of modules, wherever they were imported from."""
+    """Compute SHA-256 of the sources of modules, wherever they were imported from."""
     made = hashlib.sha256()
     for name in modules:
         loader: Any = importlib.util.find_spec(name).loader  # type: ignore[union-attr]
@@ -90,34 +90,34 @@ def source_digest(*modules: str) -> str:
 
 
 def code_digest(module: str) -> str:
-    """SHA-256 of what a module's kernels are compiled from."""
+    """Compute SHA-256 of the sources from which a module's kernels are compiled."""
     return source_digest(module, _INSTRUCTIONS)
 
 
 def code_name(module: str) -> str:
-    """What the files of a module's compiled code have in their names: releases keep theirs side by side."""
+    """Return the part of the names of a module's compiled files that keeps releases apart."""
     return f"{module}-{code_digest(module)[:12]}"
 
 
 def python_release() -> str:
-    """This build of Python, in eight characters."""
+    """Return eight characters that identify this build of Python."""
     return hashlib.sha256(sys.version.encode()).hexdigest()[:8]
 
 
 def kept_code(*modules: str) -> dict[str, bytes]:
-    """Compiled code of these modules' kernels, by file name: what a driver sends to executors."""
+    """Read the compiled code of modules' kernels, by file name, for the driver to send to executors."""
     names = [code_name(module) for module in modules]
     paths = [path for path in cache_folder().iterdir() if path.suffix in (".nbi", ".nbc")]
     return {path.name: path.read_bytes() for path in paths if any(name in path.name for name in names)}
 
 
 def bring_code(files: Mapping[str, bytes]) -> None:
-    """Put ``kept_code`` of another machine where this one lacks it.
+    """Add another machine's ``kept_code`` to the cache of this one.
 
-    Numba takes code only for the processor, Python and numba that it was compiled for, and compiles otherwise.
+    Numba uses code only with the processor, Python and numba that it was compiled for, and otherwise compiles again.
     """
     folder = cache_folder()
-    # Indices last: they name the files of code.
+    # Indexes come last, since they refer to the files of code.
     for name in sorted(files, key=lambda name: name.endswith(".nbi")):
         target = folder / name
         if not target.exists():
@@ -126,14 +126,14 @@ def bring_code(files: Mapping[str, bytes]) -> None:
 
 @cache
 def cache_folder() -> Path:
-    """Folder of compiled code: in NUMBA_CACHE_DIR, else the user's cache, else a temporary one.
+    """Return the folder of compiled code: in NUMBA_CACHE_DIR, else in the user's cache, else a temporary one.
 
-    Reading code from it runs that code, so it must be this user's alone.
+    Code in the folder is run when it is loaded, so only this user may be able to write to it.
     """
     release = python_release()
     given = os.environ.get("NUMBA_CACHE_DIR")
     own = Path(given, f"textclf-{release}") if given else None
     if own is not None and private_folder(own):
         return own
-    # Where there is none, one of this process alone: it compiles for itself.
+    # Without a cache of the user, this process compiles into a folder of its own.
     return user_folder(f"numba-{release}") or Path(tempfile.mkdtemp(prefix="textclf-numba-"))

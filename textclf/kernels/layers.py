@@ -1,7 +1,7 @@
-"""Compiled loops over folded models: token indices to probabilities.
+"""Kernels of compiled models: from token indices to probabilities.
 
-Every sum is taken in one order, row by row: a score depends on its own text alone, to the last bit. ``plain`` holds
-the same in numpy, in the same order.
+Every sum is taken in a fixed order, row by row, so that a score depends only on its text, to the last bit.
+``layers_numpy`` has the same functions in numpy, with the same order.
 """
 
 import math
@@ -17,7 +17,7 @@ _LOWEST = np.float32(-np.inf)
 
 @kernel
 def _window(table: Any, rows: Any, first: int, width: int, filters: int, at: int) -> Any:
-    """The sum of the table's rows for a window, in their order: its filters from ``at``, a vector of them."""
+    """Sum the table's rows for a window, in their order, for one vector of filters from ``at``."""
     total = load(table, rows[first] * filters + at)
     for number in range(1, width):
         total = add(total, load(table, (rows[first + number] + number) * filters + at))
@@ -26,7 +26,7 @@ def _window(table: Any, rows: Any, first: int, width: int, filters: int, at: int
 
 @kernel
 def _strongest_of_four(table: Any, rows: Any, windows: int, width: int, at: int, start: Any, best: Any) -> None:
-    """Four vectors of ``_strongest``; from window to window they stay in registers."""
+    """Compute four vectors of ``_strongest``, which stay in registers from window to window."""
     filters = len(best)
     a, b = load(start, at), load(start, at + COUNT)
     c, d = load(start, at + 2 * COUNT), load(start, at + 3 * COUNT)
@@ -51,19 +51,19 @@ def _strongest_of_one(table: Any, rows: Any, windows: int, width: int, at: int, 
 
 @kernel
 def _strongest(table: Any, rows: Any, windows: int, width: int, start: Any, best: Any) -> None:
-    """Of each filter the strongest window, or ``start`` where that is stronger, into ``best``."""
+    """Write each filter's strongest window into ``best``, or ``start`` if that is stronger."""
     filters, at = len(best), 0
     while at + 4 * COUNT <= filters:
         _strongest_of_four(table, rows, windows, width, at, start, best)
         at += 4 * COUNT
-    while at < filters:  # the last vector begins before the end of the one before it where it would be too long
+    while at < filters:  # the last vector overlaps the one before it if the filters do not fill it
         _strongest_of_one(table, rows, windows, width, min(at, filters - COUNT), start, best)
         at += COUNT
 
 
 @kernel
 def _strongest_of_few(table: Any, rows: Any, windows: int, width: int, total: Any, start: Any, best: Any) -> None:
-    """The same for fewer filters than a vector has numbers."""
+    """Do the same as ``_strongest`` for fewer filters than a vector has numbers."""
     best[:] = start
     for first in range(windows):
         _add_rows(table, rows, first, width, total)
@@ -73,7 +73,7 @@ def _strongest_of_few(table: Any, rows: Any, windows: int, width: int, total: An
 
 @kernel
 def _add_rows(table: Any, rows: Any, first: int, width: int, total: Any) -> None:
-    """The sum of the table's rows for a window, in their order."""
+    """Sum the table's rows for a window, in their order."""
     total[:] = table[rows[first]]
     for number in range(1, width):
         row = rows[first + number] + number
@@ -83,7 +83,7 @@ def _add_rows(table: Any, rows: Any, first: int, width: int, total: Any) -> None
 
 @kernel
 def _place(flat: Any, begin: int, end: int, width: int, rows: Any) -> None:
-    """First row in the table of each token of a text, then of as much padding as its last window reaches."""
+    """Write the first table row of each token of a text, then of as much padding as its last window reaches."""
     for at in range(begin, end):
         rows[at - begin] = np.int64(flat[at]) * width
     for at in range(end - begin, min(end - begin + width, len(rows))):
@@ -94,16 +94,18 @@ def _place(flat: Any, begin: int, end: int, width: int, rows: Any) -> None:
 def pool_windows(
     flat: Any, offsets: Any, table: Any, width: int, max_length: int, bias: Any, relu: bool, column: int, out: Any
 ) -> None:
-    """The strongest window of each filter.
+    """Compute the strongest window of each filter, for every text.
 
     Args:
-        flat: Indices of all texts end to end: int32.
-        offsets: Where each text's begin: int64, shape (n + 1,).
-        table: What a filter gives a word at a place of its window: float32, shape (vocabulary * width, filters).
-        max_length: Longer texts lose their beginning; shorter ones are padded at the end with index 0.
-        bias: float32, shape (filters,).
-        relu: Values below 0 become 0.
-        out: float32, shape (n, features); the filters' columns begin at ``column``.
+        flat: Token indices of all texts end to end: int32.
+        offsets: Start of each text in ``flat``, then the end of the last: int64, shape (n + 1,).
+        table: Value of each filter for a word at a place of its window: float32, shape (vocabulary * width, filters).
+        width: Width of a window in tokens.
+        max_length: Length in tokens; longer texts lose their beginning, shorter ones are padded with 0 at the end.
+        bias: Bias of each filter: float32, shape (filters,).
+        relu: Whether values below 0 become 0.
+        column: First column of the filters in ``out``.
+        out: Result: float32, shape (n, features).
     """
     filters = len(bias)
     rows = np.zeros(max_length + width, np.int64)
@@ -115,9 +117,9 @@ def pool_windows(
         begin = max(offsets[row], end - max_length)
         length = end - begin
         windows = min(length, max_length - width + 1)
-        start = empty if length <= max_length - width else lowest  # at least one window is all padding, or none
+        start = empty if length <= max_length - width else lowest  # whether a window is all padding
         _place(flat, begin, end, width, rows)
-        # The usual widths by name: the compiler then makes one sum without a loop of each.
+        # With the usual widths as constants, the compiler makes each a sum without a loop.
         if filters < COUNT:
             _strongest_of_few(table, rows, windows, width, total, start, best)
         elif width == 1:
@@ -137,14 +139,17 @@ def pool_windows(
 
 @kernel
 def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, mean: bool, out: Any) -> None:
-    """The sum of what each token contributes, or its mean.
+    """Compute the sum or the mean of the contributions of each text's tokens.
 
     Args:
-        table: What a word at a position contributes, of float32 or float64, shape (positions, vocabulary, units);
-            with one position, wherever it stands.
-        tail: What the padding after n tokens contributes: float64, shape (positions + 1, units).
-        max_length: Longer texts lose their beginning; 0 for no limit.
-        out: float64, shape (n, units).
+        flat: Token indices of all texts end to end: int32.
+        offsets: Start of each text in ``flat``, then the end of the last: int64, shape (n + 1,).
+        table: Contribution of a word at a position: float32 or float64, shape (positions, vocabulary, units). With one
+            position it is the same at every position.
+        tail: Contribution of the padding after n tokens: float64, shape (positions + 1, units).
+        max_length: Length in tokens; longer texts lose their beginning; 0 for no limit.
+        mean: Whether to compute the mean.
+        out: Result: float64, shape (n, units).
     """
     positions, units = table.shape[0], table.shape[2]
     for row in range(len(offsets) - 1):
@@ -166,16 +171,19 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
 
 @kernel
 def dense(inputs: Any, weights: Any, bias: Any, exact: bool, relu: bool, out: Any) -> None:
-    """A dense layer, summed in float64: (n, inputs) times (inputs, units) plus (units,).
+    """Compute a dense layer, summed in float64: (n, inputs) times (inputs, units) plus (units,).
 
-    For speed, units are a multiple of 16, which are a vector, and four sums run side by side, because each addition
-    waits for the one before it.
+    For speed, units are a multiple of 16, the size of a vector, and four sums are computed side by side, because each
+    addition must wait for the previous one.
 
     Args:
-        inputs: float32 or float64.
-        weights: float64.
-        exact: Inputs and weights are float32's, so that every product is exact; the same result in less time.
-        out: float64, shape (n, units).
+        inputs: Inputs: float32 or float64, shape (n, inputs).
+        weights: Weights: float64, shape (inputs, units).
+        bias: Bias: float64, shape (units,).
+        exact: Whether inputs and weights are float32 numbers, so that every product is exact. The result is then the
+            same in less time.
+        relu: Whether values below 0 become 0.
+        out: Result: float64, shape (n, units).
     """
     count, units = weights.shape
     wide = np.empty(count, np.float64)
@@ -219,7 +227,7 @@ def add_bias(values: Any, bias: Any, relu: bool) -> None:
 
 @kernel
 def probabilities(logits: Any, out: Any) -> None:
-    """Sigmoid of one logit as two columns, or softmax of several: float64 to float32."""
+    """Compute the sigmoid of one logit as two columns, or the softmax of several: float64 to float32."""
     if logits.shape[1] == 1:
         for row in range(len(logits)):
             logit = logits[row, 0]
@@ -239,15 +247,15 @@ def probabilities(logits: Any, out: Any) -> None:
 def weigh_windows(
     flat: Any, offsets: Any, table: Any, width: int, max_length: int, bias: Any, relu: bool, gains: Any, best: Any
 ) -> None:
-    """How much the strongest window of some filters moves the decision, for every text.
+    """Find the window that moves the decision most by some filters, for every text.
 
-    Each filter's value is credited to the window that it comes from, less what the filter would have without that
-    window's words: its strongest window that shares no word with it, or padding.
+    Each filter's value is credited to the window that it comes from, less its value without that window's words, which
+    is that of its strongest window without a word in common, or of padding. ``pool_windows`` has the other arguments.
 
     Args:
-        gains: What a unit of each filter adds to the decision: float64, shape (n, filters).
-        best: Weight, first token (counted from the text's last ``max_length``) and width of the window that moved the
-            decision most so far: float64, shape (n, 3); raised in place.
+        gains: Amount that a unit of each filter adds to the decision: float64, shape (n, filters).
+        best: Weight, first token (counted within the text's last ``max_length``) and width of the window that moved the
+            decision most so far: float64, shape (n, 3); updated in place.
     """
     filters = len(bias)
     rows = np.zeros(max_length + width, np.int64)
@@ -278,7 +286,7 @@ def weigh_windows(
 
 @kernel
 def _winner(totals: Any, j: int, width: int, empty: Any) -> Any:
-    """The window that wins a filter, and the filter's value without its words."""
+    """Return the strongest window of a filter, and the filter's value without its words."""
     winner = totals[:, j].argmax()
     without = empty
     for first in range(len(totals)):

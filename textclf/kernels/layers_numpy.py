@@ -1,4 +1,4 @@
-"""The kernels in numpy, for where numba cannot run: the same sums in the same order, several times slower."""
+"""The kernels of ``layers`` in numpy, for machines without numba: the same sums in the same order, but slower."""
 
 import math
 from typing import Any
@@ -8,18 +8,18 @@ import numpy as np
 from textclf.common.arrays import Int32, Int64
 from textclf.kernels.padding import pad
 
-_ROWS = 512  # texts at a time: bounds the memory of what is gathered
+_ROWS = 512  # texts at a time; bounds the memory of gathered rows
 
 
 def _kept(flat: Any, offsets: Any, max_length: int) -> tuple[Int32, Int64]:
-    """Padded sequences and their lengths before padding."""
+    """Return padded sequences and their lengths before padding."""
     return pad(flat, offsets, max_length), np.minimum(np.diff(offsets), max_length)
 
 
 def pool_windows(
     flat: Any, offsets: Any, table: Any, width: int, max_length: int, bias: Any, relu: bool, column: int, out: Any
 ) -> None:
-    """As ``kernels.pool_windows``."""
+    """See ``layers.pool_windows``."""
     for start in range(0, len(out), _ROWS):
         sequences, _ = _kept(flat, offsets[start : start + _ROWS + 1], max_length)
         best = np.full((len(sequences), len(bias)), -np.inf, np.float32)
@@ -33,7 +33,7 @@ def pool_windows(
 
 
 def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, mean: bool, out: Any) -> None:
-    """As ``kernels.sum_tokens``."""
+    """See ``layers.sum_tokens``."""
     positions = table.shape[0]
     for row in range(len(out)):
         tokens = flat[offsets[row] : offsets[row + 1]]
@@ -41,7 +41,7 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
             tokens = tokens[-max_length:]
         places = np.arange(len(tokens)) if positions > 1 else 0
         parts = table[places, tokens].astype(np.float64)
-        # cumsum adds from first to last; sum would add in pairs
+        # cumsum adds from first to last, while sum would add in pairs.
         out[row] = np.cumsum(np.vstack([np.zeros_like(out[:1, :][0]), parts]), axis=0)[-1]
         if positions > 1:
             out[row] += tail[len(tokens)]
@@ -50,7 +50,7 @@ def sum_tokens(flat: Any, offsets: Any, table: Any, tail: Any, max_length: int, 
 
 
 def dense(inputs: Any, weights: Any, bias: Any, exact: bool, relu: bool, out: Any) -> None:  # noqa: ARG001
-    """As ``kernels.dense``; exact products need no other step here."""
+    """See ``layers.dense``; exact products are not treated differently here."""
     inputs, parts = inputs.astype(np.float64), np.zeros((4, *out.shape))
     for number in range(len(weights)):
         parts[number & 3] += inputs[:, number, None] * weights[number]
@@ -60,14 +60,14 @@ def dense(inputs: Any, weights: Any, bias: Any, exact: bool, relu: bool, out: An
 
 
 def add_bias(values: Any, bias: Any, relu: bool) -> None:
-    """As ``kernels.add_bias``."""
+    """See ``layers.add_bias``."""
     values += bias
     if relu:
         np.maximum(values, 0, out=values)
 
 
 def probabilities(logits: Any, out: Any) -> None:
-    """As ``kernels.probabilities``; numpy's own exponential may differ from the C library's in the last bit."""
+    """See ``layers.probabilities``. Uses ``math.exp``, since numpy's exponential may differ from it in the last bit."""
     if logits.shape[1] == 1:
         small = np.array([math.exp(-abs(logit)) for logit in logits[:, 0]])
         other = small / (1 + small)
@@ -85,7 +85,7 @@ def probabilities(logits: Any, out: Any) -> None:
 def weigh_windows(
     flat: Any, offsets: Any, table: Any, width: int, max_length: int, bias: Any, relu: bool, gains: Any, best: Any
 ) -> None:
-    """As ``kernels.weigh_windows``."""
+    """See ``layers.weigh_windows``."""
     empty = table[0].copy()
     for number in range(1, width):
         empty = empty + table[number]

@@ -1,4 +1,4 @@
-"""Sequences of word indices to one matrix."""
+"""Padding: ragged sequences of word indices to one matrix."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ from textclf.common.arrays import Int32, Int64
 
 
 def pad(flat: Int32, offsets: npt.NDArray[Any], max_length: int, rows: Int64 | None = None) -> Int32:
-    """Cut and fill sequences to one length.
+    """Crop and pad sequences to one length.
 
-    Longer ones lose their beginning, shorter ones get zeros at the end: ``pad_sequences`` of Keras with
+    Longer sequences lose their beginning, and shorter ones get zeros at the end, as with Keras' ``pad_sequences`` and
     ``padding="post", truncating="pre"``.
 
     Args:
         flat: All sequences end to end.
-        offsets: Where each begins, and the end of the last: shape (n + 1,).
-        max_length: Columns of the matrix, at least 1.
-        rows: Which sequences, in which order, shape (m,); all by default.
+        offsets: Start of each sequence in ``flat``, then the end of the last, shape (n + 1,).
+        max_length: Number of columns of the matrix, at least 1.
+        rows: Numbers of the sequences to return, in this order, shape (m,); all by default.
 
     Returns:
-        int32, shape (n, max_length), or (m, max_length).
+        The padded sequences: int32, shape (n, max_length) or (m, max_length).
 
     Raises:
-        ValueError: ``max_length`` below 1.
+        ValueError: ``max_length`` is below 1.
 
     Example:
         >>> pad(np.array([1, 2, 3, 4], np.int32), np.array([0, 3, 4], np.int32), 2).tolist()

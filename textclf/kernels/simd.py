@@ -1,8 +1,8 @@
-"""Instructions that numba lacks, for kernels: vectors of numbers in registers, and eight bytes of text as one word.
+"""Instructions for kernels that numba lacks: vectors of numbers in registers, and eight bytes of text as one word.
 
-LLVM makes vectors of the plain loops over a text's bytes and a table's rows too, but reads and writes every sum
-between two additions; a vector that a kernel names stays in its register. ``add`` and ``larger`` are those of each
-number alone, so that a kernel's order of additions is the one that it states.
+LLVM also vectorizes plain loops over a text's bytes and a table's rows, but it loads and stores every sum between two
+additions. A vector in a variable of a kernel stays in its register. ``add`` and ``larger`` work on each number
+separately, so that additions happen in the order in which a kernel states them.
 """
 
 import sys
@@ -14,11 +14,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 COUNT = 16
-"""Numbers of a vector: of float32 what a register of AVX-512 holds; LLVM makes several of what a register cannot hold.
-Arrays that begin at a multiple of 64 bytes are read faster: no vector lies across two lines of the cache."""
+"""Numbers in a vector: as many float32 as an AVX-512 register holds; LLVM splits vectors that a register cannot hold.
+Arrays that start at a multiple of 64 bytes are read faster, since no vector crosses a cache line."""
 
 
-_instruction: Any = intrinsic  # mypy takes the typing context for an argument of the call
+_instruction: Any = intrinsic  # mypy mistakes the typing context for an argument of the call
 
 
 class Lanes(types.Type):
@@ -37,14 +37,14 @@ class _Model(models.PrimitiveModel):
 
 
 def _pointer(context: Any, builder: Any, array: Any, given: Any, target: Any) -> Any:
-    """The address of an item of a contiguous array, as that of another type."""
+    """Return the address of an item of a contiguous array, as a pointer to another type."""
     data = cgutils.create_struct_proxy(array)(context, builder, given[0]).data
     return builder.bitcast(builder.gep(data, [given[1]]), target.as_pointer())
 
 
 @_instruction
 def item(_context: Any, array: Any, _at: Any) -> Any:
-    """A contiguous array's item, counted flat; unlike ``array[at]`` it looks whether ``at`` is negative nowhere."""
+    """Return a contiguous array's item by its flat index; unlike ``array[at]``, does not handle a negative ``at``."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = context.get_value_type(array.dtype)
@@ -55,7 +55,7 @@ def item(_context: Any, array: Any, _at: Any) -> Any:
 
 @_instruction
 def load(_context: Any, array: Any, _at: Any) -> Any:
-    """The vector of a contiguous array's items from ``at``, counted flat; nothing checks that there are enough."""
+    """Load a vector of a contiguous array's items from the flat index ``at``, without a bounds check."""
     lanes = Lanes(array.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -67,7 +67,7 @@ def load(_context: Any, array: Any, _at: Any) -> Any:
 
 @_instruction
 def store(_context: Any, array: Any, _at: Any, lanes: Any) -> Any:
-    """Write a vector over a contiguous array's items from ``at``, counted flat."""
+    """Store a vector into a contiguous array's items from the flat index ``at``."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _pointer(context, builder, signature.args[0], args, context.get_value_type(lanes))
@@ -79,19 +79,19 @@ def store(_context: Any, array: Any, _at: Any, lanes: Any) -> Any:
 
 @_instruction
 def zeros(_context: Any, array: Any) -> Any:
-    """The vector of zeros that adds to those of an array."""
+    """Return a vector of zeros of an array's type."""
     lanes = Lanes(array.dtype)
     return lanes(array), lambda context, *_: ir.Constant(context.get_value_type(lanes), None)
 
 
 @_instruction
 def add(_context: Any, one: Any, _other: Any) -> Any:
-    """Sums."""
+    """Add two vectors."""
     return one(one, one), lambda _context, builder, _signature, args: builder.fadd(*args)
 
 
 def _filled(context: Any, builder: Any, lanes: Any, number: Any) -> Any:
-    """The vector of one number."""
+    """Return a vector with one number in all places."""
     kind = context.get_value_type(lanes)
     nothing, first = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
     everywhere = ir.Constant(ir.VectorType(ir.IntType(32), COUNT), [0] * COUNT)
@@ -100,7 +100,7 @@ def _filled(context: Any, builder: Any, lanes: Any, number: Any) -> Any:
 
 @_instruction
 def add_product(_context: Any, total: Any, factor: Any, _values: Any) -> Any:
-    """``total`` plus a number times ``values``: the product is rounded, then the sum."""
+    """Compute ``total`` plus a number times ``values``; the product is rounded, then the sum."""
 
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         factors = _filled(context, builder, total, args[1])
@@ -111,14 +111,14 @@ def add_product(_context: Any, total: Any, factor: Any, _values: Any) -> Any:
 
 @_instruction
 def add_exact_product(_context: Any, total: Any, factor: Any, _values: Any) -> Any:
-    """``add_product`` of float64 in one step, where each product is exact: that of two numbers of float32, for one.
+    """Compute ``add_product`` of float64 in one step, for exact products such as those of two float32 numbers.
 
-    A number of 24 bits times another has at most 48, and float64 has 53.
+    The product of two numbers with 24 bits has at most 48 bits, and float64 has 53.
     """
 
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         kind, factors = context.get_value_type(total), _filled(context, builder, total, args[1])
-        fused = ir.FunctionType(kind, [kind] * 3)  # llvmlite's own fma takes no vectors
+        fused = ir.FunctionType(kind, [kind] * 3)  # llvmlite's own fma does not support vectors
         name = f"llvm.fma.v{COUNT}f64"
         return builder.call(cgutils.get_or_insert_function(builder.module, fused, name), [factors, args[2], args[0]])
 
@@ -127,7 +127,7 @@ def add_exact_product(_context: Any, total: Any, factor: Any, _values: Any) -> A
 
 @_instruction
 def larger(_context: Any, value: Any, _best: Any) -> Any:
-    """``value`` where it is above ``best``, else that."""
+    """Return ``value`` where it is above ``best``, else ``best``."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", *args), *args)
@@ -137,7 +137,7 @@ def larger(_context: Any, value: Any, _best: Any) -> Any:
 
 @_instruction
 def word_at(_context: Any, data: Any, _at: Any) -> Any:
-    """Eight bytes from ``at`` as one number, the first byte lowest."""
+    """Load eight bytes from ``at`` as one number, the first byte lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _pointer(context, builder, signature.args[0], args, ir.IntType(64))
@@ -149,7 +149,7 @@ def word_at(_context: Any, data: Any, _at: Any) -> Any:
 
 @_instruction
 def low_zeros(_context: Any, _word: Any) -> Any:
-    """How many of a word's lowest bits are 0; 64 of 0."""
+    """Count the trailing zero bits of a word; 64 for 0."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))

@@ -1,8 +1,9 @@
-"""Compiled loops over text: UTF-8 bytes to the indices of a vocabulary's tokens.
+"""Kernels that find a vocabulary's tokens in UTF-8 bytes.
 
-A token is packed into words of eight bytes; a hash of the words finds it in an open-addressed table, and the words
-themselves are compared before it counts as found. Texts of ASCII are cut eight bytes at a time, and their tokens are
-looked up together, so that the processor need not wait for one before the next; all others go character by character.
+A token is packed into words of eight bytes. A hash of the words finds it in an open-addressing table, and the words
+themselves are compared before it counts as found. ASCII texts are cut eight bytes at a time, and their tokens are
+looked up together, so that the processor does not wait for one lookup before the next. Other texts go character by
+character.
 """
 
 from typing import Any
@@ -20,10 +21,10 @@ _ZERO, _ONE, _TWO, _THREE, _FOUR = np.uint64(0), np.uint64(1), np.uint64(2), np.
 _SEVEN, _BYTE, _WORD, _FOLD, _FULL = np.uint64(7), np.uint64(8), np.uint64(64), np.uint64(32), np.uint64(255)
 _FULL32, _BYTE32 = np.uint32(255), np.uint32(8)
 _INDEX = np.uint64(0xFFFFFFFF)
-_ENDS = np.uint64(0x8080808080808080)  # the highest bit of each byte: set in a separator's, in no character's of ASCII
+_ENDS = np.uint64(0x8080808080808080)  # the highest bit of each byte: set in separators, not in ASCII characters
 _SEPARATOR = np.uint8(255)
-_SHORT = 16  # bytes of a token that an entry of the table holds itself
-_TOGETHER = 256  # tokens looked up at a time
+_SHORT = 16  # most bytes of a token that an entry of the table holds itself
+_TOGETHER = 256  # tokens looked up together
 
 
 @kernel
@@ -42,7 +43,7 @@ def _hash(words: Any, count: int, size: int) -> Any:
 
 @kernel
 def _key(words: Any, count: int, size: int) -> Any:
-    """The two words by which an entry knows its token: those of the token, or the hash of a longer one's."""
+    """Return the two words that identify a token in its entry: its own, or the hash of a longer token's words and 0."""
     if size > _SHORT:
         return _hash(words, count, size), _ZERO
     return words[0], words[1] if count > 1 else _ZERO
@@ -50,7 +51,7 @@ def _key(words: Any, count: int, size: int) -> Any:
 
 @kernel
 def _place(first: Any, second: Any, size: Any, entries: Any) -> Any:
-    """Where the search for a token begins."""
+    """Return the entry at which the search for a token begins."""
     return (_mixed(_mixed(size, first), second) << _TWO) & np.uint64(len(entries) - 1)
 
 
@@ -66,7 +67,7 @@ def _next(at: Any, entries: Any) -> Any:
 
 @kernel
 def _find(words: Any, count: int, size: int, entries: Any, key_starts: Any, keys: Any) -> int:
-    """Index of a packed token, 0 where the vocabulary lacks it."""
+    """Return the index of a packed token; 0 if the vocabulary does not have it."""
     first, second = _key(words, count, size)
     at = _place(first, second, np.uint64(size), entries)
     while entries[at + _TWO] != _ZERO:
@@ -83,7 +84,7 @@ def _find(words: Any, count: int, size: int, entries: Any, key_starts: Any, keys
 
 @kernel
 def fill_table(sizes: Any, key_starts: Any, keys: Any, entries: Any) -> None:
-    """Enter tokens 1 to n into an empty table; see ``find_tokens``."""
+    """Insert tokens 1 to n into an empty table; see ``find_tokens``."""
     for index in range(1, len(sizes)):
         begin, size = key_starts[index], np.uint64(sizes[index])
         first, second = _key(keys[begin:], key_starts[index + 1] - begin, sizes[index])
@@ -95,7 +96,7 @@ def fill_table(sizes: Any, key_starts: Any, keys: Any, entries: Any) -> None:
 
 @kernel
 def _lower_ascii(data: Any, begin: int, length: int, ascii_: Any, lowered: Any) -> bool:
-    """Lower case of a text with separators behind it, and whether all of it is ASCII."""
+    """Write the lower case of a text, followed by separators; return whether the text is ASCII."""
     all_bits = np.uint8(0)
     for at in range(length):
         byte = data[begin + at]
@@ -108,10 +109,10 @@ def _lower_ascii(data: Any, begin: int, length: int, ascii_: Any, lowered: Any) 
 
 @kernel
 def _cut(lowered: Any, at: int, length: int, shortest: int, sizes: Any, words: Any) -> Any:
-    """The next tokens of a lowered text, until there are enough or one is longer than ``_SHORT``.
+    """Cut the next tokens of a lower-cased text, until there are enough or one is longer than ``_SHORT``.
 
     Returns:
-        Where the rest begins, how many there are, and the size of the longer one that begins there, else 0.
+        The start of the rest, the number of tokens, and the size of a longer token that begins at the rest, else 0.
     """
     count = 0
     while at < length and count < len(sizes):
@@ -140,10 +141,10 @@ def _cut(lowered: Any, at: int, length: int, shortest: int, sizes: Any, words: A
 
 @kernel
 def _look_up(count: int, sizes: Any, words: Any, places: Any, entries: Any, flat: Any, found: int) -> int:
-    """Indices of cut tokens into ``flat`` from ``found``; how many are there then.
+    """Write the indices of cut tokens into ``flat`` from ``found`` on; return the number of indices in ``flat``.
 
-    First all places, then all entries there, then what was not decided by the first look: no step waits for memory
-    or a guessed branch of the token before.
+    First come all places, then all entries at these places, then the tokens that their first entry did not decide. So
+    no step waits for the memory or a mispredicted branch of the previous token.
     """
     for each in range(np.uint64(count)):
         places[each] = _place(words[_TWO * each], words[_TWO * each + _ONE], np.uint64(sizes[each]), entries)
@@ -167,7 +168,7 @@ def _look_up(count: int, sizes: Any, words: Any, places: Any, entries: Any, flat
 
 @kernel
 def _long_token(lowered: Any, at: int, size: int, words: Any) -> int:
-    """Pack a token that ``_cut`` left; how many words it has."""
+    """Pack a token that ``_cut`` has left; return its number of words."""
     count = (size + 7) // 8
     for number in range(count):
         words[number] = word_at(lowered, at + 8 * number)
@@ -178,7 +179,7 @@ def _long_token(lowered: Any, at: int, size: int, words: Any) -> int:
 
 @kernel
 def _decode(data: Any, at: int, end: int) -> Any:
-    """Code point and number of bytes of the character at ``at``; -1 and 1 for bytes that are not UTF-8."""
+    """Return code point and number of bytes of the character at ``at``; -1 and 1 for bytes that are not UTF-8."""
     lead = np.int64(data[at])
     width = 0
     if 0xC2 <= lead < 0xE0:
@@ -199,16 +200,16 @@ def _decode(data: Any, at: int, end: int) -> Any:
 
 @kernel
 def _class_at(data: Any, at: int, end: int, casing: Any) -> Any:
-    """Class of the character at ``at`` as a neighbour of a sigma, and its number of bytes."""
+    """Return the class of the character at ``at`` as a neighbour of a sigma, and its number of bytes."""
     if data[at] < 128:
         return casing[data[at]], 1
     code, width = _decode(data, at, end)
-    return casing[code] if 0 <= code < len(casing) else casing[10], width  # like a line feed: neither
+    return casing[code] if 0 <= code < len(casing) else casing[10], width  # like a line feed, which is neither
 
 
 @kernel
 def _is_final(data: Any, begin: int, at: int, end: int, casing: Any) -> bool:
-    """Whether ``str.lower`` makes the capital sigma at ``at`` a final one."""
+    """Whether ``str.lower`` turns the capital sigma at ``at`` into a final sigma."""
     found, before = np.uint8(1), at
     while found == 1 and before > begin:
         before -= 1
@@ -226,7 +227,7 @@ def _is_final(data: Any, begin: int, at: int, end: int, casing: Any) -> bool:
 
 @kernel
 def _lower(data: Any, begin: int, at: int, end: int, code: int, width: int, lowered: Any, casing: Any) -> Any:
-    """UTF-8 of a character's lower case, first byte lowest."""
+    """Return the lower case of a character as UTF-8, first byte lowest."""
     if code == _SIGMA:
         return _FINAL if _is_final(data, begin, at, end, casing) else _MIDDLE
     if 0 <= code < len(lowered) and lowered[code] != 0:
@@ -237,7 +238,7 @@ def _lower(data: Any, begin: int, at: int, end: int, code: int, width: int, lowe
     return packed
 
 
-# long: one loop that numba compiles; a call for each character would cost more than the character.
+# long: one compiled loop; a call for each character would cost more than its work.
 @kernel
 def _find_characters(
     data: Any,
@@ -256,7 +257,7 @@ def _find_characters(
     flat: Any,
     found: int,
 ) -> int:
-    """The tokens of a text of any characters, into ``flat`` from ``found``; how many are there then."""
+    """Write the tokens of any text into ``flat`` from ``found`` on; return the number of tokens in ``flat``."""
     at, size, characters, count, packed, shift = begin, 0, 0, 0, _ZERO, _ZERO
     while True:
         ends = True
@@ -317,24 +318,28 @@ def find_tokens(
     flat: Any,
     offsets: Any,
 ) -> int:
-    """Indices of all known tokens, end to end, into ``flat``, and where each text's begin into ``offsets``.
+    """Write the indices of all known tokens, end to end, into ``flat``, and the start of each text's into ``offsets``.
 
     Args:
-        data: The bytes of the texts: uint8.
-        starts: Where each begins and the last one ends: int64, shape (n + 1,).
-        valid: 0 for a null: uint8, shape (n,), or empty without nulls.
-        ascii_: With ``lowered``, ``kind`` and ``casing``: see ``textclf.text.unicode_tables.CharacterTables``.
-        shortest: Tokens of fewer characters do not count; at least 1.
-        sizes: Bytes of each token: int32, shape (tokens + 1,).
-        key_starts: Where each token's words begin: int64, shape (tokens + 2,).
+        data: Bytes of the texts: uint8.
+        starts: Start of each text in ``data``, then the end of the last: int64, shape (n + 1,).
+        valid: 0 for each null: uint8, shape (n,), or empty if there are no nulls.
+        ascii_: Table of bytes; see ``textclf.text.unicode_tables.CharacterTables``, also for the next three.
+        lowered: Table of lower cases.
+        kind: Table of the kinds of code points.
+        casing: Table of neighbours of a sigma.
+        shortest: Fewest characters of a token, at least 1; shorter ones do not count.
+        sizes: Number of bytes of each token: int32, shape (tokens + 1,).
+        key_starts: Start of each token's words in ``keys``: int64, shape (tokens + 2,).
         keys: Tokens packed into words: uint64.
-        entries: Four numbers each: the token's first and second word, or the hash of a longer one and 0; its size
-            times 2^32 and its index; 0. uint64, four times a power of two that is above the number of tokens.
-        flat: int32, with a place for every two bytes of text and one more for each text.
-        offsets: int64, shape (n + 1,).
+        entries: Table with four numbers per entry: the token's first and second word, or the hash of a longer token
+            and 0; then its size times 2^32 plus its index; then 0. uint64, four times a power of two that is above the
+            number of tokens.
+        flat: Result: int32, with a place for every two bytes of text and one more for each text.
+        offsets: Result: int64, shape (n + 1,).
 
     Returns:
-        How many were found.
+        Number of tokens found.
     """
     longest, room = sizes.max(), 0
     for row in range(len(starts) - 1):

@@ -1,7 +1,7 @@
-"""Compiled loops over text: tokens cut out of UTF-8 bytes, and counted.
+"""Kernels that cut tokens out of UTF-8 bytes and count them.
 
-``cut_tokens`` takes texts whose characters beyond ASCII are lower-case already; ``table`` lower-cases ASCII and turns
-separators into spaces. A separator is one byte, and in UTF-8 no other character holds such a byte.
+``cut_tokens`` expects texts whose characters beyond ASCII are lower-case already; ``table`` lower-cases ASCII and turns
+separators into spaces. A separator is one byte, which in UTF-8 is not part of any other character.
 """
 
 from typing import Any
@@ -13,19 +13,19 @@ _SPACE = 32
 
 @kernel
 def cut_tokens(data: Any, starts: Any, table: Any, kept: Any, token_ends: Any, row_starts: Any) -> Any:
-    """All tokens, end to end.
+    """Cut all tokens and write them end to end.
 
     Args:
-        data: The bytes of the texts: uint8.
-        starts: Where each begins and the last one ends: int32, shape (n + 1,).
-        table: Byte by byte: uint8, shape (256,).
-        kept: The tokens' bytes: uint8, of the size of ``data``.
-        token_ends: Where each token ends in ``kept``, the first one of them 0: int32, with a place for every two
-            bytes of text, one for each text and one more.
-        row_starts: Number of tokens before each text: int32, shape (n + 1,).
+        data: Bytes of the texts: uint8.
+        starts: Start of each text in ``data``, then the end of the last: int32, shape (n + 1,).
+        table: Replacement of each byte: uint8, shape (256,).
+        kept: Result: bytes of the tokens: uint8, of the size of ``data``.
+        token_ends: Result: 0, then the end of each token in ``kept``: int32, with a place for every two bytes of text,
+            one for each text and one more.
+        row_starts: Result: number of tokens before each text: int32, shape (n + 1,).
 
     Returns:
-        Number of tokens, and of their bytes.
+        Number of tokens, and number of their bytes.
     """
     found, size = 0, 0
     token_ends[0] = 0
@@ -59,9 +59,10 @@ def count_tokens(
         codes: Number of each token: int32.
         starts: Number of tokens before each row: int32, shape (n + 1,).
         order: Place of each row: int64, shape (n,); rows whose place is ``nobody`` do not count.
-        count: How often each number occurs; zeros before: int64.
-        first_row: ``order`` of the first row with it; ``nobody`` before: int64.
-        first_place: How many tokens come before it in that row: int32.
+        nobody: Place that stands for no row.
+        count: Result: occurrences of each number: int64, initially zeros.
+        first_row: Result: ``order`` of the first row with the number: int64, initially ``nobody``.
+        first_place: Result: number of tokens before it in that row: int32.
     """
     for row in range(len(order)):
         place = order[row]

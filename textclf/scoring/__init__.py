@@ -1,1 +1,1 @@
-"""Scoring: artifacts applied to texts, one by one and in tables."""
+"""Scoring: apply artifacts to the texts of tables and DataFrames."""

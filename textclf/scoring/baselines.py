@@ -1,4 +1,4 @@
-"""What models gave for their own test rows, from the measures in their manifests."""
+"""Baselines for the gate: what a model predicted for its own test rows, from the measures in its manifest."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from textclf.scoring.routing import Routes
 
 
 def tested_baselines(routes: Routes, sources: Iterable[str | None]) -> dict[str | None, Baseline]:
-    """By source, predictions and scores of its model on the test rows; without models whose manifest has none."""
+    """Predictions and scores of each source's model on its test rows; sources without such measures are left out."""
     found: dict[str | None, Baseline] = {}
     for source in sources:
         artifact = routes.artifacts.get(routes.key or source or "")
@@ -20,7 +20,7 @@ def tested_baselines(routes: Routes, sources: Iterable[str | None]) -> dict[str 
 
 
 def _baseline(artifact: Artifact) -> Baseline | None:
-    """Predicted labels are the columns of the confusion matrix, scores the bins of the calibration."""
+    """Read predicted labels from the columns of the confusion matrix, scores from the bins of the calibration."""
     metrics = artifact.manifest.metrics
     if not {"names", "confusion", "reliability"} <= metrics.keys():
         return None

@@ -1,4 +1,4 @@
-"""Which models score rows a second time, beside their champions."""
+"""Challengers: models that score rows a second time, beside their champions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,25 +10,25 @@ from textclf.errors import UsageError
 from textclf.scoring.routing import Routes
 
 NEWEST = "newest"
-"""Instead of a model: the newest version of each champion's name, where that is another one."""
+"""Asks for the newest version of each champion's model, where that is not the champion itself."""
 
 ALL = ""
-"""The key of all rows whose key is not named; no source is an empty text."""
+"""Key that stands for all rows whose key is not named; a source is never an empty string."""
 
 Asked = Mapping[str, str]
 """References, or ``NEWEST``, by the key of the rows."""
 
 
 def asked_challengers(given: Sequence[str], score: Score, model: str | None) -> Asked:
-    """What the command line asks for, else the pipeline file.
+    """Return the challengers of the command line, or else those of the pipeline file.
 
-    ``--model`` scores with that model alone: the file's challenger was meant for the file's models.
+    With ``--model``, the pipeline file's challenger is ignored: it was meant for the file's models.
 
     Args:
-        given: Each ``REFERENCE`` or ``SOURCE=REFERENCE``.
+        given: Challengers of the command line, each ``REFERENCE`` or ``SOURCE=REFERENCE``.
 
     Raises:
-        UsageError: Two challengers for the same rows.
+        UsageError: Two challengers are given for the same rows.
     """
     if not given:
         kept = score.challenger if model is None else None
@@ -38,22 +38,23 @@ def asked_challengers(given: Sequence[str], score: Score, model: str | None) -> 
         key, _, reference = word.rpartition("=")
         if key in found:
             raise UsageError(
-                "Rows have one challenger at most.",
+                "Two challengers are given for the same rows.",
                 received=f"--challenger {word} after {found[key]}",
-                expected="one for all rows, and one for each source that is named",
+                expected="at most one challenger for all rows, and at most one for each source",
             )
         found[key] = reference
     return found
 
 
 def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
-    """The routes with the challengers that are asked for.
+    """Add the requested challengers to the routes.
 
-    A champion is not challenged by itself: ``NEWEST`` and a model for all rows leave such keys out.
+    A model does not challenge itself: ``NEWEST`` and a model for all rows leave out the keys of which it is the
+    champion.
 
     Raises:
-        UsageError: A challenger of rows that no champion scores, or every one asked for is the champion itself.
-        InputError: There is no such model, or it is damaged.
+        UsageError: A challenger is asked for rows without a champion, or every challenger is the champion itself.
+        InputError: A model does not exist or is damaged.
     """
     unknown = sorted(asked.keys() - {ALL} - routes.artifacts.keys())
     if unknown:
@@ -61,7 +62,7 @@ def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
             "A challenger has no champion to score beside.",
             received=", ".join(f"{key}={asked[key]}" for key in unknown),
             expected=f"one of: {', '.join(routes.artifacts)}",
-            fix="name a source whose model scores rows of this run, or give the challenger alone, for all rows",
+            fix="name a source that a model of this run scores, or give the challenger without a source, for all rows",
         )
     loaded: dict[str, Artifact] = {}
     found: dict[str, Artifact] = {}
@@ -78,14 +79,14 @@ def with_challengers(store: ModelStore, routes: Routes, asked: Asked) -> Routes:
         raise UsageError(
             "The challenger is the champion itself.",
             received=", ".join(asked.values()),
-            expected=f"another model or version than {', '.join(each.reference for each in routes.artifacts.values())}",
+            expected=f"a model or version other than {', '.join(each.reference for each in routes.artifacts.values())}",
             fix="name a version, as in --challenger NAME@VERSION; textclf models list shows them",
         )
     return replace(routes, challengers=found)
 
 
 def _newest(store: ModelStore, champion: Artifact) -> str | None:
-    """Reference of the newest version of a model; None where it is in use already."""
+    """Reference of the newest version of a model; None if that is the champion already."""
     name = champion.manifest.name
     version = store.versions(name)[-1]
     return f"{name}@{version}" if version != champion.manifest.version else None

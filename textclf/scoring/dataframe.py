@@ -1,4 +1,4 @@
-"""Scores as columns of a DataFrame: one evaluation a row, numbers from the workers, names from the JVM."""
+"""Scores as columns of a DataFrame: workers score each row once and return numbers, the JVM adds the names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from textclf.spark.gpu import gpu_profile
 from textclf.spark.worker_gc import settle
 from textclf.storage.schemas import CHALLENGED, SCORED
 
-arrow_udf: Any = arrow_functions.arrow_udf  # its type hints know no structs
+arrow_udf: Any = arrow_functions.arrow_udf  # its type hints lack structs
 
 
 def add_scores(
@@ -37,26 +37,28 @@ def add_scores(
     fallbacks: Accumulator[Fallbacks] | None = None,
     limit: tuple[str, int] | None = None,
 ) -> DataFrame:
-    """``rows`` with the columns of ``SCORED`` and ``reason``: null in rows with a score, else why there is none.
+    """Add the columns of ``SCORED`` and ``reason`` to ``rows``; ``reason`` is null in rows that have a score.
 
-    With challengers, the columns of ``CHALLENGED`` too: null in rows without a score and where nobody challenges.
+    With challengers, add the columns of ``CHALLENGED`` too: null in rows without a score or without a challenger.
 
-    Only texts, keys and what is limited leave the JVM; all other columns stay as they are, whatever their type. Spark
-    evaluates each row once, whatever is filtered on later. A preview limits ``rows``: Spark carries no limit below the
-    names that the JVM adds, and scores whole partitions for it.
+    Only the text, the key and the limited column leave the JVM; all other columns stay as they are, whatever their
+    type. Spark evaluates each row once, even if a later filter uses the score. For a preview, limit ``rows`` first:
+    Spark does not push a limit below the names that the JVM adds, and would score whole partitions.
 
     Args:
-        rows: With a column ``text``.
+        rows: Rows with a column ``text``.
         artifacts: Models by key, in the order of their numbers.
-        choices: A backend for each.
-        key: The column that says which model scores a row; None where there is one for all.
-        all_scores: Give ``scores`` for two labels too, not only for more.
-        challenge: Models that score beside those; where both know the same tokens, texts are read once.
-        fallbacks: Where workers tell that numba cannot run; see ``fallback.listen``.
-        limit: A column of texts, and how many of them the rows of a task may have, else it fails; see ``SourceLimit``.
+        choices: Backend of each model, by key.
+        key: Name of the column that says which model scores a row; None if one model scores all rows.
+        all_scores: Give ``scores`` for models with two labels too, not only for those with more.
+        evidence: Give the n-gram that moved each decision most.
+        challenge: Challengers; where both models know the same tokens, a text is tokenized once.
+        fallbacks: Accumulator in which workers report that numba cannot run; see ``kernel_report.listen``.
+        limit: Name of a string column, and the number of different values of it that one task may meet before it
+            fails; see ``SourceLimit``.
 
     Raises:
-        UsageError: ``rows`` are of Spark Connect.
+        UsageError: ``rows`` belong to a Spark Connect session.
     """
     _refuse_connect(rows)
     challengers = challenge.artifacts if challenge else {}
@@ -74,7 +76,7 @@ def add_scores(
 def wanted_of(
     artifacts: Mapping[str, Artifact], challengers: Mapping[str, Artifact], *, all_scores: bool, evidence: bool
 ) -> Wanted:
-    """What workers give for these models; see ``add_scores``."""
+    """Return what workers must compute for these models; see ``add_scores``."""
     several = any(len(each.manifest.labels) > 2 for each in [*artifacts.values(), *challengers.values()])
     return Wanted(several, all_scores, evidence, bool(challengers))
 
@@ -82,10 +84,10 @@ def wanted_of(
 def _refuse_connect(rows: DataFrame) -> None:
     if type(rows).__module__.startswith("pyspark.sql.connect"):
         raise UsageError(
-            "A table cannot be scored this way under Spark Connect: a client has no broadcasts.",
+            "A table cannot be scored this way under Spark Connect, where a client has no broadcasts.",
             received=type(rows).__module__,
             expected="a DataFrame of a session in the driver",
-            fix="use score_udf(model), which takes the model along",
+            fix="use score_udf(model), which carries the model itself",
         )
 
 
@@ -113,14 +115,14 @@ def _function(models: Models, wanted: Wanted, key: str | None, limit: tuple[str,
             settle()
 
         made = arrow_udf(score, wanted.schema)
-    # Spark would otherwise evaluate it again for a filter on the score that it moves below the projection.
+    # Otherwise Spark evaluates the function again for a filter on the score that it pushes below the projection.
     return made.asNondeterministic()(*map(F.col, inputs))
 
 
 def _on_gpus(
     rows: DataFrame, models: Models, wanted: Wanted, key: str | None, limit: tuple[str, int] | None
 ) -> DataFrame:
-    """``rows`` with the answers: a stage of its own, since only a stage can say what its tasks need."""
+    """Add the answers to ``rows`` in a Spark stage of their own: resources of tasks can only be set for a stage."""
     names = rows.columns
     counted, most = limit or (None, None)
 
@@ -157,7 +159,7 @@ def _named(champions: Sequence[Artifact], challengers: Sequence[Artifact], wante
 
 
 def _of_role(artifacts: Sequence[Artifact], wanted: Wanted, prefix: str) -> dict[str, Column]:
-    """What champions or challengers gave, with names for their numbers."""
+    """Columns of the champions or of the challengers, with names in place of numbers."""
     model, label = F.col(f"answer.{prefix}model"), F.col(f"answer.{prefix}label")
     manifests = [artifact.manifest for artifact in artifacts]
     labels = [manifest.labels for manifest in manifests]
@@ -173,7 +175,7 @@ def _of_role(artifacts: Sequence[Artifact], wanted: Wanted, prefix: str) -> dict
 
 
 def _one_of(values: Sequence[str], number: Column) -> Column:
-    """The value of that number; null where the number is null or names no value."""
+    """The value with that number; null if the number is null or out of range."""
     if len(values) == 1:
         return F.when(number == 0, F.lit(values[0]))
     return F.get(_array_of(values), number)

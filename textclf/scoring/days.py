@@ -1,4 +1,4 @@
-"""A range of days, each its own slices, commit and run record."""
+"""Score a range of days; each day has its own slices, commit and run record."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,23 +24,23 @@ from textclf.spark.job_names import carried, described, together
 
 _SHOWN = 10  # days that a message names
 _ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
-"""Sections of the pipeline file that no row depends on."""
+"""Sections of the pipeline file that do not affect rows."""
 _FIRST_OPTIONS = {
     "input", "output", "model", "day", "backend", "limit", "all_scores", "evidence", "challengers", "changed_only",
     "since",
 }  # fmt: skip
-"""Options that stand in every fingerprint: nothing is ever added here, see ``config.identity``."""
+"""Options that are part of every fingerprint. Never add to this set; see ``config.identity``."""
 
 
 @dataclass(frozen=True)
 class DayRange:
-    """Days from ``first`` to ``last``, both included.
+    """A range of days from ``first`` to ``last``, both included.
 
     Args:
         first: The first day.
         last: The last day, no earlier than the first.
-        parallel: Number of days that are scored side by side.
-        force: Score days again whose rows could not differ.
+        parallel: Number of days that are scored at the same time.
+        force: Score also the days that would be skipped because nothing has changed.
 
     Example:
         >>> from datetime import date
@@ -66,20 +66,21 @@ Range = DayRange
 
 @takes_workspace
 def score_range(workspace: Workspace, run: RunRecord, options: ScoreOptions, days: DayRange) -> None:
-    """Score each day of a range as ``score_table`` does; ``run`` sums up, each day has a record of its own.
+    """Score each day of a range as ``score_table`` does; each day has its own record, and ``run`` has the sums.
 
-    A day is skipped where its newest publication had the same input, models, settings and options: killed in the
-    middle and started again, only what is missing is scored. The input is read as it is now, for all days.
+    A day is skipped if its newest publication had the same input, models, settings and options. So a range that was
+    killed and started again scores only the missing days. All days read the input as it is at the start.
 
     Args:
-        workspace: The session, the pipeline file, whose ``[score] date`` names the column of days, tables and models.
-        run: Run record that takes the sums over all days. The records of the days are in ``runs``.
-        options: What differs from the pipeline file; ``day`` and ``limit`` are left at None.
-        days: The first and the last day, and how many are scored side by side.
+        workspace: Session, pipeline file, tables and models. ``[score] date`` of the file must name the date column.
+        run: Run record for the sums over all days. The records of the days are written to ``runs``.
+        options: Options that override the pipeline file; ``day`` and ``limit`` must be None.
+        days: The first and last day, and how many are scored at the same time.
 
     Raises:
-        UsageError: The pipeline file names no column of days, or as ``score_table``.
-        TextclfError: Days failed; all others are published. Its exit code is theirs, 1 where they differ.
+        UsageError: The pipeline file names no date column, or for a reason given at ``score_table``.
+        TextclfError: Some days failed; all others are published. The exit code is that of the failed days, 1 if
+            theirs differ.
 
     Example:
         >>> from datetime import date
@@ -103,27 +104,27 @@ def score_range(workspace: Workspace, run: RunRecord, options: ScoreOptions, day
 
 
 def check_range(pipeline: Pipeline) -> None:
-    """Refuse a range of days of an input without days.
+    """Check that the pipeline file names a date column, which a range of days needs.
 
     Raises:
-        UsageError: The pipeline file names no column of days.
+        UsageError: The pipeline file names no date column.
     """
     if pipeline.score.date is None:
         raise UsageError(
-            "A range of days needs to know the day of each row.",
+            "A range of days needs a date column, which says the day of each row.",
             received="no date under [score]",
-            expected="the name of the input's column of days",
+            expected="the name of the input's date column",
             fix="set date under [score], or score one day with --date",
         )
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What decides the rows of a day.
+    """Digests of what determines the results of a day.
 
     Attributes:
-        input: Digest of the files that hold the day's rows; empty where there are none.
-        fingerprint: Digest of that, of the models, of what the pipeline file says about rows, and of the options.
+        input: Digest of the files that hold the day's rows; empty if there are none.
+        fingerprint: Digest of ``input``, the models, the settings that affect rows, and the options.
     """
 
     input: str
@@ -131,23 +132,23 @@ class Mark:
 
 
 def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date, last: date) -> dict[date, Mark]:
-    """The mark of each day from ``first`` to ``last``; none where the input's content cannot be told from files.
+    """Return the mark of each day from ``first`` to ``last``; empty if the input's content is not known by its files.
 
-    Without a column of days all rows are of every day.
+    Without a date column every day has all rows.
     """
     table, name = plan.table, pipeline.score.date
     days = DayRange(first, last).days
     if name is not None:
         found = day_digests(table, table.unchecked_day(name), first, last)
     else:
-        # One day for all rows, whichever it is.
+        # All rows belong to one day, and any will do.
         found = day_digests(table, lit_day(first), first, first)
         found = found and dict.fromkeys(days, found.get(first, ""))
     if found is None:
         return {}
     settings = _about_rows(pipeline)
     of_rows = asdict(replace(options, input=None, output=None, day=None))
-    # As of settings: an option of a later release that nobody gave leaves the digest as it was.
+    # As with settings: an option of a later release must not change the digest unless it is given.
     of_rows = {name: value for name, value in of_rows.items() if name in _FIRST_OPTIONS or value}
     same = [str(table.place), sorted(plan.routes.digests.items()), settings, of_rows]
     marks = {}
@@ -158,25 +159,25 @@ def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date
 
 
 def _about_rows(pipeline: Pipeline) -> str:
-    """What the pipeline file says about rows; ``max_sources`` ends a run or does not, and alters no row."""
+    """Settings that affect rows, as JSON; ``max_sources`` may end a run, but does not change a row."""
     default = Score.model_fields["max_sources"].get_default()
     score = pipeline.score.model_copy(update={"max_sources": default})
     return stored_json(pipeline.model_copy(update={"score": score}), exclude=_ABOUT_RUNS)
 
 
 def once(work: Callable[[], object]) -> None:
-    """Do the work, without another attempt."""
+    """Do the work without a retry."""
     work()
 
 
 @dataclass(frozen=True)
 class DayScorer:
-    """Scores days one by one, each with a record of its own in ``runs``.
+    """Scores days, each with its own record in ``runs``.
 
     Attributes:
-        run: The run that the days belong to.
-        attempt: Calls the scoring of a day, again where that makes sense.
-        ended: Is told each day's record when it is there; from any thread.
+        run: Record of the run that the days belong to.
+        attempt: Function that calls the scoring of a day, and may call it again after a failure.
+        ended: Callback for the record of each finished day; called from any thread.
     """
 
     workspace: Workspace
@@ -184,16 +185,16 @@ class DayScorer:
     options: ScoreOptions
     plan: Plan
     attempt: Callable[[Callable[[], object]], object] = once
-    ended: Callable[[RunRecord], None] = lambda record: None  # noqa: ARG005 - nobody listens
+    ended: Callable[[RunRecord], None] = lambda record: None  # noqa: ARG005 - no callback
 
     def score(self, days: Mapping[date, Mark | None], parallel: int) -> list[tuple[RunRecord, int]]:
-        """Score days, some side by side; the record and exit code of each, in order."""
+        """Score days, up to ``parallel`` at the same time; return the record and exit code of each, in order."""
 
         def one(day: date) -> tuple[RunRecord, int]:
             return self._score(day, days[day])
 
         with ThreadPoolExecutor(parallel) as pool:
-            # With the job group and the other local properties of this thread.
+            # The threads need this thread's job group and other local properties.
             return list(pool.map(carried(self.workspace.spark, one), days))
 
     def _score(self, day: date, mark: Mark | None) -> tuple[RunRecord, int]:
@@ -205,8 +206,8 @@ class DayScorer:
         options, held = replace(self.options, day=day), ExitStack()
 
         def attempt() -> None:
-            held.close()  # what the attempt before has locked
-            run.fence.check()  # whether another run had taken that over: then this one has been recorded as dead
+            held.close()  # the locks of the previous attempt
+            run.fence.check()  # a run that took those locks over has recorded this one as dead
             score_planned(self.workspace, run, options, self.plan, held)
 
         with described(spark, "score", source=together(self.plan.routes.artifacts), day=day):
@@ -215,7 +216,7 @@ class DayScorer:
                     cancellation.check()
                     self.attempt(attempt)
                     run.end("succeeded")
-                except Exception as error:  # noqa: BLE001 - the outermost frame of a day: reported, other days go on
+                except Exception as error:  # noqa: BLE001 - outermost frame of a day: report it, go on with other days
                     code = end_with(run, error, day=day).code
                     run.details["day"] = day.isoformat()
                 code = code_when_kept(spark, self.workspace.warehouse, run, code)
@@ -225,10 +226,10 @@ class DayScorer:
 
 
 def finish_range(run: RunRecord, records: Sequence[tuple[RunRecord, int]], skipped: int) -> None:
-    """Sum the days up in the run that they belong to.
+    """Note the sums over all days in the run that they belong to.
 
     Raises:
-        TextclfError: Days failed; its exit code is theirs, 1 where they differ.
+        TextclfError: Some days failed. The exit code is that of the failed days, 1 if theirs differ.
     """
     _sum_up(run, records, skipped)
     _raise_for(records)
@@ -254,10 +255,10 @@ def _raise_for(records: Sequence[tuple[RunRecord, int]]) -> None:
     more = f", {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     codes = {code for _, code in failed}
     error = TextclfError(
-        f"{len(failed)} of {len(records)} days were not published; all others are.",
+        f"{len(failed)} of {len(records)} days were not published; the others are.",
         received=", ".join(named) + more,
         expected="every day published",
-        fix="see the message of each day above; the same command again takes up what is missing",
+        fix="see the message of each day above; run the same command again to score only the missing days",
     )
     if len(codes) == 1:
         error.exit_code, error.status = codes.pop(), failed[0][0].status

@@ -1,4 +1,4 @@
-"""The pass: rows scored into staging, exactly once, and the figures of what is there."""
+"""The scoring pass: score all rows into staging once, and count what was staged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,19 +46,19 @@ _EXACT = (
     ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, DecimalType,
     StringType, BinaryType, BooleanType, DateType, TimestampType,
 )  # fmt: skip
-"""Types of ids that a worker gets and writes as they are."""
+"""Types of ids that a worker reads and writes without loss."""
 
 
 @dataclass
 class Pass:
-    """One read of the input and one evaluation of the models.
+    """A scoring pass: one read of the input and one evaluation of the models.
 
-    Workers write the files of the results themselves. Rows go through the JVM where only it knows a part of them: ids
-    of a type that Arrow or Parquet has not exactly, copies of earlier scores, and tasks with GPUs, which are a stage
+    Workers write the result files themselves. Rows go through the JVM only where they must: for ids of a type that
+    Arrow or Parquet cannot hold exactly, for copies of earlier scores, and for tasks with GPUs, which run in a stage
     of their own.
 
     Attributes:
-        earlier: Publications whose scores may be copied, the newest first.
+        earlier: Publications whose scores may be copied, newest first.
     """
 
     plan: Plan
@@ -78,15 +78,15 @@ class Pass:
             scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
             scored = scored.withColumn("run_id", F.lit(self.run_id))
             shape = layout(self.plan.targets.id_type)
-            # One commit that creates the table and fills it: an empty one before it would be a second of its own.
+            # One commit creates and fills the table; creating it empty first would cost another second.
             place.replace(scored, TableSpec(STAGED, scored.schema, **shape), EVERYTHING)
 
     def audit(self, stored: StagedTable) -> list[Figures]:
-        """The figures of each slice: from the pass itself, or from the rows where that did not count them."""
+        """Return the figures of each slice: from the pass itself, or counted from the rows if it did not count."""
         return audit(stored.rows) if self._figures is None else self._figures
 
     def read(self) -> Mapping[str, int]:
-        """Rows of the input, and how many of them were copied; counted now where nothing was scored."""
+        """Return the number of input rows and of copies; counts the input now if this process scored nothing."""
         if self._read is not None:
             return self._read.get
         return {"rows": input_rows(self.plan, self.pipeline, self.day, self.options).count()}
@@ -108,7 +108,7 @@ class Pass:
             )
         sent = rows.observe(read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
         files = store_packed(sent.mapInArrow(self._packer(rows), PACKED), str(place))
-        # Rows without a score are staged as the table of rejects has them, all others as the results.
+        # Rejects are staged with the columns of the table of rejects, all other rows with those of the results.
         schema = StructType([*spec.schema, StructField("reason", StringType())])
         staged = [file.staged(spark, spec.partition_by, refused=file.values["kind"] == KINDS[1]) for file in files]
         write_log(spark, str(place), staged, TableSpec(STAGED, schema, spec.partition_by))
@@ -116,10 +116,10 @@ class Pass:
 
     @property
     def _sent(self) -> list[Column]:
-        """Columns that workers need: those that are the same in all rows they know without."""
+        """Columns that are sent to workers; a value that all rows share is part of the packer instead."""
         score, routes = self.pipeline.score, self.plan.routes
         names = ["id", "refused", "text"]
-        names += ["ds"] if score.date and self.day is None else []  # of a run for one day all rows have that
+        names += ["ds"] if score.date and self.day is None else []  # a run for one day has one ds
         names += ["source"] if score.source else []
         names += ["key"] if routes.key is None else []
         names += [DIGEST.name] if self.plan.digests else []
@@ -156,7 +156,7 @@ def _names(artifacts: Mapping[str, Artifact]) -> Names:
 
 
 def _figures(files: Sequence[PackedFile]) -> list[Figures]:
-    """What workers counted of the rows in these files, summed up as ``audit`` does."""
+    """Sum up what workers counted for the rows of these files, as ``audit`` does."""
     groups = []
     for file in files:
         ds, source = file.values.get("ds"), file.values.get("source")

@@ -1,4 +1,4 @@
-"""Sources that had a model and have none now: their rows would all be rejects, in place of scores or beside them."""
+"""Sources that had a model and have none now: all their rows would become rejects, instead of or beside scores."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,13 +8,14 @@ from textclf.storage.publish import Slice
 
 
 def lost_models(found: Sequence[Figures], published: Iterable[Publication]) -> Mapping[Slice, str]:
-    """The slices whose rows have no model though there are scores of them: each with the run that published these.
+    """Find slices whose rows have lost their model, each with the run that published their scores.
 
-    Either the slice itself has scores, which its rejects would replace; or its source had some in the newest
-    publication that knows it, on whatever day. Once rejects of a source are published, its later days are let pass.
+    A slice is found if it has published scores, which its rejects would replace, or if its source had scores in the
+    newest publication that contains it, on whatever day. Once rejects of a source are published, its later days pass.
 
     Args:
-        published: The newest first.
+        found: Figures of the slices of this run.
+        published: Publications, newest first.
     """
     without = {each.slice for each in found if each.slice.source is not None and each.rejected[NO_MODEL]}
     if not without:
@@ -24,7 +25,7 @@ def lost_models(found: Sequence[Figures], published: Iterable[Publication]) -> M
     for publication in published:
         had_model: dict[str | None, bool] = {}
         for each in publication.slices:
-            if each.scored or each.rejected[NO_MODEL]:  # else its rows say nothing of a model
+            if each.scored or each.rejected[NO_MODEL]:  # else its rows do not tell whether it had a model
                 of_slice.setdefault(each.slice, publication.run_id if each.scored else None)
                 had_model[each.slice.source] = had_model.get(each.slice.source, False) or bool(each.scored)
         for source, had in had_model.items():

@@ -1,4 +1,4 @@
-"""Publish what the gate refused."""
+"""Override the gate: publish the rows of a refused run."""
 
 from contextlib import ExitStack
 from datetime import date, datetime
@@ -35,14 +35,16 @@ def publish_anyway(
     """Publish the rows that a refused run left in staging; they keep the identifier of the run that scored them.
 
     Args:
-        refused: Identifier of that run.
-        reason: Why; kept in the record of this run.
-        output: The table of results, as the refused run was given.
-        held: Gives the locks back when it is closed; see ``score_table``.
+        workspace: Session, pipeline file, tables and models.
+        run: Record of this run.
+        refused: Identifier of the refused run.
+        reason: Reason for publishing; kept in the record of this run.
+        output: The table of results, as given to the refused run.
+        held: Stack that releases the locks when it is closed; see ``score_table``.
 
     Raises:
-        UsageError: That is no identifier of a run.
-        InputError: The run was not refused, its rows are gone, its table is another one, or a later run has
+        UsageError: ``refused`` is not a run identifier.
+        InputError: The run was not refused, its rows are gone, it was for another table, or a later run has
             published the same slices.
         LockError: Another run works on one of the days.
     """
@@ -84,22 +86,22 @@ def publish_anyway(
 
 
 def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], DataFrame]:
-    """The record of a refused run and its staged rows."""
+    """Return the record of a refused run and its staged rows."""
     spark, warehouse = workspace.spark, workspace.warehouse
     record = run_record(spark, warehouse, run_id)
     place = warehouse.staging(spark, run_id, STAGED)
     if record["status"] != "refused" or not place.exists(spark):
         raise InputError(
             "This run has no refused rows to publish.",
-            received=f"{run_id}, {record['status']}" + ("" if place.exists(spark) else f", nothing in {place}"),
+            received=f"{run_id}, {record['status']}" + ("" if place.exists(spark) else f", no rows in {place}"),
             expected="a refused run whose rows are still in staging",
             fix="score the day again",
         )
     if record["gate"]["checks"]["counts"]["failed"]:
         raise InputError(
-            "The rows of this run do not add up; nobody can answer for them.",
-            received="a run with rows lost or double",
-            expected="a run that the gate refused for what its rows say",
+            "The rows of this run do not add up, so they cannot be published.",
+            received="a run with lost or duplicated rows",
+            expected="a run that the gate refused for the contents of its rows",
             fix="score the day again",
         )
     return record, place.read(spark)
@@ -109,14 +111,14 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
     for name in ("input", "input_version", "input_rows", "scored_rows", "rejected_rows", "models"):
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
-    # The digests too: the day then counts as published from that input, and is not scored again to be refused again.
+    # With its digests the day counts as published from that input; it is not scored and refused again.
     names = ("day", "corpora", "challengers", "limit", "fingerprint", "input_digest")
     kept = {name: record["details"][name] for name in names if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 
 
 def _check_newest(workspace: Workspace, output: str, record: dict[str, Any], slices: list[Slice]) -> None:
-    """Rows that were scored earlier never replace rows that were scored later."""
+    """Check that no later run has published the slices: older scores never replace newer ones."""
     scored = datetime.fromisoformat(record["started_at"])
     for publication in publications(workspace.spark, workspace.warehouse, output):
         both = {each.slice for each in publication.slices} & set(slices)
@@ -126,5 +128,5 @@ def _check_newest(workspace: Workspace, output: str, record: dict[str, Any], sli
                 "A later run has published the same slices.",
                 received=f"{first.ds}/{first.source}, published by {publication.run_id}",
                 expected="slices that no run has published since",
-                fix="score the day again, if the newer rows are the wrong ones",
+                fix="if the newer rows are wrong, score the day again",
             )

@@ -1,4 +1,4 @@
-"""Rows that no worker should see, and words for what ends a pass in the middle."""
+"""Errors of a pass: texts that are rejected before workers see them, and messages for failed reads and writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,25 +14,25 @@ from textclf.storage import Location
 
 
 def refused_text(text: Column, score: Score) -> Column:
-    """Why no worker should see a text: ``oversized_text``; else null, as for a null text.
+    """Return the reason to reject a text before a worker sees it, ``oversized_text``; null for all others.
 
-    Workers find out in a fifth of the time what is no UTF-8.
+    Texts that are not valid UTF-8 are left to the workers, which find them in a fifth of the time.
     """
     return F.when(F.octet_length(text) > score.max_text_bytes, "oversized_text")
 
 
 @contextmanager
 def explained(place: Location, score: Score, most_sources: int) -> Iterator[None]:
-    """Say what ended a pass over the input, where it was the input or full storage.
+    """Turn Spark's failure of a pass into a textclf error, if the input or full storage is the cause.
 
     Args:
-        place: Where the input is.
-        score: What the pipeline file says of it: the column of sources, for the message.
-        most_sources: How many sources the run may have.
+        place: Location of the input.
+        score: Section ``[score]``, whose source column the message names.
+        most_sources: Maximum number of sources of the run.
 
     Raises:
-        InputError: A file of the input cannot be read to its end, or has more sources than ``most_sources``.
-        TextclfError: There is no room left.
+        InputError: A file of the input cannot be read to its end, or there are more sources than ``most_sources``.
+        TextclfError: The storage is full.
     """
     try:
         yield
@@ -42,16 +42,16 @@ def explained(place: Location, score: Score, most_sources: int) -> Iterator[None
         full, received = no_room(error), failed_reading(error)
         if full is not None:
             raise TextclfError(
-                "There is no room left to write the scored rows; nothing was published.",
+                "The storage is full, so the scored rows cannot be written; nothing was published.",
                 received=full,
-                expected="room for the rows of the run in the warehouse, and for Spark's scratch files",
-                fix="make room, for instance with the job maintain_tables, then run it again",
+                expected="space for the rows of the run in the warehouse, and for Spark's scratch files",
+                fix="free space, for instance with the job maintain_tables, then run the job again",
             ) from error
         if received is None:
             raise
         raise InputError(
             "The input cannot be read to its end; nothing was published.",
             received=received,
-            expected=f"whole, readable files at {place}",
-            fix="write the damaged file again, then score again",
+            expected=f"complete, readable files at {place}",
+            fix="write the damaged file again, then run the job again",
         ) from error

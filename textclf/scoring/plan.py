@@ -1,4 +1,4 @@
-"""What a scoring pass reads, scores with and writes to, found before anything is scored."""
+"""The plan of a scoring pass: its input, models and output tables, determined before anything is scored."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -33,21 +33,21 @@ from textclf.storage.warehouse import absolute
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What a command line asks for beyond ``[score]`` of the pipeline file; None and False leave the file's choice.
+    """Options of the command line that override ``[score]`` of the pipeline file; None and False keep its settings.
 
     Args:
         input: Path, URL or catalog name of the Parquet or Delta table to score.
-        output: Path or URL of the Delta table that gets the results; by default ``results`` of the warehouse.
+        output: Path or URL of the Delta table for the results; by default ``results`` of the warehouse.
         model: ``NAME``, ``NAME@VERSION`` or a ``models:/`` URI, for all rows; by default the champion of each source.
         day: The day of the rows; with a date column, the day whose rows are scored.
         backend: ``auto``, ``compiled`` or ``keras``.
-        limit: Number of rows of the input to score, any of them; None for all.
+        limit: Number of rows to score, chosen arbitrarily; None for all.
         all_scores: Write the score of every label.
         evidence: Write the n-gram that moved each decision most.
         challengers: Models that score beside the champions, each ``REFERENCE`` or ``SOURCE=REFERENCE``.
         changed_only: Copy the scores of texts that were scored the same way before.
-        since: Score only what changed after this version of the input, or after ``last``, the version that the newest
-            run has read.
+        since: Score only what changed after this version of the input; ``last`` is the version that the newest run
+            has read.
 
     Example:
         >>> from textclf import ScoreOptions
@@ -70,7 +70,17 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a pass reads, scores with and writes to: the same for each day of a range."""
+    """Input, models and output tables of a pass; the same for each day of a range.
+
+    Attributes:
+        table: The input.
+        routes: The models, and which rows each scores.
+        choices: Backend of each champion, by key.
+        challenge: The challengers with their backends.
+        targets: The tables of results and of rejects.
+        fallbacks: Accumulator for the reports of workers.
+        most_sources: Maximum number of sources of the run.
+    """
 
     table: InputTable
     routes: Routes
@@ -82,16 +92,16 @@ class Plan:
 
     @property
     def output(self) -> str:
-        """The table of results, as locks and records call it."""
+        """Location of the table of results, as locks and run records name it."""
         return str(self.targets.accepted.place)
 
     @property
     def digests(self) -> bool:
-        """Whether the results have digests of texts."""
+        """Whether the results have a column with digests of texts."""
         return DIGEST.name in self.targets.accepted.spec.columns
 
     def note(self, run: RunRecord) -> None:
-        """Note in a run what made its rows."""
+        """Note input, models, backends and tables in the run record."""
         run.input, run.input_version = str(self.table.place), self.table.version
         if self.table.skipped:
             run.details["skipped"] = asdict(self.table.skipped)
@@ -114,7 +124,7 @@ class Plan:
 
 
 def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
-    """Find the input, the models and the tables to write; raises as ``score_table``."""
+    """Find the input, the models and the tables to write; raises the errors of ``score_table``."""
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     table = _input(spark, pipeline, options)
     store = ModelStore(workspace.models)
@@ -128,20 +138,20 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     challenged = bool(routes.challengers)
     if challenged and changed_only(pipeline, options):
         raise UsageError(
-            "A challenger scores every row, and changed_only copies the scores of most.",
+            "A challenger and changed_only exclude each other: a challenger must score every row.",
             received="changed_only and a challenger",
             expected="one of the two",
-            fix="score without changed_only on the days that a challenger is compared on",
+            fix="score without changed_only on the days on which a challenger is compared",
         )
     output = _output(warehouse, options.output)
     if output == table.place:
         raise InputError(
             "The results would replace the input.",
             received=f"--output {options.output}",
-            expected="another table than the input",
+            expected="a table other than the input",
         )
     there = published_columns(spark, output)
-    # A table that has digests keeps getting them, so that a later run can ask for them.
+    # A table with digests keeps getting them, so that a later run can use changed_only.
     digests = changed_only(pipeline, options) or has_digests(there)
     ids = id_type(there, stored_type(table.id_type(spark, pipeline.score, there)))
     targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
@@ -155,12 +165,12 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
 
 
 def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
-    """Whether the scores of texts that were scored the same way before are copied."""
+    """Whether to copy the scores of texts that were scored the same way before."""
     return options.changed_only or pipeline.score.changed_only
 
 
 def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
-    """What a pass is asked for beyond label and score, as arguments of ``add_scores``."""
+    """Return which columns are requested beyond label and score, as arguments of ``add_scores``."""
     score = pipeline.score
     return {
         "all_scores": options.all_scores or score.all_scores,
@@ -169,12 +179,12 @@ def asked_columns(pipeline: Pipeline, options: ScoreOptions) -> dict[str, bool]:
 
 
 def asked_since(pipeline: Pipeline, options: ScoreOptions) -> Since | None:
-    """The version of the input after which rows are scored; None for all rows."""
+    """Return the version of the input after which changes are scored; None for all rows."""
     return pipeline.score.since if options.since is None else options.since
 
 
 def _comparing_ids(pipeline: Pipeline, options: ScoreOptions) -> str | None:
-    """What asks to tell ids apart."""
+    """Return the setting that needs ids to be comparable, in words for a message; None if there is none."""
     if pipeline.gate.unique_ids:
         return "unique_ids under [gate]"
     if asked_since(pipeline, options) is not None and pipeline.score.date is None:
@@ -186,7 +196,7 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
     given = options.input or pipeline.score.input
     if given is None:
         raise UsageError(
-            "Nothing says which table to score.",
+            "No table is given to score.",
             expected="path or URL of a Parquet or Delta table, or the name of a table in the catalog",
             fix="give --input, or set input under [score] in the pipeline file",
         )
@@ -197,14 +207,14 @@ def _input(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> In
 
 
 def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, challenged: bool, digests: bool) -> Targets:
-    """The tables for results and rejects, with ids of that type.
+    """Return the tables for results and rejects.
 
     Args:
-        warehouse: The tables.
+        warehouse: The warehouse.
         ids: Type of the ids.
-        output: Path or URL of the table of results; None for the warehouse's.
-        challenged: Whether the results have columns of a challenger.
-        digests: Whether the results have digests of texts.
+        output: Path or URL of the table of results; None for that of the warehouse.
+        challenged: Whether the results have the columns of a challenger.
+        digests: Whether the results have a column with digests of texts.
     """
     accepted = Target(_output(warehouse, output), results(ids, challenged=challenged, digests=digests))
     return Targets(accepted, Target(warehouse.location("results_rejects"), results_rejects(ids)))
@@ -217,7 +227,7 @@ def _output(warehouse: Warehouse, output: str | None) -> Location:
 def _choices(
     spark: SparkSession, artifacts: Mapping[str, Artifact], pipeline: Pipeline, options: ScoreOptions
 ) -> dict[str, Choice]:
-    """A backend for each model."""
+    """Choose a backend for each model."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20
     settings = dict(spark.sparkContext.getConf().getAll())

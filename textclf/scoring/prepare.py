@@ -1,4 +1,4 @@
-"""The rows of a pass: those of the input, with what decides whether and by which model each is scored."""
+"""Prepare the rows of a pass: the input's rows with a reason to reject them, if any, and the key of their model."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -18,10 +18,13 @@ from textclf.storage.schemas import CHALLENGED, DIGEST, SCORED
 
 
 def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions) -> DataFrame:
-    """Columns id, source, ds, refused (a reason why the row cannot be scored), text and key of the model.
+    """Return the rows with columns id, source, ds, refused (reason to reject the row), text and key of the model.
 
     Args:
-        day: The day of all rows; with a date column, the day whose rows are scored, None for all.
+        plan: The plan of the pass.
+        pipeline: The pipeline file.
+        day: Day of all rows; with a date column, the day whose rows are scored, None for all.
+        options: Options of the command line.
     """
     score, table, routes = pipeline.score, plan.table, plan.routes
     ids = table.column(score.id, "id")
@@ -29,16 +32,16 @@ def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreO
     given = table.column(score.source, "source") if score.source else None
     source = F.lit(routes.key) if given is None else source_of(given)
     key = source if routes.key is None else F.lit(routes.key)
-    text = table.text(score.text).cast("string")  # of a collated text, too
+    text = table.text(score.text).cast("string")  # removes a collation
     refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
     if given is not None:
         refused = refused.when(bad_source(given), "bad_source")
     refused = refused.otherwise(refused_text(text, score))
-    # Python sees no text of a row that is refused already; such a row costs no score.
+    # Without its text, a rejected row costs no scoring in Python.
     text = F.when(refused.isNull(), text)
     rows = table.rows.where(table.unchecked_day(score.date) == lit_day(day)) if score.date and day else table.rows
     if options.limit is not None:
-        # A limit leaves one partition, which one core alone would score.
+        # A limit leaves one partition, which a single core would score.
         rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)
     if plan.targets.id_type != table.type_of(score.id):
         ids = ids.cast(plan.targets.id_type)
@@ -49,10 +52,17 @@ def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreO
 def scored_rows(
     plan: Plan, pipeline: Pipeline, options: ScoreOptions, day: date | None, earlier: Sequence[Publication]
 ) -> tuple[DataFrame, Observation]:
-    """Columns id, source, ds, reason and those of the results, and what counts the rows; ids never leave the JVM.
+    """Score the rows; ids never leave the JVM.
 
     Args:
-        earlier: Publications whose scores may be copied, the newest first.
+        plan: The plan of the pass.
+        pipeline: The pipeline file.
+        options: Options of the command line.
+        day: Day of the pass, as in ``input_rows``.
+        earlier: Publications whose scores may be copied, newest first.
+
+    Returns:
+        The rows with columns id, source, ds, reason and those of the results, and the observation that counts them.
     """
     rows, read = input_rows(plan, pipeline, day, options), Observation()
     artifacts, copying = plan.routes.artifacts, changed_only(pipeline, options)
@@ -65,7 +75,7 @@ def scored_rows(
     else:
         rows = rows.observe(read, F.count(F.lit(1)).alias("rows"))
     counted = "key" if plan.routes.key is None else "source" if pipeline.score.source else None
-    # What is copied has no key, which no model looks at.
+    # A row with copied scores has a null key, so that no model scores it.
     scored = add_scores(
         rows,
         artifacts,

@@ -1,7 +1,7 @@
-"""Rows whose text was scored the same way before: their scores are copied, the model never sees them again.
+"""Reuse of earlier scores: a text that was scored the same way before gets a copy of its scores.
 
-The same way means: by the same version of a model, on the same backend in the same precision, with the same columns
-asked for, by the same code. All of that goes into the digest of a text, so that equal digests mean equal scores.
+"The same way" means by the same version of a model, on the same backend, in the same precision, with the same requested
+columns and by the same code. All of these go into the digest of a text, so that equal digests mean equal scores.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,16 +21,19 @@ from textclf.storage.schema_changes import has_digests, published_columns
 from textclf.storage.schemas import DIGEST, SCORED
 
 COPIED = "copied"
-"""Column of the scores that a row gets without a model, null where it needs one."""
+"""Column with the copied scores of a row; null if a model must score it."""
 
 
 def with_digests(
     rows: DataFrame, artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice], **asked: bool
 ) -> DataFrame:
-    """``rows``, with columns text and key, and the digest of how each is scored; null where no model scores it.
+    """Add the digest of text and way of scoring to each row; null if no model scores the row.
 
     Args:
-        asked: What the pass was asked for beyond label and score.
+        rows: Rows with the columns text and key.
+        artifacts: Models by key.
+        choices: Backend of each model, by key.
+        asked: The columns requested beyond label and score.
     """
     made: dict[str, str] = {}
     for key, artifact in artifacts.items():
@@ -43,13 +46,13 @@ def with_digests(
 
 
 def with_copies(rows: DataFrame, known: DataFrame | None, read: Observation) -> DataFrame:
-    """``rows`` with the column ``COPIED``; a row that has it has neither text nor key any more.
-
-    ``read`` counts both kinds. It does so after the join: what runs before one may run again where an executor dies,
-    and would be counted again.
+    """Add the column ``COPIED`` to ``rows``; where it is set, text and key become null.
 
     Args:
-        known: What ``known_scores`` gave; None where nothing was published before.
+        rows: Rows with the columns text, key and digest.
+        known: Result of ``known_scores``; None if nothing was published before.
+        read: Observation that counts all rows and the copied ones. It counts after the join: what runs before a join
+            may run again when an executor dies, and would be counted twice.
     """
     nothing = F.lit(None).cast(SCORED)
     joined = rows.withColumn(COPIED, nothing) if known is None else rows.join(known, DIGEST.name, "left")
@@ -64,16 +67,17 @@ def _unless_copied(name: str) -> Column:
 
 
 def published_days(earlier: Iterable[Publication], day: date | None, days: int) -> list[date]:
-    """The newest ``days`` days with published scores, none of them later than ``day``."""
+    """Return the newest ``days`` days that have published scores and are not later than ``day``, newest first."""
     found = {each.slice.ds for publication in earlier for each in publication.slices if each.scored}
     return sorted((each for each in found if each and (day is None or each <= day)), reverse=True)[:days]
 
 
 def known_scores(spark: SparkSession, place: Location, days: Collection[date]) -> DataFrame | None:
-    """One row for each digest of these days: the digest, and ``COPIED``, a struct as ``SCORED``.
+    """Read the published scores of these days.
 
     Returns:
-        None where there are no days or no digests.
+        One row for each digest, with the digest and ``COPIED``, a struct of the columns of ``SCORED``. None if there
+        are no days or no digests.
     """
     if not days or not has_digests(published_columns(spark, place)):
         return None
@@ -83,7 +87,7 @@ def known_scores(spark: SparkSession, place: Location, days: Collection[date]) -
 
 
 def merged() -> dict[str, Column]:
-    """The columns of ``SCORED`` and ``reason``, for rows that went through ``with_copies`` and the models."""
+    """Columns of ``SCORED`` and ``reason``, merged from the copied scores and those of the models."""
     copied = F.col(COPIED).isNotNull()
     columns = {name: F.when(copied, F.col(f"{COPIED}.{name}")).otherwise(F.col(name)) for name in SCORED.fieldNames()}
     return columns | {"reason": F.when(~copied, F.col("reason"))}

@@ -1,4 +1,4 @@
-"""Which model scores which row."""
+"""Routing: which model scores which row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,13 @@ from textclf.errors import InputError, UsageError
 
 @dataclass(frozen=True)
 class Routes:
-    """Models by key; the key of a row is its source, or the same for all rows.
+    """Models by key. The key of a row is its source, or all rows have the same key.
 
     Attributes:
-        key: Key of all rows, None where each row's source is its key.
-        challengers: The models that score beside those, by the same keys; not every key has one.
-        registered: Where a model of an MLflow registry came from: ``uri``, ``version``, ``registry``.
+        artifacts: The models that score rows, by key.
+        key: Key of all rows; None if each row's key is its source.
+        registered: Origin of a model from an MLflow registry: ``uri``, ``version``, ``registry``.
+        challengers: Models that score beside ``artifacts``, by the same keys; a key need not have one.
     """
 
     artifacts: dict[str, Artifact]
@@ -39,13 +40,13 @@ class Routes:
 def plan_routes(store: ModelStore, pipeline: Pipeline, model: str | None) -> Routes:
     """Load the models that a run needs.
 
-    ``model``, the command line's, scores all rows. Without it and with a source column, each source's champion
-    scores the rows of that source. Else the pipeline file's ``model`` scores all rows. Both may be ``models:/``
-    URIs of an MLflow registry.
+    The ``model`` of the command line scores all rows. Without it, each source's champion scores the rows of that
+    source if there is a source column; if not, the pipeline file's ``model`` scores all rows. Either model may be a
+    ``models:/`` URI of an MLflow registry.
 
     Raises:
-        UsageError: Nothing says which model.
-        InputError: There is no such model, or it is damaged.
+        UsageError: Neither a model nor a source column is given.
+        InputError: A model does not exist or is damaged.
     """
     score = pipeline.score
     reference = model or (None if score.source else score.model)
@@ -57,15 +58,15 @@ def plan_routes(store: ModelStore, pipeline: Pipeline, model: str | None) -> Rou
     names = [name for name in store.names() if store.champion(name) is not None]
     if score.source is None:
         raise UsageError(
-            "Nothing says which model scores the input.",
+            "No model is given to score the input.",
             expected=f"one of: {', '.join(names) or 'none trained yet'}",
             fix="give --model NAME, or set model or source under [score] in the pipeline file",
         )
     if not names:
         raise InputError(
-            "No source has a trained model.",
+            "There is no trained model.",
             received=f"no model under {store.root}",
-            expected="a champion of each source",
+            expected="a champion for each source",
             fix="run the job train_model first",
         )
     return Routes({name: store.load(name) for name in names}, None)

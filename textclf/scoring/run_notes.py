@@ -1,4 +1,4 @@
-"""What a run says of its pass: which kernels computed it, and which rows nobody foresaw."""
+"""Notes in a run record about its pass: the kernels that were used, and rows that raised an unexpected error."""
 
 from textclf.common.logs import say
 from textclf.common.secrets import first_line
@@ -9,18 +9,19 @@ _LONGEST = 200  # characters of an error that a record keeps
 
 
 def note_kernels(run: RunRecord, fallbacks: Fallbacks) -> None:
-    """Note in a run what its compiled models were computed with, and say so where it was not numba."""
+    """Note whether numba or numpy computed the compiled models, and warn about each host that used numpy."""
     fallbacks = {host: why for host, why in fallbacks.items() if host != FIRST_ERROR}
     run.details["kernels"] = {host: f"numpy: {why}" for host, why in sorted(fallbacks.items())} or "numba"
     for host, why in sorted(fallbacks.items()):
-        what = f"textclf: on {host} numba cannot run ({why}); its workers scored with numpy, several times slower."
+        what = f"textclf: numba cannot run on {host} ({why}); its workers scored with numpy, several times slower."
         say(what, "warning")
 
 
 def note_unreadable(run: RunRecord, told: Fallbacks, rows: int) -> None:
-    """Note in a run that rows were rejected for reasons that nobody foresaw, and say so."""
+    """Note and warn that rows were rejected because scoring them raised an unexpected error."""
     if rows:
         error, _, place = told.get(FIRST_ERROR, "unknown\n").rpartition("\n")
         first = f"{first_line(Exception(error), _LONGEST)} {place}".rstrip()
         run.details["unreadable_rows"] = {"rows": rows, "first_error": first}
-        say(f"textclf: {rows} rows could not be scored and are rejects (unreadable_row); one raised {first}", "warning")
+        what = f"textclf: {rows} rows were rejected as unreadable_row because scoring them failed; one raised {first}"
+        say(what, "warning")

@@ -1,4 +1,4 @@
-"""The scoring pass: one read of the input, one evaluation of the models, then whole slices replaced."""
+"""The scoring pass: read the input once, evaluate the models once, then replace whole slices."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,20 +38,20 @@ __all__ = ["ScoreOptions", "score_planned", "score_table"]
 def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, held: ExitStack | None = None) -> None:
     """Score a table into ``results`` and ``results_rejects``, and note in ``run`` what was read and written.
 
-    Each row of the input ends in one of the two. The slices (ds, source) that the input has rows of are
-    replaced, all others stay. Nothing is published before every row is computed, counted and audited.
+    Each row of the input ends up in one of the two tables. The slices (ds, source) that the input has rows of are
+    replaced; all others stay. Nothing is published before every row is scored, counted and audited.
 
     Args:
-        workspace: The session, the pipeline file (``[score]``, ``[gate]``, ``[lock]``), tables and models.
-        run: Run record that takes input, counts, models and the gate's report; ``run.append`` writes it into ``runs``.
-        options: What differs from the pipeline file: input, output, model, day.
-        held: Stack that gives the locks back when it is closed, which is best done when the run has been recorded: a
-            run that is killed before that is recorded by the next. None gives them back on the way out.
+        workspace: Session, pipeline file (``[score]``, ``[gate]``, ``[lock]``), tables and models.
+        run: Run record for input, counts, models and the gate's report; ``run.append`` writes it into ``runs``.
+        options: Options that override the pipeline file: input, output, model, day and others.
+        held: Stack that releases the locks when it is closed. Close it after the run has been recorded: if the run is
+            killed before that, the next run records it. With None the locks are released on return.
 
     Raises:
-        UsageError: No input, model or backend is named, or it does not exist or cannot score the model.
+        UsageError: Input or model is not given, or the backend does not exist or cannot score the model.
         InputError: The input, a model or a published table cannot be used.
-        GateError: The audit refuses; the rows stay in staging.
+        GateError: The gate refuses the run; its rows stay in staging.
         LockError: Another run works on one of the days.
 
     Example:
@@ -70,7 +70,7 @@ def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, hel
             score_planned(workspace, run, options, plan, held)
 
 
-# long: the order of these steps is the promise, and is read in one place.
+# long: correctness depends on the order of these steps, which should be read in one place.
 def score_planned(
     workspace: Workspace, run: RunRecord, options: ScoreOptions, plan: Plan, held: ExitStack | None = None
 ) -> None:
@@ -87,7 +87,7 @@ def score_planned(
         locks.take([day or UNDATED])
         reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
-        # What was published before is read while the rows are scored.
+        # Earlier publications are read while the rows are scored.
         pool = stack.enter_context(ThreadPoolExecutor(1))
         records = pool.submit(carried(spark, publications), spark, warehouse, plan.output)
         pool.submit(carried(spark, plan.targets.look_ahead), spark)
@@ -98,7 +98,7 @@ def score_planned(
             plan = replace(plan, table=table)
         ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), STAGED)
         if ready is not None:
-            run.details |= {"published_run": ready, "reason": "that run was stopped when its rows were staged"}
+            run.details |= {"published_run": ready, "reason": "that run was stopped after its rows were staged"}
         scoring = Pass(plan, pipeline, options, day, earlier, run.run_id)
         with explained(plan.table.place, pipeline.score, plan.most_sources):
             rows = staged(spark, warehouse, run.run_id, STAGED, scoring.write, keep=GateError, ready=ready)
@@ -122,7 +122,7 @@ def score_planned(
 
 
 def _count(found: Sequence[Figures], run: RunRecord, read: Mapping[str, int]) -> None:
-    """Note the counts of a run."""
+    """Note the counts of rows in the run record."""
     rejects: Counter[str] = Counter()
     for figures in found:
         rejects.update(figures.rejected)
@@ -143,10 +143,10 @@ def _pass_gate(
     run: RunRecord,
     stored: Location,
 ) -> None:
-    """Judge the figures and note them in the run.
+    """Judge the figures and note the gate's report in the run.
 
     Raises:
-        GateError: A check failed.
+        GateError: A check of the gate failed.
     """
     report = judge(
         found,

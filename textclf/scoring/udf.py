@@ -1,4 +1,4 @@
-"""A model as a function for any DataFrame, SQL and streams."""
+"""A model as a column function for DataFrames, SQL and streams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from textclf.text.arrow import by_bytes
 
 _FIELDS = ("label", "score", "scores", "known_tokens", "evidence")
 SCORE = StructType([SCORED[name] for name in _FIELDS])
-"""The value of a scoring function."""
+"""Type of a scoring function's value."""
 
-_BYTES = 8 << 20  # of texts at a time: sessions that textclf has not opened send batches of up to 256 MiB
+_BYTES = 8 << 20  # of texts scored at a time: sessions that textclf has not opened send batches of up to 256 MiB
 
-_arrow_udf: Any = pandas_functions.arrow_udf  # their type hints know no structs
+_arrow_udf: Any = pandas_functions.arrow_udf  # their type hints lack structs
 _pandas_udf: Any = pandas_functions.pandas_udf
 
 
 @dataclass(frozen=True)
 class Carried:
-    """A value that travels with the function: no SparkContext is needed, as under Spark Connect there is none."""
+    """A value that travels with the function. Unlike a broadcast it works under Spark Connect, without SparkContext."""
 
     value: Any
 
@@ -45,19 +45,19 @@ def score_udf(
 ) -> Any:
     """Make a column function that scores texts, for DataFrames, SQL and streams.
 
-    Its value is a struct with ``label``, ``score``, ``scores``, ``known_tokens`` and ``evidence``. It is null for a
-    null text, for one that is not valid UTF-8, and for one whose score is not a number.
+    Its value is a struct with ``label``, ``score``, ``scores``, ``known_tokens`` and ``evidence``. It is null if the
+    text is null or not valid UTF-8, or if its score is not a number.
 
     The model travels with the function, so it works with any session, in streams and under Spark Connect; the
-    executors need the package textclf. Spark evaluates it once a row, whatever is filtered on later.
+    executors need the package textclf. Spark evaluates it once per row, even if a later filter uses the score.
 
-    In SQL each call that a query names is one evaluation: ``spark.udf.register("score", score_udf(model))``, then
+    In SQL each call in a query is one evaluation: ``spark.udf.register("score", score_udf(model))``, then
     ``SELECT id, s.label FROM (SELECT id, score(text) AS s FROM texts) WHERE s.score > 0.9``.
 
     Args:
-        model: The model, from ``ModelStore.load``, ``Classifier.artifact_`` or ``load_registered``.
+        model: Model from ``ModelStore.load``, ``Classifier.artifact_`` or ``load_registered``.
         kind: ``arrow`` passes Arrow arrays; ``pandas`` passes pandas series, for Spark before 4.1.
-        backend: ``compiled`` or ``keras``; ``auto`` takes the compiled scorer for architectures that have one.
+        backend: ``compiled`` or ``keras``; ``auto`` chooses the compiled scorer for architectures that have one.
         all_scores: Fill ``scores`` with the probability of every label; null by default.
         evidence: Fill ``evidence`` with the n-gram that moved the decision most; null by default.
 
@@ -66,7 +66,7 @@ def score_udf(
 
     Raises:
         UsageError: The backend cannot score the model.
-        ArtifactError: The model scores otherwise here than where it was trained.
+        ArtifactError: The model does not reproduce the scores recorded at training.
 
     Example:
         >>> from textclf import Classifier, open_session, score_udf
@@ -103,7 +103,7 @@ def score_udf(
 
 
 def _carried(model: Artifact, backend: str) -> Models:
-    """The model and its compiled code, inside the function itself."""
+    """Pack the model and its compiled code into the function itself."""
     choice = choose(model, backend)
     labels, made = len(model.manifest.labels), BACKENDS[choice.name]
     resident = Resident(0, model.reference, model.digest, labels, choice, made, Carried(model), choice.tolerance)
@@ -112,7 +112,7 @@ def _carried(model: Artifact, backend: str) -> Models:
 
 
 def _full(answer: pa.StructArray, labels: pa.StringArray) -> pa.StructArray:
-    """A batch's answer with the label's name, and nulls for what was not asked for."""
+    """Return a batch's answer with names of labels, and nulls for values that were not requested."""
     missing = pa.array(answer.field("model").to_numpy() < 0)
     names = {answer.type.field(number).name for number in range(answer.type.num_fields)}
     rows = len(answer)

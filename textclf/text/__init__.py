@@ -1,1 +1,1 @@
-"""Pure functions on text, the vocabulary and the split of labelled rows, with their Spark forms."""
+"""Text: tokenizers, the vocabulary, encoders and the split of labelled rows."""

@@ -1,4 +1,4 @@
-"""Texts as Arrow's arrays."""
+"""Texts as Arrow arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -12,13 +12,13 @@ from textclf.common.arrays import Bool, Int32
 
 
 def string_array(texts: Sequence[str]) -> pa.StringArray:
-    """An array of texts, shape (n,), as ``pyarrow.array`` makes it, which however imports pandas to do so.
+    """Make an array of texts, shape (n,), like ``pyarrow.array``, but without importing pandas.
 
-    That takes as long as all the rest of labelling one text at a terminal.
+    Importing pandas takes as long as everything else in labelling one text at a terminal.
 
     Raises:
-        OverflowError: 2 GiB of text or more.
-        UnicodeEncodeError: Half a surrogate pair, which no UTF-8 can hold.
+        OverflowError: The texts have 2 GiB or more.
+        UnicodeEncodeError: A text contains half a surrogate pair, which UTF-8 cannot encode.
 
     Example:
         >>> string_array(["good", "", "süß"]).to_pylist()
@@ -30,12 +30,12 @@ def string_array(texts: Sequence[str]) -> pa.StringArray:
 
 
 def int_array(values: npt.NDArray[np.integer[Any]]) -> pa.Int32Array:
-    """An array of 32-bit integers, shape (n,), without pandas as ``string_array``."""
+    """Make an array of 32-bit integers, shape (n,), without importing pandas."""
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int32))])
 
 
 def int_values(array: pa.Int32Array) -> Int32:
-    """The values of an array without nulls, shape (n,), as ``to_numpy`` gives them, which imports pandas as well."""
+    """Return the values of an array without nulls, shape (n,), like ``to_numpy``, but without importing pandas."""
     data = array.buffers()[1]
     if data is None:
         return np.empty(0, np.int32)
@@ -43,19 +43,19 @@ def int_values(array: pa.Int32Array) -> Int32:
 
 
 def filled(texts: pa.Array) -> pa.Array:
-    """The texts with empty ones for nulls; without nulls nothing is asked of pyarrow, which would import pandas."""
+    """Replace nulls by empty texts; without nulls pyarrow is not called, because it would import pandas."""
     return texts.fill_null("") if texts.null_count else texts
 
 
 def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
-    """The texts in slices of at most ``most`` bytes each; a text that is longer comes alone.
+    """Yield the texts in slices of at most ``most`` bytes; a longer text gets a slice of its own.
 
     Example:
         >>> [part.to_pylist() for part in by_bytes(string_array(["ab", "cd", "e" * 20, "f"]), 24)]
         [['ab', 'cd'], ['eeeeeeeeeeeeeeeeeeee'], ['f']]
     """
     if texts.type == pa.string_view():
-        texts = texts.cast(pa.large_string())  # a view's buffers say nothing of its slice
+        texts = texts.cast(pa.large_string())  # the buffers of a view do not show the size of its slice
     if len(texts) < 2 or texts.nbytes <= most:
         yield texts
         return
@@ -65,7 +65,13 @@ def by_bytes(texts: pa.Array, most: int) -> Iterator[pa.Array]:
 
 
 def undecodable(texts: pa.Array) -> Bool | None:
-    """Which texts hold bytes that are no UTF-8, shape (n,), a null not; None where none does, which costs little.
+    """Find texts that are not valid UTF-8.
+
+    Args:
+        texts: Texts, shape (n,).
+
+    Returns:
+        Mask of such texts, shape (n,), false for nulls; None if all texts are valid, which is checked cheaply.
 
     Example:
         >>> bytes_ = pa.array([b"good", b"caf\\xe9", None])
@@ -90,7 +96,7 @@ def _decodes(text: bytes | None) -> bool:
 
 
 def gathered(batches: Iterable[pa.RecordBatch], rows: int, most: int) -> Iterator[pa.RecordBatch]:
-    """The batches, joined until each has that many rows or ``most`` bytes.
+    """Join batches until each has at least ``rows`` rows or ``most`` bytes.
 
     Example:
         >>> batches = [pa.record_batch({"id": [number]}) for number in range(5)]

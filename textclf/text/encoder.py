@@ -1,4 +1,4 @@
-"""Texts as the numbers that models read."""
+"""Encode texts as the numbers that models read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _MISSING = int_array(np.array([-1]))[0]
-_AT_ONCE = 1 << 16  # texts tokenized in one go: the tokens of a million texts as strings are gigabytes
+_AT_ONCE = 1 << 16  # texts tokenized at once: as strings, the tokens of a million texts take gigabytes
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A tokenizer and a vocabulary together.
+    """A tokenizer with a vocabulary.
 
     Attributes:
         tokenizer: A name of ``TOKENIZERS``.
-        num_words: Tokens outside the ``num_words - 1`` most frequent are dropped.
-        max_length: Longer sequences lose their beginning.
+        vocabulary: The vocabulary.
+        num_words: Only the ``num_words - 1`` most frequent tokens are kept.
+        max_length: Maximum length of a sequence; longer ones lose their beginning.
     """
 
     tokenizer: str
@@ -43,7 +44,15 @@ class Encoder:
         return string_array(self.vocabulary.tokens[: self.vocabulary.size(self.num_words) - 1])
 
     def ragged(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
-        """Indices of all known tokens end to end, and where each text's begin: shapes (tokens,), (texts + 1,)."""
+        """Return the known tokens of texts, ragged.
+
+        Args:
+            texts: Texts, shape (n,).
+
+        Returns:
+            Indices of all known tokens end to end, shape (tokens,), and the start of each text's tokens, then the end
+            of the last, shape (n + 1,).
+        """
         column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
         if len(column) <= _AT_ONCE:
             return self._ragged(column)
@@ -64,20 +73,20 @@ class Encoder:
         return found[found > 0], before[begins].astype(np.int32)
 
     def sequences(self, texts: Sequence[str] | pa.Array) -> tuple[Int32, Int32]:
-        """Padded sequences, shape (texts, max_length), and the number of known tokens of each text."""
+        """Return padded sequences, shape (texts, max_length), and the number of known tokens in each text."""
         flat, offsets = self.ragged(texts)
         return pad(flat, offsets, self.max_length), np.diff(offsets).astype(np.int32)
 
     def counts(self, texts: Sequence[str] | pa.Array) -> "tuple[csr_matrix, Int32]":
-        """Counts of each known token, shape (texts, tokens of the vocabulary), and known tokens of each text."""
+        """Return counts, shape (texts, tokens of the vocabulary), and the number of known tokens in each text."""
         flat, offsets = self.ragged(texts)
-        known = np.diff(offsets).astype(np.int32)  # before the matrix takes the offsets for its own
+        known = np.diff(offsets).astype(np.int32)  # before the matrix takes over the offsets
         return counts_matrix(flat, offsets, len(self._known)), known
 
 
 def counts_matrix(flat: Int32, offsets: npt.NDArray[Any], words: int) -> "csr_matrix":
-    """Counts of each token, shape (texts, words), from what ``Encoder.ragged`` gives; it may take the arrays."""
-    from scipy.sparse import csr_matrix  # takes longer to import than a text to label
+    """Count each token, shape (texts, words), from the result of ``Encoder.ragged``; may take over the arrays."""
+    from scipy.sparse import csr_matrix  # importing it takes longer than labelling a text
 
     matrix = csr_matrix((np.ones(len(flat), np.float64), flat - 1, offsets), (len(offsets) - 1, words))
     matrix.sum_duplicates()

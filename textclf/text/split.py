@@ -1,8 +1,8 @@
-"""Which labelled rows train and which test.
+"""The split of labelled rows into training rows and test rows.
 
-``permutation`` gives the rows of scikit-learn's ``train_test_split``, in its order: with n rows,
-``RandomState(seed).permutation(n)``, the first ``ceil(test_size * n)`` of it to test. ``hash`` looks at each
-row's file and number alone; its order is that of files and records.
+``permutation`` splits as scikit-learn's ``train_test_split`` does, and in the same order: of
+``RandomState(seed).permutation(n)`` with n rows, the first ``ceil(test_size * n)`` are test rows. ``hash`` depends only
+on each row's file and number; its order is that of files and records.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ class FileRows:
     """The accepted rows of one file.
 
     Attributes:
-        base: Rank of the file's record 0: rows of its source in the files before it.
-        after: Position of each row that follows a gap in the numbers, rising.
-        missing: Numbers missing before that row, all gaps so far counted.
+        base: Rank of the file's record 0, which is the number of rows of its source in earlier files.
+        after: Position of each row that follows a gap in the record numbers, ascending.
+        missing: Record numbers missing before each of these rows, over all earlier gaps.
     """
 
     base: int
@@ -39,7 +39,7 @@ class FileRows:
     missing: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
 
     def ranks(self, positions: Int64) -> Int64:
-        """Rows of the source before each position, shape (n,)."""
+        """Return the number of rows of the source before each position, shape (n,)."""
         gaps = np.searchsorted(self.after, positions, side="right")
         missing: Int64 = np.append(0, self.missing)[gaps]
         return self.base + positions - missing
@@ -47,12 +47,13 @@ class FileRows:
 
 @dataclass(frozen=True, eq=False)
 class SourceSplit:
-    """The split of one source; small enough to go to every worker.
+    """The split of one source, small enough to be sent to every worker.
 
     Attributes:
-        rows: Accepted rows of the source.
-        test_rows: How many of them are test rows.
-        files: By name, in the order of their names.
+        settings: Section ``[split]`` of the pipeline file.
+        rows: Number of accepted rows of the source.
+        test_rows: Number of test rows.
+        files: Rows of each file, by name, in the order of the names.
     """
 
     settings: Split
@@ -62,28 +63,29 @@ class SourceSplit:
 
     @property
     def training_rows(self) -> int:
-        """How many rows are training rows."""
+        """Number of training rows."""
         return self.rows - self.test_rows
 
     def assign(self, file: str, positions: Int64) -> tuple[Bool, Int64]:
-        """Whether each row of a file is a test row, and its place among the rows of its side.
+        """Assign each row of a file to training or test.
 
         Args:
             file: Name of the file within the source.
             positions: Numbers of accepted records, shape (n,).
 
         Returns:
-            Two arrays of shape (n,); sorting a side's rows by the second gives the split's own order.
+            Whether each row is a test row, and its place among the training or test rows, each of shape (n,). Sorting
+            by the place gives the split's own order.
 
         Raises:
-            InputError: The file was not there when the split was planned.
+            InputError: The file did not exist when the split was planned.
         """
         if file not in self.files:
             raise InputError(
-                "The split does not know this file.",
+                "The split does not contain this file.",
                 received=file,
-                expected=f"one of the {len(self.files)} files that the split was planned from",
-                fix="run again when nothing writes to the corpus",
+                expected=f"one of the {len(self.files)} files from which the split was planned",
+                fix="run the job again when no other job writes to the corpus",
             )
         ranks = self.files[file].ranks(positions)
         if self.settings.method == "hash":
@@ -97,7 +99,17 @@ class SourceSplit:
 def assign_rows(
     splits: Mapping[str, SourceSplit], sources: pa.Array, files: pa.Array, positions: pa.Array
 ) -> tuple[Bool, Int64]:
-    """``SourceSplit.assign`` of rows of any sources and files: three columns in, two arrays of shape (n,) out."""
+    """Call ``SourceSplit.assign`` for rows of any sources and files.
+
+    Args:
+        splits: Split of each source, by name.
+        sources: Source of each row, shape (n,).
+        files: File of each row, shape (n,).
+        positions: Record number of each row, shape (n,).
+
+    Returns:
+        Whether each row is a test row, and its place among the training or test rows, each of shape (n,).
+    """
     numbers = positions.to_numpy()
     is_test, order = np.empty(len(numbers), np.bool_), np.empty(len(numbers), np.int64)
     sources, files = sources.dictionary_encode(), files.dictionary_encode()
@@ -113,7 +125,7 @@ def assign_rows(
 
 @lru_cache(maxsize=16)
 def _places(rows: int, seed: int) -> Int64:
-    """Place of each row in the permutation: computed where it is needed, never shipped."""
+    """Compute the place of each row in the permutation; every process computes it itself."""
     permutation = np.random.RandomState(seed).permutation(rows)
     places = np.empty(rows, np.int64)
     places[permutation] = np.arange(rows)
@@ -121,7 +133,7 @@ def _places(rows: int, seed: int) -> Int64:
 
 
 def _mixed(positions: Int64, file: str, seed: int) -> npt.NDArray[np.uint64]:
-    """64 well-mixed bits of each row, the same in any process."""
+    """Hash each row to 64 well-mixed bits, the same in every process."""
     start = hashlib.sha256(f"{seed}\0{file}".encode()).digest()[:8]
     gamma, first, second = map(np.uint64, _MIX)
     bits = np.uint64(int.from_bytes(start, "little")) + positions.astype(np.uint64) * gamma
@@ -131,16 +143,16 @@ def _mixed(positions: Int64, file: str, seed: int) -> npt.NDArray[np.uint64]:
 
 
 def plan_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> dict[str, SourceSplit]:
-    """The split of every source in ``corpus``, from counts and gaps alone: no row comes to the driver.
+    """Plan the split of every source in ``corpus``, from counts and gaps alone: no row is collected on the driver.
 
     Args:
-        corpus: Columns source, file, position of accepted rows. Refused records leave gaps in the numbers.
-        split: The method and its numbers.
-        names: Sources that must be there.
+        corpus: Accepted rows with the columns source, file and position. Rejected records leave gaps in the positions.
+        split: Section ``[split]``: the method and its settings.
+        names: Sources that must be present.
 
     Raises:
-        InputError: One of ``names`` has no rows, a source has too few rows for both sides, or a record number occurs
-            twice in a file.
+        InputError: One of ``names`` has no rows, a source has too few rows for training and test, or a record number
+            occurs twice in a file.
     """
     splits = find_splits(corpus, split, names)
     for source, made in splits.items():
@@ -149,7 +161,7 @@ def plan_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
 
 
 def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> dict[str, SourceSplit]:
-    """As ``plan_splits``, but sources with too few rows for both sides are among them; see ``check_split``.
+    """Like ``plan_splits``, but include sources with too few rows for training and test; see ``check_split``.
 
     Raises:
         InputError: One of ``names`` has no rows, or a record number occurs twice in a file.
@@ -161,7 +173,7 @@ def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
         gaps = _gaps(corpus, [(source, file) for source, file, rows, last in files if rows != last + 1])
         spans = [(source, file, rows) for source, file, rows, _ in files]
     else:
-        # Order needs no ranks here: record numbers, gaps and all, already rise from file to file.
+        # Ranks are not needed for the order: record numbers, even with gaps, ascend from file to file.
         gaps = {}
         spans = [(source, file, last + 1) for source, file, _, last in files]
     by_source = _file_rows(spans, gaps)
@@ -179,7 +191,7 @@ def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
 def _file_rows(
     spans: Sequence[tuple[str, str, int]], gaps: Mapping[tuple[str, str], tuple[Int64, Int64]]
 ) -> dict[str, dict[str, FileRows]]:
-    """Each source's files, one after another; ``spans`` are sorted and say how many ranks a file takes."""
+    """Return each source's files with their ranks; ``spans`` are sorted and say how many ranks each file takes."""
     by_source: dict[str, dict[str, FileRows]] = {}
     base = 0
     for source, file, span in spans:
@@ -191,7 +203,7 @@ def _file_rows(
 
 
 def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[Int64, Int64]]:
-    """Gaps of those files: positions after a gap, and the numbers missing before them."""
+    """Find the gaps in some files: positions after a gap, and how many numbers are missing before them."""
     if not files:
         return {}
     wanted = corpus.sparkSession.createDataFrame(files, "source string, file string")
@@ -208,9 +220,9 @@ def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, st
     for row in rows:
         if row["missing"] < 0:
             raise InputError(
-                f"Source {row['source']} holds a record twice.",
+                f"Source {row['source']} has a record twice.",
                 received=f"position {row['position']} of {row['file']} more than once",
-                expected="each position of a file once",
+                expected="each position of a file only once",
                 fix="run ingest_corpus for this source again",
             )
         found.setdefault((row["source"], row["file"]), []).append((row["position"], row["missing"]))
@@ -222,7 +234,7 @@ def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, st
 
 
 def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[str, int]:
-    """Rows of each source whose digest puts them to the test rows."""
+    """Count the rows of each source whose hash makes them test rows."""
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -240,16 +252,16 @@ def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[
 def _check_present(names: Sequence[str], present: set[str]) -> None:
     if missing := [name for name in names if name not in present]:
         raise InputError(
-            f"The corpus has no rows of {len(missing)} of the sources asked for.",
+            f"The corpus has no rows of {len(missing)} of the requested sources.",
             received=f"no rows of {', '.join(missing)}",
             expected="accepted rows in the table corpus",
-            fix="run the job ingest_corpus first; where it refused a delivery, mend that, or name the other sources "
+            fix="run the job ingest_corpus first; if it refused a delivery, correct that, or name the other sources "
             "with --source",
         )
 
 
 def check_split(source: str, split: SourceSplit) -> None:
-    """Refuse a split that leaves no row to one of its sides.
+    """Check that a split has both training rows and test rows.
 
     Raises:
         InputError: There are no training rows or no test rows.
@@ -260,5 +272,5 @@ def check_split(source: str, split: SourceSplit) -> None:
             received=f"{split.rows} accepted rows, of which test_size {split.settings.test_size} "
             f"makes {split.test_rows} test rows",
             expected="at least one training row and one test row",
-            fix="look into corpus_rejects, or change [split] test_size",
+            fix="look at corpus_rejects, or change [split] test_size",
         )

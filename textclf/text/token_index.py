@@ -1,4 +1,4 @@
-"""A vocabulary as tables that find its tokens in Arrow's bytes."""
+"""Token index: a vocabulary compiled into tables that find its tokens in Arrow's bytes."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,17 @@ from textclf.text.unicode_tables import character_tables
 from textclf.text.vocabulary import Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-_SHORTEST = {"keras": 1, "words": 2}  # characters of a token
+_SHORTEST = {"keras": 1, "words": 2}  # fewest characters of a token
 
 
 @dataclass(frozen=True)
 class TokenIndex:
-    """A tokenizer of ``TOKENIZERS`` with the tokens that it is to find, index 1 first.
+    """A tokenizer with the tokens to find, of which the first has index 1.
 
     Attributes:
-        arrays: ``sizes``, ``key_starts``, ``keys``, ``entries`` as ``kernels.find_tokens`` reads them; plain arrays, so
-            that they can be stored and mapped into memory.
+        tokenizer: A name of ``TOKENIZERS``.
+        arrays: Arrays ``sizes``, ``key_starts``, ``keys`` and ``entries`` of ``token_lookup.find_tokens``, which can be
+            stored and mapped into memory.
 
     Example:
         >>> index = TokenIndex.of("keras", ["the", "food"])
@@ -41,14 +42,14 @@ class TokenIndex:
 
     @classmethod
     def of(cls, tokenizer: str, tokens: Sequence[str]) -> "TokenIndex":
-        """Make the tables; tokens differ from each other and are not empty, as a ``Vocabulary`` has them."""
+        """Make the tables; tokens must be distinct and not empty, as in a ``Vocabulary``."""
         encoded = [b"", *(token.encode() for token in tokens)]
         sizes = np.array([len(token) for token in encoded], np.int32)
         key_starts = np.zeros(len(encoded) + 1, np.int64)
         np.cumsum((sizes + 7) // 8, out=key_starts[1:])
         padded = b"".join(token.ljust((len(token) + 7) // 8 * 8, b"\0") for token in encoded)
         keys = np.frombuffer(padded, "<u8").astype(np.uint64)
-        places = 1 << (2 * len(encoded)).bit_length()  # at most half full: most searches end at the first look
+        places = 1 << (2 * len(encoded)).bit_length()  # at most half full, so that most searches end at the first entry
         entries = np.zeros(4 * places, np.uint64)
         if numba_runs():
             from textclf.kernels.token_lookup import fill_table
@@ -57,16 +58,17 @@ class TokenIndex:
         return cls(tokenizer, {"sizes": sizes, "key_starts": key_starts, "keys": keys, "entries": entries})
 
     def ragged(self, texts: pa.Array) -> tuple[Int32, Int64]:
-        """Indices of all known tokens end to end, and where each text's begin.
+        """Return the known tokens of texts, ragged.
 
-        The same as the tokenizer and ``Vocabulary.encode`` give; a null has none. Bytes that are not UTF-8 stay as
-        they are.
+        The result equals that of the tokenizer and ``Vocabulary.encode``; a null has no tokens. Bytes that are not
+        UTF-8 are left unchanged.
 
         Args:
-            texts: ``string``, ``large_string`` or ``string_view``, a slice or a whole, shape (n,).
+            texts: Array of type ``string``, ``large_string`` or ``string_view``, or a slice of one, shape (n,).
 
         Returns:
-            Shapes (known tokens,) and (n + 1,).
+            Indices of all known tokens end to end, shape (known tokens,), and the start of each text's tokens, then
+            the end of the last, shape (n + 1,).
         """
         if not numba_runs():
             tokens, begins = self._encoder.ragged(filled(texts.cast(pa.string())))
@@ -97,7 +99,7 @@ class TokenIndex:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of tokenizer and tokens: indices of equal digests find the same."""
+        """SHA-256 of tokenizer and tokens; indexes with equal digests find the same tokens."""
         made = hashlib.sha256(self.tokenizer.encode())
         for name in ("sizes", "keys"):
             made.update(np.ascontiguousarray(self.arrays[name]).data)
@@ -105,7 +107,7 @@ class TokenIndex:
 
     @cached_property
     def tokens(self) -> list[str]:
-        """The tokens, index 1 first."""
+        """The tokens, from index 1 on."""
         data, starts, sizes = self.arrays["keys"].tobytes(), self.arrays["key_starts"], self.arrays["sizes"]
         return [
             data[8 * start : 8 * start + size].decode() for start, size in zip(starts[1:-1], sizes[1:], strict=True)
@@ -118,9 +120,11 @@ class TokenIndex:
 
 
 def arrow_bytes(texts: pa.Array) -> tuple[UInt8, Int64, UInt8]:
-    """The bytes of strings, where each begins and the last ends (n + 1), and 0 for each null (n; empty without).
+    """Return the buffers of an array of strings; only the offsets and the bytes of ``string_view`` are copied.
 
-    Nothing is copied but the offsets, and the bytes of ``string_view``.
+    Returns:
+        The bytes; the start of each string, then the end of the last, shape (n + 1,); and 0 for each null and 1 for
+        other strings, shape (n,), or an empty array if there are no nulls.
     """
     if texts.type == pa.string_view():
         texts = texts.cast(pa.large_string())
@@ -131,7 +135,7 @@ def arrow_bytes(texts: pa.Array) -> tuple[UInt8, Int64, UInt8]:
     else:
         starts = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     content = np.frombuffer(data if data is not None and data.size else b"", np.uint8)
-    content.flags.writeable = False  # some of Arrow's buffers can be written to, and numba would compile twice
+    content.flags.writeable = False  # some Arrow buffers are writable, and numba would compile for both kinds
     if not texts.null_count:
         return content, starts, np.zeros(0, np.uint8)
     return content, starts, np.asarray(texts.is_valid().to_numpy(zero_copy_only=False)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Text to tokens: the tutorial's tokenizer, its columnar form, and scikit-learn's words."""
+"""Tokenizers: the tutorial's, its columnar form, and that of scikit-learn's word counts."""
 
 import re
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from textclf.kernels.compiler import numba_runs
 from textclf.text.arrow import filled, int_array, string_array
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
-"""Characters that separate tokens, beside the space: the default of Keras' Tokenizer."""
+"""Characters that separate tokens, in addition to the space: the default of Keras' Tokenizer."""
 
 _TO_SPACES = str.maketrans(FILTERS, " " * len(FILTERS))
 _SPACE = ord(" ")
-# Lower-cases ASCII and turns filtered characters into spaces; bytes of other characters stay as they are.
+# Lower-cases ASCII and turns filtered characters into spaces; bytes of other characters do not change.
 LOWERED = bytes(range(256)).lower().translate(bytes.maketrans(FILTERS.encode(), b" " * len(FILTERS)))
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 
 
 def tokenize(text: str) -> list[str]:
-    r"""Lower-case, turn ``FILTERS`` into spaces, split on the space character only.
+    r"""Lower-case a text, turn ``FILTERS`` into spaces, and split on the space character only.
 
-    What other tokenizers take for white space stays inside tokens: carriage return, U+0085, U+00A0.
-    The reference is ``text_to_word_sequence`` of Keras 2.
+    Other white space stays inside tokens: carriage return, U+0085, U+00A0. The reference is
+    ``text_to_word_sequence`` of Keras 2.
 
     Example:
         >>> tokenize("Wow... Loved this\tplace!")
@@ -37,7 +37,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def tokenize_words(text: str) -> list[str]:
-    """Words of two or more word characters, as scikit-learn's ``CountVectorizer`` finds them by default.
+    """Find words of two or more word characters, as scikit-learn's ``CountVectorizer`` does by default.
 
     Example:
         >>> tokenize_words("I didn't like a thing")
@@ -47,22 +47,22 @@ def tokenize_words(text: str) -> list[str]:
 
 
 TOKENIZERS: dict[str, Callable[[str], list[str]]] = {"keras": tokenize, "words": tokenize_words}
-"""Tokenizers by the name that a model's manifest gives them."""
+"""Tokenizers by their name in a model's manifest."""
 
 
 def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
-    """``tokenize`` of a whole column.
+    """Apply ``tokenize`` to a whole column.
 
-    Only lower-casing depends on the language; every separator is one byte of ASCII, and in UTF-8 no other
-    character holds such a byte. So rows outside ASCII are lower-cased one by one in Python, and all rows are
-    cut at once, as bytes.
+    Only lower-casing needs Unicode: every separator is one ASCII byte, which in UTF-8 is not part of any other
+    character. So texts that are not ASCII are lower-cased one by one in Python, and all texts are cut at once, as
+    bytes.
 
     Args:
         texts: Strings, shape (n,).
 
     Returns:
-        ``list<string>``, shape (n,): the tokens of each text, null where the text is null. Values of the list
-        array begin at its first row and hold nothing but tokens.
+        The tokens of each text as ``list<string>``, shape (n,), null where the text is null. The values of the list
+        array begin at its first row and are only tokens.
 
     Example:
         >>> tokenize_array(pa.array(["Great, GREAT food", None, "..."])).to_pylist()
@@ -78,9 +78,9 @@ def tokenize_array(texts: pa.Array | pa.ChunkedArray) -> pa.ListArray:
 
 
 def text_bytes(texts: pa.Array) -> tuple[Int32, UInt8]:
-    """Where each text begins and the last one ends, shape (n + 1,), and the bytes of all, one after another.
+    """Return the start of each text, then the end of the last, shape (n + 1,), and the bytes of all texts end to end.
 
-    Characters beyond ASCII are lower-case; what is left to do to a byte says ``LOWERED``. A null is an empty text.
+    Characters beyond ASCII are already lower-case; ``LOWERED`` does the rest. A null becomes an empty text.
     """
     return _raw(_lower_beyond_ascii(filled(texts.cast(pa.string()))))
 
@@ -103,7 +103,7 @@ def _raw(texts: pa.StringArray) -> tuple[Int32, UInt8]:
 
 
 def _cut_compiled(data: UInt8, starts: Int32) -> tuple[pa.StringArray, Int32]:
-    """All tokens of the texts, and where each text's tokens begin among them, shape (n + 1,)."""
+    """Return all tokens of the texts, and the start of each text's tokens, then the end, shape (n + 1,)."""
     from textclf.kernels.tokenize import cut_tokens
 
     kept, row_starts = np.empty(len(data), np.uint8), np.empty(len(starts), np.int32)
@@ -114,9 +114,9 @@ def _cut_compiled(data: UInt8, starts: Int32) -> tuple[pa.StringArray, Int32]:
 
 
 def _cut(data: bytes, starts: Int32) -> tuple[pa.StringArray, Int32]:
-    """``_cut_compiled`` of bytes that ``LOWERED`` has translated already, where numba cannot run."""
+    """Do the same as ``_cut_compiled`` without numba, on bytes that ``LOWERED`` has translated already."""
     inside = np.frombuffer(data, np.uint8) != _SPACE
-    # Whether the byte before, and the byte after, belongs to a token of the same text.
+    # Whether the bytes before and after belong to a token of the same text.
     before, after = np.zeros_like(inside), np.zeros_like(inside)
     before[1:], after[:-1] = inside[:-1], inside[1:]
     before[starts[starts < len(data)]] = False

@@ -1,4 +1,4 @@
-"""Unicode as this Python knows it, in tables that a kernel can read: lower case, word characters, final sigma."""
+"""Tables of this Python's Unicode data for kernels: lower case, word characters, final sigma."""
 
 import io
 import re
@@ -23,21 +23,21 @@ OTHER, IGNORABLE, CASED = 0, 1, 2
 _BLOCK = 256
 _SIGMA = "Σ"
 _WORD = re.compile(r"\w")
-_NOTHING = "\n"  # neither cased nor ignored between cased letters, and its own lower case
+_NOTHING = "\n"  # neither cased nor ignorable, and its own lower case
 
 
 @dataclass(frozen=True)
 class CharacterTables:
-    """What a tokenizer does with each character.
+    """A tokenizer's treatment of each character.
 
     Attributes:
-        ascii: The lower case of each byte below 128, ``SEPARATOR`` where it ends a token and from 128: uint8, shape
-            (256,).
-        lowered: UTF-8 of the lower case of a code point, first byte lowest, 0 where it is the character itself or
-            beyond the end: uint32.
-        kind: Of a code point: 0 ends a token, 1 is part of one, 2 is part of one and ends it: uint8; empty where
+        ascii: Lower case of each byte below 128; ``SEPARATOR`` for bytes that end a token and from 128 on: uint8,
+            shape (256,).
+        lowered: Lower case of each code point as UTF-8, first byte lowest; 0 if it is the character itself. Code points
+            beyond the end are their own lower case: uint32.
+        kind: Kind of each code point: 0 ends a token, 1 is part of one, 2 is part of one and ends it: uint8. Empty if
             all characters beyond ASCII are parts of tokens.
-        casing: ``CASED``, ``IGNORABLE`` or ``OTHER`` neighbour of a capital sigma, by code point: uint8.
+        casing: Kind of each code point as a neighbour of a capital sigma, ``CASED``, ``IGNORABLE`` or ``OTHER``: uint8.
     """
 
     ascii: UInt8
@@ -48,16 +48,16 @@ class CharacterTables:
 
 @cache
 def character_tables(tokenizer: str) -> CharacterTables:
-    """The tables of a tokenizer: those that an earlier process of this Python has kept, else made and kept now.
+    """Return the tables of a tokenizer, from the cache of an earlier process or made and cached now.
 
     Raises:
-        ValueError: This Python lower-cases a character to something that the tables cannot hold.
+        ValueError: This Python lower-cases a character to a string that the tables cannot hold.
     """
     path = tables_path(tokenizer)
     try:
         with np.load(path) as kept:
             return CharacterTables(**kept)
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile):  # none, or not whole
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile):  # missing or incomplete
         tables = _made(tokenizer)
     content = io.BytesIO()
     np.savez(content, **vars(tables))
@@ -67,14 +67,14 @@ def character_tables(tokenizer: str) -> CharacterTables:
 
 
 def tables_path(tokenizer: str) -> Path:
-    """Where a tokenizer's tables are kept; the name tells what they depend on."""
+    """Return the path of a tokenizer's cached tables, whose name contains everything that they depend on."""
     sources = source_digest("textclf.text.unicode_tables", "textclf.text.tokenizer")[:12]
     name = f"{tokenizer}-{sources}-{python_release()}-{unicodedata.unidata_version}.npz"
     return cache_folder() / name
 
 
 def _made(tokenizer: str) -> CharacterTables:
-    """The tables, filled by asking ``str.lower`` and ``re`` about every code point."""
+    """Make the tables by applying ``str.lower`` and ``re`` to every code point."""
     changed = _changed()
     words = tokenizer == "words"
     kind = _word_characters() if words else np.zeros(0, np.uint8)
@@ -104,11 +104,11 @@ def _points(start: int, end: int) -> str:
 
 
 def _changed() -> dict[str, str]:
-    """Characters beyond ASCII whose lower case is another, each asked about alone."""
+    """Find the characters beyond ASCII whose lower case differs, each lower-cased on its own."""
     found = {}
     for start in range(128, sys.maxunicode + 1, _BLOCK):
         block = _points(start, min(start + _BLOCK, sys.maxunicode + 1))
-        if block.lower() != block:  # a few dozen blocks of 4,352
+        if block.lower() != block:  # true for a few dozen blocks of 4,352
             found.update({each: each.lower() for each in block if each.lower() != each})
     return found
 
@@ -121,23 +121,23 @@ def _word_characters() -> UInt8:
 
 
 def _leading_word(text: str) -> str:
-    """The word characters at the beginning of a lower case.
+    """Return the word characters at the beginning of a character's lower case.
 
     Raises:
-        ValueError: More follow after another character.
+        ValueError: More word characters follow after another character.
     """
     length = next((at for at, each in enumerate(text) if not _WORD.match(each)), len(text))
     if _WORD.search(text[length:]):
-        raise ValueError(f"{text!a} is the lower case of one character and holds two words")
+        raise ValueError(f"{text!a} is the lower case of one character and contains two words")
     return text[:length]
 
 
 @cache
 def _casing() -> UInt8:
-    """How each code point after a capital sigma decides between the two small ones.
+    """Classify each code point by its effect on a capital sigma before it, which has two lower cases.
 
-    ``str.lower`` makes a sigma final when a cased letter comes before it and none after it, ignoring some
-    characters between. So "AΣ" + c tells cased characters from others, and "AΣ" + c + "A" tells ignored ones.
+    ``str.lower`` makes a sigma final if a cased letter comes before it and none after it, ignoring some characters in
+    between. So "AΣ" + c identifies cased characters, and "AΣ" + c + "A" those that are ignored.
     """
     cased = _keeps_sigma("")
     passed = _keeps_sigma("A")
@@ -146,12 +146,12 @@ def _casing() -> UInt8:
 
 
 def _keeps_sigma(after: str) -> Bool:
-    """Where "AΣ" + c + ``after`` does not end its word with the sigma, for every code point c."""
+    """Whether the sigma in "AΣ" + c + ``after`` does not become final, for every code point c."""
     count, width = sys.maxunicode + 1, 4 + len(after)
     codes = np.empty((count, width), np.uint32)
     codes[:] = [ord("A"), ord(_SIGMA), 0, *map(ord, after), ord(_NOTHING)]
     codes[:, 2] = np.arange(count)
-    # A character of two lower-case letters would move all that follow it.
+    # A character whose lower case has two letters would shift all that follow.
     moved = [ord(each) for each, lower in _changed().items() if len(lower) != 1]
     codes[moved, 2] = ord("A")
     text = codes.tobytes().decode("utf-32-le", "surrogatepass").lower()

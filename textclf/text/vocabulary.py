@@ -1,4 +1,4 @@
-"""The words of a source, each with its index."""
+"""The vocabulary: the words of a source, each with its index."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from textclf.errors import ArtifactError, InputError
 
 @dataclass(frozen=True)
 class Vocabulary:
-    r"""Tokens by falling frequency; index 0 is padding, ``tokens[i]`` has index ``i + 1``.
+    r"""Tokens by falling frequency; index 0 is padding, and ``tokens[i]`` has index ``i + 1``.
 
     Raises:
-        InputError: A token is empty, holds a line feed or occurs twice.
+        InputError: A token is empty, contains a line feed or occurs twice.
 
     Example:
         >>> vocabulary = Vocabulary(("the", "food", "was"))
@@ -30,18 +30,18 @@ class Vocabulary:
     def __post_init__(self) -> None:
         mistake = _mistake(self.tokens)
         if mistake is not None:
-            raise InputError("These tokens are no vocabulary.", received=mistake, expected=_EXPECTED)
+            raise InputError("These tokens cannot be a vocabulary.", received=mistake, expected=_EXPECTED)
 
     @classmethod
     def from_lines(cls, text: str) -> "Vocabulary":
-        """The vocabulary that ``to_lines`` wrote.
+        """Parse the text of ``to_lines``.
 
         Raises:
-            ArtifactError: Another first line than an empty one, no line feed at the end, or bad tokens.
+            ArtifactError: The first line is not empty, the last line feed is missing, or a token is bad.
         """
         first, *tokens = text.split("\n")
         if first or not tokens or tokens.pop():
-            mistake: str | None = "text that does not begin with an empty line or does not end with a line feed"
+            mistake: str | None = "text that does not begin with an empty line, or does not end with a line feed"
         else:
             mistake = _mistake(tokens)
         if mistake is not None:
@@ -49,18 +49,18 @@ class Vocabulary:
         return cls(tuple(tokens))
 
     def to_lines(self) -> str:
-        """The text of ``vocabulary.txt``: line n, from 0, is the token of index n; line 0 is empty.
+        """Return the text of ``vocabulary.txt``: line n, counted from 0, is the token with index n; line 0 is empty.
 
-        A line feed alone ends a line; tokens may hold other control characters.
+        Only a line feed ends a line; tokens may contain other control characters.
         """
         return "\n".join(["", *self.tokens, ""])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Vocabulary":
-        """The vocabulary that ``vocabulary.txt`` holds.
+        """Parse the content of ``vocabulary.txt``.
 
         Raises:
-            ArtifactError: Bytes that are not UTF-8, or lines that ``from_lines`` refuses.
+            ArtifactError: The bytes are not UTF-8, or ``from_lines`` refuses the lines.
         """
         try:
             text = data.decode("utf-8")
@@ -69,7 +69,7 @@ class Vocabulary:
         return cls.from_lines(text)
 
     def to_bytes(self) -> bytes:
-        """The bytes of ``vocabulary.txt``."""
+        """Return the content of ``vocabulary.txt``."""
         return self.to_lines().encode("utf-8")
 
     @cached_property
@@ -78,11 +78,11 @@ class Vocabulary:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def size(self, num_words: int) -> int:
-        """Rows of an embedding for the ``num_words - 1`` most frequent words: those that exist, and padding."""
+        """Return the number of rows of an embedding for the ``num_words - 1`` most frequent words and padding."""
         return min(num_words, len(self.tokens) + 1)
 
     def encode(self, tokens: Iterable[str], num_words: int) -> list[int]:
-        """Indices of the tokens; words beyond the ``num_words - 1`` most frequent are left out."""
+        """Return the indices of tokens; words beyond the ``num_words - 1`` most frequent are left out."""
         found = (self._indices.get(token, num_words) for token in tokens)
         return [index for index in found if index < num_words]
 
@@ -91,20 +91,20 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens, start=1)}
 
 
-_EXPECTED = "tokens that are not empty, hold no line feed and differ from each other"
+_EXPECTED = "distinct tokens that are not empty and do not contain a line feed"
 
 
 def _damaged(received: str) -> ArtifactError:
     return ArtifactError(
         "The vocabulary file is damaged.",
         received=received,
-        expected=f"UTF-8: an empty line for index 0, then one token a line, each ended by a line feed; {_EXPECTED}",
+        expected=f"UTF-8: an empty line for index 0, then one token per line, each ended by a line feed; {_EXPECTED}",
         fix="restore the model's folder, or train the model again",
     )
 
 
 def _mistake(tokens: Sequence[str]) -> str | None:
-    """What is wrong with the first bad token, None where all are good."""
+    """Describe what is wrong with the first bad token; None if all are good."""
     seen: dict[str, int] = {}
     for index, token in enumerate(tokens, start=1):
         if not token:

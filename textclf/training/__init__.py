@@ -1,1 +1,1 @@
-"""Training: fit on a source's training rows, measure on its test rows."""
+"""Training: fit models on a source's training rows and measure them on its test rows."""

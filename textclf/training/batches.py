@@ -1,4 +1,4 @@
-"""Training rows as batches of one shape, padded or made dense when they are asked for."""
+"""Training rows in batches of one shape, padded or made dense on demand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from scipy.sparse import csr_matrix
 from textclf.common.arrays import Float32, Int32, Int64
 from textclf.kernels.padding import pad
 
-_HELD = 64 << 20  # bytes of a whole matrix that is worth holding: padding it once is faster than in every epoch
+_HELD = 64 << 20  # bytes up to which a whole matrix is kept: padding it once is faster than in every epoch
 
-_STACKED = 8 << 20  # bytes of the batches of one call into Python
+_STACKED = 8 << 20  # bytes of the batches that one call into Python returns
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Token indices of texts, end to end; a padded matrix of a million texts would be many times as large.
+    """Ragged token indices of texts; a padded matrix of a million texts would be many times as large.
 
     Attributes:
-        flat: Indices of all texts, shape (tokens,).
-        offsets: Where each text begins, and the end of the last: shape (texts + 1,).
-        length: Of a padded sequence.
+        flat: Indices of all texts end to end, shape (tokens,).
+        offsets: Start of each text in ``flat``, then the end of the last, shape (texts + 1,).
+        length: Length of a padded sequence.
     """
 
     flat: Int32
@@ -35,11 +35,11 @@ class Sequences:
 
     @property
     def width(self) -> int:
-        """Columns of a matrix of these rows."""
+        """Number of columns of a matrix of these rows."""
         return self.length
 
     def take(self, rows: Int64) -> Int32:
-        """The padded sequences of those rows, shape (rows, length)."""
+        """Return the padded sequences of some rows, shape (rows, length)."""
         return pad(self.flat, self.offsets, self.length, rows)
 
 
@@ -54,11 +54,11 @@ class Counts:
 
     @property
     def width(self) -> int:
-        """Columns of a matrix of these rows."""
+        """Number of columns of a matrix of these rows."""
         return int(self.matrix.shape[1])
 
     def take(self, rows: Int64) -> Float32:
-        """The counts of those rows, shape (rows, words)."""
+        """Return the counts of some rows, shape (rows, words)."""
         dense: Float32 = self.matrix[rows].toarray().astype(np.float32)
         return dense
 
@@ -68,17 +68,19 @@ Inputs = Sequences | Counts
 
 @dataclass(eq=False)
 class Batches:
-    """Rows in batches of one shape: one more shape is one more program to compile.
+    """Rows in batches of one shape, since each further shape is another program to compile.
 
-    The last batch is filled up with rows of weight 0; its own rows weigh so much more that its mean loss, and so its
-    step, is that of a smaller batch.
+    The last batch is filled up with rows of weight 0. The weights of its own rows are scaled up, so that its mean loss,
+    and hence its step, is that of a smaller batch.
 
     Attributes:
-        inputs: Of all rows, of which ``rows`` are used, shape (n,).
-        labels: Of all rows.
-        weights: Of all rows; None where all weigh the same.
-        size: Rows of a batch; fewer where there are fewer rows in all.
-        seed: Of the order in each epoch; None keeps the order of ``rows``.
+        inputs: Inputs of all rows.
+        labels: Labels of all rows, shape (n,).
+        rows: Numbers of the rows to use.
+        weights: Weights of all rows, shape (n,); None if all are equal.
+        size: Number of rows in a batch, at most that of all rows.
+        seed: Seed of the order in each epoch; None keeps the order of ``rows``.
+        held_bytes: Bytes up to which the whole matrix of inputs is kept.
     """
 
     inputs: Inputs
@@ -101,14 +103,14 @@ class Batches:
         return -(-len(self.rows) // self.size)
 
     def begin(self, epoch: int) -> None:
-        """Put the rows into the order of an epoch: by its number, so that nothing else can change it."""
+        """Put the rows into the order of an epoch, which depends only on the seed and the epoch's number."""
         count = len(self.rows)
         self._order = (
             np.arange(count) if self.seed is None else np.random.default_rng((self.seed, epoch)).permutation(count)
         )
 
     def batch(self, number: int) -> tuple[npt.NDArray[Any], ...]:
-        """Inputs and labels, and weights where rows weigh differently."""
+        """Return inputs and labels of a batch, and weights unless all rows weigh the same."""
         places = self._order[number * self.size : (number + 1) * self.size]
         chosen = self.rows[places]
         inputs = self._matrix[places] if self._matrix is not None else self.inputs.take(chosen)
@@ -125,7 +127,7 @@ class Batches:
 
 
 def keras_dataset(batches: Batches) -> Any:
-    """The batches as Keras reads them on its engine."""
+    """Wrap the batches as a dataset for Keras' engine."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -142,7 +144,7 @@ def keras_dataset(batches: Batches) -> Any:
 
 
 def _tensorflow_dataset(batches: Batches) -> Any:
-    """Several batches for each call from TensorFlow into Python: the call costs more than a small batch."""
+    """Return several batches per call from TensorFlow into Python, since a call costs more than a small batch."""
     import tensorflow as tf
 
     one = batches.batch(0)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of measures: how much they would differ on other test rows."""
+"""Bootstrap intervals of measures: how much a measure would vary with other test rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _MACRO = ("macro_precision", "macro_recall", "macro_f1")  # in the order of ``_b
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends of an interval."""
+    """The two ends of an interval."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -28,16 +28,26 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Bootstrap percentile intervals (Efron and Tibshirani 1993, chapter 13) that hold ``level`` of the draws.
+    """Bootstrap percentile intervals (Efron and Tibshirani 1993, chapter 13) that contain ``level`` of the draws.
 
-    A draw takes as many rows as there are, with replacement. Draws in which a measure is not defined, as the area
-    under the ROC curve without rows of a label, do not count for it; None where it is defined in no draw, and for the
-    measures with a default, which models of earlier releases do not have.
+    A draw takes n rows out of n with replacement. A measure ignores the draws in which it is not defined; the area
+    under the ROC curve, for example, needs rows of each label. An interval is None if its measure is not defined in any
+    draw. The measures with a default are also None for models of earlier releases, which did not have them.
 
     Attributes:
-        calibration_error: That of a draw is on average larger than that of all rows, since rows that occur several
-            times are noise to it: with few rows or good calibration the interval lies above the measure.
-        class_f1: F1 of each label, in the order of the scores; draws without the label do not count for it.
+        level: Share of the draws within an interval.
+        resamples: Number of draws.
+        seed: Seed of the draws.
+        accuracy: Interval of the accuracy.
+        macro_f1: Interval of the macro F1.
+        log_loss: Interval of the log loss.
+        roc_auc: Interval of the area under the ROC curve.
+        macro_precision: Interval of the macro precision.
+        macro_recall: Interval of the macro recall.
+        calibration_error: Interval of the calibration error. The error of a draw is on average larger than that of all
+            rows, because repeated rows are noise to it: with few rows or good calibration the interval lies above
+            the measure.
+        class_f1: Interval of the F1 of each label, in the order of the scores; draws without the label are ignored.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -56,13 +66,15 @@ class Intervals:
 
 
 def intervals(scores: Float64, labels: Int64, losses: Float64, bins: Int64, resamples: int, seed: int) -> Intervals:
-    """Intervals of the measures of ``evaluate``.
+    """Compute the intervals of the measures of ``evaluate``.
 
     Args:
         scores: Probabilities, shape (n, labels).
         labels: Index of each row's label, shape (n,); -1 for a label that the model does not have.
         losses: Log loss of each row, shape (n,).
-        bins: Number of each row's bin of the calibration error, shape (n,).
+        bins: Number of each row's bin for the calibration error, shape (n,).
+        resamples: Number of draws.
+        seed: Seed of the draws.
     """
     measures: dict[str, Measure] = {
         "accuracy": _accuracy(scores, labels),
@@ -89,7 +101,7 @@ def intervals(scores: Float64, labels: Int64, losses: Float64, bins: Int64, resa
 
 
 def _draw(random: np.random.Generator, draws: int, rows: int) -> Float64:
-    """How often each row occurs in each draw, shape (draws, rows): sums then stand for lists of rows."""
+    """Draw how often each row occurs in each draw, shape (draws, rows); measures are then weighted sums."""
     chosen = random.integers(0, rows, (draws, rows))
     flat = (chosen + np.arange(draws)[:, None] * rows).ravel()
     return np.asarray(np.bincount(flat, minlength=draws * rows).reshape(draws, rows), np.float64)
@@ -105,7 +117,7 @@ def _interval(drawn: list[Float64]) -> Interval | None:
 
 
 def _divide(part: Float64, whole: Float64) -> Float64:
-    """``part / whole``, not a number where nothing is divided."""
+    """Return ``part / whole``, NaN where ``whole`` is 0."""
     quotient: Float64 = np.full(np.broadcast(part, whole).shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
@@ -123,16 +135,16 @@ def _log_loss(labels: Int64, losses: Float64) -> Measure:
 
 def _calibration_error(scores: Float64, labels: Int64, bins: Int64) -> Measure:
     gaps = (scores.argmax(axis=1) == labels) - scores.max(axis=1)
-    # Rows of a bin * |share of right rows - mean probability| is the distance of the sums.
+    # Rows of a bin * |share of correct rows - mean probability| is the absolute difference of the sums.
     of_bin = np.where(bins[:, None] == np.unique(bins), gaps[:, None], 0.0)
     return lambda times: np.abs(times @ of_bin).sum(axis=1) / len(labels)
 
 
 def _by_label(scores: Float64, labels: Int64) -> Callable[[Float64], tuple[Float64, Float64, Float64]]:
-    """Precision, recall and F1 of each label in each draw, each of shape (draws, labels).
+    """Return the function for precision, recall and F1 of each label in each draw, each of shape (draws, labels).
 
-    As scikit-learn has them: 0 where nothing was predicted, or nothing is of the label; not a number where both hold,
-    since such labels do not count.
+    As in scikit-learn a measure is 0 if the label is never predicted or has no rows. If both hold it is NaN, since such
+    labels do not count.
     """
     every = np.arange(scores.shape[1])
     of_label = (labels[:, None] == every).astype(np.float64)
@@ -163,9 +175,9 @@ def _roc_auc(scores: Float64, labels: Int64) -> Measure:
 
 
 def _area(scores: Float64, positive: Bool) -> Measure:
-    """Area under the ROC curve as the share of pairs in order, equal scores half (Hanley and McNeil 1982).
+    """Return the function for the area under the ROC curve: the share of ordered pairs, with ties counted half.
 
-    Rows are sorted once for all draws.
+    See Hanley and McNeil 1982. Rows are sorted once for all draws.
     """
     order = np.argsort(scores, kind="stable")
     ranked, is_positive = scores[order], positive[order]

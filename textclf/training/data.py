@@ -1,4 +1,4 @@
-"""Labelled rows of a source, training rows and test rows apart."""
+"""Labelled rows of a source, split into training rows and test rows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,12 +19,17 @@ from textclf.text.split import SourceSplit, assign_rows, plan_splits
 
 _NAMED = 20  # labels that a warning names
 _DIGESTED = ("file", "label", "position", "source", "text")
-"""Columns of ``corpus`` that its digest is made of, in this order; a column that comes later is not one of them."""
+"""Columns of ``corpus`` in its digest, in this order. Columns added later must stay out, to keep the digests."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts, shape (n,), and the index of each one's label, shape (n,); -1 for a label that no training row has."""
+    """Texts and their labels.
+
+    Attributes:
+        texts: Texts, shape (n,).
+        labels: Index of each text's label, shape (n,); -1 for a label that training rows do not have.
+    """
 
     texts: pa.Array
     labels: Int32
@@ -35,10 +40,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A source's rows in the split's order, its labels, and the digest of its slice of the corpus.
+    """A source's labels and rows.
 
     Attributes:
-        unseen: Labels that test rows have and no training row, each with its rows: the model cannot answer them.
+        labels: Labels of the training rows.
+        train: Training rows in the split's order.
+        test: Test rows in the split's order.
+        corpus_digest: Digest of the source's slice of the corpus.
+        unseen: Labels that only test rows have, each with its number of rows; the model cannot predict them.
     """
 
     labels: list[str]
@@ -51,11 +60,11 @@ class Dataset:
 def load_dataset(workspace: Workspace, source: Source) -> Dataset:
     """Read a source's rows from ``corpus``.
 
-    Labels are those of the training rows, in the order of the pipeline file, else sorted: a model cannot learn
-    a label that it never sees. Test rows of other labels stay, and count as wrong.
+    Labels are those of the training rows, in the order of the pipeline file or else sorted: a model cannot learn
+    a label that it never sees. Test rows with other labels are kept, and count as wrong.
 
     Raises:
-        InputError: No rows, or training rows of fewer than two labels.
+        InputError: The source has no rows, or its training rows have fewer than two labels.
     """
     corpus = corpus_of(workspace, [source.name])
     splits = plan_splits(corpus, workspace.pipeline.split, [source.name])
@@ -64,14 +73,16 @@ def load_dataset(workspace: Workspace, source: Source) -> Dataset:
 
 
 def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, digest: str) -> Dataset:
-    """Labels, training rows and test rows of a source's rows of ``corpus``, in the split's order.
+    """Split a source's rows of ``corpus`` into training rows and test rows, in the split's order.
 
     Args:
-        rows: Columns file, position, text and label.
-        digest: Of these rows.
+        rows: Rows with the columns file, position, text and label.
+        splits: Split of each source, by name.
+        source: The source.
+        digest: Digest of these rows.
 
     Raises:
-        InputError: Training rows of fewer than two labels.
+        InputError: The training rows have fewer than two labels.
     """
     names = pa.repeat(pa.scalar(source.name), len(rows))
     is_test, order = assign_rows(splits, names, *(rows[name].combine_chunks() for name in ("file", "position")))
@@ -81,7 +92,7 @@ def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, d
     if len(labels) < 2:
         raise InputError(
             f"Source {source.name} has too few labels to learn from.",
-            received=f"training rows of the label {', '.join(labels)} alone",
+            received=f"only training rows with the label {', '.join(labels)}",
             expected="training rows of at least two labels",
             fix="check the label column of the source, and corpus_rejects",
         )
@@ -92,7 +103,7 @@ def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, d
 
 
 def unseen_warning(source: str, unseen: Mapping[str, int], test_rows: int) -> str:
-    """What to say of labels that only test rows have; empty where there are none.
+    """Return the warning about labels that only test rows have; empty if there are none.
 
     Example:
         >>> unseen_warning("yelp", {"mixed": 2}, 10)
@@ -119,16 +130,16 @@ def _side(rows: pa.Table, side: Bool, order: Int64, labels: list[str]) -> Rows:
 
 
 def corpus_digest(corpus: DataFrame) -> str:
-    """A digest of one source's rows that does not depend on their order; see ``corpus_digests``."""
+    """Compute the digest of one source's rows, which does not depend on their order; see ``corpus_digests``."""
     (digest,) = corpus_digests(corpus).values()
     return digest
 
 
 def corpus_digests(corpus: DataFrame) -> dict[str, str]:
-    """A digest of the rows of each source.
+    """Compute a digest of the rows of each source.
 
-    SHA-256 of their number with the sum and the exclusive or of each row's 64-bit xxHash: it tells corpora
-    apart, and does not guard against somebody who builds a collision.
+    It is the SHA-256 of the number of rows and of the sum and the exclusive or of each row's 64-bit xxHash. It tells
+    corpora apart, but does not protect against deliberate collisions.
     """
     row = F.xxhash64(*_DIGESTED)
     figures = F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)

@@ -1,16 +1,17 @@
-"""When a fit ends before its last epoch: the loss has not become better for as many epochs as there is patience for."""
+"""Early stopping: end a fit when the loss has not improved for a number of epochs, the patience."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class EarlyStopping:
-    """The losses of a fit so far, in as much as they decide when it ends.
+    """State of early stopping during a fit.
 
     Attributes:
-        patience: Epochs without a better loss after which a fit ends; None for all epochs.
-        best: Lowest loss so far; the first where that is not a number, since no loss is lower. None before it.
-        since: Epochs since that one.
+        patience: Number of epochs without a better loss after which a fit ends; None for all epochs.
+        best: Lowest loss so far, None before the first epoch. A first loss that is NaN stays the best, since no loss
+            is lower.
+        since: Number of epochs since the best one.
 
     Example:
         >>> stopping = EarlyStopping(patience=2)
@@ -23,12 +24,12 @@ class EarlyStopping:
     since: int = 0
 
     def add(self, loss: float) -> bool:
-        """Take the loss after one more epoch; whether it is the best so far."""
+        """Add the loss of one more epoch; return whether it is the best so far."""
         better = self.best is None or loss < self.best
         self.best, self.since = (loss, 0) if better else (self.best, self.since + 1)
         return better
 
     @property
     def due(self) -> bool:
-        """Whether the fit ends here."""
+        """Whether the fit should end now."""
         return self.patience is not None and self.since >= self.patience

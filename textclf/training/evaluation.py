@@ -1,4 +1,4 @@
-"""How good scores are: measures with intervals, the confusion matrix and the calibration, as one object."""
+"""Evaluation of scores: measures with intervals, the confusion matrix and the calibration, as one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,20 @@ from textclf.common.score_bins import bin_edges
 from textclf.errors import InputError
 from textclf.training.bootstrap import Intervals, intervals
 
-EPSILON = 1e-7  # Keras': probabilities are kept this far from 0 and 1 under a logarithm
+EPSILON = 1e-7  # as in Keras: probabilities are clipped this far from 0 and 1 before taking the logarithm
 _FORBID = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
 class ClassMeasures:
-    """Measures of one label: precision and recall are 0 where nothing was predicted, or nothing is of the label.
+    """Measures of one label. Precision is 0 if the label is never predicted, recall is 0 if it has no rows.
 
     Attributes:
-        support: Rows of the label.
+        name: The label.
+        precision: Share of correct rows among those predicted as the label.
+        recall: Share of correct rows among those of the label.
+        f1: Harmonic mean of precision and recall.
+        support: Number of rows of the label.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
@@ -36,7 +40,7 @@ class ClassMeasures:
 
 @dataclass(frozen=True)
 class Macro:
-    """Means over the labels that occur among the rows or the predictions, as scikit-learn takes them."""
+    """Means over the labels that occur in the rows or the predictions, as in scikit-learn."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
@@ -47,7 +51,15 @@ class Macro:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Rows whose highest probability lies in (lower, upper]: its mean, and the share that was right."""
+    """Rows whose highest probability is in (lower, upper].
+
+    Attributes:
+        lower: Lower end of the bin, excluded.
+        upper: Upper end of the bin, included.
+        count: Number of rows.
+        confidence: Mean of the highest probability.
+        accuracy: Share of correct rows.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
@@ -62,23 +74,26 @@ class ReliabilityBin:
 class Evaluation:
     """Measures of scores against labels.
 
-    The predicted label is the one of the highest probability, the first of equal ones. Rows of a label that the
-    model does not have are wrong: they count in the accuracy, precision and calibration; no other measure is
-    defined for them.
+    The predicted label is the one with the highest probability, the first of ties. A row with a label that the model
+    does not have counts as wrong in accuracy, precision and calibration; the other measures leave it out.
 
     Attributes:
         names: Labels, in the order of the scores.
         rows: Number of rows.
-        unknown: Rows of a label that the model does not have.
-        log_loss: Mean of -ln of the probability of the row's label; None where no row's label is known.
-        roc_auc: Area under the ROC curve: of the second of two labels, else the mean of each label against the
-            rest; None where a label has no rows, or all.
+        unknown: Number of rows with a label that the model does not have.
+        accuracy: Share of correct rows.
+        log_loss: Mean of -ln of the probability of the row's label; None if all rows have unknown labels.
+        macro: Means of precision, recall and F1 over the labels.
+        classes: Measures of each label, in the order of the scores.
+        roc_auc: Area under the ROC curve: of the second of two labels, otherwise the mean over labels of one label
+            against the rest. None if a label has no rows or all rows.
         brier: Mean squared distance of probabilities from the truth (Brier 1950): halved for two labels, between
-            0 and 1, else summed over labels, between 0 and 2; None where no row's label is known.
+            0 and 1; otherwise summed over labels, between 0 and 2. None if all rows have unknown labels.
         calibration_error: Expected calibration error in ``BINS`` bins of equal width: mean distance between
-            highest probability and share of right rows, weighted by rows.
-        reliability: The bins that hold rows, in order.
-        confusion: Rows by label, columns by prediction; rows of unknown labels are not in it.
+            highest probability and share of correct rows, weighted by rows.
+        reliability: The bins that have rows, in order.
+        confusion: Numbers of rows by label (rows) and prediction (columns), without rows of unknown labels.
+        intervals: Bootstrap intervals of the measures.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
@@ -98,15 +113,15 @@ class Evaluation:
     intervals: Intervals
 
     def to_json(self) -> str:
-        """One JSON object; numbers are written so that ``from_json`` reads the same."""
+        """Return one JSON object; ``from_json`` reads exactly the same numbers."""
         return _adapter().dump_json(self).decode()
 
     @staticmethod
     def from_json(text: str | bytes) -> "Evaluation":
-        """What ``to_json`` wrote.
+        """Parse the output of ``to_json``.
 
         Raises:
-            InputError: It is not JSON, or an entry is wrong, missing or unknown.
+            InputError: The text is not JSON, or an entry is wrong, missing or unknown.
         """
         try:
             return _adapter().validate_json(text)
@@ -133,11 +148,11 @@ def evaluate(
         scores: Probabilities, shape (n, labels); each row sums to 1.
         labels: Index of each row's label, shape (n,); -1 for a label that the model does not have.
         names: Labels, in the order of the scores.
-        resamples: Draws of n rows behind the intervals.
-        seed: Of the draws.
+        resamples: Number of bootstrap draws for the intervals.
+        seed: Seed of the draws.
 
     Raises:
-        InputError: No rows, shapes that do not belong together, or numbers that are no probabilities or indices.
+        InputError: There are no rows, the shapes do not fit together, or numbers are not probabilities or indices.
     """
     _check(scores, labels, names)
     scores, labels = scores.astype(np.float64), labels.astype(np.int64)
@@ -165,10 +180,10 @@ def evaluate(
 
 
 def row_losses(scores: Float64, labels: Int64) -> Float64:
-    """Each row's -ln of the probability of its label, shape (n,); 0 for a label that the model does not have.
+    """Compute each row's -ln of the probability of its label, shape (n,); 0 for a label that the model does not have.
 
-    Single rows are needed to resample, so that scikit-learn's mean is of no use; and its smallest probability
-    is that of the number type, while the loss that Keras reports ends at ``EPSILON``.
+    scikit-learn's log loss does not serve: it returns only the mean, while bootstrap draws need single rows, and it
+    clips probabilities at the epsilon of the number type, while Keras' loss clips at ``EPSILON``.
     """
     of_label = scores[np.arange(len(labels)), np.maximum(labels, 0)]
     losses: Float64 = np.where(labels >= 0, -np.log(np.clip(of_label, EPSILON, 1 - EPSILON)), 0.0)
@@ -176,20 +191,20 @@ def row_losses(scores: Float64, labels: Int64) -> Float64:
 
 
 def _check(scores: npt.NDArray[Any], labels: npt.NDArray[Any], names: Sequence[str]) -> None:
-    expected = f"one row or more, scores of shape (n, {len(names)}), labels of shape (n,), two names or more"
+    expected = f"at least one row, scores of shape (n, {len(names)}), labels of shape (n,), at least two names"
     if len(names) < 2 or labels.ndim != 1 or scores.shape != (len(labels), len(names)) or not len(labels):
         received = f"scores of shape {scores.shape}, labels of shape {labels.shape}, {len(names)} names"
         raise InputError("These scores cannot be evaluated.", received=received, expected=expected)
-    # Single precision leaves sums within 1e-5 of 1; what is farther off was not normalised.
+    # In single precision sums are within 1e-5 of 1; a sum farther off was never normalised.
     wrong = np.flatnonzero(~((scores >= 0).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) < 1e-3)))
     if len(wrong):
         received = f"row {wrong[0]}: {scores[wrong[0]].tolist()}"
-        raise InputError("These scores are no probabilities.", received=received, expected="rows that sum to 1")
+        raise InputError("These scores are not probabilities.", received=received, expected="rows that sum to 1")
     wrong = np.flatnonzero((labels < -1) | (labels >= len(names)))
     if len(wrong):
         received = f"row {wrong[0]}: {labels[wrong[0]]}"
         expected = f"0 to {len(names) - 1}, or -1 for a label that the model does not have"
-        raise InputError("These labels are no indices of the scores.", received=received, expected=expected)
+        raise InputError("These labels are not indices of the scores.", received=received, expected=expected)
 
 
 def _by_class(labels: Int64, predicted: Int64, names: Sequence[str]) -> tuple[tuple[ClassMeasures, ...], Macro]:
@@ -206,7 +221,7 @@ def _by_class(labels: Int64, predicted: Int64, names: Sequence[str]) -> tuple[tu
 def _confusion(labels: Int64, predicted: Int64, size: int) -> tuple[tuple[int, ...], ...]:
     from sklearn.metrics import confusion_matrix
 
-    known = labels >= 0  # without any, scikit-learn refuses instead of counting zeros
+    known = labels >= 0  # without rows, scikit-learn raises instead of counting zeros
     if not known.any():
         return ((0,) * size,) * size
     counts = confusion_matrix(labels[known], predicted[known], labels=np.arange(size))
@@ -228,13 +243,13 @@ def _brier(scores: Float64, labels: Int64) -> float | None:
 
     if not len(labels):
         return None
-    # Sums that single precision leaves beside 1 would make scikit-learn warn.
+    # scikit-learn warns about sums that single precision leaves slightly off 1.
     exact = np.clip(scores / scores.sum(axis=1, keepdims=True), 0, 1)
     return float(brier_score_loss(labels, exact, labels=np.arange(scores.shape[1])))
 
 
 def _places(confidence: Float64) -> Int64:
-    """The bin of each row, shape (n,): open below and closed above, as in the paper."""
+    """Return the bin of each row, shape (n,); bins are open below and closed above, as in the paper."""
     return np.searchsorted(bin_edges()[1:-1], confidence, side="left")
 
 

@@ -1,4 +1,4 @@
-"""Fit an architecture on training rows: tensors out, by the architecture's names."""
+"""Fit an architecture on training rows; the result is tensors by the architecture's names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from textclf.training.settings import FitSettings
 
 @dataclass(frozen=True)
 class Candidate:
-    """All that says which model a fit on given rows makes."""
+    """Everything that determines the model that a fit on given rows makes."""
 
     architecture: Architecture
     hyperparameters: Any
@@ -41,7 +41,7 @@ class Fit:
     Attributes:
         weights: Tensors by the architecture's names.
         history: Loss and accuracy on the training rows after each epoch; empty without epochs.
-        predict: Probabilities of texts, shape (n, labels), by the library that fitted the model.
+        predict: Function from texts to probabilities, shape (n, labels), by the library that fitted the model.
         coverage: Share of the embedding's rows with a pretrained vector; None without pretrained vectors.
     """
 
@@ -52,10 +52,13 @@ class Fit:
 
 
 def fit(candidate: Candidate, rows: Rows, log: Path | None = None, watched: Rows | None = None) -> Fit:
-    """Fit on ``rows``; the same seed gives the same tensors on the same machine.
+    """Fit a candidate; the same seed gives the same tensors on the same machine.
 
-    Every label must occur in ``rows``. ``log`` is a CSV file for what each epoch measured. ``watched`` are rows to
-    validate a network with, instead of a share of ``rows``.
+    Args:
+        candidate: Architecture, hyperparameters, encoder and settings.
+        rows: Training rows; every label must occur among them.
+        log: CSV file for the measures of each epoch; None for no file.
+        watched: Rows to validate a network on, instead of a share of ``rows``.
     """
     if isinstance(candidate.architecture, KerasArchitecture):
         return _fit_keras(candidate.architecture, candidate, rows, log, watched)
@@ -68,7 +71,7 @@ def _fit_logistic_regression(candidate: Candidate, rows: Rows) -> Fit:
     from sklearn.linear_model import LogisticRegression as Estimator
 
     wanted, encoder = candidate.hyperparameters, candidate.encoder
-    # lbfgs leaves the intercept unpenalised, as liblinear does not; the published accuracies come from it.
+    # Unlike liblinear, lbfgs does not penalise the intercept; the published accuracies are lbfgs' ones.
     model = Estimator(C=wanted.C, max_iter=wanted.max_iter, solver="lbfgs", random_state=candidate.settings.seed)
     model.fit(encoder.counts(rows.texts)[0], rows.labels)
 

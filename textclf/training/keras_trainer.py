@@ -1,4 +1,4 @@
-"""Fit networks with Keras, on the engine that the pipeline file names."""
+"""Fit networks with Keras on the engine named in the pipeline file."""
 
 import os
 import sys
@@ -28,17 +28,17 @@ from textclf.training.jax.compilation_cache import keep_compilations
 from textclf.training.jax.train_loop import assign, drawn
 from textclf.training.settings import FitSettings
 
-_BATCH = 512  # validation rows of one call
-_AT_ONCE = 1 << 16  # texts encoded at once to be scored
+_BATCH = 512  # validation rows per call
+_AT_ONCE = 1 << 16  # texts that are encoded at once for scoring
 _COMPILED = 8  # networks kept for the next fit of the same shape
-_STEPS_AT_ONCE = 32  # training steps of one call into the engine: the calls cost more than small steps
+_STEPS_AT_ONCE = 32  # training steps per call into the engine, since a call costs more than a small step
 
 
 def use_keras_backend(name: str) -> None:
-    """Make Keras run on ``tensorflow`` or ``jax`` in this process; it can be chosen once.
+    """Make Keras run on ``tensorflow`` or ``jax`` in this process; the choice is final.
 
     Raises:
-        UsageError: Keras already runs on another.
+        UsageError: Keras already runs on another engine.
     """
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = name
@@ -50,13 +50,13 @@ def use_keras_backend(name: str) -> None:
             "Keras already runs on another engine in this process.",
             received=f"keras_backend {name}",
             expected=keras.backend.backend(),
-            fix="choose the engine before anything imports keras, or start a new process",
+            fix="choose the engine before keras is imported, or start a new process",
         )
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a fitted network is made of: architecture, hyperparameters, texts' encoder and sizes."""
+    """Description of a network: architecture, hyperparameters, encoder of texts and sizes."""
 
     made: KerasArchitecture
     hyperparameters: Any
@@ -64,16 +64,17 @@ class Network:
     shape: InputShape
 
     def inputs(self, texts: pa.Array, length: int) -> Int32 | csr_matrix:
-        """What the graph reads: counts, or sequences of ``length``."""
+        """Encode texts as the graph's input: counts, or sequences of ``length`` tokens."""
         if self.made.features == "counts":
             return self.encoder.counts(texts)[0]
         return pad(*self.encoder.ragged(texts), length)
 
     def training_inputs(self, texts: pa.Array) -> Inputs:
-        """What the graph reads, at the shortest length that gives the same scores and gradients as ``max_length``.
+        """Encode training texts at the shortest length that gives the same scores and gradients as ``max_length``.
 
-        On JAX a fit is the same at both. On TensorFlow it is not where padding takes part in a maximum: Keras squares
-        the gradient of each position alone, so that Adam takes a vector met at several positions for a steadier one.
+        On JAX a fit is the same at both lengths. On TensorFlow it differs if padding takes part in a maximum: Keras
+        squares the gradient of each position separately, so that a vector that occurs at several positions seems
+        steadier to Adam than it is.
         """
         padding, full = self.made.padding(self.hyperparameters), self.shape.max_length
         if self.made.features == "counts":
@@ -83,10 +84,10 @@ class Network:
         return Sequences(flat, offsets, length)
 
     def pretrained(self) -> Embeddings | None:
-        """The vectors that embeddings begin with, None without any.
+        """Load the pretrained vectors of the embeddings; None if none are configured.
 
         Raises:
-            UsageError: They have another width than the embedding.
+            UsageError: The vectors do not have the width of the embedding.
         """
         spec = getattr(self.hyperparameters, "pretrained", None)
         if spec is None:
@@ -94,14 +95,14 @@ class Network:
         found = load_embeddings(spec, self.encoder.vocabulary, self.encoder.num_words)
         if found.matrix.shape[1] != self.hyperparameters.embedding_dim:
             raise UsageError(
-                "The pretrained vectors have another width than the embedding.",
+                "The pretrained vectors do not have the width of the embedding.",
                 received=f"embedding_dim={self.hyperparameters.embedding_dim}, {spec} of {found.matrix.shape[1]}",
                 expected=f"embedding_dim={found.matrix.shape[1]}",
             )
         return found
 
     def weigh(self, model: Any) -> float | None:
-        """Give embeddings their pretrained vectors; the share of words that have one, None without any."""
+        """Set the embeddings' pretrained vectors; return the share of words with one, None if none are configured."""
         found = self.pretrained()
         if found is None:
             return None
@@ -119,10 +120,19 @@ def fit_network(
     log: Path | None,
     training_rows: int | None = None,
 ) -> tuple[list[Float32], dict[str, list[float]], float | None]:
-    """Fit, and give back weights, what each epoch measured, and the coverage of pretrained vectors.
+    """Fit a network; the same seed gives the same weights on the same machine and engine.
 
-    The same seed gives the same weights on the same machine and engine. The rows after the first ``training_rows``
-    validate; by default the settings say which.
+    Args:
+        network: The network.
+        texts: Texts, shape (n,).
+        labels: Index of each text's label, shape (n,).
+        settings: Settings of the fit.
+        log: CSV file for the measures of each epoch; None for no file.
+        training_rows: Number of training rows, which come first; the others are validation rows. By default the
+            validation rows are drawn as the settings say.
+
+    Returns:
+        Weights, measures of each epoch, and the coverage of pretrained vectors.
     """
 
     prepare_engine()
@@ -146,15 +156,20 @@ def fit_rows(
     callback: Any,
     log: Path | None = None,
 ) -> tuple[Any, dict[str, list[float]], float | None]:
-    """Fit by Keras' own loop on the rows ``train``, validated by the rows ``held`` where there are any.
+    """Fit with Keras' own loop.
 
     Args:
-        inputs: Of all rows; so are the labels.
-        callback: Of Keras, beside those that the settings ask for.
-        log: CSV file for what each epoch measured.
+        network: The network.
+        inputs: Inputs of all rows.
+        labels: Labels of all rows, shape (n,).
+        train: Numbers of the training rows.
+        held: Numbers of the validation rows; may be empty.
+        settings: Settings of the fit.
+        callback: Keras callback, beside those that the settings ask for.
+        log: CSV file for the measures of each epoch; None for no file.
 
     Returns:
-        The fitted ``keras.Model``, what each epoch measured, and the coverage of pretrained vectors.
+        The fitted ``keras.Model``, the measures of each epoch, and the coverage of pretrained vectors.
     """
     import keras
 
@@ -162,7 +177,7 @@ def fit_rows(
     counts = [-(-len(train) // size) for epochs, size in settings.stretches for _ in epochs]
     model = _fresh(network, inputs.width, settings, counts)
     coverage = network.weigh(model)
-    rows: Batches  # of the epoch that begins
+    rows: Batches  # of the current epoch
     validation = keras_dataset(Batches(inputs, labels, held, None, _BATCH, None)) if len(held) else None
     shuffle = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: rows.begin(epoch))
     run = _one_run(model, [shuffle, callback, *_callbacks(settings, log, validated=len(held) > 0)], settings.epochs)
@@ -173,7 +188,7 @@ def fit_rows(
             initial_epoch=epochs.start,
             epochs=epochs.stop,
             validation_data=validation,
-            shuffle=False,  # the batches do
+            shuffle=False,  # the batches shuffle
             callbacks=run,
             verbose=0,
         ).history
@@ -184,13 +199,13 @@ def fit_rows(
 
 
 def predictor(network: Network, weights: list[Float32]) -> Callable[[pa.Array], Float32]:
-    """Probabilities of texts, shape (n, labels), by the network at its full length, built when it is first used."""
+    """Return the function from texts to probabilities, shape (n, labels), which builds the network on first use."""
 
     @cache
     def model() -> Any:
         built = _graph(network.made, network.hyperparameters, network.shape)
         built.set_weights(weights)
-        built.compile(jit_compile=False)  # TensorFlow compiles longer than it scores the test rows
+        built.compile(jit_compile=False)  # TensorFlow takes longer to compile than to score the test rows
         return built
 
     def predict(texts: pa.Array) -> Float32:
@@ -203,7 +218,7 @@ def predictor(network: Network, weights: list[Float32]) -> Callable[[pa.Array], 
 
 
 def prepare_engine() -> None:
-    """Same seed, same weights on TensorFlow; on JAX, programs that an earlier process compiled."""
+    """Make TensorFlow deterministic, or let JAX use the programs that earlier processes compiled."""
     if not on_jax():
         import tensorflow as tf
 
@@ -213,7 +228,7 @@ def prepare_engine() -> None:
 
 
 def on_jax() -> bool:
-    """Whether Keras runs on JAX in this process, or will once it is imported, which takes seconds."""
+    """Whether Keras runs on JAX in this process, or will do so; avoids importing Keras, which takes seconds."""
     if "keras" not in sys.modules and (chosen := os.environ.get("KERAS_BACKEND")):
         return chosen == "jax"
     import keras
@@ -222,7 +237,7 @@ def on_jax() -> bool:
 
 
 def _graph(made: KerasArchitecture, hyperparameters: Any, shape: InputShape) -> Any:
-    """A network whose weights mean nothing yet: on JAX, building it as Keras does compiles a program for each shape."""
+    """Build a network whose weights are set later; on JAX in one program, since Keras compiles one for each shape."""
 
     def build() -> Any:
         return made.build(hyperparameters, shape)
@@ -231,10 +246,13 @@ def _graph(made: KerasArchitecture, hyperparameters: Any, shape: InputShape) -> 
 
 
 def _fresh(network: Network, length: int, settings: FitSettings, steps: list[int]) -> Any:
-    """A compiled network with initial weights of the current seed and an optimizer that remembers nothing.
+    """Return a compiled network with initial weights by the settings' seed and a reset optimizer.
 
     Args:
-        steps: Of each epoch.
+        network: The network.
+        length: Width of the inputs.
+        settings: Settings of the fit.
+        steps: Number of steps in each epoch.
     """
     import keras
 
@@ -244,8 +262,8 @@ def _fresh(network: Network, length: int, settings: FitSettings, steps: list[int
         network.made, network.hyperparameters, shape, settings.learning_rate, settings.schedule,
         sum(steps) if settings.schedule == "cosine" else 0, at_once,
     )  # fmt: skip
-    # A new graph draws the initial weights; the compiled one keeps its trace. Seeded only now, so that a fit does
-    # not depend on whether the compiled network was there already.
+    # A new graph draws the initial weights, and the compiled one keeps its trace. The seed is set only now, so that a
+    # fit does not depend on whether the compiled network was in the cache.
     if on_jax():
         assign(compiled, drawn(lambda: network.made.build(network.hyperparameters, shape), settings.seed)[1])
     else:
@@ -279,9 +297,9 @@ def _compiled(
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],  # not the rows that fill the last batch
+        weighted_metrics=["accuracy"],  # leaves out the rows that fill up the last batch
         steps_per_execution=at_once,
-        # XLA is how JAX runs at all; TensorFlow compiles longer than a small network trains.
+        # JAX always runs on XLA; with TensorFlow, compiling takes longer than training a small network.
         jit_compile=keras.backend.backend() == "jax",
     )
     model.optimizer.build(model.trainable_variables)
@@ -289,12 +307,12 @@ def _compiled(
 
 
 def _held_back(labels: Int32, n_labels: int, settings: FitSettings) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Rows to train on and rows to validate with, both in order; the same share of each label is held back."""
+    """Split rows into training and validation rows, both in order, with the same share of each label held out."""
     held: list[Any] = []
     generator = np.random.default_rng(settings.seed)
     for label in range(n_labels if settings.validation_size else 0):
         rows = np.flatnonzero(labels == label)
-        # One row of a label at least stays to learn from.
+        # At least one row of each label stays in training.
         count = min(round(len(rows) * settings.validation_size), len(rows) - 1)
         held.extend(generator.permutation(rows)[: max(count, 0)])
     mask = np.zeros(len(labels), np.bool_)
@@ -303,7 +321,7 @@ def _held_back(labels: Int32, n_labels: int, settings: FitSettings) -> tuple[npt
 
 
 def row_weights(labels: Int32, train: npt.NDArray[Any], settings: FitSettings) -> Float32 | None:
-    """The weight of each row's label among the training rows, shape (n,); None where all are the same."""
+    """Return the weight of each row's label among the training rows, shape (n,); None if all are equal."""
     if settings.class_weights == "equal":
         return None
     found, counts = np.unique(labels[train], return_counts=True)
@@ -328,7 +346,7 @@ def _callbacks(settings: FitSettings, log: Path | None, *, validated: bool) -> l
 
 
 def _keep_best(watched: str, stopping: EarlyStopping) -> Any:
-    """A callback that ends the fit when that is due, and leaves the model with the weights of its best epoch."""
+    """Make a callback that ends the fit early and restores the weights of the best epoch."""
     import keras
 
     class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -345,7 +363,7 @@ def _keep_best(watched: str, stopping: EarlyStopping) -> Any:
 
 
 def _one_run(model: Any, callbacks: list[Any], epochs: int) -> Any:
-    """Callbacks that see one run where Keras' loop begins again with another batch size; ``end`` it after the last."""
+    """Make callbacks see one run although Keras' loop starts again for each batch size; call ``end`` after the last."""
     import keras
 
     class OneRun(keras.callbacks.CallbackList):  # type: ignore[misc]  # keras has no types
@@ -369,7 +387,7 @@ def _one_run(model: Any, callbacks: list[Any], epochs: int) -> Any:
 
 @contextmanager
 def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
-    """A callback that shows epochs on standard error: standard output belongs to the run record."""
+    """Yield a callback that shows epochs on standard error, since standard output is for the run record."""
     import keras
 
     with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:

@@ -1,4 +1,4 @@
-"""Labels as a Python program has them: as classes of one type, as text in a manifest, and back from there."""
+"""Labels of Python programs: convert them to classes of one type, to text in a manifest, and back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +11,23 @@ from textclf.errors import DataError
 
 Classes = npt.NDArray[Any]
 _EXPECTED = "strings, whole numbers of up to 64 bits, whole floats or booleans, all of one type"
-_FIX = "leave out rows without a label, and write other labels as strings, as [str(label) for label in y]"
+_FIX = "drop rows without a label, and convert other labels to strings: [str(label) for label in y]"
 _NUMPY = {"int": "int64", "float": "float64"}
-"""Types of numpy by their name in a manifest, where it is another."""
+"""Numpy's types by their name in a manifest, where the names differ."""
 _INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _FLOATS = ["float16", "float32", "float64"]
 _SHOWN = 60  # characters of a label in a message
 
 
 def find_classes(given: Any) -> tuple[Classes, Int32]:
-    """The different labels, sorted, shape (labels,), and the number of each row's, shape (n,).
+    """Find the distinct labels, sorted, shape (labels,), and the number of each row's label, shape (n,).
 
     Args:
-        given: Labels of one type, shape (n,): strings, integers of up to 64 bits, floats that are whole, booleans.
+        given: Labels of one type, shape (n,): strings, integers of up to 64 bits, whole floats or booleans.
 
     Raises:
-        DataError: They are anything else: missing ones, days, bytes, fractions, several types; strings that are
-            empty, hold U+0000 or cannot be written as UTF-8.
+        DataError: Labels are missing, days, bytes, fractions or of several types; or strings are empty, contain U+0000
+            or cannot be encoded as UTF-8.
 
     Example:
         >>> classes, numbers = find_classes(["+", "-", "+"])
@@ -51,19 +51,20 @@ def find_classes(given: Any) -> tuple[Classes, Int32]:
 
 
 def type_name(classes: Classes) -> str:
-    """The type of classes, for the manifest."""
+    """Return the name of the classes' type for the manifest."""
     name = str(classes.dtype.name)
     return "str" if classes.dtype.kind == "U" else next((known for known in _NUMPY if _NUMPY[known] == name), name)
 
 
 def restore_classes(labels: Sequence[str], name: object) -> Classes:
-    """The classes of a manifest's labels, in their order.
+    """Restore the classes of a manifest's labels, in their order.
 
     Args:
-        name: What ``type_name`` gave.
+        labels: Labels of the manifest.
+        name: Name of the type, from ``type_name``.
 
     Raises:
-        ValueError: There is no such type, a label is not of it, or two labels are the same.
+        ValueError: The type does not exist, a label does not have it, or two labels are equal.
 
     Example:
         >>> restore_classes(["False", "True"], "bool").tolist(), restore_classes(["1", "20"], "int").tolist()
@@ -77,7 +78,7 @@ def restore_classes(labels: Sequence[str], name: object) -> Classes:
         classes = np.array([label == "True" for label in labels])
     elif dtype in _INTEGERS:
         numbers = [int(label) for label in labels]
-        beyond = name == "int" and max(numbers) >= 1 << 63  # the first release called unsigned numbers "int" too
+        beyond = name == "int" and max(numbers) >= 1 << 63  # the first release wrote "int" for unsigned numbers, too
         classes = np.array(numbers, np.uint64 if beyond else dtype)
     elif dtype in _FLOATS:
         classes = np.array([float(label) for label in labels], dtype)
@@ -90,7 +91,7 @@ def restore_classes(labels: Sequence[str], name: object) -> Classes:
 
 
 def _array(given: Any) -> Classes:
-    """The labels as an array of one dimension, a list's as they are: numpy would make texts of mixed ones."""
+    """Return the labels as a one-dimensional array; a list as objects, since numpy would turn mixed types into text."""
     from sklearn.utils.validation import column_or_1d
 
     if given is None:
@@ -111,7 +112,7 @@ def _array(given: Any) -> Classes:
 
 
 def _typed(items: Sequence[Any]) -> list[str] | Classes:
-    """Objects of one type: strings as a list, others as an array."""
+    """Check that objects have one type; return strings as a list, others as an array."""
     plain = [item.item() if isinstance(item, np.generic) else item for item in items]
     first: dict[type, int] = {}
     for row, item in enumerate(plain):
@@ -132,7 +133,7 @@ def _typed(items: Sequence[Any]) -> list[str] | Classes:
 
 
 def _missing(item: Any) -> bool:
-    """Whether it stands for no label: None, NaN, NaT or pandas' NA, none of which equals itself."""
+    """Whether a label is missing: None, NaN, NaT or pandas' NA."""
     if item is None or type(item).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(item, float) and item != item
@@ -150,7 +151,7 @@ def _check_text(name: str, labels: list[str]) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        what = "a label with half a surrogate pair, which UTF-8 cannot hold,"
+        what = "a label with half a surrogate pair, which UTF-8 cannot encode,"
     if what:
         raise _refused(f"{what} in row {labels.index(name)}: {name[:_SHOWN]!r}")
 

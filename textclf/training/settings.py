@@ -1,4 +1,4 @@
-"""How a model is fitted, as apart from what the model is."""
+"""Settings of a fit, as distinct from the hyperparameters of a model."""
 
 import difflib
 import math
@@ -16,22 +16,22 @@ from textclf.models import Architecture, KerasArchitecture
 
 
 class FitSettings(BaseModel):
-    """Settings of one fit; all but the seed mean something to networks only.
+    """Settings of one fit; all except the seed apply to networks only.
 
     Attributes:
-        epochs: Passes over the training rows.
-        batch_size: Rows of one step. Of several sizes each holds for as many epochs, the first ones for one more where
-            they do not divide: larger batches late do what a falling learning rate does, in fewer steps
-            (Smith et al. 2018, "Don't Decay the Learning Rate, Increase the Batch Size").
-        seed: Of initial weights, shuffling, dropout and the choice of validation rows.
-        learning_rate: Of Adam (Kingma and Ba 2015), whose default of .001 Keras uses too; too large a one ends a fit
-            with an error, since no limit holds for every network.
+        epochs: Number of passes over the training rows.
+        batch_size: Number of rows in a step. Several sizes are used for an equal number of epochs each, and the first
+            ones for one more if the epochs do not divide evenly. Larger batches late have the effect of a falling
+            learning rate, in fewer steps (Smith et al. 2018, "Don't Decay the Learning Rate, Increase the Batch Size").
+        seed: Seed of initial weights, shuffling, dropout and the choice of validation rows.
+        learning_rate: Learning rate of Adam (Kingma and Ba 2015); the default of .001 is that of the paper and of
+            Keras. A rate that is too large ends the fit with an error, since no limit fits every network.
         schedule: ``constant``; ``cosine``, falling to 0 over all steps (Loshchilov and Hutter 2017); ``plateau``,
             halved after two epochs without a better loss.
-        validation_size: Share of the training rows held back, the same share of each label.
-        patience: Epochs without a better validation loss after which a fit ends; its best weights are kept. It needs
-            ``validation_size``, or rows that validate anyway, as a search has; see ``check_patience``.
-        class_weights: ``balanced`` weighs a row by rows / (labels * rows of its label), as scikit-learn does.
+        validation_size: Share of the training rows that is held out, the same for each label.
+        patience: Number of epochs without a better validation loss after which a fit ends; the best weights are kept.
+            Needs ``validation_size``, or a search, which validates on its folds; see ``check_patience``.
+        class_weights: ``balanced`` weights a row by rows / (labels * rows of its label), as scikit-learn does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,7 +47,7 @@ class FitSettings(BaseModel):
 
     @property
     def stretches(self) -> list[tuple[range, int]]:
-        """Epochs, counted from 0, and the batch size that holds in them; sizes beyond the epochs are left out.
+        """Ranges of epochs, counted from 0, each with its batch size; sizes beyond the number of epochs are unused.
 
         Example:
             >>> FitSettings(epochs=5, batch_size="8,32", seed=1).stretches
@@ -59,7 +59,7 @@ class FitSettings(BaseModel):
         return [(range(*ends[at : at + 2]), size) for at, size in enumerate(sizes) if ends[at] < ends[at + 1]]
 
     def rates(self, epoch: int, steps: int, rate: float) -> Float64:
-        """The learning rate of each of an epoch's steps; but for a cosine it is ``rate``."""
+        """Return the learning rate of each step of an epoch: ``rate``, unless the schedule is cosine."""
         if self.schedule != "cosine":
             return np.full(steps, rate)
         epochs = epoch + np.arange(steps) / steps
@@ -68,15 +68,15 @@ class FitSettings(BaseModel):
 
 
 def used_by(made: Architecture) -> set[str]:
-    """Names of the fit settings that mean something to an architecture: only networks have epochs."""
+    """Return the names of the fit settings that apply to an architecture: only networks have epochs."""
     return set(FitSettings.model_fields) if isinstance(made, KerasArchitecture) else {"seed"}
 
 
 def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str]) -> tuple[Any, FitSettings]:
-    """Hyperparameters and fit settings from ``--set KEY=VALUE`` pairs over the pipeline file's values.
+    """Separate ``--set KEY=VALUE`` pairs into hyperparameters and fit settings, on top of the pipeline file's values.
 
     Raises:
-        UsageError: A key that is neither, or a value out of range.
+        UsageError: A key is neither, or a value is out of range.
     """
     known = set(made.hyperparameters.model_fields) | used_by(made)
     for key in overrides:
@@ -102,24 +102,24 @@ def separate(pipeline: Pipeline, made: Architecture, overrides: Mapping[str, str
 
 
 def check_patience(settings: FitSettings) -> None:
-    """Refuse patience where a fit holds no rows back: it would watch the loss on the rows that it learns from.
+    """Check that a fit with patience holds out validation rows; otherwise it would monitor the training loss.
 
-    Not a rule of ``FitSettings``: a search validates on its folds.
+    ``FitSettings`` cannot check this, because a search validates on its folds.
 
     Raises:
-        UsageError: ``patience`` without ``validation_size``.
+        UsageError: ``patience`` is set without ``validation_size``.
     """
     if settings.patience is not None and settings.validation_size == 0:
         raise UsageError(
-            "patience has no rows to watch.",
+            "patience needs validation rows.",
             received=f"patience={settings.patience}, validation_size={settings.validation_size:g}",
-            expected="with patience a validation_size above 0, the share of the training rows that tells when to stop",
-            fix="set validation_size too, as validation_size=0.2, or leave patience out",
+            expected="with patience a validation_size above 0, the share of the training rows that is held out",
+            fix="set validation_size too, such as validation_size=0.2, or leave out patience",
         )
 
 
 def first_mistake(error: ValidationError) -> tuple[str, Any, str]:
-    """The name of the first setting that ``FitSettings`` refuses, what was received and what is expected."""
+    """Return the first setting that ``FitSettings`` refuses: its name, what was received and what is expected."""
     first = error.errors(include_url=False)[0]
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
     return str(first["loc"][0]), first["input"], expected

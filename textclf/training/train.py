@@ -1,4 +1,4 @@
-"""Train a model of a source and keep it as the next version."""
+"""Train a model of a source and save it as the next version."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,8 +33,8 @@ from textclf.training.usable_texts import check_words
 
 _PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
 GOLDEN_ROWS = 32
-# What scorers have been seen to differ on: nothing, blanks, no known word, other alphabets and the letters
-# whose lower case depends on their neighbours, odd line breaks, far more than max_length.
+# Texts on which scorers have differed: empty, blanks, without a known word, in other alphabets and with letters
+# whose lower case depends on their neighbours, with unusual line breaks, far longer than max_length.
 GOLDEN_EDGES = ("", "   ", "...", "zzzqqq xxyyzz", "ÀÉÎ İstanbul ΣΑΣ 東京", "a\u0085b\u00a0c", "good bad " * 500)
 
 
@@ -47,7 +47,7 @@ class TrainedModel:
         history: Loss and accuracy on the training rows after each epoch; empty without epochs.
         evaluation: Measures on the test rows.
         parameters: Number of the model's weights.
-        champion: The version of the model that is in use now.
+        champion: The champion's version after the training.
     """
 
     artifact: Artifact
@@ -68,22 +68,22 @@ def train_model(
 ) -> TrainedModel:
     """Train an architecture on a source's training rows and save it as the source's next version.
 
-    The first version of a model becomes its champion; a later one only with ``promote``.
+    The first version of a model becomes its champion; a later version does so only with ``promote``.
 
     Args:
-        workspace: The session, the pipeline file (``[text]``, ``[split]``, ``[train]``), tables and models.
+        workspace: Session, pipeline file (``[text]``, ``[split]``, ``[train]``), tables and models.
         source: A source with rows in ``corpus`` and, for networks, in ``vocabulary``.
         architecture_name: A name of ``textclf.models.ARCHITECTURES``, such as ``cnn``.
         overrides: Hyperparameters and fit settings that differ from the defaults, each as text:
             ``{"num_filters": "64", "epochs": "5"}``.
-        promote: Make the version the champion, whichever was before; by default only a first version becomes it.
+        promote: Make the version the champion even if there is one; by default only a first version becomes champion.
 
     Returns:
-        The saved model, its measures on the test rows, and which version is the champion.
+        The saved model, its measures on the test rows, and the version of the champion.
 
     Raises:
-        UsageError: There is no such architecture, hyperparameter or setting, or it does not fit the texts.
-        InputError: The source has no corpus or vocabulary, fewer than two labels or no text with a word, or the fit
+        UsageError: The architecture, a hyperparameter or a setting does not exist, or does not fit the texts.
+        InputError: The source has no corpus or vocabulary, fewer than two labels, or no text with a word; or the fit
             has diverged.
 
     Example:
@@ -126,7 +126,7 @@ def train_model(
 
 
 def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
-    """The file for this fit's epochs, None where none are wanted or the architecture has none."""
+    """Return the file for the log of epochs; None if no log is configured or the architecture has no epochs."""
     if pipeline.train.logs is None or not isinstance(made, KerasArchitecture):
         return None
     return Path(pipeline.train.logs, f"{source.name}-{made.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.csv")
@@ -135,34 +135,34 @@ def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
 def encoder_of(
     made: Architecture, rows: Rows, num_words: int, max_length: int, counted: Callable[[], Vocabulary]
 ) -> Encoder:
-    """The encoder that an architecture's tokenizer asks for: of the most frequent words, or of all words of ``rows``.
+    """Make the encoder that an architecture needs: of the most frequent words, or of all words of ``rows``.
 
     Args:
         made: The architecture.
         rows: Training rows.
         num_words: Networks see the ``num_words - 1`` most frequent words.
-        max_length: Tokens of a text that networks see.
-        counted: Gives the words by falling frequency, where they are asked for.
+        max_length: Maximum number of tokens of a text that networks see.
+        counted: Function that returns the words by falling frequency; called only if they are needed.
     """
     if made.tokenizer == "keras":
         vocabulary = counted()
     else:
         vocabulary = sorted_vocabulary(rows, made.tokenizer)
         num_words = len(vocabulary.tokens) + 1
-    # Words that the model cannot see would only make the artifact larger.
+    # Words that the model never sees would only enlarge the artifact.
     kept = Vocabulary(vocabulary.tokens[: vocabulary.size(num_words) - 1])
     return Encoder(made.tokenizer, kept, num_words, max_length)
 
 
 def sorted_vocabulary(rows: Rows, tokenizer: str) -> Vocabulary:
-    """The words of texts in alphabetical order, as CountVectorizer numbers them."""
+    """Return the words of texts in alphabetical order, as CountVectorizer numbers them."""
     tokenize = TOKENIZERS[tokenizer]
     return Vocabulary(tuple(sorted({word for text in rows.texts for word in tokenize(text.as_py())})))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from, as its manifest tells.
+    """Origin of a model, for its manifest.
 
     Attributes:
         name: The model's name.
@@ -171,8 +171,8 @@ class Origin:
         test_rows: Number of test rows.
         split: ``[split]`` of the pipeline file.
         corpus_digest: Digest of the rows that the model was trained and tested on.
-        texts: Texts whose scores are kept, to be checked wherever the model is loaded.
-        unseen: Labels that only test rows have, each with its rows.
+        texts: Golden texts, whose scores are checked wherever the model is loaded.
+        unseen: Labels that only test rows have, each with its number of rows.
         search: The search that chose the model; None for a model that was trained on its own.
     """
 
@@ -188,31 +188,31 @@ class Origin:
 
 
 def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
-    """Refuse a fit that gives no numbers: such a model answers every text with its first label.
+    """Check that a fit has not diverged: a model whose scores are NaN gives every text its first label.
 
     Args:
         fitted: The fit.
-        scores: Its probabilities for some texts, shape (n, labels).
+        scores: Probabilities of the fit for some texts, shape (n, labels).
         name: The model's name, for the message.
 
     Raises:
-        InputError: A weight or a score is infinite or not a number; finite weights may overflow too.
+        InputError: A weight or a score is infinite or NaN. Even finite weights may overflow to such scores.
     """
     broken = [tensor for tensor, values in fitted.weights.items() if not np.isfinite(values).all()]
     wrong = int(np.sum(~finite_rows(scores)))
     if broken or wrong:
         raise InputError(
             f"The fit of {name} has diverged; nothing was saved.",
-            received=f"weights that are no numbers in {', '.join(broken)}"
+            received=f"weights that are not finite in {', '.join(broken)}"
             if broken
-            else f"{wrong} scores that are none",
+            else f"scores that are not finite for {wrong} texts",
             expected="finite weights and scores",
-            fix="set a smaller learning_rate, or fewer epochs",
+            fix="set a smaller learning_rate or fewer epochs",
         )
 
 
 def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
-    """A fitted model as an artifact; without an evaluation it has no metrics.
+    """Make the artifact of a fitted model; without an evaluation it has no metrics.
 
     Raises:
         InputError: The fit has diverged.

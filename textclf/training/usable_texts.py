@@ -1,4 +1,4 @@
-"""Whether texts hold anything that a tokenizer takes for a word: without one there is nothing to learn from."""
+"""Check that texts contain words as a tokenizer sees them, since otherwise there is nothing to learn from."""
 
 from collections.abc import Iterable
 
@@ -11,19 +11,19 @@ _RULES = {
     "words": (
         "no word of two letters or more",
         "letters, digits or underscores, two or more in a row, which is what logistic_regression and dense count",
-        "leave rows without words out, or take an architecture that reads single signs too, such as cnn",
+        "leave out rows without words, or use an architecture that also reads single characters, such as cnn",
     ),
     "keras": (
         "nothing but blanks and punctuation",
         "anything else between two blanks, which is what networks on sequences read",
-        "look at the texts of the source: another column or another encoding may be meant",
+        "look at the texts of the source: the column or the encoding may be wrong",
     ),
 }
-"""By tokenizer: what texts without a word hold, what a word is, and what to do."""
+"""Words of the message, by tokenizer: what texts without a word have, what a word is, and what to do."""
 
 
 def has_words(texts: pa.Array | Iterable[pa.StringScalar], tokenizer: str) -> bool:
-    """Whether a tokenizer finds a word in any of the texts; it looks no further than the first.
+    """Whether a tokenizer finds a word in any of the texts; stops at the first word.
 
     Example:
         >>> texts = pa.array(["!", "a b c"])
@@ -35,11 +35,12 @@ def has_words(texts: pa.Array | Iterable[pa.StringScalar], tokenizer: str) -> bo
 
 
 def check_words(texts: pa.Array, tokenizer: str, of_whom: str, error: type[InputError] = InputError) -> None:
-    """Refuse texts without a word.
+    """Check that texts contain a word.
 
     Args:
+        texts: Texts, shape (n,).
         tokenizer: A name of ``TOKENIZERS``.
-        of_whom: What the texts belong to, for the message.
+        of_whom: Owner of the texts, for the message.
         error: The class of the error.
 
     Raises:
@@ -50,7 +51,7 @@ def check_words(texts: pa.Array, tokenizer: str, of_whom: str, error: type[Input
 
 
 def no_words(rows: int, tokenizer: str, of_whom: str, error: type[InputError] = InputError) -> InputError:
-    """The error of that many training rows without a word."""
+    """Return the error for training rows without a word."""
     found, expected, fix = _RULES[tokenizer]
     return error(
         f"{of_whom} has {found} to learn from.",

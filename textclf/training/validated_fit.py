@@ -1,4 +1,4 @@
-"""Fit a network on some rows of a source and watch it on others, epoch by epoch."""
+"""Fit a network on some rows of a source and validate it on others after each epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,17 +21,17 @@ _PLATEAU = 2  # epochs without a better loss before the rate is halved
 
 
 class DivergedError(ArithmeticError):
-    """The loss of a fit is no finite number."""
+    """The loss of a fit is not finite."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A fit that has ended.
+    """A finished fit.
 
     Attributes:
-        history: ``loss`` and ``accuracy`` on the training rows after each epoch, with rows held out ``val_loss`` and
-            ``val_accuracy`` on them too.
-        weights: The tensors at the end, in the order of the graph.
+        history: ``loss`` and ``accuracy`` on the training rows after each epoch; if rows are held out, also
+            ``val_loss`` and ``val_accuracy`` on these.
+        weights: Function that returns the final tensors, in the order of the graph.
     """
 
     history: History
@@ -39,10 +39,11 @@ class Watched:
 
 
 def input_length(network: Network, longest: int) -> int:
-    """Length of sequences that gives the scores of ``max_length``, rounded up so that sources share a shape.
+    """Return the length of sequences that gives the scores of ``max_length``, rounded up so that sources share a shape.
 
     Args:
-        longest: Tokens of the longest text.
+        network: The network.
+        longest: Number of tokens in the longest text.
     """
     padding, full = network.made.padding(network.hyperparameters), network.shape.max_length
     return full if padding is None else min(bucket(max(longest, 1) + padding), full)
@@ -56,16 +57,20 @@ def fit_watched(
     held: Int64,
     settings: FitSettings,
 ) -> Watched:
-    """Fit on the rows ``train`` and measure on the rows ``held``, if there are any, after each epoch.
+    """Fit on the rows ``train`` and measure on the rows ``held`` after each epoch.
 
-    The held rows do not change the weights; they end the fit early only where ``settings.patience`` says so.
+    The held-out rows do not change the weights. They end the fit early only if ``settings.patience`` is set.
 
     Args:
-        inputs: Of all rows of the source.
-        labels: Of all rows.
+        network: The network.
+        inputs: Inputs of all rows of the source.
+        labels: Labels of all rows, shape (n,).
+        train: Numbers of the training rows.
+        held: Numbers of the held-out rows; may be empty.
+        settings: Settings of the fit.
 
     Raises:
-        DivergedError: The loss became infinite or no number.
+        DivergedError: The loss became infinite or NaN.
     """
     prepare_engine()
     if on_jax() and isinstance(inputs, Sequences):
@@ -80,7 +85,7 @@ def _with_steps(
     balance = np.ones(network.shape.labels, np.float32)
     if weights_of is not None:
         balance[labels] = weights_of
-    # The words beyond the vocabulary are never met: their vectors get no gradient and are cut off again.
+    # Words beyond the vocabulary never occur: their vectors get no gradient and are cut off again.
     shape = replace(network.shape, vocabulary=bucket(network.shape.vocabulary))
     windows = network.made.windows(network.hyperparameters, shape)
     fitting: PackedFitting | Fitting
@@ -104,7 +109,7 @@ def _with_steps(
 
 
 def _fit(fitting: PackedFitting | Fitting, train: Int64, held: Int64, settings: FitSettings) -> History:
-    """All epochs, or as many as the settings have patience for; what each measured."""
+    """Train all epochs, or until early stopping; return the measures of each."""
     history: History = {}
     stopping = EarlyStopping(settings.patience if len(held) else None)
     for epoch in range(settings.epochs):
@@ -133,7 +138,7 @@ def _padded(network: Network, inputs: Sequences, labels: Int32, balance: Float32
 
 
 def _initial(network: Network, settings: FitSettings) -> list[Float32]:
-    """The tensors that a fit begins with; zeros for words that only fill the shape, where others are pretrained."""
+    """Return the initial tensors of a fit; beside pretrained vectors, words that only fill the shape get zeros."""
     tensors = list(initial_tensors(network.made, network.hyperparameters, network.shape, settings.seed))
     if (pretrained := network.pretrained()) is not None:
         tensors[0] = np.zeros_like(tensors[0])
@@ -142,7 +147,7 @@ def _initial(network: Network, settings: FitSettings) -> list[Float32]:
 
 
 def _weigh(network: Network, model: Any) -> None:
-    """Pretrained vectors for the words that there are; zeros for those that only fill the shape."""
+    """Set pretrained vectors for the words of the vocabulary, and zeros for words that only fill the shape."""
     if getattr(network.hyperparameters, "pretrained", None) is None:
         return
     true = network.encoder.vocabulary.size(network.encoder.num_words)

@@ -1,1 +1,1 @@
-"""The table to score: found, pinned to a version, its columns checked."""
+"""The input of a pass: find the table, pin its version, check its columns."""

@@ -1,4 +1,4 @@
-"""The part of an input that changed after a version: from the change data feed of a Delta table."""
+"""The part of an input that changed after a version, from the change data feed of a Delta table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ LAST: Literal["last"] = "last"
 Since = int | Literal["last"]
 FEED = "delta.enableChangeDataFeed"
 _THERE = ("insert", "update_postimage")
-"""Kinds of change after which the row is in the table."""
+"""Change types after which the row is in the table."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ class Changes:
     """The changes of a table between two versions.
 
     Attributes:
-        since: The version after which they begin.
+        table: The table, pinned to the last version.
+        since: The version after which the changes begin.
     """
 
     table: InputTable
     since: int
 
     def of_days(self, spark: SparkSession, name: str) -> InputTable:
-        """All rows of the days that have a change, a removed row too: slices are replaced whole."""
+        """Return all rows of the days with a change, removals included: slices are replaced whole."""
         column = self.table.day(name)
         days = [row["day"] for row in self._feed(spark).select(column.alias("day")).distinct().collect()]
         touched = self.table.unchecked_day(name).isin([lit_day(day) for day in days if day is not None])
@@ -44,7 +45,7 @@ class Changes:
         return replace(self.table, rows=self.table.rows.where(touched if days else F.lit(False)))
 
     def of_rows(self, spark: SparkSession, name: str) -> InputTable:
-        """The rows with an id that has appeared or changed; ids need not be unique."""
+        """Return the rows whose id was inserted or updated; ids need not be unique."""
         there = self._feed(spark).where(F.col("_change_type").isin(*_THERE))
         changed = there.select(self.table.column(name, "id").alias("changed")).distinct()
         rows = self.table.rows
@@ -57,7 +58,7 @@ class Changes:
         reader = reader.option("startingVersion", self.since + 1).option("endingVersion", table.version)
         try:
             found = reader.load(table.place.path) if table.place.path else reader.table(table.place.name or "")
-            found.isEmpty()  # versions without a feed show when it is read
+            found.isEmpty()  # a missing feed shows only when it is read
         except READ_FAILURES as error:
             received = unreadable(error)
             if received is None:
@@ -74,26 +75,30 @@ def changed_since(
     day: date | None,
     published: Iterable[Publication],
 ) -> tuple[InputTable, int | None]:
-    """The part of a table that changed after a version, and that version.
+    """Return the part of a table that changed after a version, and that version.
 
-    With a date column, whole days: those that have a change. Without, the rows that have one. ``last`` is the version
-    that the newest publication of the same input read which covers what is asked for now; where there is none, the
-    table is given back as it is, with None.
+    With a date column, that is all rows of the days that have a change; without one, the changed rows.
 
     Args:
-        day: As ``score_table`` has it: with a date column, the day whose rows are scored, None for all; without, the
-            day of all rows.
-        published: The newest first.
+        spark: Session to read with.
+        table: The input.
+        score: Section ``[score]`` of the pipeline file.
+        wanted: The version, or ``last``: the version read by the newest publication of the same input that covers
+            what is asked for now. If there is none, the table is returned as it is, with None.
+        day: Day of the run. With a date column, the day whose rows are scored, None for all; without one, the day of
+            all rows.
+        published: Publications, newest first.
 
     Raises:
-        InputError: The table is no Delta table, has no change data feed for these versions, or is older.
+        InputError: The input is not a Delta table, has no change data feed for these versions, or has not reached
+            the version yet.
     """
     if table.version is None:
         raise InputError(
-            "Only a Delta table can say what changed since a version.",
-            received=f"since = {wanted!r}, and another format at {table.place}",
+            "Changes since a version are known of Delta tables only.",
+            received=f"since = {wanted!r}, and a table of another format at {table.place}",
             expected="a Delta table with a change data feed",
-            fix="leave out since under [score] and --since",
+            fix="score without since under [score] and without --since",
         )
     since = _last(table, published, day, dated=score.date is not None) if wanted == LAST else wanted
     if since is None:
@@ -103,7 +108,7 @@ def changed_since(
             "The input has no such version yet.",
             received=f"since = {since}",
             expected=f"at most {table.version}, the newest version of {table.place}",
-            fix="give an earlier version; where the table was made anew, score it once without since",
+            fix="give an earlier version; if the table was created again, score it once without since",
         )
     if since == table.version:
         return replace(table, rows=table.rows.where(F.lit(False))), since
@@ -113,14 +118,14 @@ def changed_since(
 
 
 def _last(table: InputTable, published: Iterable[Publication], day: date | None, *, dated: bool) -> int | None:
-    """The version that was read by the newest publication that leaves nothing before it to be scored."""
+    """Return the version read by the newest publication after which only newer changes remain to be scored."""
     here = written_forms(str(table.place))
     for publication in published:
         if publication.input not in here or publication.limited or publication.input_version is None:
             continue
-        if dated:  # a run that took all days, or this one
+        if dated:  # a run of all days or of this day
             covers = publication.day is None or publication.day == day
-        else:  # an earlier day: the slice of this one is replaced, so all its changes must come again
+        else:  # a run of an earlier day: this day's slice is replaced, so its earlier changes are needed again
             covers = publication.day is not None and day is not None and publication.day < day
         if covers:
             return publication.input_version
@@ -135,10 +140,10 @@ def _check_feed(spark: SparkSession, table: InputTable) -> None:
 
 def _unreadable(table: InputTable, since: int | None, received: str) -> InputError:
     return InputError(
-        "The input cannot say what changed.",
+        "The changes of the input cannot be read.",
         received=received,
         expected=f"a change data feed of {table.place}"
         + ("" if since is None else f" from version {since + 1} to {table.version}"),
-        fix=f"ALTER TABLE ... SET TBLPROPERTIES ({FEED} = true), which holds for later versions; "
+        fix=f"enable it with ALTER TABLE ... SET TBLPROPERTIES ({FEED} = true), which applies to later versions; "
         "until then score without since",
     )

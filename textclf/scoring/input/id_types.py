@@ -1,4 +1,4 @@
-"""Types of ids: which the results can hold, and as what."""
+"""Types of ids: which types the results can hold, and how each is stored."""
 
 from collections.abc import Iterator
 
@@ -25,11 +25,11 @@ _NO_TYPES = (
     CalendarIntervalType, DayTimeIntervalType, YearMonthIntervalType, TimeType, GeometryType, GeographyType,
 )  # fmt: skip
 _NO_LETTERS = set(" ,;{}()\n\t=")
-"""What the name of a field must not hold in a Parquet file that Delta writes (Delta, without column mapping)."""
+"""Characters that field names must not contain in Delta's Parquet files (Delta, without column mapping)."""
 
 
 def stored_type(kind: DataType) -> DataType:
-    """The type as which ids are written: their own, but for strings without their collation, and text for void.
+    """Return the type that ids are stored as: their own, except that strings lose their collation and void is string.
 
     Example:
         >>> from pyspark.sql.types import ArrayType, StringType
@@ -48,20 +48,22 @@ def stored_type(kind: DataType) -> DataType:
 
 
 def check_ids(kind: DataType, name: str, compared_by: str | None) -> None:
-    """Refuse ids that no Delta table holds, or whose values cannot be compared where that is asked for.
+    """Check that a Delta table can hold ids of a type, and that they can be compared if a setting needs that.
 
     Args:
-        compared_by: The key of the pipeline file that asks for it.
+        kind: Type of the ids.
+        name: Name of the column of ids.
+        compared_by: The setting that compares ids, in words; None if there is none.
 
     Raises:
-        InputError: It is such a type.
+        InputError: The type cannot be stored or compared.
     """
     if mistake := next(_mistakes(kind), None):
         raise InputError(
             "The ids of the input have a type that a Delta table cannot hold.",
             received=f"{name} {kind.simpleString()}: {mistake}",
-            expected="a type that Delta stores, with names of fields without blanks and any of ,;{}()=",
-            fix="give the input a column of texts or numbers and set it as id under [score]; in SQL: "
+            expected="a type that Delta stores, whose field names contain neither white space nor any of ,;{}()=",
+            fix="give the input an id column of strings or numbers and set it as id under [score]; in SQL: "
             "CAST(... AS STRING), or to_json(...) of a struct",
         )
     if compared_by and any(isinstance(each, VariantType | MapType) for each in _parts(kind)):
@@ -69,25 +71,25 @@ def check_ids(kind: DataType, name: str, compared_by: str | None) -> None:
             "The ids of the input have a type whose values cannot be compared.",
             received=f"{name} {kind.simpleString()}, with {compared_by}",
             expected="ids without variants and maps",
-            fix=f"leave out {compared_by}, or set a column of texts or numbers as id under [score]",
+            fix=f"leave out {compared_by}, or set a column of strings or numbers as id under [score]",
         )
 
 
 def _mistakes(kind: DataType) -> Iterator[str]:
     for part in _parts(kind):
         if isinstance(part, _NO_TYPES):
-            yield f"{part.simpleString()} is no type of Delta's"
+            yield f"Delta does not support {part.simpleString()}"
         if isinstance(part, StructType):
             names = part.fieldNames()
-            yield from (f"a field is called {each!r}" for each in names if _NO_LETTERS & set(each))
+            yield from (f"a field is named {each!r}" for each in names if _NO_LETTERS & set(each))
             if len({each.casefold() for each in names}) < len(names):
-                yield f"fields differ in case alone: {', '.join(names)}"
+                yield f"field names differ only in case: {', '.join(names)}"
             if not names:
                 yield "a struct without fields"
 
 
 def _parts(kind: DataType) -> Iterator[DataType]:
-    """The type and all types inside."""
+    """Yield the type and all types nested in it."""
     yield kind
     if isinstance(kind, ArrayType):
         yield from _parts(kind.elementType)

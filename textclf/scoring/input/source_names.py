@@ -1,4 +1,4 @@
-"""Sources that come from data: which of them can be a slice, and how many of them one run may have."""
+"""Sources that come from data: which values can name a slice, and how many sources one run may have."""
 
 import json
 import re
@@ -13,38 +13,38 @@ from textclf.errors import InputError
 from textclf.scoring.worker.source_limit import SHOWN, TooManySourcesError
 
 MOST_BYTES = 255
-"""Of a folder's name, on the file systems that tables live on."""
+"""Maximum length of a folder's name on the file systems that tables live on."""
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
-"""What the folder of rows without a source is called: no source can be."""
+"""Name of the folder of rows without a source, which no source can have."""
 ESCAPED = "".join(map(chr, range(1, 32))) + "\"#%'*/:=?\\\x7f{[]^"
-"""What becomes three characters in the name of a partition's folder (Spark's ``ExternalCatalogUtils``)."""
+"""Characters that take three characters in the name of a partition's folder (Spark's ``ExternalCatalogUtils``)."""
 _FREE = MOST_BYTES - len("source=")
 
 _LONGEST = 40  # characters of a source that a message shows
 
 
 def source_of(value: Column) -> Column:
-    """A row's source: null for an empty text, which a folder's name cannot tell from null, and where there is none."""
+    """Return a row's source: null if the value is null, empty or unfit to be a source."""
     text = value.cast("string")
-    # A text that is empty would be read back as null; a rerun must find the slice under the same value.
+    # An empty string is read back from a folder's name as null; a rerun must find the slice under the same value.
     return F.when(~_unfit(text), F.nullif(text, F.lit("")))
 
 
 def bad_source(value: Column) -> Column:
-    """Whether a value can be no source: its text is no UTF-8, holds NUL, or makes no folder's name of its own."""
+    """Whether a value cannot be a source: its text is not valid UTF-8, contains NUL, or is unfit as a folder's name."""
     return _unfit(value.cast("string"))
 
 
 def _unfit(text: Column) -> Column:
     size = F.octet_length(text)
-    # Most names are far from the limit, whatever they hold.
+    # Most names are so short that they fit even with every character escaped.
     escaped = F.length(text) - F.length(F.translate(text, ESCAPED, ""))
     long = F.when(size * 3 > _FREE, size + 2 * escaped > _FREE).otherwise(F.lit(False))
     return F.coalesce(~F.is_valid_utf8(text) | text.contains("\0") | (text == NULL_FOLDER) | long, F.lit(False))
 
 
 def most_sources(score: Score, models: int) -> int:
-    """How many sources a run may have: the default leaves room for every model."""
+    """Return the maximum number of sources of a run; the default leaves room for every model."""
     return score.max_sources if "max_sources" in score.model_fields_set else max(score.max_sources, 2 * models)
 
 
@@ -52,7 +52,7 @@ _TOLD = re.compile(rf"{TooManySourcesError.__name__}: (\{{.*\}})")
 
 
 def too_many_in(error: BaseException, column: str | None, most: int) -> InputError | None:
-    """The error to raise where a worker has met too many sources; None where the error is about something else."""
+    """Return the error to raise if a worker has met too many sources; None if the failure is another one."""
     told = _TOLD.search(str(error))
     if told is None:
         return None
@@ -61,10 +61,10 @@ def too_many_in(error: BaseException, column: str | None, most: int) -> InputErr
 
 
 def check_sources(found: Iterable[str | None], column: str | None, most: int) -> None:
-    """Refuse a run with more sources than it may have.
+    """Check that a run has at most ``most`` sources.
 
     Raises:
-        InputError: It has.
+        InputError: The run has more sources.
     """
     named = {source for source in found if source is not None}
     if len(named) > most:
@@ -74,7 +74,7 @@ def check_sources(found: Iterable[str | None], column: str | None, most: int) ->
 def _refusal(number: int, shown: Sequence[str], column: str | None, most: int, where: str = "") -> InputError:
     examples = ", ".join(repr(each if len(each) <= _LONGEST else f"{each[:_LONGEST]}...") for each in shown)
     return InputError(
-        "The input has more sources than a run may have; its column of sources is probably another one.",
+        "The input has more sources than a run may have; its source column is probably another one.",
         received=f"source = {column!r} with {number} sources{where}, such as {examples}",
         expected=f"at most {most} sources (max_sources under [score])",
         fix="set source under [score] to the column that says where each row comes from; raise max_sources only "

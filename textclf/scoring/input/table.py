@@ -1,4 +1,4 @@
-"""The table to score: found, pinned to a version, cut down to the columns that matter."""
+"""The table to score: find it, pin its version, and select the columns that are needed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from textclf.storage.files.listing import Listing, Skipped, list_files
 from textclf.storage.warehouse import Location, absolute
 
 CHAR = "__CHAR_VARCHAR_TYPE_STRING"
-"""In the metadata of a column that SQL calls ``char(n)`` or ``varchar(n)``, as Spark has it."""
+"""Key that Spark sets in the metadata of a column of SQL type ``char(n)`` or ``varchar(n)``."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ class InputTable:
     """A table to score.
 
     Attributes:
-        place: Where it is.
-        version: The Delta commit that ``rows`` reads, None for other formats.
-        columns: Names of all columns, those among them that ``rows`` lacks, as nobody asked for them.
-        keys: Columns that only the names of folders give values to.
-        listing: The files; None of tables that are more than files.
+        rows: The rows, with the columns that are needed.
+        place: Location of the table.
+        version: The Delta version that ``rows`` reads; None for other formats.
+        columns: Names of all columns, including those that ``rows`` leaves out because they are not needed.
+        keys: Partition columns, whose values come only from the names of folders.
+        listing: The files; None for Delta tables and tables of the catalog.
     """
 
     rows: DataFrame
@@ -46,14 +47,14 @@ class InputTable:
 
     @property
     def skipped(self) -> Skipped:
-        """Files that are not read because of their names."""
+        """Files that are skipped because of their names."""
         return self.listing.skipped if self.listing else Skipped()
 
     def column(self, name: str, role: str) -> Column:
-        """The top-level column of that name.
+        """Return the top-level column of that name.
 
         Raises:
-            InputError: There is none; the message lists those that there are.
+            InputError: The column does not exist; the message lists the columns that do.
         """
         if name not in self.rows.columns:
             raise InputError(
@@ -65,25 +66,25 @@ class InputTable:
         return F.col(quoted(name))
 
     def type_of(self, name: str) -> DataType:
-        """Type of a column."""
+        """Return the type of a column."""
         return self.rows.schema[name].dataType
 
     def id_type(self, spark: SparkSession, score: Score, there: StructType | None) -> DataType:
-        """Type of the column of ids, for a table with the columns ``there``; raises as ``published_ids``."""
+        """Return the type of the id column, for a table with the columns ``there``; raises as ``published_ids``."""
         if self.listing is None or score.id not in self.keys or score.partition_types is not None:
             return self.type_of(score.id)
         return published_ids(spark, self.listing, score.id, there)
 
     def check_sources(self, spark: SparkSession, score: Score, published: Collection[Location]) -> None:
-        """Refuse sources that are published under other names; raises as ``folder_names.check_sources``."""
+        """Check that sources are not published under other names; raises as ``folder_names.check_sources``."""
         if self.listing is not None and score.source in self.keys and score.partition_types is None:
             check_sources(spark, self.listing, score.source, published)
 
     def text(self, name: str) -> Column:
-        """The column of texts.
+        """Return the text column.
 
         Raises:
-            InputError: There is no such column, or it holds something else.
+            InputError: The column does not exist, or is not of type string.
         """
         column = self.column(name, "text")
         if not isinstance(self.type_of(name), StringType):
@@ -91,15 +92,15 @@ class InputTable:
         return column
 
     def day(self, name: str) -> Column:
-        """The column of days; null where a value is no day of the years 1 to 9999.
+        """Return the date column as days; null if a value is not a day of the years 1 to 9999.
 
         Raises:
-            InputError: There is no such column, or its type cannot mean a day.
+            InputError: The column does not exist, or its type cannot mean a day.
         """
         return strict_day(*self._dated(name))
 
     def unchecked_day(self, name: str) -> Column:
-        """``day`` for comparisons with days of those years: Spark can then skip partitions of others."""
+        """Return ``day`` without the check of the year; in comparisons, Spark can then skip partitions."""
         return unchecked_day(*self._dated(name))
 
     def _dated(self, name: str) -> tuple[Column, DataType]:
@@ -107,21 +108,22 @@ class InputTable:
         if not means_a_day(kind):
             raise _wrong_type("date", name, kind, "date, timestamp or string")
         if CHAR in self.rows.schema[name].metadata:
-            column = F.rtrim(column)  # Spark fills such texts up with blanks
+            column = F.rtrim(column)  # Spark pads such strings with blanks
         return column, kind
 
 
 def open_input(spark: SparkSession, given: str, score: Score | None = None) -> InputTable:
-    """The Parquet or Delta table at a path or URL, or of that name in the catalog.
+    """Open the Parquet or Delta table at a path or URL, or of that name in the catalog.
 
     Args:
-        score: What the pipeline file says of the table. Of files only the columns that it names are looked at; without
-            it, all.
+        spark: Session to read with.
+        given: Path, URL or name in the catalog.
+        score: Section ``[score]`` of the pipeline file. Of files only the columns that it names are read; all if None.
 
     Raises:
-        InputError: There is no such table, or it is of another format.
+        InputError: The table does not exist, or has another format.
     """
-    # Spark parses a name, and a session that is given to us may expand variables in it.
+    # Spark parses a name, and a session opened elsewhere may expand variables in it.
     is_name = "/" not in given and "${" not in given and not Path(given).exists()
     if is_name and _in_catalog(spark, given):
         place = Location(name=given)
@@ -159,16 +161,20 @@ def _wanted(score: Score | None) -> Collection[str] | None:
 
 
 def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict[date, str] | None:
-    """For each day from ``first`` to ``last`` that has rows, SHA-256 over path, size and time of their files.
+    """Compute a digest of the input files of each day.
 
-    A day that shares a file with others changes with them; days are told apart best where the table is partitioned by
-    day, or grows by appends.
+    A day that shares a file with other days changes with them. Days are told apart best if the table is partitioned by
+    day or grows by appends.
 
     Args:
-        day: The column of days.
+        table: The input.
+        day: The date column.
+        first: First day.
+        last: Last day, included.
 
     Returns:
-        None where rows do not come from files alone.
+        For each day with rows, SHA-256 over path, size and modification time of its files. None if rows do not come
+        from files alone.
     """
     try:
         known = file_of(table.rows)
@@ -185,7 +191,7 @@ def day_digests(table: InputTable, day: Column, first: date, last: date) -> dict
 def _in_catalog(spark: SparkSession, name: str) -> bool:
     try:
         return spark.catalog.tableExists(name)
-    except AnalysisException:  # not even the form of a table's name
+    except AnalysisException:  # not a valid table name
         return False
 
 

@@ -1,1 +1,1 @@
-"""What workers run of a scoring pass: no pipeline file, no driver."""
+"""The workers' side of a scoring pass, without the pipeline file and the driver's modules."""

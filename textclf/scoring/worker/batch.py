@@ -1,4 +1,4 @@
-"""One batch of texts through the models of a worker, as Arrow arrays all the way."""
+"""Score one batch of texts with the models of a worker, in Arrow arrays throughout."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ from textclf.scoring.worker.models import Models, Resident
 from textclf.text.arrow import undecodable
 
 NULL_TEXT, NO_MODEL, UNDECODABLE, INVALID_SCORE, UNREADABLE = -1, -2, -3, -4, -5
-"""In place of a model's number: why a row has no score."""
+"""Codes for why a row has no score, in place of a model's number."""
 REASONS = {
     NULL_TEXT: "null_text",
     NO_MODEL: "no_model",
-    UNDECODABLE: "undecodable_bytes",  # a text that is no UTF-8
-    INVALID_SCORE: "invalid_score",  # finite weights may overflow to a probability that is no number
-    UNREADABLE: "unreadable_row",  # nobody knows why; see ``net``
+    UNDECODABLE: "undecodable_bytes",  # a text that is not valid UTF-8
+    INVALID_SCORE: "invalid_score",  # finite weights may overflow to a probability that is not a number
+    UNREADABLE: "unreadable_row",  # scoring raised an unexpected error; see ``row_errors``
 }
 
 CHALLENGER = "challenger_"
-"""What the names of a challenger's fields begin with."""
+"""Prefix of the names of a challenger's fields."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a pass asks for beyond label, score and known tokens.
+    """What a pass computes beyond label, score and known tokens.
 
     Attributes:
-        scores: The score of every label, of models with more than two.
-        all_scores: Of models with two labels as well.
-        evidence: The n-gram that moved the decision most.
-        challenger: What a second model gives: its label, its score, and its scores where there are any.
+        scores: Give the score of every label for models with more than two.
+        all_scores: Give the score of every label for models with two labels as well.
+        evidence: Give the n-gram that moved the decision most.
+        challenger: Give label and score of a second model, and its scores of every label if those are wanted.
     """
 
     scores: bool = False
@@ -49,7 +49,7 @@ class Wanted:
 
     @property
     def schema(self) -> StructType:
-        """What a worker gives back for each row: numbers, whose names the JVM knows, are fewer bytes."""
+        """Type of a worker's answer for a row. Numbers take fewer bytes than names, which the JVM adds."""
         lists = [StructField("scores", ArrayType(FloatType(), False))] if self.scores or self.all_scores else []
         chosen = [
             StructField("model", IntegerType()),
@@ -64,7 +64,7 @@ class Wanted:
 
 
 class Answers:
-    """What the models of one role, champions or challengers, gave for the rows of a batch."""
+    """Scores for the rows of a batch by the models of one role, champions or challengers."""
 
     def __init__(self, rows: int, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -73,10 +73,10 @@ class Answers:
         self._all: list[tuple[Int64, Float32]] = []
 
     def put(self, where: Int64 | slice, model: Resident, scores: Float32) -> npt.NDArray[np.intp]:
-        """Take a model's scores of some rows; the number of each row's label."""
-        best: npt.NDArray[np.intp] = scores.argmax(axis=1)  # of a row with a NaN, that one
+        """Store a model's scores for some rows; return the number of each row's label."""
+        best: npt.NDArray[np.intp] = scores.argmax(axis=1)  # the place of the NaN, in a row that has one
         highest = scores[np.arange(len(scores)), best]
-        finite = np.isfinite(highest)  # as finite_rows of probabilities says, from one number a row
+        finite = np.isfinite(highest)  # the same as finite_rows of probabilities, from one number per row
         self.model[where] = model.number if finite.all() else np.where(finite, model.number, INVALID_SCORE)
         self._label[where], self._score[where] = best, highest
         if self._wanted.all_scores or (self._wanted.scores and model.labels > 2):
@@ -85,12 +85,12 @@ class Answers:
 
     @property
     def mask(self) -> Bool | None:
-        """Rows without a score, None where there are none."""
+        """Mask of the rows without a score; None if all have one."""
         missing: Bool = self.model < 0
         return missing if missing.any() else None
 
     def columns(self) -> dict[str, pa.Array]:
-        """Number of the model, label and score, and where they are wanted the scores of every label."""
+        """Return the columns model (its number), label and score, and the scores of every label if wanted."""
         mask = self.mask
         columns = {
             "model": pa.array(self.model),
@@ -114,7 +114,7 @@ class Answers:
 
 
 class Batch:
-    """The answers for one batch, filled model by model."""
+    """Answers for one batch, filled model by model."""
 
     def __init__(self, texts: pa.Array, wanted: Wanted) -> None:
         rows = len(texts)
@@ -124,9 +124,9 @@ class Batch:
         self._evidence = np.full(rows, None, object)
 
     def add(self, rows: Int64 | None, model: Resident, challenger: Resident | None = None) -> None:
-        """Score some rows, or all, with a model, and beside it with another.
+        """Score some rows, or all if ``rows`` is None, with a model and optionally with its challenger.
 
-        Two models that know the same tokens share them: texts are read once.
+        Two models that know the same tokens share them, so that texts are tokenized once.
         """
         texts = self._texts if rows is None else self._texts.take(pa.array(rows))
         if texts.null_count:
@@ -144,10 +144,11 @@ class Batch:
             self._challengers.put(where, challenger, scores)
 
     def answer(self, refused: Bool | None = None, why: int = UNDECODABLE) -> pa.StructArray:
-        """All answers, shape (rows,), of type ``Wanted.schema``.
+        """Return all answers, shape (rows,), of type ``Wanted.schema``.
 
         Args:
-            refused: Rows that get no score, for the reason ``why``.
+            refused: Mask of rows that get no score, shape (rows,).
+            why: Reason for those rows, one of the codes of ``REASONS``.
         """
         if self._texts.null_count:
             nulls = self._texts.is_null().to_numpy(zero_copy_only=False)
@@ -167,7 +168,7 @@ class Batch:
 
 
 def _scored(scorer: Any, texts: pa.Array, tokens: tuple[Any, Any] | None) -> tuple[Float32, Int32]:
-    """What ``scorer.score`` gives, from tokens where they are known."""
+    """Return what ``scorer.score`` returns, computed from the tokens if they are known."""
     if tokens is None:
         given: tuple[Float32, Int32] = scorer.score(texts)
         return given
@@ -183,11 +184,13 @@ def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: 
     """Score a batch.
 
     Args:
-        texts: Strings of any of Arrow's layouts, shape (n,).
-        keys: Key of each row's model, shape (n,); None where there is one model for all rows.
+        texts: Strings in any of Arrow's layouts, shape (n,).
+        keys: Key of each row's model, shape (n,); None if one model scores all rows.
+        models: The models by key.
+        wanted: What to compute.
 
     Returns:
-        Shape (n,), of type ``Wanted.schema``; ``model`` is one of ``REASONS`` in rows without a score.
+        Answers of type ``Wanted.schema``, shape (n,); in rows without a score ``model`` is a code of ``REASONS``.
     """
     odd = undecodable(texts)
     if odd is not None:
@@ -204,12 +207,12 @@ def score_batch(texts: pa.Array, keys: pa.Array | None, models: Models, wanted: 
 
 
 def unscored(rows: int, why: int, wanted: Wanted) -> pa.StructArray:
-    """The answers for rows that all have no score for one reason, as of ``score_batch``."""
+    """Return answers as ``score_batch`` does, for rows that all have no score for the same reason."""
     return Batch(pa.array([""] * rows, pa.string()), wanted).answer(np.ones(rows, np.bool_), why)
 
 
 def _by_key(keys: pa.Array) -> Iterator[tuple[Any, Int64 | None]]:
-    """Each key with its rows in their order; None for all rows."""
+    """Yield each key with the numbers of its rows in order, None for all rows."""
     encoded = keys.dictionary_encode()
     numbers = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     names = encoded.dictionary.to_pylist()

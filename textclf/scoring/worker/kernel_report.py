@@ -1,4 +1,4 @@
-"""What workers tell the driver: where numba could not run and numpy computed instead, and which row was unreadable."""
+"""Reports of workers to the driver: hosts where numpy replaced numba, and the first error of a row."""
 
 import platform
 from typing import Any
@@ -8,15 +8,15 @@ from pyspark import Accumulator, AccumulatorParam, SparkContext
 from textclf.kernels.compiler import numba_missing, numba_runs
 
 Fallbacks = dict[str, str]
-"""Why numba does not run, by host; and under ``FIRST_ERROR``, which is no host's name, what a row raised.
+"""Why numba does not run, by host; and under ``FIRST_ERROR``, which is not a host name, the first error of a row.
 
-The latter unmasked, its last line the place in the code.
+That error is not masked yet, and its last line is the place in the code.
 """
 FIRST_ERROR = "first error"
 
 
 class _Merged(AccumulatorParam[Fallbacks]):
-    """Dictionaries put together."""
+    """Accumulator that merges dictionaries."""
 
     def zero(self, value: Fallbacks) -> Fallbacks:  # noqa: ARG002 - Spark's signature
         return {}
@@ -27,11 +27,11 @@ class _Merged(AccumulatorParam[Fallbacks]):
 
 
 def listen(context: SparkContext) -> Accumulator[Fallbacks]:
-    """What workers tell into; read on the driver once a job has ended."""
+    """Make the accumulator that workers report into; the driver reads it after a job has ended."""
     return context.accumulator({}, _Merged())
 
 
 def tell(fallbacks: Any) -> None:
-    """In a worker: tell the driver where numba does not run."""
+    """In a worker: report to the driver if numba does not run here."""
     if fallbacks is not None and not numba_runs():
         fallbacks.add({platform.node(): numba_missing() or "spared"})

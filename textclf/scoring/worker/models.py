@@ -1,4 +1,4 @@
-"""The models of a worker process: brought when a row needs one, built once, checked before they score anything."""
+"""The models of a worker process: loaded when a row needs one, built once, and checked before they score."""
 
 import fcntl
 import tempfile
@@ -26,19 +26,24 @@ from textclf.text.arrow import gathered
 from textclf.text.unicode_tables import tables_path
 
 _KERNELS = ("textclf.kernels.token_lookup", "textclf.kernels.layers")
-_ROWS_A_CALL = 64  # of each of many models: to call one takes as long as to score about as many texts
+_ROWS_A_CALL = 64  # per model, if there are many: calling a model costs about as much as scoring that many texts
 _GATHERED_BYTES = 16 << 20
 _scorers: dict[tuple[str, str], Scorer] = {}  # of this worker process; Spark reuses it for task after task
 
 
 @dataclass(frozen=True)
 class Resident:
-    """A model as executors get it.
+    """A model as executors receive it.
 
     Attributes:
-        number: What a worker gives back instead of the model's names and digest.
-        held: Broadcast of the artifact: a worker loads it when it must build the scorer, not before.
-        tolerance: Of scores against the golden ones.
+        number: Number that a worker returns instead of the model's names and digest.
+        reference: ``name@version`` of the model.
+        digest: Digest of the artifact.
+        labels: Number of labels.
+        choice: Backend and precision.
+        backend: Function from the artifact to its scorer.
+        held: Broadcast of the artifact; a worker loads it only when it must build the scorer.
+        tolerance: Largest allowed difference from the golden scores.
     """
 
     number: int
@@ -51,13 +56,13 @@ class Resident:
     tolerance: float
 
     def scorer(self) -> Scorer:
-        """The scorer, built and checked by the first batch of this process that needs it.
+        """Return the scorer; the first batch of this process that needs it builds and checks it.
 
         Raises:
-            ArtifactError: It does not give the golden scores here.
+            ArtifactError: The scorer does not reproduce the golden scores.
         """
         backend = f"{self.backend.__module__}.{self.backend.__qualname__}"
-        # Spark uses a process again for tasks with other GPUs, and a network stays on the one it was built on.
+        # Spark reuses a process for tasks with other GPUs, but a network stays on the GPU it was built on.
         key = (f"{backend} {self.choice.half} {task_gpu() if self.choice.gpu else None}", self.digest)
         if key not in _scorers:
             _scorers[key] = self._compiled() if self.choice.name == "compiled" else self._other()
@@ -72,36 +77,35 @@ class Resident:
     def _compiled(self) -> Scorer:
         shared = shared_folder()
         if shared is not None:
-            compiled = self._compiled(shared)
+            compiled = self._compiled_file(shared)
         else:
-            # The mapped file lives on without its name: nothing stays behind.
+            # The memory map outlives the file's name, so nothing is left behind.
             with tempfile.TemporaryDirectory(prefix="textclf-compiled-") as alone:
-                compiled = self._compiled(Path(alone))
+                compiled = self._compiled_file(Path(alone))
         scorer = CompiledScorer(compiled)
         golden = Golden(compiled.info.golden_texts, compiled.info.golden_scores)
         check_golden(scorer, golden, self.reference, self.tolerance)
         return scorer
 
-    def _compiled(self, folder: Path) -> CompiledModel:
+    def _compiled_file(self, folder: Path) -> CompiledModel:
         path = folder / f"{self.digest}{'-half' if self.choice.half else ''}.safetensors"
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the host compiles, the others wait and map its file
             if not path.exists():
-                compile_model(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(
-                    path
-                )
-                self.held.__dict__.pop("_value", None)  # what was compiled is in the file; the artifact may go
+                compile_model(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(path)
+                self.held.__dict__.pop("_value", None)  # the compiled model is in the file; free the artifact
         return CompiledModel.load(path)
 
 
 @dataclass(frozen=True)
 class Models:
-    """Models by key, as executors get them.
+    """Models by key, as executors receive them.
 
     Attributes:
-        challengers: Those that score beside them, by the same keys.
-        code: Broadcast of what numba compiled on the driver, so that a worker's first batch does not wait.
-        fallbacks: Where workers tell that numba cannot run; see ``fallback``.
+        by_key: The models that score rows, by key.
+        challengers: The models that score beside them, by the same keys.
+        code: Broadcast of the code that numba compiled on the driver, so that a worker's first batch does not wait.
+        fallbacks: Accumulator in which workers report that numba cannot run; see ``kernel_report``.
     """
 
     by_key: Mapping[str, Resident]
@@ -110,11 +114,11 @@ class Models:
     fallbacks: Any = None
 
     def gathered(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The batches of a task, joined where many models share them, so that each call of a model is worth it."""
+        """Join the batches of a task if many models share them, so that each call of a model has enough rows."""
         return gathered(batches, _ROWS_A_CALL * len(self.by_key), _GATHERED_BYTES)
 
     def prepare(self) -> None:
-        """Put the driver's compiled code where this process looks for it."""
+        """Put the driver's compiled code where numba looks for it in this process."""
         tell(self.fallbacks)
         if self.code is not None and numba_runs():
             bring_code(self.code.value)
@@ -127,14 +131,14 @@ def make_resident(
     challenge: Challenge | None = None,
     fallbacks: Any = None,
 ) -> Models:
-    """Send models to the executors, and what numba compiles for them."""
+    """Send models to the executors, with the code that numba compiles for them."""
     second = challenge or Challenge()
     pairs = [(artifacts[key], choice) for key, choice in choices.items()]
     pairs += [(second.artifacts[key], choice) for key, choice in second.choices.items()]
     code = compiled_code(pairs)
     context, held = spark.sparkContext, {}
     for artifact, choice in pairs:
-        if artifact.digest not in held:  # one model may challenge many
+        if artifact.digest not in held:  # one model may challenge several
             held[artifact.digest] = context.broadcast(artifact)
             _state_precision(artifact, choice)
     return Models(
@@ -164,9 +168,11 @@ def _residents(
 
 
 def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] | None:
-    """What numba makes of the loops that these models need, and tables of characters; None where numba does not run.
+    """Compile the kernels that these models need; one model of each architecture calls all kernels of its kind.
 
-    By file name. It is compiled here: one model of each architecture asks for all loops of that kind.
+    Returns:
+        Numba's files and the tokenizers' tables of characters, by file name. None if numba does not run or no model is
+        compiled.
     """
     seen, tokenizers = set(), set()
     for artifact, choice in pairs:
@@ -184,18 +190,18 @@ def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] 
 
 def _state_precision(artifact: Artifact, choice: Choice) -> None:
     if choice.half:
-        from textclf.common.logs import say  # not for workers, which import this module and have no pipeline file
+        from textclf.common.logs import say  # workers import this module, too, and have no pipeline file
 
-        size = "an unknown amount, it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
+        size = "an unknown amount, since it has none" if choice.half_error is None else f"up to {choice.half_error:.2g}"
         say(f"{artifact.reference}: half precision changes the golden scores by {size}")
 
 
 def shared_folder() -> Path | None:
-    """Folder of this executor's files, which its workers share and Spark removes; None where there is none."""
+    """Return the folder that the workers of this executor share and Spark removes; None if there is none."""
     try:
         root = Path(SparkFiles.getRootDirectory())
     except (AttributeError, AssertionError):
         return None  # outside of Spark
     folder = root / "compiled"
-    # Who can write to Spark's own folder (a group's, with umask 002) can replace the code that it runs.
+    # Trusted: write access to Spark's folder (a group's, with umask 002) already allows replacing the code it runs.
     return folder if private_folder(folder, trusted_parent=True) else None

@@ -1,4 +1,4 @@
-"""A worker's side of the pass: rows of the input in, files of results and of rejects out, and counts for the audit."""
+"""A worker's output: score rows of the input, write files of results and rejects, count rows for the audit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from textclf.storage.worker_files import COLUMNS, Packer
 
 KINDS = ("results", "rejects")
 PACKED = f"kind string, ds string, source string, {COLUMNS}"
-"""One row a file; see ``ScorePacker``."""
-_GROUP_ROWS = 1 << 19  # of a row group: enough to compress well, a few dozen bytes each
-_GROUP_BYTES = 256 << 20  # of rows with long ids
+"""Schema of one row per file; see ``ScorePacker``."""
+_GROUP_ROWS = 1 << 19  # rows of a row group: enough to compress well, at a few dozen bytes each
+_GROUP_BYTES = 256 << 20  # limit for rows with long ids
 
 Batches = Iterator[pa.RecordBatch]
 Noted = Mapping[tuple[Any, ...], int]
 Key = tuple[str | None, ...]
-"""Kind, day and source of the rows of a file."""
+"""Kind, ds and source of the rows of a file."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the numbers that models give stand for, model by model."""
+    """Names behind the numbers that models return, model by model."""
 
     labels: Sequence[Sequence[str]]
     models: Sequence[str]
@@ -38,15 +38,16 @@ class Names:
     digests: Sequence[str]
 
     def columns(self, answers: pa.Table, prefix: str) -> dict[str, pa.Array]:
-        """Label, score, scores and model of each row, null where ``answers`` has no model.
+        """Return label, score, scores and model of each row; null where ``answers`` has no model.
 
         Args:
-            prefix: Of the fields of ``answers``, which are those of ``Wanted.schema``, and of the columns.
+            answers: Answers of the models, with the fields of ``Wanted.schema``.
+            prefix: Prefix of the fields of ``answers`` and of the returned columns.
         """
         model = answers[f"{prefix}model"].to_numpy()
         mask = model < 0
         model = np.where(mask, 0, model)
-        # Of many models a file has few: its dictionaries hold the words of no other.
+        # A file has rows of few of the models; its dictionaries hold only their names.
         used: list[int] = np.flatnonzero(np.bincount(model)).tolist()
         place = np.zeros(len(self.models), np.int64)
         place[used] = np.arange(len(used))
@@ -61,7 +62,7 @@ class Names:
             lists: answers[lists] if lists in answers.column_names else pa.nulls(len(model), kind),
             f"{prefix}model": _named([self.models[number] for number in used], model, mask),
         }
-        # Of a champion the table calls them model_version and model_digest.
+        # For a champion these columns are model_version and model_digest.
         stem = prefix or "model_"
         return found | {
             f"{stem}version": _named([self.versions[number] for number in used], model, mask),
@@ -70,7 +71,7 @@ class Names:
 
 
 def _named(words: Sequence[str], numbers: Int64, mask: Bool) -> pa.DictionaryArray:
-    """``_chosen`` of words that may be equal: a dictionary holds each once."""
+    """Like ``_chosen``, for words that may repeat: a dictionary holds each once."""
     known = {word: number for number, word in enumerate(dict.fromkeys(words))}
     return _chosen([*known], np.array([known[word] for word in words], np.int32)[numbers], mask)
 
@@ -79,15 +80,22 @@ def _named(words: Sequence[str], numbers: Int64, mask: Bool) -> pa.DictionaryArr
 class ScorePacker:
     """A function for ``mapInArrow`` from rows of the input to rows of ``PACKED``.
 
-    Files of kind ``results`` have ``columns``, those of kind ``rejects`` id, reason and run_id; ds and source are in
-    neither. Each file notes how many of its rows have which (reason, label, bin of the score, no known word).
+    Files of kind ``results`` have ``columns``; files of kind ``rejects`` have id, reason and run_id. Neither has ds and
+    source. Each file comes with its number of rows by (reason, label, bin of the score, no known word).
 
     Attributes:
-        columns: Names of the results' columns but for ds and source, in order.
-        ds, source: Of all rows, where these have no column of that name: the input has none, or is read for one day.
-        most_sources: How many sources the run may have.
-        bins: How many bins of equal width, each open below and closed above, scores are counted in.
-        statistics: As of ``Packer``.
+        models: The models by key.
+        wanted: What the models compute.
+        champions: Names of the champions.
+        challengers: Names of the challengers.
+        columns: Names of the results' columns except ds and source, in order.
+        ds: Day of all rows, if they have no column ``ds`` because the input has no date column or is read for one day.
+        source: Source of all rows, if they have no column ``source`` because the input has none.
+        most_sources: Maximum number of sources of the run.
+        run_id: Identifier of the run.
+        bins: Number of bins of equal width, each open below and closed above, in which scores are counted.
+        codec: Compression codec, as in ``Packer``.
+        statistics: Columns with statistics, as in ``Packer``.
     """
 
     models: Models
@@ -104,7 +112,7 @@ class ScorePacker:
     statistics: tuple[str, ...]
 
     def __call__(self, batches: Batches) -> Batches:
-        """Files of the rows of one task."""
+        """Write the files of one task's rows."""
         self.models.prepare()
         packer = Packer(("kind", "ds", "source"), self.codec, self.statistics, plain=("id", "score"))
         net, limit = Net(self.models, self.wanted), SourceLimit(self.most_sources)
@@ -131,7 +139,7 @@ class ScorePacker:
                 yield from packer.write(key, table, noted)
 
     def _tables(self, rows: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
-        """The rows of each file, as they are written."""
+        """Return key, rows and counts of each file."""
         made: list[tuple[Key, pa.Table, Noted]] = []
         for day, named, refused, part in _parts(rows):
             ds = day if "ds" in rows.column_names else self.ds
@@ -140,9 +148,9 @@ class ScorePacker:
         return made
 
     def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
-        """One row of which the id can be used, and whichever of day and source is none of what raises.
+        """Make a reject of one row from its id, and from its day and source unless converting them raises.
 
-        With them a later run of that day replaces the reject.
+        With day and source, a later run of that day replaces the reject.
         """
         reason = pa.array([REASONS[UNREADABLE]])
         table, noted = self._rejects(pa.table({"id": row["id"], "reason": reason}))
@@ -166,7 +174,7 @@ class ScorePacker:
         return pa.table({name: found[name] for name in self.columns}), self._noted(found)
 
     def _noted(self, found: dict[str, Any]) -> Noted:
-        """How many rows have which label, bin of the score, and no known word."""
+        """Count rows by label, bin of the score, and whether they have no known word."""
         label, score = found["label"], np.nan_to_num(found["score"].to_numpy().astype(np.float64))
         bins = np.clip(np.ceil(score * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
         unknown = found["known_tokens"].to_numpy() == 0
@@ -180,7 +188,7 @@ class ScorePacker:
 
 
 def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
-    """The rows with their answers instead of text and key."""
+    """Replace text and key of the rows by the models' answers."""
     keys = batch.column("key") if "key" in batch.schema.names else None
     kept = {name: batch.column(name) for name in batch.schema.names if name not in ("text", "key")}
     answer = net.score(batch.column("text"), keys)
@@ -188,7 +196,7 @@ def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
 
 
 def _reasons(rows: pa.Table) -> pa.Array:
-    """Why each row has no score, null where it has one: what the JVM said, else what the models did."""
+    """Return the reason of each row without a score, the JVM's before the models'; null in rows with a score."""
     refused, model = rows["refused"].combine_chunks(), rows["model"].to_numpy()
     if not (model < 0).any():
         return refused
@@ -200,11 +208,11 @@ def _reasons(rows: pa.Table) -> pa.Array:
 
 
 def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Table]]:
-    """The rows of each day, source and kind in their order; None for a day or source that is null or no column."""
+    """Yield day, source, whether they are rejects, and the rows; day and source are None if null or not a column."""
     refused = rows["reason"].is_valid().to_numpy()
     code = refused.astype(np.int64)
     days, sources = (_values(rows, name) for name in ("ds", "source"))
-    # Days and sources are numbered within these rows, so that int64 holds the number of every pair.
+    # Days and sources are numbered within these rows, so that int64 can hold the number of every pair.
     code += 2 * (days.numbers + len(days.words) * sources.numbers)
     present, place = np.unique(code, return_inverse=True)
     order = np.argsort(place, kind="stable") if len(present) > 1 else None
@@ -217,7 +225,7 @@ def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Ta
 
 @dataclass(frozen=True)
 class _Numbered:
-    """The distinct values of a column, as texts, null last; and the number of each row's value."""
+    """Distinct values of a column as strings, null last, and the number of each row's value."""
 
     words: Sequence[str | None]
     numbers: Int64
@@ -232,18 +240,18 @@ def _values(rows: pa.Table, name: str) -> _Numbered:
 
 
 def _readable(row: pa.Table, name: str) -> str | None:
-    """The value of a column of one row, as ``_values`` has it; None where that raises."""
+    """Return the value of a column of one row as a string; None if reading it raises."""
     try:
         found = _values(row, name)
     except NO_ROW:
         raise
-    except Exception:  # noqa: BLE001 - it may be the very value that made the row unreadable
+    except Exception:  # noqa: BLE001 - this may be the value that made the row unreadable
         return None
     return found.words[int(found.numbers[0])]
 
 
 def _chosen(words: Sequence[str], code: Int32, mask: Bool) -> pa.DictionaryArray:
-    """The word of each number, null where ``mask`` is true."""
+    """Return the word of each number, null where ``mask`` is true."""
     numbers = pa.array(code.astype(np.int32), mask=mask if mask.any() else None)
     return pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))
 

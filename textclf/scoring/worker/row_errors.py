@@ -1,4 +1,4 @@
-"""Behind the list of reasons a net: a row that nobody foresaw is a reject, and its neighbours are scored."""
+"""Unexpected errors of single rows: such a row becomes a reject, and its neighbours are still scored."""
 
 import sys
 import traceback
@@ -14,14 +14,14 @@ from textclf.scoring.worker.kernel_report import FIRST_ERROR
 from textclf.scoring.worker.models import Models
 
 MOST_ROWS = 1000
-"""Unreadable rows of one task: with more, what is wrong is no row but the model or the machine, and the task fails."""
-_LONGEST = 4000  # characters of an error that the driver is told: it masks them, then cuts
+"""Most unreadable rows of one task. With more, the model or the machine is at fault, not a row, and the task fails."""
+_LONGEST = 4000  # characters of an error that are sent to the driver, which masks them and then shortens
 NO_ROW = (MemoryError, OSError, ImportError, TextclfError, PySparkException)
-"""Errors that say nothing of a row: another attempt, or somebody who mends the machine, may do better."""
+"""Errors that are not about a row: another attempt, or a repaired machine, may succeed."""
 
 
 class Rows(Protocol):
-    """Some rows in columns, of which a part can be taken."""
+    """Rows in columns that can be sliced."""
 
     def __len__(self) -> int: ...
     def slice(self, offset: int, length: int) -> Any: ...
@@ -34,7 +34,7 @@ A = TypeVar("A")
 class Net:
     """Catches rows of one task whose scoring or conversion raises.
 
-    Rows cost nothing until one raises: then its batch is cut in halves until the row is alone.
+    There is no cost until a row raises. Then its batch is halved until the row is alone.
     """
 
     def __init__(self, models: Models, wanted: Wanted) -> None:
@@ -42,7 +42,7 @@ class Net:
         self._caught = 0
 
     def score(self, texts: pa.Array, keys: pa.Array | None) -> pa.StructArray:
-        """``score_batch``, with ``UNREADABLE`` for rows that it cannot score."""
+        """Call ``score_batch``, and mark rows that it cannot score as ``UNREADABLE``."""
         columns = {"text": texts} if keys is None else {"text": texts, "key": keys}
 
         def scored(rows: pa.RecordBatch) -> pa.StructArray:
@@ -56,13 +56,15 @@ class Net:
         return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
     def each(self, rows: R, convert: Callable[[R], A], otherwise: Callable[[R], A]) -> list[A]:
-        """What ``convert`` makes of the rows, in one part or in several in their order.
+        """Convert the rows, in one part or in several, in order.
 
         Args:
-            otherwise: What takes the place of a row that ``convert`` raises for, alone.
+            rows: The rows.
+            convert: Function from rows to their result.
+            otherwise: Function from a single row, for which ``convert`` raises, to the result in its place.
 
         Raises:
-            Exception: What ``convert`` raised, where that is no matter of rows.
+            Exception: ``convert`` raised an error that is not about a row.
         """
         try:
             return [convert(rows)]
@@ -79,14 +81,14 @@ class Net:
         return parts + self.each(rows.slice(half, len(rows) - half), convert, otherwise)
 
     def _catch(self, error: Exception) -> None:
-        """Count a row, and tell the driver of the first one."""
+        """Count an unreadable row, and report the first one to the driver."""
         self._caught += 1
         if self._caught > MOST_ROWS:
             raise error
         if self._caught == 1:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             kind, place = type(error).__name__, f"({frame.filename.rpartition('/')[2]}:{frame.lineno})"
-            # What it says may hold a secret, and no worker knows those.
+            # The message may contain a secret, and a worker does not know which values to mask.
             sys.stderr.write(f"textclf: a row cannot be scored: {kind} {place}\n")
             if self._models.fallbacks is not None:
                 self._models.fallbacks.add({FIRST_ERROR: f"{kind}: {error}"[:_LONGEST] + f"\n{place}"})

@@ -1,4 +1,4 @@
-"""A worker's side of the limit on sources: a task that meets too many ends before it writes anything."""
+"""The limit on sources in a worker: a task that meets too many sources fails before it writes anything."""
 
 import json
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 SHOWN = 3
-"""Sources that a message names."""
+"""Number of sources that a message names."""
 
 
 class TooManySourcesError(Exception):
-    """In a worker: its own rows have more sources than the run may have."""
+    """The rows of one task have more sources than the run may have."""
 
 
 @dataclass
@@ -18,17 +18,18 @@ class SourceLimit:
     """The sources that one task has met.
 
     Attributes:
-        most: How many a run may have; None for any number.
+        most: Maximum number of sources of a run; None for any number.
+        seen: The sources met so far.
     """
 
     most: int | None
     seen: set[str] = field(default_factory=set)
 
     def meet(self, sources: Iterable[str | None]) -> None:
-        """Take note of some sources, each once a batch.
+        """Add the distinct sources of a batch.
 
         Raises:
-            TooManySourcesError: That makes too many; the message is JSON, for ``too_many_in``.
+            TooManySourcesError: There are now too many; the message is JSON, for ``too_many_in``.
         """
         if self.most is None:
             return

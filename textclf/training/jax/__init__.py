@@ -1,1 +1,1 @@
-"""Fits on JAX: shared train loops, initial weights, compiled programs."""
+"""Fits on JAX: shared train loops, initial weights and compiled programs."""

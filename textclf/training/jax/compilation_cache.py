@@ -1,4 +1,4 @@
-"""Programs that JAX compiled, kept for the processes that follow."""
+"""A cache on disk of the programs that JAX compiled, for later processes."""
 
 import hashlib
 import os
@@ -10,15 +10,16 @@ from typing import Any
 
 from textclf.common.atomic_files import private_folder
 
-_LARGEST = 512 << 20  # bytes of all that is kept: of a network .1 MB of programs, .5 MB of tensors to begin with
+_LARGEST = 512 << 20  # bytes of the cache: a network takes .1 MB of programs and .5 MB of initial tensors
 
 
 @cache
 def keep_compilations() -> None:
-    """Let JAX look compiled programs up in a folder, and put new ones there; once a process.
+    """Make JAX look up compiled programs in a folder and store new ones there; takes effect once per process.
 
-    JAX's own settings win: ``JAX_COMPILATION_CACHE_DIR`` names another folder, ``JAX_ENABLE_COMPILATION_CACHE=false``
-    keeps nothing. Where no folder can be written, nothing is kept and everything is compiled.
+    JAX's own settings take precedence: ``JAX_COMPILATION_CACHE_DIR`` names another folder, and
+    ``JAX_ENABLE_COMPILATION_CACHE=false`` turns the cache off. If the folder is not writable, every program is compiled
+    and none is stored.
     """
     import jax
 
@@ -30,7 +31,7 @@ def keep_compilations() -> None:
         if folder is None:
             return
         config.update("jax_compilation_cache_dir", str(folder))
-    # By default only what took a second is kept; a small network is many programs that take less.
+    # By default JAX stores only programs that took a second to compile; a small network is many that take less.
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES" not in os.environ:
@@ -38,7 +39,7 @@ def keep_compilations() -> None:
 
 
 def kept_folder() -> Path | None:
-    """The folder of this process, once ``keep_compilations`` was called; None where nothing is kept in files."""
+    """Return the folder of the cache, after ``keep_compilations`` was called; None if there is none on disk."""
     import jax
 
     config: Any = jax.config
@@ -49,21 +50,21 @@ def kept_folder() -> Path | None:
 
 
 def _own_folder() -> Path | None:
-    """A folder of this user for this kind of processor, made where it is missing; None where that cannot be."""
+    """Return this user's folder for this kind of processor, created if needed; None if it cannot be created."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = base / "textclf" / "jax" / processor()
         if not private_folder(folder):
-            raise PermissionError(f"{folder} is not writable, or not by this user alone")
+            raise PermissionError(f"{folder} is not writable, or not only by this user")
         _prune(folder)
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        sys.stderr.write(f"Compiled programs are not kept: {error}. JAX_COMPILATION_CACHE_DIR names another folder.\n")
+        sys.stderr.write(f"Compiled programs are not kept: {error}. Set JAX_COMPILATION_CACHE_DIR to another folder.\n")
         return None
     return folder
 
 
 def processor() -> str:
-    """Name of the processor's kind: homes are shared between machines, and a program may use what one lacks."""
+    """Return a name of the processor's kind: machines share homes, and a program may need features that one lacks."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
@@ -73,12 +74,12 @@ def processor() -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Delete the oldest programs until the rest is small enough; other processes may be doing the same."""
+    """Delete the oldest programs until the rest is small enough; other processes may do the same at the same time."""
     found = []
     for entry in folder.iterdir():
         try:
             state = entry.stat()
-        except FileNotFoundError:  # another process has deleted it since, or given it its last name
+        except FileNotFoundError:  # another process has deleted it, or renamed it to its final name
             continue
         found.append((state.st_mtime, state.st_size, entry))
     total = 0

@@ -1,8 +1,8 @@
-"""Functions whose compiled forms outlive the process, so that a later one neither traces nor compiles them.
+"""A cache on disk of JAX executables, so that later processes need neither trace nor compile.
 
-JAX's own cache keeps what was compiled, and finds it by the program, which each process has to trace and lower first:
-for a small network that takes longer than an epoch of it. Here the whole executable is found by what the program
-depends on.
+JAX's own cache stores compiled code under a key made from the program, which each process must first trace and lower.
+For a small network that takes longer than an epoch. This cache stores the whole executable under a key made from what
+the program depends on.
 """
 
 import os
@@ -21,24 +21,24 @@ from textclf.common.digests import json_digest
 from textclf.kernels.compiler import python_release, source_digest
 from textclf.training.jax.compilation_cache import kept_folder, processor
 
-_DEVICE = "cpu"  # a GPU's executables name the device that they were compiled for, and tasks are given others
-_QUICK = 1  # of zlib's levels: a quarter of the bytes remains, read in a millisecond
+_DEVICE = "cpu"  # executables for GPUs are bound to the device they were compiled for, and tasks get different ones
+_QUICK = 1  # zlib's level: a quarter of the bytes remains, read in a millisecond
 _finding = threading.Lock()
-_able = True  # this JAX can write executables
-_PLACES = ("cache", "dump", "log")  # in names of JAX's settings that change nothing of what is compiled
+_able = True  # whether this JAX can write executables
+_PLACES = ("cache", "dump", "log")  # parts of the names of JAX's settings that do not affect compiled code
 
 
 class Executables:
-    """A function of JAX, compiled once for each shape of its arguments, by whichever process comes first.
+    """A JAX function that is compiled once for each shape of its arguments, by the first process that needs it.
 
-    Settings of JAX that change what is compiled must not change between two calls in one process.
+    Within a process, JAX settings that affect compiled code must not change between calls.
 
     Args:
-        function: Pure, of arrays and tuples of them, without constants that are arrays.
-        parts: Everything but the arguments' shapes and the modules' sources that decides what is compiled.
-        modules: Names of the modules that the function is made of.
-        donated: Number of the argument whose memory the result may take, as ``jax.jit`` has it.
-        options: Of the compiler.
+        function: A pure function of arrays and tuples of arrays, without arrays as constants.
+        parts: Everything that affects compiled code, except the arguments' shapes and the modules' sources.
+        modules: Names of the modules that contain the function's code.
+        donated: Number of the argument whose memory the result may reuse, as in ``jax.jit``.
+        options: Options of the compiler.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Executables:
         self._compiled: dict[object, Any] = {}
 
     def __len__(self) -> int:
-        """For how many shapes there is a compiled form here; none on a GPU, where JAX has them."""
+        """Number of shapes that are compiled in this process; 0 on a GPU, where JAX itself holds them."""
         return len(self._compiled)
 
     def __call__(self, *given: Any) -> Any:
-        """The function's value, of arrays and scalars of numpy or JAX."""
+        """Call the function with arrays and scalars of numpy or JAX."""
         import jax
 
         if jax.default_backend() != _DEVICE:
@@ -77,7 +77,7 @@ class Executables:
         return self._compiled[key](*given)
 
     def _find(self, given: Any, tree: str, kinds: object) -> Any:
-        """Of an earlier process, else of this one and kept for those that come later."""
+        """Load the executable that an earlier process stored, or else compile and store it."""
         folder = kept_folder()
         if folder is None:
             return self._compile(given)
@@ -99,17 +99,17 @@ class Executables:
 
 @contextmanager
 def _cache_off() -> Iterator[None]:
-    """Compile within it without JAX's own cache: an executable that was read from there lacks parts when written again.
+    """Turn JAX's own cache off while compiling, because an executable read from that cache cannot be serialized fully.
 
-    Itself it computes; what is written of it loads, and fails when it is called ("Function ... not found"). The cache
-    is off for the whole process, so only one thread may be within it.
+    Such an executable works, but its serialized form loads and then fails when called ("Function ... not found"). The
+    cache is off for the whole process, so only one thread at a time may use this context.
     """
     import jax
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
     config: Any = jax.config  # its settings are not typed
     config.update("jax_enable_compilation_cache", False)
-    reset_cache()  # JAX decides once, until then, whether there is a cache
+    reset_cache()  # JAX decides only once, until a reset, whether there is a cache
     try:
         yield
     finally:
@@ -118,7 +118,7 @@ def _cache_off() -> Iterator[None]:
 
 
 def _load(file: Path, given: Any) -> Any:
-    """What a file holds; None where it is not there, is not whole, or cannot be loaded here."""
+    """Load an executable from a file; None if the file is missing, incomplete or cannot be loaded here."""
     import jax
     from jax.experimental.serialize_executable import deserialize_and_load
 
@@ -126,11 +126,11 @@ def _load(file: Path, given: Any) -> Any:
     if data is None:
         return None
     try:
-        # As much trust as JAX's own cache in the same folder asks for, whose machine code is run as it is.
+        # This needs no more trust than JAX's own cache in the same folder, whose machine code is run as it is.
         executable, outputs = pickle.loads(zlib.decompress(data))
         inputs = jax.tree.structure((given, {}))
         return deserialize_and_load(executable, inputs, outputs, execution_devices=jax.devices(_DEVICE)[:1])
-    except Exception:  # noqa: BLE001 - whatever a library has against it, it can be compiled again
+    except Exception:  # noqa: BLE001 - whatever goes wrong in a library, the function can be compiled again
         return None
 
 
@@ -141,21 +141,21 @@ def _keep(file: Path, compiled: Any) -> None:
     try:
         executable, _, outputs = serialize(compiled)
         data = zlib.compress(pickle.dumps((executable, outputs)), _QUICK)
-    except Exception:  # noqa: BLE001 - another version of JAX may not be able to; from now on its own cache serves
+    except Exception:  # noqa: BLE001 - other versions of JAX may fail here; from now on only JAX's own cache is used
         _able = False
         return
-    with suppress(OSError):  # as JAX goes on where it cannot keep a program
+    with suppress(OSError):  # like JAX, go on if the program cannot be stored
         replace_checked(file, data, PRIVATE)
 
 
 @cache
 def _code(modules: tuple[str, ...]) -> list[str]:
-    """Versions and sources of everything that compiles, and the processor."""
+    """Return versions and sources of everything that affects compiled code, and the processor."""
     return [version("jax"), version("jaxlib"), python_release(), processor(), source_digest(*modules, __name__)]
 
 
 def _settings() -> list[object]:
-    """What else about this process decides what is compiled: XLA divides loops among its threads."""
+    """Return what else in this process affects compiled code, such as the number of threads that XLA uses for loops."""
     import jax
 
     config: Any = jax.config

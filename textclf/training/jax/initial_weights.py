@@ -1,4 +1,4 @@
-"""The tensors that fits begin with, kept beside what JAX compiled: Keras, which draws them, takes seconds to import."""
+"""A cache on disk of the initial tensors of fits, since Keras, which draws them, takes seconds to import."""
 
 import pkgutil
 from contextlib import suppress
@@ -21,14 +21,14 @@ from textclf.training.jax.compilation_cache import kept_folder
 from textclf.training.jax.train_loop import drawn
 
 _IN_MEMORY = 32
-_LARGEST = 16 << 20  # bytes of tensors that are kept: larger ones train for much longer than Keras is imported
+_LARGEST = 16 << 20  # most bytes of tensors to store: with larger ones, training takes far longer than importing Keras
 
 
 @lru_cache(maxsize=_IN_MEMORY)
 def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> list[Float32]:
-    """The tensors that a fit begins with by a seed, in the order of the graph; not to be changed.
+    """Return the initial tensors of a fit for a seed, in the order of the graph; callers must not change them.
 
-    They are read where an earlier process drew the same ones with the same versions of everything, and drawn otherwise.
+    They are read from the cache if an earlier process with the same versions of all packages drew them, else drawn.
     """
     wanted = list(made.tensors(hyperparameters, shape).values())
     file = _file(made, hyperparameters, shape, seed)
@@ -42,14 +42,14 @@ def initial_tensors(made: KerasArchitecture, hyperparameters: Any, shape: InputS
 
 
 def any_kept() -> bool:
-    """Whether a process with these versions of everything has kept tensors before, so that Keras may not be needed."""
+    """Whether a process with the same versions of all packages has stored tensors, so that Keras may not be needed."""
     folder = kept_folder()
     return folder is not None and next(folder.glob(f"{_versions()}-*.initial"), None) is not None
 
 
 def _file(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> Path | None:
     folder, kind = kept_folder(), type(made)
-    if folder is None or not kind.__module__.startswith("textclf."):  # of others it is not known when they change
+    if folder is None or not kind.__module__.startswith("textclf."):  # changes of other code would go unnoticed
         return None
     # The tensors do not depend on the length of texts.
     parts = [kind.__qualname__, hyperparameters.model_dump(mode="json"), made.tensors(hyperparameters, shape), seed]
@@ -58,7 +58,7 @@ def _file(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed
 
 @cache
 def _versions() -> str:
-    """Digest of everything else that decides what is drawn."""
+    """Return a digest of everything else that affects the drawn values."""
     import jax
 
     config: Any = jax.config  # its settings are not typed
@@ -70,7 +70,7 @@ def _versions() -> str:
 
 
 def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Float32] | None:
-    """The tensors of a file; None where it is not there or not whole."""
+    """Read the tensors of a file; None if the file is missing or incomplete."""
     data = read_checked(file)
     if data is None:
         return None
@@ -84,5 +84,5 @@ def _read(file: Path, wanted: list[tuple[int, ...]]) -> list[Float32] | None:
 
 def _write(file: Path, tensors: list[Float32]) -> None:
     data = save({str(number): np.ascontiguousarray(tensor) for number, tensor in enumerate(tensors)})
-    with suppress(OSError):  # as JAX goes on where it cannot keep a program
+    with suppress(OSError):  # like JAX, go on if the file cannot be stored
         replace_checked(file, data, PRIVATE)

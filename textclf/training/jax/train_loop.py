@@ -1,8 +1,8 @@
-"""Fits on JAX that share compiled steps: any rows of a source, any source of about the same size.
+"""Fits on JAX that share compiled steps, for any rows of a source and any source of about the same size.
 
-Keras' own loop compiles again when a fold has one row more, and spends more time between steps than small networks
-do in them. Here rows are chosen by number inside the compiled step, so that every fold of a source has one shape,
-and length, rows and vocabulary are rounded up so that neighbouring sources have one too.
+Keras' own loop compiles again when a fold has one row more, and with small networks spends more time between steps than
+in them. Here the compiled step selects rows by number, so that all folds of a source have the same shape. Length, rows
+and vocabulary are rounded up, so that sources of similar size share a shape, too.
 """
 
 import random
@@ -21,25 +21,29 @@ from textclf.training.jax.ragged.batches import bucket
 from textclf.training.settings import FitSettings
 
 _COMPILED = 32  # networks kept for the next fit of the same shape
-_WATCHED = 512  # held-out rows of one call at most
-_SLICES = 16  # a wider window is gathered: a program of many slices compiles long
+_WATCHED = 512  # most held-out rows per call
+_SLICES = 16  # wider windows are gathered, since a program of many slices takes long to compile
 _QUICKLY: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
-}  # it runs once
+}  # for a program that runs once
 
 
 @dataclass
 class Steps:
-    """One network's compiled functions, and the state that a fit begins with.
+    """One network's compiled functions, and the initial state of a fit.
 
     Attributes:
-        epoch: State, inputs, labels, class weights, the order of the training rows and how many they are, the learning
-            rate of each step, and the batch size, for each of which it is compiled: the state after an epoch, the
-            rows' summed loss while it lasted, and how many were right.
-        watch: State, inputs, labels, rows and how many of them count: their summed loss, and how many are right.
-        initial: By seed: trained and other variables.
+        model: The Keras model.
+        build: Function that builds the model.
+        optimizer: The optimizer.
+        epoch: Function of state, inputs, labels, class weights, order of the training rows, their number, learning rate
+            of each step, and batch size. It is compiled for each batch size. Returns the state after an epoch, the
+            rows' summed loss during it, and the number of correct rows.
+        watch: Function of state, inputs, labels, rows and how many of them count. Returns their summed loss and the
+            number of correct rows.
+        initial: Trained and other variables, by seed.
     """
 
     model: Any
@@ -50,26 +54,26 @@ class Steps:
     initial: dict[int, list[list[Any]]] = field(default_factory=dict)
 
     def begin(self, seed: int, weigh: Callable[[Any], Any]) -> list[list[Any]]:
-        """Trained variables, other variables and the optimizer's of a fit that has not begun."""
+        """Return trained variables, other variables and the optimizer's variables at the start of a fit."""
         import jax.numpy as jnp
 
         if seed not in self.initial:
             self.initial[seed] = drawn(self.build, seed)[1]
         assign(self.model, self.initial[seed])
         weigh(self.model)
-        # Copies: the compiled step gives the memory of its state away.
-        # By way of numpy, which compiles no program for each shape.
+        # The compiled step donates the memory of its state, so it needs copies. Numpy makes them without compiling a
+        # program for each shape.
         copies = [[jnp.array(np.array(variable.value)) for variable in part] for part in _variables(self.model)]
         return [*copies, [jnp.array(np.zeros(each.shape, each.dtype)) for each in self.optimizer.variables]]
 
 
 def _rate_place(optimizer: Any) -> int:
-    """Where the learning rate stands among the optimizer's variables."""
+    """Return the place of the learning rate among the optimizer's variables."""
     return [variable.path.split("/")[-1] for variable in optimizer.variables].index("learning_rate")
 
 
 def losses(outputs: Any, labels: Any) -> tuple[Any, Any]:
-    """Each row's loss, and whether it is right, by probabilities: (rows, 1) for two labels, or (rows, labels)."""
+    """Compute each row's loss and whether it is correct, from probabilities of shape (rows, 1) or (rows, labels)."""
     import jax.numpy as jnp
 
     if outputs.shape[1] == 1:
@@ -86,10 +90,11 @@ def _variables(model: Any) -> tuple[list[Any], list[Any]]:
 
 
 def drawn(build: Callable[[], Any], seed: int) -> tuple[Any, list[list[Any]]]:
-    """A new graph, and its initial values by a seed, those of dropout's generators among them.
+    """Build a graph and draw its initial values by a seed, including those of dropout's generators.
 
-    Built while one program is traced that draws all values: drawn one by one, each shape would be a program to compile,
-    which takes longer than compiling the training step. The graph's variables hold nothing until they are assigned.
+    The graph is built while a single program that draws all values is traced. Drawn one by one, each shape would need a
+    program of its own, which takes longer than compiling the training step. The graph's variables have no values until
+    they are assigned.
     """
     import jax
 
@@ -116,10 +121,10 @@ def assign(model: Any, values: list[list[Any]]) -> None:
             variable.assign(value)
 
 
-# long: closures over one network, which JAX traces into two programs.
+# long: closures over one network that JAX traces into two programs.
 @lru_cache(maxsize=_COMPILED)
 def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, seed: int) -> Steps:
-    """The compiled functions of a network; kept, so that the next fit of the shape traces nothing."""
+    """Return the compiled functions of a network, which are kept so that the next fit of the shape traces nothing."""
     import jax
     import jax.numpy as jnp
     import keras
@@ -130,7 +135,7 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
 
     model, initial = drawn(build, seed)
     optimizer = keras.optimizers.Adam()
-    # Traced and thrown away: its zeros would be a program to compile for each shape, and a fit brings its own.
+    # Traced and discarded: its zeros would compile a program for each shape, and a fit brings its own state.
     jax.eval_shape(lambda: optimizer.build(model.trainable_variables))
     place = _rate_place(optimizer)
 
@@ -155,7 +160,7 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
             found, slopes = gradient(trained, others, inputs[chosen], labels[chosen], counts, weights)
             moments = [*moments[:place], rates[number], *moments[place + 1 :]]
             trained, moments = optimizer.stateless_apply(moments, slopes, trained)
-            # Lists, as they came: a state of tuples would be another program to compile.
+            # Lists, like the given state: a state of tuples would be another program to compile.
             return list(trained), list(found[1][0]), list(moments), sums + found[1][1]
 
         *state, sums = jax.lax.fori_loop(0, -(-rows // batch_size), step, (*state, jnp.zeros(2)))
@@ -174,7 +179,7 @@ def steps_of(made: KerasArchitecture, hyperparameters: Any, shape: InputShape, s
 
 @contextmanager
 def _computed(model: Any, forms: dict[type, Callable[..., Any]]) -> Iterator[None]:
-    """Trace the graph's layers of these types within it in forms that XLA compiles better than Keras' own."""
+    """Within the context, trace the layers of these types in forms that XLA compiles better than Keras' own."""
     changed = [layer for layer in model.layers if type(layer) in forms]
     for layer in changed:
         layer.call = partial(forms[type(layer)], layer)
@@ -186,22 +191,22 @@ def _computed(model: Any, forms: dict[type, Callable[..., Any]]) -> Iterator[Non
 
 
 def _lookup(layer: Any, inputs: Any) -> Any:
-    """What Keras' layer gives, whose check of the indices takes long to compile; an encoder's are all in bounds."""
+    """Look up embeddings as Keras' layer does, without its slowly compiled bounds check: an encoder's are in bounds."""
     import jax.numpy as jnp
 
     return jnp.asarray(layer.embeddings).at[inputs].get(mode="promise_in_bounds")
 
 
 def _convolution(layer: Any, inputs: Any) -> Any:
-    """What Keras' layer gives where its padding is valid and its stride 1, as a product of matrices.
+    """Compute Keras' layer with valid padding and stride 1 as a matrix product.
 
-    XLA has fast kernels for a convolution on a CPU only outside of loops: within one it took 10 to 20 times as long.
+    XLA has fast convolution kernels for CPUs only outside of loops; inside a loop it took 10 to 20 times as long.
     """
     return layer.activation(_convolve(inputs, layer.kernel) + layer.bias)
 
 
 def _convolve(inputs: Any, kernel: Any) -> Any:
-    """Valid convolution with stride 1: (batch, length, dim) by (width, dim, filters) to (batch, places, filters)."""
+    """Convolve (batch, length, dim) by (width, dim, filters), valid and with stride 1, to (batch, places, filters)."""
     import jax.numpy as jnp
 
     kernel = jnp.asarray(kernel)
@@ -217,13 +222,15 @@ def _convolve(inputs: Any, kernel: Any) -> Any:
 
 
 class Fitting:
-    """One fit in progress: an epoch at a time, its measures after each.
+    """A fit in progress, which trains and measures one epoch at a time.
 
     Args:
-        inputs: Sequences of all rows of the source, shape (rows, length), rows and length rounded up.
-        labels: Shape (rows,).
-        class_weights: Shape (labels,).
-        weigh: Gives a fresh model its pretrained vectors.
+        steps: The compiled functions.
+        inputs: Sequences of all rows of the source, shape (rows, length), with both rounded up.
+        labels: Index of each row's label, shape (rows,).
+        class_weights: Weight of each label, shape (labels,).
+        settings: Settings of the fit.
+        weigh: Function that sets a new model's pretrained vectors.
     """
 
     def __init__(
@@ -240,9 +247,9 @@ class Fitting:
         self.rate = settings.learning_rate
 
     def epoch(self, train: Int64, epoch: int) -> tuple[float, float]:
-        """Train on rows in a new order; mean loss and accuracy while it lasted."""
+        """Train on rows in a new order; return mean loss and accuracy during the epoch."""
         batch = self._sizes[epoch]
-        # As long for every fold of the source, and for all of its rows.
+        # The same length for every fold of the source, and for all of its rows.
         order = np.zeros(bucket(-(-len(self._labels) // batch)) * batch, np.int32)
         order[: len(train)] = self._generator.permutation(train)
         rates = np.zeros(len(order) // batch, np.float32)
@@ -255,7 +262,7 @@ class Fitting:
         return float(loss), float(right)
 
     def watch(self, held: Int64) -> tuple[float, float]:
-        """Mean loss and accuracy on rows that are not trained on."""
+        """Compute mean loss and accuracy on held-out rows."""
         sums, size = np.zeros(2), min(bucket(len(held)), _WATCHED)
         for begin in range(0, len(held), size):
             part = held[begin : begin + size]
@@ -265,7 +272,7 @@ class Fitting:
         return float(sums[0] / len(held)), float(sums[1] / len(held))
 
     def weights(self) -> list[Float32]:
-        """The weights as they are now, in the order of the graph."""
+        """Return the current weights, in the order of the graph."""
         model = self._steps.model
         assign(model, self._state[:2])
         return list(model.get_weights())

@@ -1,1 +1,1 @@
-"""Fits of convolutional networks on ragged batches: texts end to end, without padding."""
+"""Fits of convolutional networks on ragged batches, in which texts are end to end without padding."""

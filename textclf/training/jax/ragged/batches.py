@@ -1,4 +1,4 @@
-"""Batches of texts end to end, without padding between them, and what a compiled step reads of each."""
+"""Ragged batches: texts end to end without padding, as a compiled step reads them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +10,17 @@ import numpy.typing as npt
 from textclf.common.arrays import Bool, Float32, Int32, Int64
 from textclf.training.jax.ragged.lazy_adam import COLUMNS, Arrears
 
-_AT_ONCE, _BYTES = 512, 32 << 20  # steps of one call at most, and of what they read
-_TRIED, _COUNTED = 20, 4  # orders that are looked at to see how many tokens, and how many words, batches have
-_STEPS = 2000  # in all of them: of a large source one order tells as much
-_FITTING = 0.25  # share of the orders whose batches the steps shall hold
-_MARGIN = 1.1  # for words of a batch in orders that were not looked at
+_AT_ONCE, _BYTES = 512, 32 << 20  # most steps of one call, and most bytes that they read
+_TRIED, _COUNTED = 20, 4  # orders that are sampled for the number of tokens, and of words, in batches
+_STEPS = 2000  # most steps in all sampled orders; for a large source one order tells as much
+_FITTING = 0.25  # share of the orders whose batches must fit into the steps
+_MARGIN = 1.1  # for the words of batches in orders that were not sampled
 _DRAWS = 200
-_HELD, _HELD_TOKENS, _HELD_STEPS = 64, 512, 64  # texts and tokens of one step on held-out rows, steps of one call
+_HELD, _HELD_TOKENS, _HELD_STEPS = 64, 512, 64  # texts and tokens of a step on held-out rows, steps of a call
 
 
 def bucket(size: int) -> int:
-    """A size rounded up to one of eight for each doubling: at most an eighth more.
+    """Round a size up to one of eight steps per doubling, which adds at most an eighth.
 
     Example:
         >>> bucket(1), bucket(7), bucket(562), bucket(563), bucket(1747)
@@ -32,13 +32,13 @@ def bucket(size: int) -> int:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a compiled step has room for.
+    """Capacity of a compiled step.
 
     Attributes:
-        batch: Texts.
-        tokens: Tokens of all texts, and one place at least that is none's.
-        words: Different tokens, padding among them; 0 where a step does not ask which they are.
-        steps: Steps of one call.
+        batch: Number of texts.
+        tokens: Number of tokens of all texts, plus at least one unused place.
+        words: Number of distinct tokens, including padding; 0 if a step does not need them.
+        steps: Number of steps in one call.
     """
 
     batch: int
@@ -47,21 +47,22 @@ class Sizes:
     steps: int
 
     def holding(self, tokens: int) -> "Sizes":
-        """As large as this at least, and large enough for batches of that many tokens, whatever they are."""
+        """Return sizes at least as large as these, with room for batches of that many tokens, even all distinct."""
         size = max(self.tokens, bucket(tokens + 1))
         return Sizes(self.batch, size, size, self.steps)
 
 
 class Packed(NamedTuple):
-    """Batches, each array one row a step.
+    """Batches; each array has one row per step.
 
     Attributes:
-        places: Each token: its index, or where it is among the step's words; 0 for places without one.
-        left: Tokens from each one to the end of its text, itself among them; 0 for places without one.
-        texts: The text of the batch whose window begins at each token; one past the last where none does.
-        padded: Texts that have a window of padding alone.
-        labels, weights: Of each text; of none 0.
-        counts: 1 for each text, 0 for none.
+        places: Index of each token, or its place among the step's words; 0 for unused places.
+        left: Number of tokens from each token to the end of its text, including itself; 0 for unused places.
+        texts: Number of the text whose window begins at each token; one past the last text if no window does.
+        padded: Whether each text has a window that is only padding.
+        labels: Label of each text; 0 for unused rows.
+        weights: Weight of each text; 0 for unused rows.
+        counts: 1 for each text, 0 for unused rows.
     """
 
     places: Int32
@@ -74,11 +75,11 @@ class Packed(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Rows of the embedding that steps read, each array one row a step.
+    """Rows of the embedding that steps read; each array has one row per step.
 
     Attributes:
-        rows: Each once, in order, row 0 first; filled with rows after the vocabulary's.
-        missed: What they have missed until then, shape (steps, words, COLUMNS): see ``Arrears.sums``.
+        rows: Distinct row numbers in ascending order from row 0, filled up with numbers beyond the vocabulary.
+        missed: Updates that the rows have missed until then, shape (steps, words, COLUMNS); see ``Arrears.sums``.
     """
 
     rows: Int32
@@ -86,18 +87,20 @@ class Words(NamedTuple):
 
 
 class TooManyWordsError(Exception):
-    """A batch has more different words than a step has room for."""
+    """A batch has more distinct words than a step has room for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """Token indices of a source's texts end to end, of which the last ``max_length`` of each text count.
+    """Ragged token indices of a source's texts; only the last ``max_length`` tokens of each text count.
 
     Attributes:
-        flat: All indices.
-        offsets: Where each text begins, and the end of the last.
-        labels, weights: Of each text.
-        width: Of a window.
+        flat: Token indices of all texts end to end.
+        offsets: Start of each text in ``flat``, then the end of the last.
+        labels: Label of each text.
+        weights: Weight of each text.
+        max_length: Number of tokens of a text that count.
+        width: Width of a window in tokens.
     """
 
     flat: Int32
@@ -109,14 +112,14 @@ class Texts:
 
     @cached_property
     def lengths(self) -> Int64:
-        """Tokens that count, by text."""
+        """Number of tokens that count in each text."""
         return np.minimum(np.diff(self.offsets), self.max_length).astype(np.int64)
 
     def sizes(self, batch: int) -> Sizes:
-        """Room for the steps on any rows of the source, if their largest batch is that of one order in four.
+        """Choose sizes of steps that fit the largest batch of one order in four, for any rows of the source.
 
-        Other orders are drawn again (see ``draw``): a step takes as long as it has room, and the largest batch of an
-        epoch is half as large again as the others.
+        Orders that do not fit are drawn again (see ``draw``). The time of a step is proportional to its capacity, and
+        the largest batch of an epoch is half as large again as the others.
         """
         lengths, bound = self.lengths, int(self.flat.max(initial=0)) + 1
         batch = min(batch, bucket(len(lengths)))
@@ -136,15 +139,15 @@ class Texts:
         return Sizes(batch, room, words, max(min(bucket(count), _AT_ONCE, _BYTES // each), 1))
 
     def held_sizes(self) -> Sizes:
-        """Room for the steps on any rows that are held out."""
+        """Choose sizes of steps for any held-out rows."""
         lengths = self.lengths
         tokens = max(bucket(int(lengths.max(initial=0)) + 1), _HELD_TOKENS)
-        # Two steps that follow each other have more texts or tokens than one has room for.
+        # Two consecutive steps together have more texts or tokens than fit into one.
         count = 2 * (int(lengths.sum()) // tokens + len(lengths) // _HELD + 1)
         return Sizes(_HELD, tokens, 0, min(bucket(count), _HELD_STEPS))
 
     def draw(self, rows: Int64, sizes: Sizes, generator: np.random.Generator) -> tuple[Int64, Sizes]:
-        """Rows in a new order for whose batches there is room; after many tries one of any kind, and larger sizes."""
+        """Draw an order of rows whose batches fit; after many tries, return one that does not, with larger sizes."""
         for _ in range(_DRAWS):
             order: Int64 = generator.permutation(rows)
             most = _largest(self.lengths[order], sizes.batch)
@@ -153,20 +156,24 @@ class Texts:
         return order, sizes.holding(most)
 
     def batches(self, order: Int64, sizes: Sizes, vocabulary: int, arrears: Arrears) -> tuple[Packed, Words, Float32]:
-        """The steps of a call that go through ``order`` batch by batch, and what all rows have missed after them.
+        """Make the steps of a call that goes through ``order`` batch by batch.
 
         Args:
             order: Rows of at most ``sizes.steps`` batches.
-            vocabulary: Rows of the embedding.
-            arrears: Of these steps.
+            sizes: Capacity of the steps.
+            vocabulary: Number of rows of the embedding.
+            arrears: Missed updates between these steps.
+
+        Returns:
+            The batches, the words that they read, and the updates that all rows have missed after them.
 
         Raises:
-            TooManyWordsError: In a batch, than ``sizes.words``.
+            TooManyWordsError: A batch has more distinct words than ``sizes.words``.
         """
         packed, (step, place) = self._pack(order, np.arange(len(order)) // sizes.batch, sizes)
         count = -(-len(order) // sizes.batch)
         tokens = packed.places[step, place]
-        # Each step's words, in order; padding, which is word 0, is read by all steps.
+        # Each step's words in order; all steps read padding, which is word 0.
         keys = np.concatenate([np.arange(count) * vocabulary, step * vocabulary + tokens])
         by_key = np.argsort(keys)
         first = np.diff(keys[by_key], prepend=-1) > 0
@@ -184,7 +191,7 @@ class Texts:
         return packed, Words(rows, missed), arrears.sums(last, count - last)
 
     def held(self, rows: Int64, sizes: Sizes) -> list[tuple[Packed, int]]:
-        """Rows packed as they come, as many into a step as there is room for: calls, and how many steps each has."""
+        """Fill steps with as many rows as fit, in order; return the batches and the number of steps of each call."""
         if not len(rows):
             return []
         steps = np.empty(len(rows), np.int64)
@@ -203,10 +210,12 @@ class Texts:
         return calls
 
     def _pack(self, order: Int64, steps: Int64, sizes: Sizes) -> tuple[Packed, tuple[Int64, Int64]]:
-        """Texts in steps, and at which step and place each token is.
+        """Put texts into steps; return the batches, and the step and place of each token.
 
         Args:
-            steps: Of each text of ``order``, ascending from 0 without a gap.
+            order: Rows of the texts.
+            steps: Step of each text of ``order``, ascending from 0 without a gap.
+            sizes: Capacity of the steps.
         """
         lengths = self.lengths[order]
         first = np.searchsorted(steps, np.arange(steps[-1] + 1))
@@ -234,27 +243,30 @@ class Texts:
         return packed, at
 
     def _tokens(self, rows: Int64, lengths: Int64) -> tuple[Int32, Int64, Int64]:
-        """Of texts one after the other: their tokens, whose text each is, and its place in it."""
+        """Return the tokens of texts end to end, the text of each token, and its place in the text."""
         whose = np.repeat(np.arange(len(rows)), lengths)
         within = np.arange(len(whose)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return self.flat[(self.offsets[rows + 1] - lengths)[whose] + within], whose, within
 
 
 def _largest(lengths: Int64, batch: int) -> int:
-    """Tokens of the largest batch."""
+    """Return the number of tokens in the largest batch."""
     return int(np.add.reduceat(lengths, np.arange(0, len(lengths), batch)).max())
 
 
 def _missed(reader: Int64, word: Int64, rows: int, arrears: Arrears) -> tuple[Float32, Int64]:
-    """What each word has missed when a step reads it, and after which step each row of the matrix is up to date.
+    """Compute what each word has missed when a step reads it, and the step after which each matrix row is up to date.
 
     Args:
-        reader, word: Steps in order, and in each the words that it reads.
+        reader: Steps in ascending order, one for each word that a step reads.
+        word: The words that the steps read.
+        rows: Number of rows of the matrix.
+        arrears: Missed updates between steps.
     """
     by_word = np.argsort(word, kind="stable")
     read = reader[by_word] + 1
     done = np.empty(len(read), np.int64)
     done[by_word] = np.where(np.diff(word[by_word], prepend=-1) == 0, np.roll(read, 1), 0)
     last = np.zeros(rows, np.int64)
-    last[word[by_word]] = read  # of the same word the last one stays
+    last[word[by_word]] = read  # of equal words, the last assignment wins
     return arrears.sums(done, reader - done), last

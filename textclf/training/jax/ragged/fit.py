@@ -1,4 +1,4 @@
-"""One fit of a network of windows in progress."""
+"""A fit in progress on ragged batches."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,13 @@ from textclf.training.settings import FitSettings
 
 
 class PackedFitting:
-    """One fit in progress, as ``textclf.training.jax.train_loop.Fitting`` is, of packed texts.
+    """A fit in progress, like ``textclf.training.jax.train_loop.Fitting``, but on ragged texts.
 
     Args:
-        initial: The tensors that it begins with, in the order of the graph.
-        texts: Of the source.
+        shape: Sizes of the network.
+        initial: Initial tensors, in the order of the graph.
+        texts: Texts of the source.
+        settings: Settings of the fit.
     """
 
     def __init__(self, shape: Windows, initial: Sequence[Float32], texts: Texts, settings: FitSettings) -> None:
@@ -36,11 +38,11 @@ class PackedFitting:
         self._held_sizes = texts.held_sizes()
         self._held: tuple[Int64, list[tuple[Packed, int]]] | None = None
         self._generator = np.random.default_rng(settings.seed)
-        self._done = 0  # steps
+        self._done = 0  # steps so far
         self.rate = settings.learning_rate
 
     def epoch(self, train: Int64, epoch: int) -> tuple[float, float]:
-        """Train on rows in a new order; mean loss and accuracy while it lasted."""
+        """Train on rows in a new order; return mean loss and accuracy during the epoch."""
         order, sizes = self._texts.draw(train, self._sizes[epoch], self._generator)
         rates = self._settings.rates(epoch, -(-len(train) // sizes.batch), self.rate)
         sums = np.zeros(2)
@@ -50,7 +52,7 @@ class PackedFitting:
         return float(sums[0] / len(train)), float(sums[1] / len(train))
 
     def watch(self, held: Int64) -> tuple[float, float]:
-        """Mean loss and accuracy on rows that are not trained on."""
+        """Compute mean loss and accuracy on held-out rows."""
         if self._held is None or self._held[0] is not held:
             self._held = held, self._texts.held(held, self._held_sizes)
         (embedding, *_), (dense, *_) = self._state
@@ -60,7 +62,7 @@ class PackedFitting:
         return float(sums[0] / len(held)), float(sums[1] / len(held))
 
     def weights(self) -> list[Float32]:
-        """The weights as they are now, in the order of the graph."""
+        """Return the current weights, in the order of the graph."""
         (embedding, *_), (dense, *_) = self._state
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
         parts = np.split(np.asarray(dense), ends[:-1])
@@ -68,10 +70,10 @@ class PackedFitting:
         return [np.asarray(embedding)[: self._shape.vocabulary], *rest]
 
     def _train(self, order: Int64, sizes: Sizes, rates: Float64) -> Float32:
-        """The steps of one call; summed loss, and how many are right."""
+        """Run the steps of one call; return the summed loss and the number of correct rows."""
         batches, words, missed = self._pack(order, sizes, Arrears(ADAM, rates))
         embedding, dense = self._state
-        rows = len(missed)  # those after the vocabulary's, which fill steps with few words, as many as they may need
+        rows = len(missed)  # includes the rows beyond the vocabulary, which fill up steps with few words
         if len(embedding[0]) != rows:
             room = ((0, rows - self._shape.vocabulary), (0, 0))
             embedding = _on_device(*(np.pad(np.asarray(part)[: self._shape.vocabulary], room) for part in embedding))
@@ -92,9 +94,9 @@ class PackedFitting:
 
 
 def _on_device(*parts: Float32) -> Moved:
-    """Copies: JAX may take numpy's memory as it is, and steps give the memory of their state away.
+    """Copy arrays to the device: JAX may use numpy's memory as it is, and steps donate the memory of their state.
 
-    Of numpy's, since ``jnp.array`` is a program for each shape.
+    Numpy makes the copies, since ``jnp.array`` would compile a program for each shape.
     """
     import jax
 

@@ -1,11 +1,10 @@
-"""Fits of convolutional networks on JAX that compute nothing for padding.
+"""Training steps of convolutional networks on JAX that do not compute padding.
 
-A network of an embedding, one convolution, its maximum over the text and dense layers (the tutorial's) sees of a text
-its words, and one window of padding alone, however far it is padded. So the texts of a batch are put end to end, each
-window that begins at a word is computed, and a text's maximum is that of its windows and of the one of padding. Of the
-embedding a step moves the rows that it reads; the others move when they are read (see
-``textclf.training.jax.ragged.lazy_adam``).
-A fit is the same as Keras' but for the rounding of its floats.
+A network of an embedding, one convolution, its maximum over the text, and dense layers (the tutorial's network) sees
+the words of a text and one window of only padding, however far the text is padded. So the texts of a batch are put end
+to end, each window that begins at a word is computed, and a text's maximum is taken over its windows and the window of
+padding. A step moves only the rows of the embedding that it reads; the others move when they are read (see
+``textclf.training.jax.ragged.lazy_adam``). A fit equals that of Keras except for the rounding of floats.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from textclf.training.jax.ragged.lazy_adam import Adam
 from textclf.training.jax.train_loop import losses
 
 _COMPILED = 32  # programs kept for the next fit of the same shape
-_LIGHTLY = {"xla_backend_optimization_level": "1"}  # a third less to compile, as fast: most of it is one product
+_LIGHTLY = {"xla_backend_optimization_level": "1"}  # compiles a third faster, runs as fast: mostly one matrix product
 _MADE_OF = tuple(
     f"textclf.training.jax.{name}" for name in ("ragged.step", "ragged.batches", "ragged.lazy_adam", "train_loop")
 )
@@ -34,11 +33,12 @@ class Programs:
     """The compiled functions of a network.
 
     Attributes:
-        train: ``state, batches, words, rates, missed, count``: the embedding and its two moments, each shape
-            (vocabulary + words of a step, dim), and all other tensors and their moments, each end to end; what
-            ``count`` steps read, their rates, and what the embedding's rows have missed after them. It gives the state
-            after the steps, the rows' summed loss, and how many were right.
-        watch: ``embedding, dense, batches, count``: summed loss, and how many are right.
+        train: Function of ``state, batches, words, rates, missed, count``. The state is the embedding and its two
+            moments, each of shape (vocabulary + words of a step, dim), and all other tensors and their moments, each
+            flattened end to end. The other arguments are what ``count`` steps read, their rates, and the updates that
+            the embedding's rows have missed after them. Returns the state after the steps, the rows' summed loss, and
+            the number of correct rows.
+        watch: Function of ``embedding, dense, batches, count``. Returns the summed loss and the number of correct rows.
     """
 
     train: Executables
@@ -47,7 +47,7 @@ class Programs:
 
 @lru_cache(maxsize=_COMPILED)
 def programs(shape: Windows) -> Programs:
-    """The compiled functions of a network; kept, so that the next fit of the shape traces nothing."""
+    """Return the compiled functions of a network, which are kept so that the next fit of the shape traces nothing."""
     import jax
     import jax.numpy as jnp
 
@@ -78,7 +78,7 @@ def programs(shape: Windows) -> Programs:
 
 
 def _step(shape: Windows, embedding: Any, dense: Any, batch: Packed, read: Words, rate: Any) -> Any:
-    """Embedding, other tensors and measures after a step of training."""
+    """Return embedding, other tensors and measures after a training step."""
     import jax
     import jax.numpy as jnp
 
@@ -97,14 +97,14 @@ def _step(shape: Windows, embedding: Any, dense: Any, batch: Packed, read: Words
     (tail, pooled), measured = jax.grad(objective, argnums=(0, 1), has_aux=True)(tensors[2:], jax.nn.relu(before))
     pooled = jnp.where(before > 0, pooled, 0)
 
-    # To the windows that were strongest, in equal parts where several were, as the gradient of Keras' maximum is.
+    # The gradient goes to the windows with the maximum, in equal parts if there are several, as in Keras.
     texts = batch.texts
     inside = jnp.minimum(texts, len(batch.labels) - 1)
     strongest = (values == top.at[inside].get(**_PROMISED)) & (texts < len(batch.labels))[:, None]
     padded = batch.padded[:, None] & (top == padding)
     ties = jnp.zeros((len(batch.labels) + 1, shape.filters)).at[texts].add(strongest.astype(jnp.float32), **_PROMISED)
     shares = pooled / jnp.maximum(ties[:-1] + padded, 1)
-    # The last place is no text's: its window is the one of padding.
+    # The last place does not belong to a text: its window is that of padding.
     shares = jnp.concatenate([shares, jnp.sum(shares * padded, 0, keepdims=True)])
     strongest |= (jnp.arange(len(texts)) == len(texts) - 1)[:, None]
     slopes = jnp.where(strongest, _apart(shares).at[texts].get(**_PROMISED), 0)
@@ -120,7 +120,7 @@ _PROMISED: dict[str, Any] = {"mode": "promise_in_bounds", "wrap_negative_indices
 
 
 def _apart(values: Any) -> Any:
-    """The same: computed once, and not again for each of its readers, as XLA does where it fuses it with them."""
+    """Return the values behind a barrier, so that XLA computes them once instead of fusing them into each reader."""
     import jax
 
     return jax.lax.optimization_barrier(values)  # type: ignore[no-untyped-call]
@@ -133,7 +133,7 @@ def _at(reads: Any, number: Any) -> Any:
 
 
 def _split(shape: Windows, dense: Any) -> list[Any]:
-    """The tensors after the embedding, of the kernel a matrix (width * dim, filters)."""
+    """Split ``dense`` into the tensors after the embedding; the kernel becomes a matrix (width * dim, filters)."""
     shapes: list[tuple[int, ...]] = [(shape.width * shape.dim, shape.filters), (shape.filters,)]
     inputs = shape.filters
     for units, _ in shape.dense:
@@ -145,7 +145,7 @@ def _split(shape: Windows, dense: Any) -> list[Any]:
 
 
 def _windows(rows: Any, batch: Packed, width: int) -> Any:
-    """The window that begins at each place, with padding after the end of a text, shape (tokens, width * dim)."""
+    """Return the window at each place, with padding after the end of its text, shape (tokens, width * dim)."""
     import jax.numpy as jnp
 
     size = len(batch.places)
@@ -156,7 +156,7 @@ def _windows(rows: Any, batch: Packed, width: int) -> Any:
 
 
 def _back(slopes: Any, batch: Packed, rows: Any) -> Any:
-    """The gradient of rows by that of windows: what ``_windows`` does, backwards."""
+    """Compute the gradient of rows from that of windows, the reverse of ``_windows``."""
     import jax.numpy as jnp
 
     (size, dim), width = (len(slopes), rows.shape[1]), slopes.shape[1] // rows.shape[1]
@@ -173,7 +173,7 @@ def _back(slopes: Any, batch: Packed, rows: Any) -> Any:
 
 
 def _strongest(windows: Any, kernel: Any, batch: Packed) -> tuple[Any, Any, Any]:
-    """All windows' values without the bias, each text's maximum, and the values of the window of padding."""
+    """Return all windows' values without bias, each text's maximum, and the values of the window of padding."""
     import jax.numpy as jnp
 
     found = windows @ kernel
@@ -183,7 +183,7 @@ def _strongest(windows: Any, kernel: Any, batch: Packed) -> tuple[Any, Any, Any]
 
 
 def _outputs(shape: Windows, tail: Sequence[Any], pooled: Any) -> Any:
-    """What the last layer gives for each text."""
+    """Return the last layer's output for each text."""
     import jax
 
     for number, (_, activation) in enumerate(shape.dense):
