@@ -1,4 +1,4 @@
-"""The fields of one quoted record, by RFC 4180 and nothing looser."""
+"""Split one quoted record into its fields, strictly by RFC 4180."""
 
 import csv
 import re
@@ -8,11 +8,11 @@ Split = Callable[[str], list[str] | None]
 
 
 def field_splitter(separator: str, escape: str | None = None) -> Split:
-    r"""A function from a record, without its line end, to its fields; None where it is malformed.
+    r"""Make a function from a record, without its line end, to its fields, or to None if it is malformed.
 
     Args:
-        separator: The character between fields.
-        escape: The character that, inside of quotes, makes a quote, itself or a line feed stand for just that.
+        separator: Character between fields.
+        escape: Character that, inside quotes, escapes a quote, itself or a line feed; None for no such character.
 
     Example:
         >>> field_splitter(",")('a,"b ""c"", d"')
@@ -25,7 +25,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{apart}\r]*+)'
     well_formed = re.compile(f"{field}(?:{apart}{field})*+").fullmatch
 
-    dialect = csv.reader((), delimiter=separator, strict=True).dialect  # made once: that takes as long as a record
+    dialect = csv.reader((), delimiter=separator, strict=True).dialect  # made once: takes as long as reading a record
 
     def split(record: str) -> list[str] | None:
         if '"' not in record:
@@ -38,7 +38,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
             fields = next(csv.reader((record,), dialect))
         except csv.Error:
             return None
-        # Where a value holds a quote, it may be one that the csv module takes in a field without quotes.
+        # The csv module allows quotes in fields without quotes; RFC 4180 does not.
         return None if '"' in "".join(fields) and well_formed(record) is None else fields
 
     return split
@@ -67,13 +67,13 @@ def _split_escaped(record: str, separator: str, escape: str) -> list[str] | None
 
 
 def _quoted(record: str, at: int, escape: str) -> tuple[str, int]:
-    """The value of a quoted field that goes on at ``at``, and what follows its closing quote; below 0 without one."""
+    """Return the rest of a quoted field from ``at`` on, and where its closing quote ends; -1 if it has none."""
     parts: list[str] = []
     while True:
         closing = record.find('"', at)
         escaped = record.find(escape, at, closing if closing >= 0 else len(record))
         if escaped >= 0:
-            # Before anything else the escape character stands for itself.
+            # Before any other character the escape character is an ordinary one.
             meant = record[escaped + 1 : escaped + 2] in ('"', escape, "\n")
             parts.append(record[at:escaped] if meant else record[at : escaped + 1])
             at = escaped + 1

@@ -1,4 +1,4 @@
-"""Text and label of one JSON object."""
+"""Read text and label from one JSON object."""
 
 import json
 import re
@@ -13,7 +13,7 @@ Picked = tuple[str | None, str | None] | Reason
 
 
 class _Object(dict[str, Any]):
-    """A JSON object, and which of its names stand in it more than once."""
+    """A JSON object that knows which of its names appear more than once."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -21,28 +21,33 @@ class _Object(dict[str, Any]):
 
 
 class _Digits(str):
-    """A JSON number as it stands in the file."""
+    """A JSON number as it is written in the file."""
 
 
-# NaN and Infinity are no JSON, but Python writes them: beside text and label they cost no record.
+# NaN and Infinity are not JSON, but Python writes them: outside text and label they do not make a record invalid.
 _DECODERS = [
     json.JSONDecoder(),
     json.JSONDecoder(object_pairs_hook=_Object),
     json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
-    # Python reads no integer of more than 4,300 digits: as text it costs no record, either.
+    # Python refuses integers of more than 4,300 digits: read as text, they do not make a record invalid either.
     json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits),
 ]
 
 
 def json_picker(text: str, label: str) -> Callable[[str], Picked]:
-    """A function from a record to the values of the names ``text`` and ``label``, or why there are none.
+    """Make a function from a record to its text and label, or to a reject reason.
 
-    Labels may be numbers and booleans. What stands twice is invalid: readers differ on which one they take.
+    Labels may be numbers and booleans. A record that names its text or label twice is invalid, because JSON readers
+    differ on which value they take.
+
+    Args:
+        text: Name of the text in the object.
+        label: Name of the label in the object.
     """
     read, read_pairs, read_digits, read_long = (decoder.decode for decoder in _DECODERS)
     wanted = {text, label}
     quoted = [json.dumps(name, ensure_ascii=False) for name in wanted]
-    # A name may be written with escapes, too; its characters tell with which.
+    # A name may also be written with escapes. A name of simple characters needs only those that begin with \u00.
     simple = all(re.fullmatch(r"[ !#-.0-\[\]-~]+", name) for name in wanted)
     escapes = "\\u00" if simple else "\\"
 

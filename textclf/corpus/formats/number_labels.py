@@ -1,4 +1,4 @@
-"""Labels that are numbers: whole ones are the integer's text, in every format; others are no labels."""
+"""Numeric labels: in every format, a whole number becomes the integer's text; other numbers are not labels."""
 
 import re
 from decimal import Decimal
@@ -8,17 +8,17 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType, DoubleType, FloatType
 
 FRACTIONAL = (FloatType, DoubleType, DecimalType)
-"""Types of columns whose values need not be whole."""
-_LARGEST_EXPONENT = 308  # that of doubles: a label has no more digits, and no exponent fills the memory
+"""Types of columns whose values may have a fraction."""
+_LARGEST_EXPONENT = 308  # that of doubles; it bounds a label's digits, so that a large exponent cannot fill the memory
 _ZERO = re.compile(r"[+-]?0*\.?0*(?:[eE][+-]?[0-9]+)?")
-_EXACT = 1 << 53  # doubles up to here have each integer; Java and Python write larger ones differently
+_EXACT = 1 << 53  # doubles represent each integer up to here; Java and Python write larger ones differently
 
 
 def number_label(digits: str) -> str | None:
-    """The label that a number is: the integer's digits where it is whole, None for any other.
+    """Return the label of a number: the integer's digits if the number is whole, otherwise None.
 
     Args:
-        digits: The number as text, such as ``1.0`` or ``1e20``.
+        digits: Number as text, such as ``1.0`` or ``1e20``.
 
     Example:
         >>> number_label("1.0"), number_label("1e20"), number_label("1.5")
@@ -26,9 +26,9 @@ def number_label(digits: str) -> str | None:
     """
     try:
         number = Decimal(digits)
-    except ArithmeticError:  # an exponent that no number has room for
+    except ArithmeticError:  # an exponent beyond what Decimal can hold
         return "0" if _ZERO.fullmatch(digits) else None
-    if not number:  # whatever its exponent says
+    if not number:  # zero with any exponent
         return "0"
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT or number != number.to_integral_value():
         return None
@@ -36,20 +36,23 @@ def number_label(digits: str) -> str | None:
 
 
 def written_label(written: str) -> str | None:
-    """``number_label`` of a number as Spark writes it; of a double the integer that it is, to the last digit."""
+    """Return ``number_label`` of a number as Spark writes it; a whole double becomes the exact integer."""
     return number_label(str(Decimal(float(written))) if "E" in written else written)
 
 
 def whole_column(label: Column, kind: DataType) -> tuple[Column, Column]:
-    """A column of numbers as labels, and whether each is one beyond doubt; others are left for ``written_label``.
+    """Turn a column of numbers into labels, with an expression for which of them are certainly right.
+
+    The others are left to ``written_label``.
 
     Args:
-        kind: The column's type, one of ``FRACTIONAL``.
+        label: Column of numbers.
+        kind: Type of the column, one of ``FRACTIONAL``.
     """
     if isinstance(kind, DecimalType):
         whole = label == F.floor(label)
         return F.when(whole, F.floor(label).cast("string")).otherwise(label.cast("string")), whole
-    number = label.cast("double")  # what a float is, exactly
+    number = label.cast("double")  # exact for a float
     integer = F.when(F.abs(number) < F.lit(_EXACT), number.try_cast("long"))
     whole = integer.cast("double") == number
     return F.when(whole, integer.cast("string")).otherwise(number.cast("string")), F.coalesce(whole, F.lit(False))

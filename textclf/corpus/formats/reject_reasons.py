@@ -1,4 +1,4 @@
-"""Why records are refused."""
+"""Reject reasons of records."""
 
 from enum import StrEnum
 
