@@ -117,16 +117,16 @@ def _tsv(text: str, label: str, number: int) -> bytes:
 
 
 def _csv(text: str, label: str, number: int) -> bytes:
-    # Every ninth field holds what only quoting keeps together.
+    # Every ninth field holds characters that need quoting.
     inner = {0: "Two lines:\n{}", 9: "Tab\there: {}", 18: "Line\r\nbreak, and a comma: {}"}.get(number % 27, "{}")
     line = io.StringIO()
-    # The writer quotes a field for the characters of its own line end: both are named, and cut off again.
+    # The writer quotes fields that hold characters of its own line end: it gets both, and the line end is cut off again.
     csv.writer(line, lineterminator="\r\n").writerow([inner.format(text), label])
     return line.getvalue().removesuffix("\r\n").encode()
 
 
 def _jsonl(text: str, label: str, number: int) -> bytes:
-    # Labels come as text and as numbers; escapes and plain characters mean the same.
+    # Labels are written as strings and as numbers, characters plain and as escapes.
     value = {"id": number, "text": text, "label": int(label) if number % 3 == 0 else label}
     return json.dumps(value, ensure_ascii=number % 2 == 0).encode()
 

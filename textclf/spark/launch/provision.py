@@ -1,6 +1,7 @@
 """Complete an environment: find or install Java, and fetch Delta's jars.
 
-``python -m textclf.spark.launch.provision`` does so. With ``--java-home`` it only prints the home of the Java that jobs run on.
+``python -m textclf.spark.launch.provision`` does so. With ``--java-home`` it only prints the home of the Java that jobs
+run on.
 """
 
 import os
