@@ -1,4 +1,4 @@
-"""Rejects of refused deliveries: the newest delivery of each source, kept as long as refused rows are."""
+"""Rejects of refused deliveries: the newest delivery of each source, kept as long as rows of refused runs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -36,7 +36,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets:
-    """The two tables that a scoring pass publishes: accepted rows and refused rows."""
+    """The two tables to which a scoring pass publishes: accepted rows, and rejects in ``refused``."""
 
     accepted: Target
     refused: Target
@@ -54,7 +54,7 @@ class Targets:
     def await_upkeep(self, locks: Locks) -> None:
         """Wait until no maintenance works on either table.
 
-        The table of refused rows may be shared with other tables of results.
+        The table of rejects may be shared with other tables of results.
 
         Raises:
             StoppedError: The run was asked to stop while it waited.
@@ -65,10 +65,10 @@ class Targets:
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
         """Replace the slices by staged rows: rows with a reason in one table, all others in the other.
 
-        Two tables take two commits. The refused rows come first, so that the commit of the accepted rows is the one
-        that publishes: before it the results are those of the previous run, after it nothing is left to do. A run
-        that is killed in between leaves refused rows that are ahead of the results; the next run of the same slices
-        replaces both. A commit that conflicts with another writer changes nothing and is tried again.
+        Two tables take two commits. The rejects come first, so that the commit of the accepted rows is the one that
+        publishes: before it the results are those of the previous run, after it nothing is left to do. A run that is
+        killed in between leaves rejects that are ahead of the results; the next run of the same slices replaces both.
+        A commit that conflicts with another writer changes nothing and is tried again.
         """
         stamped = stored.withColumn("run_id", F.lit(run_id))
         reason = F.col("reason")
