@@ -96,7 +96,7 @@ def test_check_tells_of_models_that_cannot_be_read(textclf: Run, here: Path, pla
     [
         ("a pipe", "a FIFO"),
         ("/dev/null", "a device"),
-        ("/proc/self/status", "does not say its size"),
+        ("/proc/self/status", "without a known size"),
         ("a folder", "no files"),
         ("absent", "There is no such data"),
     ],

@@ -114,8 +114,8 @@ def test_the_error_says_what_was_found_what_is_kept_and_what_to_do() -> None:
     assert "no_match 993, invalid_json 7" in said
     assert "FROM corpus_refused WHERE source = 'a'" in said
     assert "--accept a --reason TEXT" in said
-    assert "a share of 0.5 rejected at most (max_rejects)" in said
-    assert "Source b holds no record: this delivery is refused, nothing of it is published." in said
+    assert "at most a share of 0.5 rejected (max_rejects)" in said
+    assert "Source b holds no records: this delivery is refused, nothing of it is published." in said
     assert DeliveryError(refused, {}).problem.count("Source") == 2
     one = DeliveryError({"a": refused["a"]}, {})
     assert (one.problem, one.fix, one.exit_code) == (refused["a"].error.problem, refused["a"].error.fix, 3)
@@ -124,7 +124,7 @@ def test_the_error_says_what_was_found_what_is_kept_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("accepted", "before", "share", "told"),
     [
-        (49, 100, 0.5, "49 records are accepted, where the delivery before had 100"),
+        (49, 100, 0.5, "49 records are accepted; the delivery before had 100"),
         (50, 100, 0.5, None),
         (0, 100, 0.5, "0 records are accepted"),
         (0, 100, 0.0, None),  # never

@@ -163,7 +163,7 @@ def test_ingest_again_replaces_this_source_alone(
     ("path", "rest", "expected"),
     [
         ("missing.tsv", 'format = "tsv"\ncolumns = ["text", "label"]', "Source s cannot be read"),
-        ("empty.tsv", 'format = "tsv"\ncolumns = ["text", "label"]', "Source s holds no record"),
+        ("empty.tsv", 'format = "tsv"\ncolumns = ["text", "label"]', "Source s holds no records"),
         ("good.tsv", 'format = "parquet"', "Source s cannot be read"),
         ("good.tsv", 'format = "delta"', "Source s cannot be read"),
         ("good.tsv", 'format = "tsv"\nheader = true', "The header of source s lacks a column"),

@@ -139,7 +139,7 @@ def _check_record(code: int, record: dict[str, Any], said: str) -> None:
     assert set(details["sources"]) == set(PASS)
     assert set(details["refused"]) == READ.keys() | UNREADABLE
     assert details["fallen"] == ["shrunk", "own_loose"]
-    assert "source shrunk: 2 records are accepted, where the delivery before had 8" in said
+    assert "source shrunk: 2 records are accepted; the delivery before had 8" in said
     assert (details["accepted_rows"], record["input_rows"]) == (sum(PASS.values()), sum(PASS.values()) + 4 + 9)
     for name, reasons in READ.items():
         refused = details["refused"][name]

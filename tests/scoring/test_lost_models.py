@@ -76,5 +76,5 @@ def test_the_gate_refuses_it_and_says_what_to_do() -> None:
         "5 rows without a model; run a published scores of this source",
     )
     message = str(refusal(report, "r", "staging"))
-    assert "give the source its model back, with train_model or textclf models promote" in message
+    assert "restore the source's model with train_model or textclf models promote" in message
     assert "--publish-anyway r --reason TEXT" in message

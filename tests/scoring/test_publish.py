@@ -198,7 +198,7 @@ def test_a_source_that_loses_its_champion_keeps_its_scores_until_somebody_says_o
     assert "lost_model of 2026-01-30/yelp: 1 rows without a model; run " in said
     assert "lost_model of 2026-01-31/yelp: 1 rows without a model; run " in said
     assert "nobody" not in said
-    assert "give the source its model back" in said
+    assert "restore the source's model" in said
     assert versions(spark, pipeline) == before
 
     code, _, _ = run_job(job, "--config", config, "--publish-anyway", refused["run_id"], "--reason", "yelp is closed")

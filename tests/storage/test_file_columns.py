@@ -209,7 +209,7 @@ def test_a_wanted_type_that_spark_does_not_have_is_refused_by_name(
 
 def test_columns_that_differ_in_case_are_told_apart_or_refused(spark: SparkSession, tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", text=["good"], Text=["bad"], label=["1"])
-    with pytest.raises(InputError, match="differ in case alone") as caught:
+    with pytest.raises(InputError, match="differ only in case") as caught:
         opened(spark, tmp_path)
     assert "text, Text" in str(caught.value)
     spark.conf.set("spark.sql.caseSensitive", "true")

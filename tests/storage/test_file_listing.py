@@ -59,7 +59,7 @@ def test_subfolders_are_read_and_skipped_names_are_counted(spark: SparkSession, 
     }  # fmt: skip
     assert listing.skipped == Skipped(4, 2, (".d.tsv", ".git/", "_c.tsv", "_metadata.tsv", "copy.tsv._COPYING_"))
     assert str(listing.skipped) == (
-        "4 files and 2 folders not read, as names that begin with _ or . are not: "
+        "4 files and 2 folders skipped (names that begin with _ or . are not read): "
         ".d.tsv, .git/, _c.tsv, _metadata.tsv, copy.tsv._COPYING_, ..."
     )
     flat = list_files(spark, str(root), "Source s", recursive=False)
@@ -133,7 +133,7 @@ def test_patterns_match_where_nothing_has_exactly_that_name(spark: SparkSession,
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("nothing.tsv", "no file at"),
+        ("nothing.tsv", "no file or folder at"),
         ("nothing*.tsv", "nothing matches the pattern"),
         ("[", "nothing matches the pattern|Unclosed"),
         ("_c.tsv", "does not begin with _ or"),

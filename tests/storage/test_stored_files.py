@@ -66,7 +66,7 @@ def test_a_file_that_has_gone_is_noticed(spark: SparkSession, tmp_path: Path, mo
 
     monkeypatch.setattr("textclf.storage.stored_files._listed", lambda *_: iter(()))
     rows = spark.range(3).mapInArrow(pack, f"kind string, source string, {COLUMNS}")
-    with pytest.raises(OSError, match=r"files that were stored in .* are not there"):
+    with pytest.raises(OSError, match=r"files that were stored in .* are missing"):
         store_packed(rows, str(tmp_path / "stored"))
 
 

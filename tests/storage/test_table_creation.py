@@ -35,9 +35,9 @@ def test_a_table_is_where_its_path_says(spark: SparkSession, tmp_path: Path) -> 
 
 
 def test_what_delta_would_parse_is_refused() -> None:
-    with pytest.raises(UsageError, match="holds a variable"):
+    with pytest.raises(UsageError, match="contains a variable"):
         Location(name="db.${env:HOME}")
-    with pytest.raises(UsageError, match="holds a backtick"):
+    with pytest.raises(UsageError, match="contains a backtick"):
         Location(path="/a`b")
 
 

@@ -1,1 +1,1 @@
-"""What any room may use: logs, masking, files that are replaced whole."""
+"""Helpers that any room may use: logs, masking of secrets, atomic file replacement."""

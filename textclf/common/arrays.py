@@ -1,4 +1,4 @@
-"""Types of numpy arrays that say their width: an index of int32 and one of int64 are not the same."""
+"""Types of numpy arrays that name their width, because int32 and int64 indices are not interchangeable."""
 
 import numpy as np
 import numpy.typing as npt

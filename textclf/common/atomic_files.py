@@ -1,4 +1,4 @@
-"""Files that are replaced in one step, and such that tell when they are damaged."""
+"""Atomic file replacement, optionally with a checksum, and folders that are private to a user."""
 
 import hashlib
 import os
@@ -12,24 +12,24 @@ from pathlib import Path
 from uuid import uuid4
 
 OWN = 0o644
-"""Permissions of a file that its owner alone may write, before the process' umask takes some away."""
+"""Permissions of a file that only its owner may write, before the umask of the process is applied."""
 PRIVATE = 0o600
-"""Permissions of a file that only its owner may read, as of what processes of one user share."""
+"""Permissions of a file that only its owner may read, such as one that processes of one user share."""
 
-_NAMES = 10  # folders among temporary files that are tried
+_NAMES = 10  # names that are tried in the folder of temporary files
 _DIGEST = hashlib.sha256().digest_size
 
 
 @contextmanager
 def made_aside(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` for a file or folder to be made under, which takes the place of ``path`` at the end.
+    """Yield a temporary name beside ``path``, and rename what is made under it to ``path`` on exit.
 
-    After an error what was made is removed, and ``path`` stays as it was. A folder replaces an empty one only.
+    After an error the new file or folder is removed and ``path`` is unchanged. A folder can only replace an empty one.
 
     Raises:
-        OSError: It cannot take that place.
+        OSError: The new file or folder cannot be renamed to ``path``.
     """
-    # A name may be as long as the file system allows, and the one aside is longer.
+    # The name of ``path`` may be as long as the file system allows, so the longer temporary name cuts it.
     aside = path.parent / f".{path.name[:40]}{uuid4().hex}"
     try:
         yield aside
@@ -43,16 +43,17 @@ def made_aside(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, content: str | bytes, mode: int = OWN) -> None:
-    """Write a file, text as UTF-8: whoever looks at it sees the old one or the new one, never half of either.
+    """Write a file atomically: readers see either the old content or the new content, never a part.
 
-    Folders on the way are made.
+    Missing parent folders are created.
 
     Args:
-        mode: The file's permissions, of which the process' umask takes some away, as of every file; by default
-            everybody may read it whom the umask lets.
+        path: Path of the file.
+        content: New content; text is written as UTF-8.
+        mode: Permissions of the file, before the umask of the process is applied; by default all users may read it.
 
     Raises:
-        OSError: It cannot be written there; the old one stays.
+        OSError: The file cannot be written; the old one is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -63,16 +64,16 @@ def replace_file(path: Path, content: str | bytes, mode: int = OWN) -> None:
 
 
 def replace_checked(path: Path, content: bytes, mode: int = OWN) -> None:
-    """Write a file as ``replace_file`` does, for ``read_checked``: after the content's SHA-256.
+    """Write a file as ``replace_file`` does, with the SHA-256 of its content in front, for ``read_checked``.
 
     Raises:
-        OSError: It cannot be written there; the old one stays.
+        OSError: The file cannot be written; the old one is unchanged.
     """
     replace_file(path, hashlib.sha256(content).digest() + content, mode)
 
 
 def read_checked(path: Path) -> bytes | None:
-    """The content of a file of ``replace_checked``; None where it cannot be read or is not what was written."""
+    """Read a file written by ``replace_checked``; None if it cannot be read or its checksum does not match."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -82,24 +83,24 @@ def read_checked(path: Path) -> bytes | None:
 
 
 def umask() -> int:
-    """The permissions that this process takes away from each new file."""
+    """Return the umask of this process: the permissions that new files do not get."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
         return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
-    except (OSError, StopIteration):  # elsewhere it is told only to who sets it
+    except (OSError, StopIteration):  # other systems report the umask only when it is set
         found = os.umask(0o077)
         os.umask(found)
         return found
 
 
 def has_home() -> bool:
-    """Whether this user has a home that files can go to; others would go where every user's do."""
-    home = os.path.expanduser("~")  # stays as it is for a user that the system does not know
+    """Whether this user has a writable home; without one, programs fall back to places that all users share."""
+    home = os.path.expanduser("~")  # stays "~" for a user that the system does not know
     return os.path.isabs(home) and os.access(home, os.W_OK | os.X_OK)
 
 
 def has_account() -> bool:
-    """Whether the system knows this user, as it does not in a container that runs under any number."""
+    """Whether the system knows this user; in a container that runs under an arbitrary number it may not."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -108,24 +109,27 @@ def has_account() -> bool:
 
 
 def user_folder(name: str) -> Path | None:
-    """A folder of that name that this user alone can write to: in the user's cache, else among temporary files.
+    """Create a folder that only this user can write to, in the user's cache or else among temporary files.
 
-    None where neither can be made.
+    Returns:
+        The folder; None if it can be created in neither place.
     """
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # Others may have made a folder of that name among temporary files, on purpose or not: the next name is as good.
+    # Another user may have created a folder of that name among temporary files: the next name is as good.
     bases = [f"textclf-{os.geteuid()}{suffix}" for suffix in ("", *(f"-{number}" for number in range(1, _NAMES)))]
     candidates = [Path(tempfile.gettempdir(), base, name) for base in bases]
-    if os.path.isabs(caches):  # no HOME and a user that the system does not know: the ~ stays as it is
+    if os.path.isabs(caches):  # not absolute without HOME for a user that the system does not know: the ~ stays
         candidates.insert(0, Path(caches, "textclf", name))
     return next((folder for folder in candidates if private_folder(folder)), None)
 
 
 def private_folder(folder: Path, *, trusted_parent: bool = False) -> bool:
-    """Make a folder that this user alone can write to; False where there is another or none can be made.
+    """Create a folder that only this user can write to. Returns False if it is not private or cannot be created.
 
     Args:
-        trusted_parent: Do not ask who else can write to the folder that it is in, and so put another in its place.
+        folder: Path of the folder, which may exist already.
+        trusted_parent: Whether to skip the check that nobody else can write to the parent folder. A user who can write
+            to the parent folder could replace the folder.
     """
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Folders on disks and object stores by their path or URL, through Arrow's file systems."""
+"""Access folders on disks and object stores by path or URL, through Arrow's file systems."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from pyarrow import fs
 
 
 def file_system(location: str) -> tuple[fs.FileSystem, str]:
-    """Arrow's file system of a path or URL, and the path in it.
+    """Return Arrow's file system of a path or URL, and the path in it.
 
     Example:
         >>> system, path = file_system("/data/models")
@@ -22,9 +22,9 @@ def file_system(location: str) -> tuple[fs.FileSystem, str]:
 
 
 def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
-    """Write a file aside and move it to its place, so that a reader sees the old one or the new one.
+    """Write a file beside its place and move it there, so that a reader sees either the old file or the new one.
 
-    Folders on the way are made.
+    Missing parent folders are created.
     """
     folder, _, name = path.rpartition("/")
     aside = f"{folder}/.{name[:40]}-{uuid4().hex}"
@@ -32,5 +32,5 @@ def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
     with system.open_output_stream(aside, compression=None) as stream:
         stream.write(data)
     if system.type_name == "hdfs" and system.get_file_info(path).is_file:
-        system.delete_file(path)  # its rename does not replace
+        system.delete_file(path)  # a rename on HDFS does not replace
     system.move(aside, path)

@@ -1,7 +1,7 @@
 """Paths that Spark's own options can take.
 
-Spark reads lists of files with commas between them, takes the names in them for patterns, and decodes and encodes them
-on the way. A folder whose name none of that may touch goes by another: a link in a folder of the user's own.
+Spark's options for files are comma-separated lists, take the names in them for patterns, and decode and encode them. A
+folder whose name would not survive that gets another one: a link in a folder of the user's own.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ class PathError(TextclfError):
 
 
 def plain_folder(folder: Path) -> Path:
-    """The folder, by a name that Spark's options can take.
+    """Return the folder, or a link to it if Spark's options cannot take its name.
 
     Raises:
-        PathError: It needs another name, and there is no place for a link.
+        PathError: The folder needs a link, and there is no place for one.
     """
     if is_plain(folder):
         return folder
@@ -38,10 +38,10 @@ def plain_folder(folder: Path) -> Path:
 
 
 def plain_table(table: Path) -> Path:
-    """A folder with a plain name and the log of a Delta table: readers that ask where a link leads find it there.
+    """Return a folder with a plain name and a link to a Delta table's log, for readers that resolve links to folders.
 
     Raises:
-        PathError: There is no place for it.
+        PathError: There is no place for the folder.
     """
     for place in _places():
         folder = place / f"{_short_name(table)}-table"
@@ -51,7 +51,7 @@ def plain_table(table: Path) -> Path:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether Spark's options take a path as it is."""
+    """Whether Spark's options can take a path as it is."""
     return _PLAIN.fullmatch(str(path.absolute())) is not None
 
 
@@ -60,7 +60,7 @@ def _short_name(folder: Path) -> str:
 
 
 def _linked(link: Path, aim: Path) -> bool:
-    """Make a link, where it is not there yet; False where something else is, or none can be made."""
+    """Create a link unless it exists. Returns False if something else is in its place or it cannot be created."""
     whole = str(aim.absolute())
     try:
         link.symlink_to(whole)
@@ -76,16 +76,16 @@ def _no_place(folder: Path) -> PathError:
         "This folder has a name that Spark's options and some readers cannot take.",
         received=str(folder),
         expected="letters, digits, blanks and any of / . _ + @ = ~ - in its path",
-        fix=f"move it, or make {tempfile.gettempdir()} writable: a link there would do",
+        fix=f"move the folder, or make {tempfile.gettempdir()} writable, where a link can be created",
     )
 
 
 def _places() -> Iterator[Path]:
-    """Folders for links that this user alone can write to, with plain names."""
+    """Yield folders for links that only this user can write to, with plain names."""
     own = user_folder(_LINKS)
     if own is not None and is_plain(own):
         yield own
-    for base in ("/tmp", "/var/tmp"):  # where HOME and TMPDIR have names that are not plain
+    for base in ("/tmp", "/var/tmp"):  # for the case that HOME and TMPDIR have names that are not plain
         place = Path(base, f"textclf-{os.geteuid()}-{_LINKS}", _LINKS)
         if private_folder(place):
             yield place

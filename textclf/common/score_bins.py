@@ -1,13 +1,13 @@
-"""Bins of scores: those that a model is calibrated in, that an audit counts rows in, and that pictures show."""
+"""Bins of scores, shared by the calibration error, the audit and the figures of reports."""
 
 import numpy as np
 import numpy.typing as npt
 
 BINS = 15
-"""Bins of equal width between 0 and 1, each open below and closed above, as of the calibration error in Guo et al.
-2017, "On Calibration of Modern Neural Networks"."""
+"""Number of bins of equal width between 0 and 1, each open below and closed above, as in the calibration error of Guo
+et al. 2017, "On Calibration of Modern Neural Networks"."""
 
 
 def bin_edges() -> npt.NDArray[np.float64]:
-    """The ends of the bins, shape (BINS + 1,), rising."""
+    """Return the edges of the bins in ascending order, shape (BINS + 1,)."""
     return np.linspace(0, 1, BINS + 1)

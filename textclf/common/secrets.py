@@ -1,7 +1,7 @@
-"""The one function through which places and free text leave the process.
+"""Mask secrets: places and free text leave the process only through ``masked``.
 
-Places are paths and URLs; free text is errors, reasons and lines of a log. Names of sources, models, labels and
-columns, keys, figures and digests are read back, and are stored as they are, whatever the environment holds.
+Places are paths and URLs. Free text means errors, reasons and log lines. Names of sources, models, labels and columns,
+and keys, figures and digests are read back later, so they are stored as they are, whatever the environment holds.
 """
 
 import html
@@ -14,12 +14,12 @@ from urllib.parse import quote, quote_plus
 
 from textclf.common.credentials import HIDDEN, credentials, without_credentials
 
-_SHORTEST = 6  # characters: a shorter value would be found in every other word; inside of an address it is hidden too
-_KNOWN: dict[str, str] = {}  # of the process, because errors of any part may hold a value
-_VALUES: dict[str, str] = {}  # by ``${NAME}``: two variables may have the same
-_FORMS: dict[str, str] = {}  # the same and what they look like inside of JSON, a URL, HTML or Python's repr
-_PATTERN: dict[str, re.Pattern[str]] = {}  # of all forms; made anew where a value has come, from any thread
-_GUARD = threading.Lock()  # no value comes between a look at the forms and the pattern of them
+_SHORTEST = 6  # characters; a shorter value would match parts of ordinary words. Inside an address it is still hidden
+_KNOWN: dict[str, str] = {}  # for the whole process, because errors of any part may hold a value
+_VALUES: dict[str, str] = {}  # by ``${NAME}``: two variables may have the same value
+_FORMS: dict[str, str] = {}  # the values, and how they are written in JSON, a URL, HTML or Python's repr
+_PATTERN: dict[str, re.Pattern[str]] = {}  # of all forms; rebuilt after a value is added by any thread
+_GUARD = threading.Lock()  # no value may be added between reading the forms and building their pattern
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -30,16 +30,18 @@ def remember(name: str, value: str) -> None:
 
 
 def remember_credentials(text: str) -> None:
-    """Mask the passwords and keys of an address in the pipeline file wherever they come alone."""
+    """Mask the passwords and keys of an address in the pipeline file, also where they appear outside the address."""
     for secret in credentials(text):
         if secret not in _KNOWN:
             _add(secret, HIDDEN)
 
 
 def masked(value: Any) -> Any:
-    """A place or free text with ``${NAME}`` for each remembered value, and without credentials of addresses.
+    """Replace each remembered value by ``${NAME}`` and remove the credentials of addresses.
 
-    The same for each text in lists and in the values of dictionaries; keys are names and stay.
+    Args:
+        value: Place or free text, or lists and dictionaries of such. Keys of dictionaries are names and stay; values
+            of other types stay as well.
     """
     if isinstance(value, str):
         return without_credentials(_replaced(value))
@@ -51,12 +53,14 @@ def masked(value: Any) -> Any:
 
 
 def first_line(error: BaseException, longest: int = 300, *, named: bool = False) -> str:
-    """The first line of what an exception says, masked before it is cut: part of a secret would be found no more.
+    """Return the first line of an exception's message, masked before it is cut, so that no part of a secret remains.
 
-    Of one that Java has thrown, Java's words, without its stack.
+    For an exception from Java this is Java's message without its stack.
 
     Args:
-        named: Begin with the exception's type.
+        error: The exception.
+        longest: Number of characters after which the line is cut.
+        named: Whether to begin with the exception's type.
     """
     java = getattr(error, "java_exception", None)
     said = str(error if java is None else java.toString())
@@ -65,12 +69,12 @@ def first_line(error: BaseException, longest: int = 300, *, named: bool = False)
 
 
 def unmasked(text: str) -> str:
-    """A place that ``masked`` gave, as it was: it can be opened again with the same pipeline file."""
+    """Restore a place that ``masked`` gave, so that it can be opened; this requires the same pipeline file."""
     return _PLACEHOLDER.sub(lambda found: _VALUES.get(found[0], found[0]), text)
 
 
 def written_forms(place: str) -> list[str]:
-    """All that a record may hold of a place: what ``masked`` gives, what the release before wrote, the place itself."""
+    """Return all forms in which a run record may hold a place: masked, as the release before wrote it, and plain."""
     before = place
     for secret in sorted((each for each, name in tuple(_KNOWN.items()) if name != HIDDEN), key=len, reverse=True):
         before = before.replace(secret, _KNOWN[secret])
@@ -78,7 +82,7 @@ def written_forms(place: str) -> list[str]:
 
 
 def opened(written: str, places: Iterable[str]) -> str:
-    """The place that a record names: the one of these that it was written of, else ``unmasked``."""
+    """Return the place that a run record names: the one of ``places`` with that form, otherwise ``unmasked``."""
     return next((place for place in places if written in written_forms(place)), None) or unmasked(written)
 
 
@@ -101,8 +105,8 @@ def _replaced(text: str) -> str:
 
 def _of_all_forms() -> re.Pattern[str]:
     with _GUARD:
-        # The longest goes first, because one value may be part of another. Names that are there already stay, also
-        # where a value is part of one, and nothing that has been put in is looked at again.
+        # The longest comes first, because one value may be part of another. Names that are already in the text stay,
+        # even if a value is part of one, and replaced text is not searched again.
         every = sorted({*_FORMS, *_KNOWN.values()}, key=len, reverse=True)
         pattern = _PATTERN["all"] = re.compile("|".join(map(re.escape, every)))
     return pattern
@@ -122,7 +126,7 @@ _WRITERS: tuple[Callable[[str], str], ...] = (
 
 
 def _forms(value: str) -> set[str]:
-    """A value and what it looks like in a URL, in HTML, in JSON and in Python's repr, and in one within another."""
+    """Return a value as written in a URL, in HTML, in JSON and in Python's repr, and in one of these within another."""
     found = {value}
     for _ in range(2):
         found |= {write(each) for each in found for write in _WRITERS}

@@ -1,7 +1,7 @@
-"""Names of a warehouse's tables, for those who read them without Spark, too."""
+"""Names of a warehouse's tables, which can be imported without Spark."""
 
 PUBLISHED = ("results", "results_rejects")
-"""Tables that runs publish slices to, under locks."""
+"""Tables to which runs publish slices, under locks."""
 TABLES = (
     "corpus",
     "corpus_rejects",
@@ -12,4 +12,4 @@ TABLES = (
     *PUBLISHED,
     "runs",
 )
-"""All tables, in the order in which rows come into them."""
+"""All tables, in the order in which they are filled."""

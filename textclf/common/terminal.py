@@ -1,4 +1,4 @@
-"""What goes to a terminal: text in which nothing is left that a terminal would act on, and JSON that is still JSON."""
+"""Text and JSON that are safe to print: characters that a terminal would act on are escaped."""
 
 import io
 import json
@@ -7,28 +7,29 @@ import sys
 from typing import Any, TextIO
 
 _ACTED_ON = (
-    "\x00-\x1f\x7f-\x9f"  # control characters, the begin of escape sequences among them
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # directions of writing, which show a text in another order
-    "\u2028\u2029"  # ends of lines
-    "\ufff9-\ufffb\ufeff\U000e0000-\U000e007f"  # marks that show nothing
-    "\ud800-\udfff"  # bytes of a name that are no text, which no encoding can write
+    "\x00-\x1f\x7f-\x9f"  # control characters, including the start of escape sequences
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # writing directions, which show a text in another order
+    "\u2028\u2029"  # line ends
+    "\ufff9-\ufffb\ufeff\U000e0000-\U000e007f"  # invisible marks
+    "\ud800-\udfff"  # undecodable bytes of a name, which no encoding can write
 )
 _ALL = re.compile(f"[{_ACTED_ON}]")
 _BUT_LINES = re.compile(f"(?![\n\t])[{_ACTED_ON}]")
 
 
 def write_anything() -> None:
-    """Let no character of a text end a program where its output has a narrow encoding: it is shown as an escape."""
+    """Escape characters that the encoding of the output lacks, so that they cannot end the program."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """A text with an escape that people can read for each character that a terminal would act on.
+    """Replace each character that a terminal would act on by a readable escape.
 
     Args:
-        lines: Leave line feeds and tabs, which are ours where a message has several lines.
+        text: Text to show.
+        lines: Whether to keep line feeds and tabs, for messages of several lines.
 
     Example:
         >>> print(visible("good\\x1b[2J"), visible("a\\nb"))
@@ -38,10 +39,12 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def json_text(value: Any, *, stream: TextIO | None = None, indent: int | None = None) -> str:
-    """A value as JSON that a terminal shows and that programs read as any other.
+    """Write a value as JSON that a terminal can show safely and that programs read like any other JSON.
 
     Args:
-        stream: Where it will be written: characters that its encoding may lack are escaped, too.
+        value: Value to write.
+        stream: Stream that the text will be written to; characters that its encoding may lack are escaped as well.
+        indent: Number of blanks by which each level is indented; None for one line.
     """
     encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-")
     whole = stream is None or encoding in ("utf-8", "utf8")
@@ -50,12 +53,12 @@ def json_text(value: Any, *, stream: TextIO | None = None, indent: int | None = 
 
 
 def toml_text(text: str) -> str:
-    """TOML in whose quoted strings an escape stands for what a terminal would act on."""
+    """Replace characters that a terminal would act on by the escapes of TOML's quoted strings."""
     return _BUT_LINES.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    """As JSON has it, which is two escapes for a character beyond the first 65,536."""
+    """Escape a character as JSON does, with two escapes for a character beyond the first 65,536."""
     return f"\\u{ord(found[0]):04x}" if found[0] <= "\uffff" else json.dumps(found[0])[1:-1]
 
 

@@ -1,1 +1,1 @@
-"""Corpora: readers of formats, ingest, the sample corpus."""
+"""Corpora: source formats, ingest, token counts and vocabularies."""

@@ -1,4 +1,4 @@
-"""Counts of a source's records."""
+"""Record counts of a source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ from textclf.storage.files.listing import Skipped
 
 @dataclass(frozen=True)
 class Counts:
-    """Records and, of line formats, lines of a source.
+    """Number of records and, for line formats, of lines in one source.
 
-    ``records = accepted + rejected``; ``lines`` are those of headers, of accepted records and of rejects.
-    ``subfolder_files`` are those of the files that ``recursive = false`` would leave out. ``before`` are the records
-    that the corpus had of the source, None where it had none.
+    ``records = accepted + rejected``. ``lines`` covers headers, accepted records and rejects. ``subfolder_files``
+    counts the files that ``recursive = false`` would leave out. ``before`` is the number of records that the corpus
+    had for the source before the run, None if it had none.
     """
 
     records: int
@@ -32,7 +32,7 @@ class Counts:
 
 
 class Tally(NamedTuple):
-    """How many staged records of a source have a reason, or None, and how many lines those hold."""
+    """Staged records of a source with one reject reason (None: accepted), and the number of their lines."""
 
     reason: str | None
     records: int
@@ -40,10 +40,10 @@ class Tally(NamedTuple):
 
 
 def count_records(look: Look, tallies: Sequence[Tally], before: int | None = None) -> Counts:
-    """The counts of a source, from the first look at it and from its staged records.
+    """Compute a source's counts from the first look at it and from its staged records.
 
     Raises:
-        InputError: They do not add up: the files changed in between.
+        InputError: The counts do not add up: the files changed in between.
     """
     plan = look.plan
     accepted = plan.plain + sum(each.records for each in tallies if each.reason is None)
@@ -70,7 +70,7 @@ def count_records(look: Look, tallies: Sequence[Tally], before: int | None = Non
 
 
 def changed(looks: Sequence[Look], received: int, expected: int, unit: str = "records") -> InputError:
-    """The error for sources that changed between two looks."""
+    """Make the error for sources whose files changed between two reads."""
     names = ", ".join(look.source.name for look in looks)
     return InputError(
         f"Source {names} changed while it was read.",

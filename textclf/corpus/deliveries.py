@@ -1,4 +1,4 @@
-"""Which deliveries are published: a delivery is all that the files of a source hold at the time of a run."""
+"""Decide which deliveries are published. A delivery is all that a source's files hold at the time of a run."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from textclf.errors import InputError
 
 
 def why_refused(counts: Counts, max_rejects: float) -> str | None:
-    """Why a delivery is not published; None where it is.
+    """Return why a delivery is refused, or None if it is published.
 
     Args:
         counts: Counts of the delivery.
-        max_rejects: Largest share of rejected records.
+        max_rejects: Largest share of rejected records that is still published, from 0 to 1.
 
     Example:
         >>> why_refused(Counts(4, 2, 2, {"no_match": 2}), 0.5), why_refused(Counts(4, 1, 3, {"no_match": 3}), 0.5)
         (None, 'has 3 of 4 records rejected')
         >>> why_refused(Counts(4, 0, 4, {"no_match": 4}), 1.0), why_refused(Counts(0, 0, 0, {}), 1.0)
-        ('has 4 of 4 records rejected', 'holds no record')
+        ('has 4 of 4 records rejected', 'holds no records')
     """
     if counts.records == 0:
-        return "holds no record"
+        return "holds no records"
     if counts.accepted == 0 or counts.rejected / counts.records > max_rejects:
         return f"has {counts.rejected:,} of {counts.records:,} records rejected"
     return None
 
 
 def large_fall(counts: Counts, warn_below: float) -> str | None:
-    """What to warn of, where a source lost more of its records than a delivery usually takes away.
+    """Return a warning if a source lost unusually many records since the delivery before, otherwise None.
 
     Args:
-        counts: Counts of the delivery, with those of the one before.
-        warn_below: Share of the records before from which on there is nothing to warn of.
+        counts: Counts of the delivery, with the number of records before it.
+        warn_below: Share of the records before. There is a warning if fewer are accepted.
     """
     before = counts.before or 0
     if counts.accepted >= warn_below * before:
         return None
-    return f"{counts.accepted:,} records are accepted, where the delivery before had {before:,}"
+    return f"{counts.accepted:,} records are accepted; the delivery before had {before:,}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Refused:
 
     Attributes:
         error: Why it was refused, and what to do.
-        counts: Counts of the delivery; None where it could not be read.
+        counts: Counts of the delivery; None if it could not be read.
     """
 
     error: InputError
@@ -55,16 +55,16 @@ class Refused:
 
 
 class DeliveryError(InputError):
-    """Deliveries that were refused; those of all other sources of the run are published.
+    """Some deliveries were refused; those of all other sources of the run are published.
 
     Args:
-        refused: The deliveries that were refused, by the source's name.
-        published: Counts of the other deliveries, by the source's name.
+        refused: Refused deliveries by source name.
+        published: Counts of the published deliveries by source name.
 
     Example:
-        >>> error = DeliveryError({"reviews": Refused(InputError("Source reviews holds no record."))}, {})
+        >>> error = DeliveryError({"reviews": Refused(InputError("Source reviews holds no records."))}, {})
         >>> print(error, sorted(error.refused), error.exit_code)
-        Source reviews holds no record. ['reviews'] 3
+        Source reviews holds no records. ['reviews'] 3
     """
 
     def __init__(self, refused: Mapping[str, Refused], published: Mapping[str, Counts]) -> None:
@@ -81,13 +81,16 @@ class DeliveryError(InputError):
 def refused_deliveries(
     sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str]
 ) -> dict[str, Refused]:
-    """The deliveries that could be read and are not published, by source.
+    """Find the deliveries that could be read but are refused.
 
     Args:
-        sources: The sources of the run.
-        counts: Counts of the sources that could be read.
-        rule: Which deliveries are refused.
-        accept: Names of sources that are published whatever their delivery is.
+        sources: Sources of the run.
+        counts: Counts of the sources that could be read, by source name.
+        rule: Limits beyond which a delivery is refused.
+        accept: Names of sources whose delivery is published in any case.
+
+    Returns:
+        Refused deliveries by source name.
     """
     found = {}
     for source in sources:
@@ -111,12 +114,12 @@ def _error(source: Source, counts: Counts, why: str, limit: float) -> InputError
         received = f"{counts.accepted:,} records accepted; rejected: {shown}"
         query = f"SELECT file, position, reason, raw FROM corpus_refused WHERE source = '{source.name}'"
         fix = (
-            f'look at what was rejected: textclf query "{query}" --config FILE; '
-            f"mend the delivery or the source's section, or publish it as it is: {anyway}"
+            f'look at the rejects: textclf query "{query}" --config FILE; '
+            f"fix the delivery or the source's section, or publish the delivery as it is: {anyway}"
         )
     return InputError(
         f"Source {source.name} {why}: this delivery is refused, {has}.",
         received=received,
-        expected=f"at least one accepted record, and a share of {limit:g} rejected at most (max_rejects)",
+        expected=f"at least one accepted record, and at most a share of {limit:g} rejected (max_rejects)",
         fix=fix,
     )

@@ -1,4 +1,4 @@
-"""A first look at a source: which files it has, which columns, and how many records begin where."""
+"""The first look at a source: its files, its columns, and how many records begin in each block."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from textclf.storage.warehouse import Location, absolute
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells that a source has changed.
+    """Digests that change when a source changes.
 
     Attributes:
-        digest: Of the source's section of the pipeline file, as far as it says how to read, and of what its files are
-            now.
-        flat: The same without files that ``recursive = false`` leaves out, as releases that read none of them had it.
-        listing: Its files; None of a Delta table.
+        digest: Digest of the source's current files and of the keys of its section that say how to read them.
+        flat: The same digest without the files that ``recursive = false`` leaves out. Earlier releases, which did not
+            read those files, recorded this one.
+        listing: The source's files; None for a Delta table.
     """
 
     digest: str
@@ -38,7 +38,9 @@ class Fingerprint:
 
 
 def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
-    """Files are told by path, size and time, a Delta table by its version; nothing is read.
+    """Compute a source's fingerprint without reading its content.
+
+    Files are identified by path, size and modification time, a Delta table by its version.
 
     Raises:
         InputError: The source cannot be found.
@@ -57,12 +59,12 @@ def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
 
 @dataclass(frozen=True)
 class Look:
-    """What a first look at a source found: its rows, with ``with_place``, and where its records are.
+    """Result of the first look at a source: its rows as ``with_place`` gives them, and where its records are.
 
     Attributes:
-        subfolder_files: Files that ``recursive = false`` would leave out.
-        numbers: Whether labels are numbers that need not be whole.
-        renamed: Labels from folders' names that were read otherwise before; see ``old_values``.
+        subfolder_files: Number of files that ``recursive = false`` would leave out.
+        numbers: Whether labels are numbers that may have a fraction.
+        renamed: Labels from folder names that earlier releases read differently; see ``old_values``.
     """
 
     source: Source
@@ -75,7 +77,7 @@ class Look:
 
     @property
     def all_plain(self) -> bool:
-        """Whether no record needs a look in Python."""
+        """Whether Spark's expressions alone can read every record, without Python."""
         return self.plan.plain == self.plan.records
 
 
@@ -83,10 +85,10 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
     """Count and number a source's records.
 
     Args:
-        listing: Its files, where they are known already.
+        listing: The source's files, if they have been listed already.
 
     Raises:
-        InputError: It cannot be used.
+        InputError: The source cannot be used.
     """
     listing = (listing or files_of(spark, source)) if source_format(source.format).files else None
     skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
@@ -97,17 +99,20 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
 
 
 def files_of(spark: SparkSession, source: Source) -> Listing:
-    """The files of a source that is not a Delta table; raises as ``list_files``."""
+    """List the files of a source that is not a Delta table. Raises what ``list_files`` raises."""
     return list_files(spark, source.path, f"Source {source.name}", recursive=source.recursive)
 
 
 def _read_columns(
     spark: SparkSession, source: Source, listing: Listing | None
 ) -> tuple[DataFrame, bool, dict[str, str]]:
-    """Text and label of a columnar source, with their place; ``numbers`` and ``renamed`` of its look.
+    """Open a columnar source.
 
     Args:
-        listing: Its files; None of a Delta table.
+        listing: The source's files; None for a Delta table.
+
+    Returns:
+        Text and label with their place, then ``numbers`` and ``renamed`` of ``Look``.
     """
     if listing is None:
         table = spark.read.format("delta").load(absolute(source.path))
@@ -124,16 +129,16 @@ def _read_columns(
     numbers = isinstance(kind, FRACTIONAL)
     label, whole = whole_column(label, kind) if numbers else (label.cast("string"), F.lit(True))
     plain = plain_columns(source, text, label)
-    # Bytes for Python: a string column may hold anything, and a worker must not fail on it.
+    # Python gets bytes: a string column may hold invalid UTF-8, and a worker must not fail on it.
     placed = with_place(table, value=text.cast("binary"), **plain | {"good": plain["good"] & whole})
     return placed, numbers, renamed
 
 
 def _check_columns(table: DataFrame, columns: Sequence[str], source: Source) -> None:
-    """Refuse a text or label column that is not there, or of a type that is none of theirs.
+    """Refuse a source whose text or label column is missing or has an unsuitable type.
 
     Args:
-        columns: Names of all columns, beside those of ``table``.
+        columns: Names of all columns of the source, for the message.
     """
     for key, allowed in (("text", StringType), ("label", (StringType, IntegralType, BooleanType, *FRACTIONAL))):
         column = getattr(source, key)

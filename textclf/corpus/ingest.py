@@ -1,4 +1,4 @@
-"""Raw files into ``corpus`` and ``corpus_rejects``: every record in exactly one of the two."""
+"""Ingest raw files into ``corpus`` and ``corpus_rejects``; every record ends up in exactly one of the two."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +35,13 @@ from textclf.storage.staging import staging
 from textclf.storage.warehouse import absolute
 
 _Result = TypeVar("_Result")
-_AT_ONCE = 4  # sources read side by side: hides the driver's planning behind the executors' reading
+_AT_ONCE = 4  # sources read in parallel: the driver plans one while the executors read another
 
 
 Failed = dict[str, InputError]
-"""Sources that cannot be read, with the reason."""
+"""Errors of the sources that cannot be read, by source name."""
 Before = dict[str, int | None]
-"""By source, the records that the corpus had before the run, None where it had none."""
+"""Number of records that the corpus had before the run, by source name; None if it had none."""
 
 
 @takes_workspace_or_tables
@@ -49,7 +49,7 @@ def ingest_corpus(
     workspace: Workspace,
     run_id: str,
     sources: Sequence[Source],
-    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
+    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - does nothing
     listings: Mapping[str, Listing | None] | None = None,
     *,
     rule: Ingest | None = None,
@@ -58,28 +58,28 @@ def ingest_corpus(
 ) -> dict[str, Counts]:
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
-    All records are looked at and counted before the first of them becomes visible. Plainly good ones are counted
-    by Spark alone and go straight to ``corpus``; all others go through ``records.parser`` into staging. A delivery
-    that is refused leaves its source's slices as they were; those of all others are published.
+    Every record is read and counted before the first one becomes visible. Spark's expressions alone recognise most
+    good records, which go straight to ``corpus``; all others go through ``records.parser`` into staging. A refused
+    delivery leaves its source's slices unchanged; all other deliveries are published.
 
     Args:
-        workspace: The session, the pipeline file (``[ingest]``) and the tables.
-        run_id: Identifier of the run: the name of its folder in staging, and of its rows in ``corpus_refused``.
-        sources: Sources of the pipeline file, or others.
-        told: Callback that gets the name of each source whose records have been looked at, before any is visible and
-            from any thread; by default no callback.
-        listings: Files of sources that have been listed already, by the source's name.
-        rule: Which deliveries are refused; by default ``[ingest]`` of the pipeline file.
-        accept: Names of sources that are published though their delivery would be refused.
-        before: Records that the corpus had of each source before an earlier attempt of this run, by name; it takes
-            what this attempt finds.
+        workspace: Session, pipeline file (``[ingest]``) and tables.
+        run_id: Identifier of the run. It names the run's staging folder and marks its rows in ``corpus_refused``.
+        sources: Sources to ingest, from the pipeline file or not.
+        told: Callback that gets the name of each source whose records have been read, before any of them is visible
+            and from any thread; by default it does nothing.
+        listings: Files of sources that have been listed already, by source name.
+        rule: Limits beyond which a delivery is refused; by default ``[ingest]`` of the pipeline file.
+        accept: Names of sources whose delivery is published even if it would be refused.
+        before: Number of records that the corpus had before an earlier attempt of this run, by source name. It is
+            updated with what this attempt finds.
 
     Returns:
-        Counts of the records by the source's name: read, accepted, and rejected by reason.
+        Counts of the records by source name: read, accepted, and rejected by reason.
 
     Raises:
-        DeliveryError: A delivery is refused: too much of it is rejected, it cannot be read, or it changed while it was
-            read. The others are published.
+        DeliveryError: A delivery is refused because too many of its records are rejected, it cannot be read, or it
+            changed while it was read. The others are published.
 
     Example:
         >>> from textclf import ingest_corpus
@@ -125,17 +125,21 @@ def ingest_corpus(
 def fingerprints(
     spark: SparkSession, sources: Sequence[Source], failed: Failed | None = None
 ) -> dict[str, Fingerprint]:
-    """By name, what tells that a source has changed.
+    """Compute the fingerprint of each source, which changes when the source changes.
 
-    Records of earlier releases hold the same digests, where neither files nor section have; see ``config.identity``.
+    Run records of earlier releases hold the same digests if neither files nor section have changed; see
+    ``config.identity``.
 
     Args:
         spark: An open session.
         sources: Sources of the pipeline file, or others.
-        failed: Takes sources that cannot be found, with the error of each.
+        failed: Dictionary that receives the errors of sources that cannot be found, by source name.
+
+    Returns:
+        Fingerprints by source name.
 
     Raises:
-        InputError: A source cannot be found, and there is no ``failed``.
+        InputError: A source cannot be found, and ``failed`` is not given.
     """
     errors = Failed() if failed is None else failed
     found = _each(spark, lambda source: fingerprint(spark, source), sources, errors)
@@ -147,7 +151,7 @@ def fingerprints(
 def _each(
     spark: SparkSession, work: Callable[[Source], _Result], sources: Sequence[Source], failed: Failed
 ) -> dict[str, _Result]:
-    """The work's result for each source that can be read; the errors of the others go into ``failed``."""
+    """Call ``work`` for the sources in parallel. Errors of sources that cannot be read go into ``failed``."""
 
     def attempt(source: Source) -> _Result:
         with _readable(source), described(spark, "ingest", source=source.name):
@@ -166,7 +170,11 @@ def _each(
 
 @contextmanager
 def _readable(*sources: Source, told: Callable[[Exception], str | None] = unreadable) -> Iterator[None]:
-    """Say of which sources the files are that Spark could not read; ``told`` gives its words, if it is about them."""
+    """Turn a failed read by Spark into an error that names the sources.
+
+    Args:
+        told: Function that extracts Spark's message, or None if the error is not about the sources' files.
+    """
     try:
         yield
     except READ_FAILURES as error:
@@ -184,19 +192,19 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
 
 
 def _published(workspace: Workspace, names: Sequence[str]) -> Before:
-    """How many records the corpus has of each source."""
+    """Count the records that the corpus has of each source."""
     spark, corpus, found = workspace.spark, workspace.warehouse.location(CORPUS.name), Before(dict.fromkeys(names))
     if not names or not corpus.exists(spark):
         return found
     try:
         counted = corpus.read(spark).where(of_sources(names).column).groupBy("source").count().collect()
-    except READ_FAILURES:  # a damaged corpus is mended by what is published
+    except READ_FAILURES:  # publishing repairs a damaged corpus
         return found
     return found | {row["source"]: row["count"] for row in counted}
 
 
 def _check_labels(workspace: Workspace, looks: Mapping[str, Look], failed: Failed) -> None:
-    """Refuse labels from folders' names that the corpus has in another form."""
+    """Refuse labels from folder names that the corpus holds in another form."""
     spark, corpus = workspace.spark, workspace.warehouse.location(CORPUS.name)
     for name, look in looks.items():
         if look.renamed and corpus.exists(spark):
@@ -215,14 +223,14 @@ def _looked(look: Look, told: Callable[[str], None]) -> Look:
 def _staged(
     spark: SparkSession, place: Location, odd: Mapping[str, Look], told: Callable[[str], None], failed: Failed
 ) -> DataFrame:
-    """Put the records that are not plainly good into staging, each accepted or refused; all that is there."""
+    """Stage the records that need Python, each accepted or rejected, and return all staged records."""
 
     def stage(source: Source) -> None:
         _stage_odd(odd[source.name], place)
         told(source.name)
 
     _each(spark, stage, [look.source for look in odd.values()], failed)
-    # Not side by side: each reads the table that all write to, which Delta would refuse.
+    # Not in parallel: each source reads the table that all of them write to, which Delta would refuse.
     for name, look in odd.items():
         if name not in failed and any(block.inside for block in look.plan.blocks):
             _stage_fragments(look.source, look.plan, place, spark)
@@ -244,7 +252,7 @@ def _stage_odd(look: Look, place: Location) -> None:
 
 
 def _in_blocks(look: Look) -> DataFrame:
-    """The rows with the number of their block; a broadcast join keeps each task's rows in order."""
+    """Add the number of its block to each row. The join is a broadcast join, which keeps each task's rows in order."""
     known = [
         (block.path, block.start, block.id, block.file, block.first, block.begun, block.first_row)
         for block in look.plan.blocks
@@ -255,22 +263,22 @@ def _in_blocks(look: Look) -> DataFrame:
 
 
 def _numbered(look: Look) -> DataFrame:
-    """The rows with file and position, where each row is a record; headers left out."""
+    """Add file and position to rows that are one record each, and drop headers."""
     place = F.col("row") - F.col("first_row")
-    # Files that are cut otherwise than a moment before would get wrong numbers: better none at all.
+    # Files that are cut differently than in the first look would get wrong numbers, so the query fails instead.
     outside = F.raise_error(F.lit(f"the files of source {look.source.name} changed while they were read"))
     position = F.when(place.between(0, F.col("begun") - 1), F.col("first") + place).otherwise(outside.cast("long"))
     return _in_blocks(look).withColumn("position", position).where("position >= 0")
 
 
 def _plain(look: Look, read: Observation) -> DataFrame:
-    """The plainly good records of a source, with the columns of ``corpus``."""
+    """Select the records that Spark alone found good, with the columns of ``corpus``; ``read`` counts them."""
     rows = _numbered(look).where("good").withColumn("source", F.lit(look.source.name)).select(*CORPUS.columns)
     return rows.observe(read, F.count(F.lit(1)).alias("rows"))
 
 
 def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: SparkSession) -> None:
-    """Put the records together that cross from block to block."""
+    """Join the fragments of records that cross from block to block."""
     ours = (F.col("source") == source.name) & F.col("fragment").isNotNull()
     fragments = place.read(spark).where(ours)
     ordered = F.array_sort(F.collect_list(F.struct("start", "fragment")))
@@ -281,7 +289,7 @@ def _stage_fragments(source: Source, plan: BlockPlan, place: Location, spark: Sp
 def _check_files(
     staged: DataFrame, sources: Sequence[Source], tallies: Mapping[str, Sequence[Tally]], failed: Failed
 ) -> None:
-    """Refuse sources with files that hold no lines of their format, as the workers saw."""
+    """Refuse sources with files in which the workers found no lines of the source's format."""
     refused = [source for source in sources if any(each.reason == REFUSED_FILE for each in tallies[source.name])]
     if refused:
         found: dict[str, dict[str, str]] = {source.name: {} for source in refused}
@@ -294,7 +302,7 @@ def _check_files(
 def _counts(
     looks: Mapping[str, Look], tallies: Mapping[str, Sequence[Tally]], before: Before, failed: Failed
 ) -> dict[str, Counts]:
-    """The counts of each source that could be read."""
+    """Compute the counts of each source that could be read."""
     counts = {}
     for name, look in looks.items():
         if name in failed:
@@ -307,7 +315,7 @@ def _counts(
 
 
 def _keep_refused(warehouse: Warehouse, run_id: str, staged: DataFrame, refused: Mapping[str, Refused]) -> None:
-    """Keep what was rejected of the deliveries that are not published, for a look."""
+    """Keep the rejects of refused deliveries in ``corpus_refused``, where users can look at them."""
     names = [name for name, each in refused.items() if each.counts is not None and each.counts.rejected]
     if names:
         keep_refused(warehouse, staged.where(F.col("reason").isNotNull()), names, run_id)
@@ -320,7 +328,10 @@ def _publish_passed(
     counts: Mapping[str, Counts],
     failed: Failed,
 ) -> None:
-    """Publish what was not refused; where one of the sources changed since, none is, and all are in ``failed``."""
+    """Publish the accepted deliveries.
+
+    If one of the sources changed since the first look, none is published and all of them go into ``failed``.
+    """
     names = [look.source.name for look in looks]
     if staged is not None and len(names) < len(counts) + len(failed):
         staged = staged.where(of_sources(names).column)
@@ -333,16 +344,16 @@ def _publish_passed(
 def publish(workspace: Workspace, looks: Sequence[Look], staged: DataFrame | None, *, rejects: bool) -> None:
     """Replace the sources' slices of ``corpus``, then those of ``corpus_rejects``.
 
-    Accepted records come first: their writing takes long, and a run killed meanwhile leaves both tables as they were.
+    Accepted records come first: writing them takes longest, and a run killed meanwhile leaves both tables unchanged.
 
     Args:
-        workspace: The session and the tables.
-        looks: What was found of each source whose slices are replaced.
-        staged: Rows of ``STAGED``: the records that are not plainly good; None where all are.
-        rejects: Whether some of them were refused.
+        workspace: Session and tables.
+        looks: First looks at the sources whose slices are replaced.
+        staged: Rows of ``STAGED``: the records that needed Python; None if none did.
+        rejects: Whether any of them was rejected.
 
     Raises:
-        InputError: The files changed since the look. The slices of ``corpus`` are what they were.
+        InputError: The files changed since the first look. The slices of ``corpus`` are restored.
     """
     spark, warehouse = workspace.spark, workspace.warehouse
     names = [look.source.name for look in looks]
@@ -351,17 +362,17 @@ def publish(workspace: Workspace, looks: Sequence[Look], staged: DataFrame | Non
     if staged is not None:
         parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
     refused = warehouse.location(CORPUS_REJECTS.name)
-    # A new table of rejects is made while the executors write.
+    # A new table of rejects is created while the executors write.
     with _readable(*(look.source for look in looks), told=failed_reading), ThreadPoolExecutor(1) as pool:
         made = pool.submit(carried(spark, refused.ensure), spark, CORPUS_REJECTS)
         rows = reduce(DataFrame.unionAll, parts) if parts else spark.createDataFrame([], CORPUS.schema)
         commit = warehouse.replace_sources(rows, CORPUS, names)
     written, expected = sum(read.get["rows"] for read in observed.values()), sum(look.plan.plain for look in looks)
     if written != expected:
-        # What was written is counted only now: put back what was there.
+        # The written rows are counted only now: restore the previous slices.
         accepted = warehouse.location(CORPUS.name)
         version = accepted.version_of(spark, commit)
-        # The first version of a table has none before it: nothing was there.
+        # There is no version before a table's first one: nothing to restore.
         before = accepted.read_version(spark, max(version - 1, 0)).where(of_sources(names).column)
         warehouse.replace_sources(before if version else before.limit(0), CORPUS, names)
         raise changed(looks, written, expected)
@@ -369,10 +380,10 @@ def publish(workspace: Workspace, looks: Sequence[Look], staged: DataFrame | Non
     if rejects or not (made.result() or _nothing_to_replace(refused.read(spark), names)):
         nothing = spark.createDataFrame([], CORPUS_REJECTS.schema)
         rows = nothing if staged is None else staged.where("reason IS NOT NULL")
-        # The accepted records are published: a conflict with another writer must not leave the others behind.
+        # The accepted records are published already: a conflict with another writer must not lose the rejects.
         retried(lambda: warehouse.replace_sources(rows, CORPUS_REJECTS, names))
 
 
 def _nothing_to_replace(refused: DataFrame, names: Sequence[str]) -> bool:
-    """Whether a table of rejects can stay: it holds none of these sources, and has the columns of this release."""
+    """Whether the rejects table can stay as it is: no rows of these sources, and the columns of this release."""
     return set(CORPUS_REJECTS.columns) <= set(refused.columns) and refused.where(of_sources(names).column).isEmpty()

@@ -1,4 +1,4 @@
-"""The worker's side of ingest: lines of blocks in, numbered records, accepted or refused, out."""
+"""Ingest on the workers: turn lines of blocks into numbered records, each accepted or rejected."""
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -26,7 +26,7 @@ STAGED = TableSpec(
             StructField("reason", StringType()),
             StructField("raw", StringType()),
             StructField("lines", LongType()),
-            # A part of a record that crosses into another block, and where that part begins in the file.
+            # A part of a record that crosses into another block, and the offset in the file of the part's block.
             StructField("fragment", BinaryType()),
             StructField("start", LongType()),
         ]
@@ -36,14 +36,14 @@ STAGED = TableSpec(
 _TYPES = [pa.string(), pa.string(), pa.int64(), *[pa.string()] * 4, pa.int64(), pa.binary(), pa.int64()]
 
 REFUSED_FILE = "refused_file"
-"""Stands for a reason where a file is refused as a whole, and ``raw`` says why; never published."""
+"""Placeholder for a reject reason when a whole file is refused; ``raw`` says why. It is never published."""
 
 Batches = Iterator[pa.RecordBatch]
 Row = tuple[str, str, int, str | None, str | None, str | None, str | None, int | None, bytes | None, int | None]
 
 
 def line_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, position, value), a record each, to rows of ``STAGED``."""
+    """Make a function for ``mapInArrow`` from (block, position, value), one record a row, to rows of ``STAGED``."""
     blocks = {block.id: block for block in plan.blocks}
 
     def parse(batches: Batches) -> Batches:
@@ -52,7 +52,7 @@ def line_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]
             rows: list[Row] = []
             for at, position, raw in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 block = blocks[at]
-                if position == 0 and not source.header:  # headers have been looked at
+                if position == 0 and not source.header:  # headers were checked in the first look
                     why = refusal(source, raw, alone=block.alone)
                     if why is not None:
                         rows.append((source.name, block.file, 0, None, None, REFUSED_FILE, why, 1, None, None))
@@ -64,9 +64,9 @@ def line_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]
 
 
 def quoted_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, value), lines in order, to rows of ``STAGED``.
+    """Make a function for ``mapInArrow`` from (block, value), lines in order, to rows of ``STAGED``.
 
-    Quoted fields may hold line feeds, so that records are not lines.
+    Quoted fields may hold line feeds, so a record may have several lines.
     """
     blocks = {block.id: block for block in plan.blocks}
     quoting = Quoting.of(source)
@@ -93,7 +93,7 @@ def quoted_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batche
 
 
 def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (file, position, fragments in order) to rows of ``STAGED``."""
+    """Make a function for ``mapInArrow`` from (file, position, fragments in order) to rows of ``STAGED``."""
 
     def parse(batches: Batches) -> Batches:
         parse_record = parser(source, plan.columns)
@@ -109,10 +109,10 @@ def fragment_parser(source: Source, plan: BlockPlan) -> Callable[[Batches], Batc
 
 
 def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (block, position, value, label) of a columnar format to rows of ``STAGED``.
+    """Make a function for ``mapInArrow`` from (block, position, value, label) of a columnar format to ``STAGED``.
 
     Args:
-        numbers: Labels are numbers, as Spark writes them, that need not be whole.
+        numbers: Whether labels are numbers, written as Spark writes them, that may have a fraction.
     """
     files = {block.id: block.file for block in plan.blocks}
     allowed, limit = allowed_labels(source), source.max_record_bytes
@@ -139,7 +139,7 @@ def column_parser(source: Source, plan: BlockPlan, *, numbers: bool = False) -> 
 
 
 def _labels(column: pa.Array) -> list[str | bytes | None]:
-    """Labels as texts; as bytes those that are none, since a string column may hold anything."""
+    """Labels as strings, or as bytes where they are not valid UTF-8, which a string column may hold."""
     try:
         values: list[str | bytes | None] = column.to_pylist()
         return values
@@ -183,7 +183,7 @@ def _finished(source: Source, file: str, position: int, raw: bytes, parsed: Pars
 
 
 def storable(value: str | None) -> bool:
-    """False where a text holds half a surrogate pair, as JSON escapes can: no table can hold that."""
+    """Whether a table can hold a string: not if it has half a surrogate pair, which JSON escapes can produce."""
     try:
         if value is not None and not value.isascii():
             value.encode("utf-8")

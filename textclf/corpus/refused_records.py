@@ -1,4 +1,4 @@
-"""What was rejected of deliveries that were not published: of each source the newest, as long as refused rows are."""
+"""Rejects of refused deliveries: the newest delivery of each source, kept as long as rows of refused runs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from textclf.storage.warehouse import Location, Warehouse
 
 
 def keep_refused(warehouse: Warehouse, rejects: DataFrame, sources: Sequence[str], run_id: str) -> None:
-    """Put the sources' rejects into the table, in the place of what it has of them.
+    """Replace the sources' rows of ``corpus_refused`` by the given rejects.
 
-    A delivery that stays refused is read again each night: rejects that are there already are not written once more,
-    and keep the run that wrote them. So the table never has more than one delivery of a source.
+    The table holds at most one delivery of a source. A delivery that stays refused is read again each night; rejects
+    that are in the table already are not written again and keep the identifier of the run that wrote them.
 
     Args:
-        rejects: Rows with the columns of ``corpus_rejects``, perhaps of other sources, too.
+        rejects: Rows with the columns of ``corpus_rejects``. Rows of sources that are not in ``sources`` are ignored.
     """
     place = warehouse.location(CORPUS_REFUSED.name)
     ours = rejects.where(of_sources(sources).column)
@@ -33,23 +33,23 @@ def keep_refused(warehouse: Warehouse, rejects: DataFrame, sources: Sequence[str
 
 
 def _there(spark: SparkSession, place: Location, sources: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """``_content`` of what the table has of the sources."""
+    """Return ``_content`` of the table's rows of the sources."""
     if not place.exists(spark):
         return {}
     try:
         return _content(place.read(spark).where(of_sources(sources).column))
-    except READ_FAILURES:  # what is damaged is replaced
+    except READ_FAILURES:  # damaged rows are replaced
         return {}
 
 
 def _content(rows: DataFrame) -> dict[str, tuple[int, int]]:
-    """By source, how many rejects there are, and a digest of them in any order."""
+    """Number of rejects of each source, and a digest of them that does not depend on their order."""
     digest = F.bit_xor(F.xxhash64(*(name for name in CORPUS_REJECTS.columns if name != "source")))
     return {row[0]: (row[1], row[2]) for row in rows.groupBy("source").agg(F.count(F.lit(1)), digest).collect()}
 
 
 def prune_refused(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> bool:
-    """Remove what runs before the retention left; whether there was something."""
+    """Remove rows of runs that are older than the retention. Returns whether there were any."""
     place = warehouse.location(CORPUS_REFUSED.name)
     if not place.exists(spark):
         return False

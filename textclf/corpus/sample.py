@@ -1,4 +1,4 @@
-"""``python -m textclf.examples.sample_corpus``. It moved; this path goes with the next release."""
+"""Alias of ``textclf.examples.sample_corpus``, which moved; the next release removes this path."""
 
 import runpy
 

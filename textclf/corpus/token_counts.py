@@ -1,4 +1,4 @@
-"""The worker's side of a vocabulary: rows of ``corpus`` in, their tokens and counts of the training rows' out."""
+"""Vocabulary building on the workers: tokenize rows of ``corpus`` and count the tokens of training rows."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -14,19 +14,19 @@ from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
 
 COUNTED = "source string, token string, count long, first_row long, first_place int"
-"""One row a source and token of each chunk; first occurrence as place of the row, then of the token in it."""
+"""One row for each source and token of a chunk. Its first occurrence is the row's number, then the place in the row."""
 PACKED = f"kind string, source string, {COLUMNS}"
-"""One row a file of tokens or counts; see ``token_packer``."""
-_NOBODY = np.int64(2**63 - 1)  # in place of a training row's number: a row that does not count
-_CHUNK_BYTES = 64 << 20  # counted at once: large enough that most repeats merge, small enough for any worker
+"""One row for each file of tokens or counts; see ``token_packer``."""
+_NOBODY = np.int64(2**63 - 1)  # stands for a training row's number in rows that do not count
+_CHUNK_BYTES = 64 << 20  # counted at once: large enough to merge most repeats, small enough for any worker
 
 Batches = Iterator[pa.RecordBatch]
 Rows = dict[str, int]
-"""Rows by source."""
+"""Number of rows by source name."""
 
 
 class _Sum(AccumulatorParam[Rows]):
-    """Rows of tasks that have ended, added up; on the driver ``told`` hears of each source whose rows are all there."""
+    """Sum of the rows of finished tasks. On the driver, ``told`` is called with each source whose rows are complete."""
 
     def __init__(self, expected: Mapping[str, int] | None = None, told: Callable[[str], None] | None = None) -> None:
         self._expected, self._told = expected or {}, told
@@ -48,17 +48,22 @@ class _Sum(AccumulatorParam[Rows]):
 def rows_seen(
     context: SparkContext, splits: Mapping[str, SourceSplit], told: Callable[[str], None]
 ) -> Accumulator[Rows]:
-    """What workers count rows into; ``told`` is called with a source once all of its rows are counted, or again."""
+    """Make the accumulator into which workers count rows.
+
+    Args:
+        told: Callback that gets the name of each source whose rows are all counted, perhaps more than once.
+    """
     return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, told))
 
 
 def token_packer(
     splits: Mapping[str, SourceSplit], codec: str, seen: Accumulator[Rows] | None = None
 ) -> Callable[[Batches], Batches]:
-    """A function for ``mapInArrow`` from (source, file, position, text) to rows of ``PACKED``.
+    """Make a function for ``mapInArrow`` from (source, file, position, text) to rows of ``PACKED``.
 
-    Files of kind ``tokens`` hold ``tokens`` of one source, a row for each of the input; those of kind ``counts`` rows
-    of ``COUNTED``. It holds one chunk of the input at a time; the chunks' counts are for Spark to add up.
+    Files of kind ``tokens`` hold rows of the table ``tokens`` of one source, one for each input row. Files of kind
+    ``counts`` hold rows of ``COUNTED``. The function holds one chunk of the input in memory at a time; Spark adds up
+    the counts of the chunks.
     """
 
     def pack(batches: Batches) -> Batches:
@@ -79,7 +84,8 @@ def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
-        # One beyond the limit goes alone: together they could exceed the two gigabytes of an Arrow string column.
+        # A batch that exceeds the limit becomes a chunk of its own: joined batches could exceed the two gigabytes
+        # that an Arrow string column can hold.
         if held and size + batch.nbytes > _CHUNK_BYTES:
             yield pa.concat_batches(held)
             held, size = [], 0
@@ -90,7 +96,7 @@ def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
 
 
 def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterator[tuple[str, pa.Table, pa.Table]]:
-    """Each source of a chunk with its rows of ``tokens`` and of ``COUNTED``."""
+    """Yield each source of a chunk with its rows of ``tokens`` and of ``COUNTED``."""
     sources = chunk.column(0).dictionary_encode()
     names, codes = sources.dictionary.to_pylist(), sources.indices.to_numpy()
     for code, source in enumerate(names):
@@ -99,7 +105,7 @@ def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterat
         is_test, order = assign_rows(splits, rows.column(0), files, positions)
         tokens = tokenize_array(texts)
         words = tokens.values.dictionary_encode()
-        # A dictionary is written as it is; plain texts would be looked up in one again, each of them.
+        # Parquet writes a dictionary as it is; from plain strings it would build the dictionary again.
         listed = pa.ListArray.from_arrays(tokens.offsets, words)
         table = pa.table({"file": files.dictionary_encode(), "position": positions, "tokens": listed})
         starts = tokens.offsets.to_numpy()
@@ -107,7 +113,7 @@ def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterat
 
 
 def _counted(source: str, words: pa.DictionaryArray, starts: Int32, order: Int64) -> pa.Table:
-    """Count and first occurrence of each token in the rows whose ``order`` is not ``_NOBODY``."""
+    """Count each token and find its first occurrence in the rows whose ``order`` is not ``_NOBODY``."""
     codes, size = words.indices.to_numpy(), len(words.dictionary)
     count, first_row, first_place = (_count_compiled if numba_runs() else _count)(codes, starts, order, size)
     found = np.flatnonzero(count)
@@ -132,10 +138,10 @@ def _count_compiled(codes: Int32, starts: Int32, order: Int64, size: int) -> tup
 
 
 def _count(codes: Int32, starts: Int32, order: Int64, size: int) -> tuple[Int64, Int64, Int32]:
-    """``_count_compiled`` where numba cannot run."""
+    """The same as ``_count_compiled``, for platforms where numba cannot run."""
     row = np.repeat(np.arange(len(order)), np.diff(starts))
     kept = np.flatnonzero(order[row] != _NOBODY)
-    # By the split's order; within a row tokens stay as they are.
+    # In the split's order; the stable sort keeps the order of tokens within a row.
     kept = kept[np.argsort(order[row[kept]], kind="stable")]
     found, first = np.unique(codes[kept], return_index=True)
     count, first_row = np.bincount(codes[kept], minlength=size), np.full(size, _NOBODY)

@@ -1,4 +1,4 @@
-"""``corpus`` into ``tokens`` and ``vocabulary``, on the executors."""
+"""Build ``tokens`` and ``vocabulary`` from ``corpus``, on the executors."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +31,11 @@ class VocabularyCounts:
     """Figures of one source's vocabulary.
 
     Attributes:
-        rows: Rows of the source in ``corpus``.
-        training_rows: Rows whose tokens are counted.
-        test_rows: Rows that are held back.
-        words: Distinct tokens of the training rows, the length of the vocabulary.
-        tokens: All tokens of the training rows.
+        rows: Number of the source's rows in ``corpus``.
+        training_rows: Number of rows whose tokens are counted.
+        test_rows: Number of rows that are held back.
+        words: Number of distinct tokens in the training rows, which is the length of the vocabulary.
+        tokens: Number of all tokens in the training rows.
     """
 
     rows: int
@@ -55,21 +55,21 @@ def build_vocabulary(
 ) -> dict[str, VocabularyCounts]:
     """Tokenize sources of ``corpus`` into ``tokens`` and count their training rows into ``vocabulary``.
 
-    The sources' slices of both tables are replaced. Index 1 is the most frequent token. Ties go by first occurrence in
-    the training rows as the split gives them, which is what Keras' Tokenizer does when it is fitted on them.
+    The sources' slices of both tables are replaced. Index 1 is the most frequent token. Ties are ordered by first
+    occurrence in the training rows, in the split's order, as Keras' Tokenizer does when it is fitted on them.
 
     Args:
-        workspace: The session, the pipeline file (``[split]``) and the tables.
-        sources: Sources that ``corpus`` has rows of.
+        workspace: Session, pipeline file (``[split]``) and tables.
+        sources: Sources with rows in ``corpus``.
         told: Callback that gets the name of each source whose rows are counted, perhaps more than once and from any
             thread; None for no callback.
-        run_id: Identifier of the run under which files wait to be published; a new one by default.
+        run_id: Identifier of the run, which names the folder where files wait to be published; by default a new one.
 
     Returns:
-        Counts by the source's name.
+        Counts by source name.
 
     Raises:
-        InputError: There is no corpus, or a source has no or too few rows in it to be split. No table has changed.
+        InputError: There is no corpus, or it has too few rows of a source to split. No table has changed.
 
     Example:
         >>> from textclf import build_vocabulary
@@ -89,7 +89,7 @@ def build_vocabulary(
         files = store_packed(packed, folder)
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
         counted = _indexed(read_packed(spark, folder, counts, COUNTED), seen)
-        # Side by side: the driver commits one while the executors work on the other.
+        # In parallel: the driver commits one table while the executors work on the other.
         with ThreadPoolExecutor(1) as pool:
             published = pool.submit(carried(spark, _publish), workspace, folder, tokens, names)
             warehouse.replace_sources(counted, VOCABULARY, names)
@@ -98,7 +98,7 @@ def build_vocabulary(
 
 
 def _publish(workspace: Workspace, folder: str, files: Sequence[PackedFile], names: Sequence[str]) -> None:
-    """Replace the sources' slices of ``tokens`` by files that wait in a folder."""
+    """Replace the sources' slices of ``tokens`` by the files in a staging folder."""
     spark, place = workspace.spark, workspace.warehouse.location(TOKENS.name)
     if place.path is not None:
         place.ensure(spark, TOKENS)
@@ -111,10 +111,10 @@ def _publish(workspace: Workspace, folder: str, files: Sequence[PackedFile], nam
 
 
 def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
-    """The sources' rows of ``corpus`` as it is now: an ingest that ends later does not show in them.
+    """Read the sources' rows from the current version of ``corpus``; a later ingest does not change them.
 
     Args:
-        workspace: The session and the tables.
+        workspace: Session and tables.
         names: Names of the sources.
 
     Raises:
@@ -128,26 +128,28 @@ def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
 
 
 def load_vocabulary(workspace: Workspace, source: str) -> Vocabulary:
-    """A source's vocabulary from the table, in the order of its indices.
+    """Load a source's vocabulary from the table, in the order of its indices.
 
     Args:
-        workspace: The session and the tables.
+        workspace: Session and tables.
         source: Name of the source.
 
     Raises:
-        InputError: There is no such table, or none of that source in it.
+        InputError: There is no table ``vocabulary``, or it has no rows of the source.
     """
     fix = "run the job build_vocabulary first"
     table = workspace.warehouse.read(workspace.spark, VOCABULARY, fix=fix).where(F.col("source") == source)
     tokens = [row["token"] for row in table.orderBy("index").select("token").collect()]
     if not tokens:
-        raise InputError(f"Source {source} has no vocabulary.", expected="rows of it in vocabulary", fix=fix)
+        raise InputError(
+            f"Source {source} has no vocabulary.", expected="rows of the source in the table vocabulary", fix=fix
+        )
     return Vocabulary(tuple(tokens))
 
 
 def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:
-    """Counts of chunks added up, and numbered within each source; ``seen`` notes what ``_figures`` reads."""
-    # A minimum of structs would sort all rows; of plain numbers it is a hash aggregate.
+    """Add up the counts of chunks and number the tokens of each source; ``seen`` collects what ``_figures`` reads."""
+    # A minimum of structs would sort all rows; a minimum of plain numbers is a hash aggregate.
     counted = partial.groupBy("source", "token").agg(
         F.sum("count").alias("count"),
         F.min_by("first_place", "first_row").alias("first_place"),
@@ -160,13 +162,13 @@ def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:
         F.count("*").over(ours).alias("words"),
         F.sum("count").over(ours).alias("tokens"),
     )
-    # One a source. A set: a task that runs again says the same again.
+    # One row a source. A set, because a task that runs again adds the same row again.
     last = F.when(F.col("index") == F.col("words"), F.struct("source", "words", "tokens"))
     return numbered.observe(seen, F.to_json(F.collect_set(last)).alias("sources"))
 
 
 def _figures(splits: Mapping[str, SourceSplit], seen: Observation) -> dict[str, VocabularyCounts]:
-    # A source whose texts hold nothing but separators has no row in the vocabulary.
+    # A source whose texts hold only separators has no rows in the vocabulary.
     found = {row["source"]: (row["words"], row["tokens"]) for row in json.loads(seen.get["sources"])}
     return {
         source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *found.get(source, (0, 0)))

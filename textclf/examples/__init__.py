@@ -1,1 +1,1 @@
-"""A sample corpus and the whole chain over it."""
+"""The sample corpus and a demo of the whole chain."""

@@ -1,6 +1,7 @@
-"""The whole road once: ``python -m textclf.examples.demo``, or ``make demo``.
+"""A demo of the whole chain: ``python -m textclf.examples.demo``, or ``make demo``.
 
-Labelled sentences are ingested, counted and trained on; a table of 100,000 texts is scored; SQL asks the result.
+Labelled sentences are ingested, a vocabulary is built and models are trained. Then a table of 100,000 texts is scored,
+and SQL queries the results.
 """
 
 import json
@@ -34,19 +35,19 @@ and in DuckDB:
   .venv/bin/python -c "import deltalake, duckdb; t = deltalake.DeltaTable('warehouse/results').to_pyarrow_table(); \
 print(duckdb.sql('SELECT source, label, count(*), avg(score) FROM t GROUP BY ALL ORDER BY ALL'))"
 """
-# The texts to score are about the same things under the names that the UCI sources have.
+# The texts to score are about the same subjects, but have the names of the UCI sources.
 _UCI_NAMES = {"restaurants": "yelp", "products": "amazon", "films": "imdb"}
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the demo runs on.
+    """Data and pipeline file of the demo.
 
     Attributes:
-        config: The pipeline file.
-        names: Other names of the sample's sources in the table to score.
-        environ: What the pipeline file needs of the environment.
-        files: The labelled files with their declared counts, where we wrote them.
+        config: Path of the pipeline file.
+        names: Names that replace those of the sample's sources in the table to score.
+        environ: Environment variables that the pipeline file needs.
+        files: Labelled files with their declared counts, if the demo has written them.
     """
 
     config: str
@@ -56,7 +57,7 @@ class Material:
 
 
 def choose_material(root: Path, environ: Mapping[str, str]) -> Material:
-    """The UCI sentences where they are or can be fetched, else the sample corpus."""
+    """Choose the UCI sentences if they are present or can be fetched, or else the sample corpus."""
     folders = [Path(environ["TEXTCLF_DATA"])] if environ.get("TEXTCLF_DATA") else []
     for folder in [*folders, root / "warehouse" / "data"]:
         if complete(folder / "uci"):
@@ -66,23 +67,23 @@ def choose_material(root: Path, environ: Mapping[str, str]) -> Material:
     try:
         fetch(fetched / "uci")
     except InputError as error:
-        _say(f"{error}\nData: the sample corpus instead, which has the same shape and our own wording")
+        _say(f"{error}\nData: the sample corpus instead, which has the same form but generated sentences")
         return Material("conf/sample.toml", files=write_labelled(root / "warehouse" / "sample"))
     _say(f"Data: the UCI sentences, fetched into {fetched / 'uci'}")
     return Material("conf/uci.toml", _UCI_NAMES, {"TEXTCLF_DATA": str(fetched)})
 
 
 def run_job(root: Path, environ: Mapping[str, str], job: str, *flags: str) -> dict[str, Any]:
-    """Run a job through the wrapper, its command line shown; its run record.
+    """Show a job's command line and run it through the wrapper. Returns its run record.
 
     Raises:
-        SystemExit: With the job's exit code, where it failed.
+        SystemExit: The job failed; the code is the job's exit code.
     """
     command = ["./spark-submit.sh", job, *flags]
     _say(f"\n$ {shlex.join(command)}")
     done = subprocess.run(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        _say(f"{done.stdout}The job {job} ended with {done.returncode}; the demo stops here.")
+        _say(f"{done.stdout}The job {job} failed with exit code {done.returncode}; the demo stops here.")
         raise SystemExit(done.returncode)
     record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     counts = {name: record[name] for name in ("input_rows", "scored_rows", "rejected_rows") if name in record}
@@ -92,10 +93,10 @@ def run_job(root: Path, environ: Mapping[str, str], job: str, *flags: str) -> di
 
 
 def check_ingest(record: Mapping[str, Any], files: Sequence[SampleFile]) -> None:
-    """Compare what ingest counted with what the sample's files hold.
+    """Compare ingest's counts with those that the sample's files declare.
 
     Raises:
-        SystemExit: With 1, where they differ.
+        SystemExit: The counts differ; the code is 1.
     """
     for file in files:
         counted = record["details"]["sources"][file.source]
@@ -103,11 +104,11 @@ def check_ingest(record: Mapping[str, Any], files: Sequence[SampleFile]) -> None
         if (counted["accepted"], counted["reasons"]) != (file.good, bad):
             _say(f"{file.path} holds {file.good} good records and {bad}; ingest counted {counted}")
             raise SystemExit(1)
-        _say(f"  {file.source}: {file.good} accepted, {sum(bad.values())} rejected, as the file was made")
+        _say(f"  {file.source}: {file.good} accepted, {sum(bad.values())} rejected, as expected of the file")
 
 
 def show_results(root: Path) -> None:
-    """Ask the results table and print the answer."""
+    """Query the results table and print the answer."""
     from textclf.spark import open_session
 
     os.environ.setdefault("LOG4J_CONFIGURATION_FILE", (root / "conf" / "log4j2.properties").as_uri())
@@ -122,11 +123,11 @@ def show_results(root: Path) -> None:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()  # in its place among what the jobs write
+    sys.stdout.flush()  # keeps the order with the output of the jobs
 
 
 def main() -> int:
-    """Run the demo; the exit code of the step that failed, or 0."""
+    """Run the demo. Returns the exit code: 0, or that of the step that failed."""
     write_anything()
     root = Path(__file__).resolve().parents[2]
     material = choose_material(root, os.environ)

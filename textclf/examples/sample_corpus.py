@@ -1,10 +1,10 @@
-"""The sample corpus: three sources of labelled sentences and an unlabelled table, the same for the same seed.
+"""The sample corpus: three sources of labelled sentences and an unlabelled table, reproducible by their seed.
 
     python -m textclf.examples.sample_corpus --output DIR --rows 100000 --seed 1
 
-Each labelled file holds 1,000 sentences, half of them of either opinion, of which 8% carry the wrong label: a
-share such as people leave. On top come records that readers stumble over, good and bad; what a file holds of
-both is declared with it.
+Each labelled file holds 1,000 sentences, half of them positive and half negative. 8% carry the wrong label, a share
+that is realistic for labels by people. There are also unusual records that readers stumble over, good and bad ones;
+the counts of both are declared with each file.
 """
 
 import argparse
@@ -32,10 +32,10 @@ SENTENCES = 1000  # accepted records in each labelled file
 NOISE = 0.08  # share of them whose label is wrong
 WORDINGS = {"restaurants": RESTAURANTS, "products": PRODUCTS, "films": FILMS}
 FIRST_DAY = date(2026, 1, 5)
-DAYS = 2  # the unlabelled rows are spread over
-NULL_EVERY = 1000  # one unlabelled text in so many is null
+DAYS = 2  # days over which the unlabelled rows are spread
+NULL_EVERY = 1000  # of this many unlabelled texts, one is null
 _BATCH = 100_000  # rows in memory at once
-_POOL = 3000  # different sentences of a source that unlabelled texts are put together from
+_POOL = 3000  # different sentences of a source from which unlabelled texts are composed
 
 _AWKWARD = (
     'The "best" in town, said the sign',  # balanced quotes
@@ -53,13 +53,13 @@ Labelled = tuple[str, str]  # text, label
 
 @dataclass(frozen=True)
 class SampleFile:
-    """A labelled file and what it holds.
+    """A labelled file and the counts of its records.
 
     Attributes:
         source: Name of the source.
-        path: The file.
-        good: Records that ingest accepts.
-        bad: Records that ingest refuses, by reason.
+        path: Path of the file.
+        good: Number of records that ingest accepts.
+        bad: Number of records that ingest rejects, by reason.
     """
 
     source: str
@@ -69,18 +69,18 @@ class SampleFile:
 
     @property
     def records(self) -> int:
-        """All records of the file."""
+        """Number of all records of the file."""
         return self.good + sum(self.bad.values())
 
 
 @dataclass(frozen=True)
 class SampleTable:
-    """The unlabelled table and what it holds.
+    """The unlabelled table and the counts of its rows.
 
     Attributes:
         path: Folder of Parquet files with the columns id, source, text and ds.
-        rows: All rows.
-        nulls: Rows whose text is null.
+        rows: Number of all rows.
+        nulls: Number of rows whose text is null.
     """
 
     path: Path
@@ -89,20 +89,20 @@ class SampleTable:
 
 
 def labelled_sentences(source: str, seed: int) -> list[Labelled]:
-    """``SENTENCES`` sentences of a source with labels "0" and "1", in mixed order."""
+    """Make ``SENTENCES`` sentences of a source with labels "0" and "1", in random order."""
     rng = Random(f"{seed} {source}")
     truth = [index % 2 == 0 for index in range(SENTENCES)]
     rng.shuffle(truth)
     wrong = set(rng.sample(range(SENTENCES), round(NOISE * SENTENCES)))
     texts = [sentence(WORDINGS[source], rng, positive=positive) for positive in truth]
-    # They have no opinion to learn, and are few enough not to matter.
+    # These have no opinion to learn, but are too few to matter.
     for place, text in zip(rng.sample(range(SENTENCES), len(_AWKWARD)), _AWKWARD, strict=True):
         texts[place] = text
     return [(text, str(int(truth[index] != (index in wrong)))) for index, text in enumerate(texts)]
 
 
 def write_labelled(folder: Path, seed: int = 1) -> list[SampleFile]:
-    """Write one file a source into ``folder``, each in a format of its own."""
+    """Write one file per source into ``folder``, each in a different format."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
         _write(folder / "restaurants.tsv", "restaurants", seed, _tsv, _BAD_TSV),
@@ -112,21 +112,21 @@ def write_labelled(folder: Path, seed: int = 1) -> list[SampleFile]:
 
 
 def _tsv(text: str, label: str, number: int) -> bytes:
-    end = "\r" if number == 10 else ""  # one line with the line end of another system
+    end = "\r" if number == 10 else ""  # one line with a Windows line end
     return f"{text}\t{label}{end}".encode()
 
 
 def _csv(text: str, label: str, number: int) -> bytes:
-    # Every ninth field holds what only quoting keeps together.
+    # Every ninth field holds characters that need quoting.
     inner = {0: "Two lines:\n{}", 9: "Tab\there: {}", 18: "Line\r\nbreak, and a comma: {}"}.get(number % 27, "{}")
     line = io.StringIO()
-    # The writer quotes a field for the characters of its own line end: both are named, and cut off again.
+    # The writer quotes fields that hold characters of its own line end: it gets both, and the line end is cut off again.
     csv.writer(line, lineterminator="\r\n").writerow([inner.format(text), label])
     return line.getvalue().removesuffix("\r\n").encode()
 
 
 def _jsonl(text: str, label: str, number: int) -> bytes:
-    # Labels come as text and as numbers; escapes and plain characters mean the same.
+    # Labels are written as strings and as numbers, characters plain and as escapes.
     value = {"id": number, "text": text, "label": int(label) if number % 3 == 0 else label}
     return json.dumps(value, ensure_ascii=number % 2 == 0).encode()
 
@@ -166,10 +166,10 @@ def _write(
     bad: Sequence[tuple[bytes, Reason]],
 ) -> SampleFile:
     records = [encode(text, label, number) for number, (text, label) in enumerate(labelled_sentences(source, seed))]
-    # Bad records stand among good ones: a reader that loses its place loses good ones too.
+    # Bad records are among good ones, so that a reader that loses its place loses good ones, too.
     for place, (record, _reason) in enumerate(bad):
         records.insert((place + 1) * len(records) // (len(bad) + 2), record)
-    path.write_bytes(b"\n".join(records))  # the last line has no end, as in many published files
+    path.write_bytes(b"\n".join(records))  # the last line has no line feed, as in many published files
     reasons = [reason for _record, reason in bad]
     return SampleFile(source, path, SENTENCES, {reason: reasons.count(reason) for reason in reasons})
 
@@ -179,9 +179,9 @@ def write_unlabelled(folder: Path, rows: int, seed: int = 1, names: Mapping[str,
 
     Args:
         folder: Folder of the Parquet files.
-        rows: Number of rows; memory does not grow with it.
-        seed: The same seed gives the same rows, and the first rows of a longer table.
-        names: Other names for the sources; by default they are called as in ``WORDINGS``.
+        rows: Number of rows; the memory does not depend on it.
+        seed: Seed of the rows. Tables of the same seed and different lengths begin with the same rows.
+        names: Names that replace those of the sources in ``WORDINGS``.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     nulls = 0
@@ -204,12 +204,12 @@ def _batches(rows: int, seed: int, names: Mapping[str, str]) -> Iterator[pa.Reco
     sources = pa.array([names.get(name, name) for name in WORDINGS])
     days = pa.array([FIRST_DAY + timedelta(days=day) for day in range(DAYS)], pa.date32())
     for start in range(0, rows, _BATCH):
-        # A generator for each whole batch: the rows do not depend on how many follow.
+        # Each batch is generated whole by its own generator, so that rows do not depend on how many follow.
         rng = np.random.default_rng([seed, start])
         source = rng.integers(len(WORDINGS), size=_BATCH)
         first, second = (source * _POOL + rng.integers(_POOL, size=_BATCH) for _ in range(2))
         ids = np.arange(start, start + _BATCH)
-        # Three in ten texts are of two sentences.
+        # Three texts in ten have two sentences.
         second_text = pc.if_else(pa.array(rng.random(_BATCH) < 0.3), pool.take(pa.array(second)), "")
         texts = pc.utf8_rtrim(pc.binary_join_element_wise(pool.take(pa.array(first)), second_text, " "), " ")
         texts = pc.if_else(pa.array(ids % NULL_EVERY == NULL_EVERY - 1), pa.scalar(None, pa.string()), texts)
@@ -225,7 +225,7 @@ def _pool(source: str, seed: int) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the whole sample; what it holds as JSON on standard output."""
+    """Write the whole sample, and its counts as JSON on standard output."""
     name = "python -m textclf.examples.sample_corpus"
     made = argparse.ArgumentParser(prog=name, description="Write the sample corpus.")
     made.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the files")

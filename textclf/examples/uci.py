@@ -1,4 +1,4 @@
-"""Fetch the UCI "Sentiment Labelled Sentences" where the network allows.
+"""Fetch the UCI "Sentiment Labelled Sentences", if the network allows it.
 
 Source: https://doi.org/10.24432/C57604, D. Kotzias, M. Denil, N. de Freitas, P. Smyth, "From Group to Individual
 Labels using Deep Features", KDD 2015; CC BY 4.0.
@@ -22,9 +22,9 @@ FILES = {
     "amazon_cells_labelled.txt": "47003fc0a0d4840b00e96e715b6189bad09e7443a3da41c4cbe12ffc79f86ae3",
     "imdb_labelled.txt": "aef2e49e3da25714d61175e3a6e68eeef74a20a2f914318dc3be9947ea86512d",
 }
-"""The files' SHA-256, in hexadecimal: published figures hold for these bytes."""
+"""SHA-256 of the files, in hexadecimal: published figures hold for exactly these bytes."""
 
-_LARGEST = 16 << 20  # bytes; the archive has about 80 kB, and nothing else may fill the memory
+_LARGEST = 16 << 20  # bytes; the archive has about 80 kB, and another answer must not fill the memory
 
 
 def complete(folder: Path) -> bool:
@@ -34,15 +34,15 @@ def complete(folder: Path) -> bool:
 
 
 def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0) -> None:
-    """Put the three files into ``folder``, all of them or none.
+    """Fetch the three files into ``folder``, either all of them or none.
 
     Args:
-        folder: Made where it is missing; files of these names in it are replaced.
-        url: A zip with files of these names, in any folder of it.
-        seconds: How long connecting, and the whole download, may take.
+        folder: Folder for the files. It is created if it is missing; files of the same names in it are replaced.
+        url: URL of a zip that has files of these names in any of its folders.
+        seconds: Longest time in seconds for connecting, and for the whole download.
 
     Raises:
-        InputError: The files could not be had; the message says why.
+        InputError: The files cannot be fetched; the message says why.
     """
     try:
         contents = _extracted(_downloaded(url, seconds))
@@ -60,7 +60,7 @@ def _downloaded(url: str, seconds: float) -> bytes:
     deadline = time.monotonic() + seconds
     body = bytearray()
     with urllib.request.urlopen(url, timeout=seconds) as response:
-        # Read in pieces: the socket's own timeout starts anew with every byte of a slow server.
+        # Read in pieces, because the socket's own timeout starts again with every byte of a slow server.
         while piece := response.read1(1 << 16):
             body += piece
             if len(body) > _LARGEST:
@@ -71,12 +71,12 @@ def _downloaded(url: str, seconds: float) -> bytes:
 
 
 def _extracted(body: bytes) -> dict[str, bytes]:
-    """The wanted files of a zip, by name; ``ValueError`` where one is missing or is another file."""
+    """Extract the wanted files of a zip, by name; raises ``ValueError`` if one is missing or differs."""
     contents: dict[str, bytes] = {}
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         for member in archive.infolist():
             name = Path(member.filename).name
-            # The published archive holds macOS resource forks of the same names beside the files.
+            # Beside the files, the published archive holds macOS resource forks of the same names.
             if name in FILES and "__MACOSX" not in member.filename and member.file_size <= _LARGEST:
                 contents[name] = archive.read(member)
     for name, digest in FILES.items():

@@ -1,4 +1,4 @@
-"""Sentences with an opinion, in our own words: one wording for each source of the sample corpus."""
+"""Generated sentences with an opinion: one wording for each source of the sample corpus."""
 
 from dataclasses import dataclass
 from random import Random
@@ -6,15 +6,15 @@ from random import Random
 
 @dataclass(frozen=True)
 class Wording:
-    """What people of one source write about, and how.
+    """Building blocks of one source's sentences.
 
     Attributes:
-        things: What an opinion is about.
+        things: Things that an opinion can be about.
         good: Adjectives of praise.
         bad: Adjectives of complaint.
-        loved: Predicates of praise, with ``{}`` for the thing.
-        hated: Predicates of complaint, with ``{}`` for the thing.
-        asides: Ends of a sentence that say nothing of the opinion.
+        loved: Clauses of praise, with ``{}`` for the thing.
+        hated: Clauses of complaint, with ``{}`` for the thing.
+        asides: Ends of a sentence that reveal nothing about the opinion.
     """
 
     things: tuple[str, ...]
@@ -149,10 +149,10 @@ _ENDS = (".", ".", ".", "!", "...", "")
 
 
 def sentence(wording: Wording, rng: Random, *, positive: bool) -> str:
-    """One sentence with the opinion asked for.
+    """Make one sentence with the wanted opinion.
 
-    One in sixteen negates the opposite opinion and one in twenty weighs both, so that counting words alone does
-    not decide every sentence.
+    One sentence in sixteen negates the opposite opinion, and one in twenty weighs both, so that counting words is not
+    enough for every sentence.
     """
     said, opposite = (wording.good, wording.bad) if positive else (wording.bad, wording.good)
     told = wording.loved if positive else wording.hated

@@ -48,7 +48,7 @@ class Delimited(LineFormat):
         if not source.quoted:
             return plain
         split = field_splitter(separator, source.escape)
-        # The csv module's own limit of 131,072 characters a field is below ours.
+        # The csv module's default limit of 131,072 characters per field is below max_record_bytes.
         csv.field_size_limit(max(csv.field_size_limit(), source.max_record_bytes))
         return quoted
 

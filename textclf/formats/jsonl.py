@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textclf.formats.base import Fields, LineFormat, SourceKeys
 from textclf.formats.json_fields import json_picker
 
-JSON_ARRAY = "it is one JSON array: write an object a line, for example: jq -c '.[]' FILE > NEW"
+JSON_ARRAY = "it is one JSON array: write one object per line, for example: jq -c '.[]' FILE > NEW"
 
 
 class JsonLines(LineFormat):

@@ -1,1 +1,1 @@
-"""Audit of what is staged, and the gate before it is published."""
+"""The audit of staged rows, and the gate that decides whether they are published."""

@@ -1,4 +1,4 @@
-"""The figures of each staged slice, from one small query that never looks at a text."""
+"""The audit: figures of each staged slice, from one small query that never reads a text."""
 
 import math
 from collections import Counter
@@ -15,18 +15,19 @@ from textclf.storage.publish import Slice
 
 NO_MODEL = "no_model"
 WITHOUT_MODEL = (NO_MODEL, "bad_date", "bad_source")
-"""Reasons that are not about the rows of a slice but about where they would belong."""
+"""Reject reasons that are about a row's source or day rather than about the row itself."""
 
 
 @dataclass
 class Figures:
-    """What a slice holds.
+    """Row counts of a slice.
 
     Attributes:
-        rejected: Rows by the reason why they have no score.
-        unknown: Scored rows without a word that the model knows.
-        labels: Scored rows by label.
-        scores: Scored rows by bin of the score of their label.
+        slice: Day and source of the rows.
+        rejected: Number of rows without a score, by reject reason.
+        unknown: Number of scored rows without any word that the model knows.
+        labels: Number of scored rows by label.
+        scores: Number of scored rows by bin of the score of their label.
     """
 
     slice: Slice
@@ -37,16 +38,16 @@ class Figures:
 
     @property
     def scored(self) -> int:
-        """Rows with a score."""
+        """Number of rows with a score."""
         return sum(self.labels.values())
 
     @property
     def rows(self) -> int:
-        """Rows in all."""
+        """Number of all rows."""
         return self.scored + sum(self.rejected.values())
 
     def to_json(self) -> dict[str, Any]:
-        """As kept in the run record."""
+        """Return the figures as the run record stores them."""
         return {
             "ds": self.slice.ds and self.slice.ds.isoformat(),
             "source": self.slice.source,
@@ -58,7 +59,7 @@ class Figures:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Figures":
-        """What ``to_json`` gave."""
+        """Read figures that ``to_json`` wrote."""
         ds = None if kept["ds"] is None else date.fromisoformat(kept["ds"])
         return cls(
             Slice(ds, kept["source"]),
@@ -70,23 +71,24 @@ class Figures:
 
 
 def score_bin(score: float) -> int:
-    """The number, from 0, of the bin that holds a score between 0 and 1."""
+    """Return the number, from 0, of the bin of a score between 0 and 1."""
     return min(max(math.ceil(score * BINS) - 1, 0), BINS - 1)
 
 
 def bin_of(score: Column) -> Column:
-    """``score_bin`` of a column."""
+    """Return the column expression for ``score_bin`` of a column."""
     position = F.ceil(score.cast("double") * BINS) - 1
     return F.least(F.greatest(position, F.lit(0)), F.lit(BINS - 1))
 
 
 def audit(stored: DataFrame) -> list[Figures]:
-    """The figures of each slice of staged rows.
+    """Compute the figures of each slice of staged rows.
 
-    The driver gets a row for each slice, label and bin that occur.
+    The driver receives one row for each combination of slice, label and bin that occurs.
 
     Args:
-        stored: Columns ds, source, reason (null in rows with a score), label, score, known_tokens.
+        stored: Staged rows with the columns ds, source, reason (null in rows with a score), label, score and
+            known_tokens.
     """
     keys = {
         "ds": F.col("ds"),
@@ -101,7 +103,7 @@ def audit(stored: DataFrame) -> list[Figures]:
 
 
 def collected(groups: Iterable[Any]) -> list[Figures]:
-    """Sum the groups of ``audit`` up by slice, in the order of days and sources; nulls come first."""
+    """Sum the groups of ``audit`` by slice, in the order of days and sources; nulls come first."""
     found: dict[Slice, Figures] = {}
     for group in groups:
         place = Slice(group["ds"], group["source"])
@@ -116,6 +118,6 @@ def collected(groups: Iterable[Any]) -> list[Figures]:
 
 
 def repeated_ids(stored: DataFrame) -> int:
-    """Ids that occur more than once in their slice; null ids are rejects and do not count."""
+    """Count the ids that occur more than once in their slice; null ids are rejects and are not counted."""
     named = stored.where(F.col("id").isNotNull())
     return named.groupBy("ds", "source", "id").count().where("count > 1").count()

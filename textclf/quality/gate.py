@@ -1,9 +1,9 @@
-"""Whether slices may be published: pure functions on their figures.
+"""The gate: pure functions that decide from the figures of slices whether they may be published.
 
 The population stability index of two distributions p and q is the sum of (p - q) ln(p / q) over their bins (Siddiqi,
-"Credit Risk Scorecards", 2006, where 0.25 is a major shift). It says how far, not whether by chance; so does the
-Kolmogorov-Smirnov distance. Two-sample tests say the second, and call every shift significant once rows are many.
-Therefore a distance fails only where it is above its limit and its test finds it significant.
+"Credit Risk Scorecards", 2006, where 0.25 is a major shift). It measures the size of a shift, not whether the shift may
+be chance; so does the Kolmogorov-Smirnov distance. Two-sample tests measure chance, but call every shift significant
+when there are many rows. Therefore a distance fails only if it is above its limit and its test finds it significant.
 """
 
 import math
@@ -17,29 +17,29 @@ from textclf.errors import GateError
 from textclf.quality.audit import NO_MODEL, WITHOUT_MODEL, Figures
 from textclf.storage.publish import Slice
 
-_PSEUDO = 0.5  # added to each bin, so that an empty one gives a finite index
-_KEPT = 20  # failed checks that a record keeps one by one
-_KEPT_SLICES = 100  # slices whose values a record keeps
+_PSEUDO = 0.5  # added to each bin, so that an empty bin gives a finite index
+_KEPT = 20  # failed checks that a run record keeps in full
+_KEPT_SLICES = 100  # slices whose values a run record keeps
 LOST_MODEL = "lost_model"
-"""The check that a source which has published scores still has a model."""
-MIN_TEST_ROWS = 100  # a model tested on fewer rows says little about what to expect
+"""Name of the check that a source with published scores still has a model."""
+MIN_TEST_ROWS = 100  # fewer test rows say little about what to expect
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Distributions to compare with: rows by label and by bin of the score."""
+    """Distributions to compare with: number of rows by label and by bin of the score."""
 
     labels: Mapping[str, int]
     scores: Sequence[int]
 
     @property
     def rows(self) -> int:
-        """Rows behind the distributions."""
+        """Number of rows behind the distributions."""
         return sum(self.scores)
 
     @classmethod
     def of(cls, published: Iterable[Figures]) -> "Baseline":
-        """Several slices as one."""
+        """Combine the figures of several slices into one baseline."""
         labels: Counter[str] = Counter()
         scores: list[int] = []
         for each in published:
@@ -50,12 +50,15 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to one slice, or to the whole run.
+    """Result of one check of one slice, or of the whole run.
 
     Attributes:
-        slice: ``ds/source``, None for the whole run.
-        value: What is compared with the limit.
-        limit: The most that is allowed; None where the value is noted only.
+        name: Name of the check.
+        slice: Slice as ``ds/source``; None for the whole run.
+        value: Value that is compared with the limit.
+        limit: Highest value that passes; None if the value is only recorded.
+        passed: Whether the check passed.
+        received: What was found, for messages.
     """
 
     name: str
@@ -67,12 +70,12 @@ class Check:
 
     @property
     def expected(self) -> str:
-        """What would have passed."""
+        """What would have passed, for messages."""
         return "no limit" if self.limit is None else f"at most {self.limit:g}"
 
     @property
     def title(self) -> str:
-        """The check as messages call it."""
+        """The name of the check in messages."""
         return f"{self.name} of {self.slice}" if self.slice else self.name
 
 
@@ -84,13 +87,14 @@ class Report:
 
     @property
     def failed(self) -> list[Check]:
-        """The checks that forbid publishing."""
+        """Checks that failed, each of which forbids publishing."""
         return [check for check in self.checks if not check.passed]
 
     def to_json(self) -> dict[str, Any]:
-        """Each check's number of slices, of failures, limit and highest value; the first failures in full.
+        """Summarise the checks for the run record.
 
-        Under ``drift`` each slice's values by check, those of slices that fail first.
+        Each check has its numbers of slices and of failures, its limit and its highest value. The first failures are
+        kept in full. ``drift`` has the values of each slice by check, with failed slices first.
         """
         summary: dict[str, dict[str, Any]] = {}
         for check in self.checks:
@@ -132,13 +136,13 @@ def judge(
     """Compare the figures of a run's slices with what the pipeline file allows.
 
     Args:
-        found: What each slice holds.
-        gate: What is allowed.
-        input_rows: Rows that were read.
-        repeated: Ids that occur more than once in a slice; None where nobody asked.
-        published: By source and day, what was published before that day.
-        tested: By source, what the model that scores it gave for its own test rows.
-        lost: What ``lost_models`` found: slices without a model, and who published scores of them.
+        found: Figures of each slice.
+        gate: Limits of the pipeline file.
+        input_rows: Number of rows that were read.
+        repeated: Number of ids that occur more than once in a slice; None if they were not counted.
+        published: By source and day, the distributions that were published before that day.
+        tested: By source, the distributions of its model's scores for the model's own test rows.
+        lost: Result of ``lost_models``: slices without a model, with the run that published scores of their source.
     """
     report = Report()
     rows = sum(each.rows for each in found)
@@ -162,24 +166,24 @@ def judge(
 
 
 def refusal(report: Report, run_id: str, staging: str) -> GateError:
-    """The error that tells of failed checks, where the rows are and how to publish them anyway."""
+    """Make the error for failed checks, which says where the rows are and how to publish them anyway."""
     shown = report.failed[:_KEPT]
     more = len(report.failed) - len(shown)
     lost = any(check.name == LOST_MODEL for check in report.failed)
-    mend = "give the source its model back, with train_model or textclf models promote, and score again; or "
+    restore = "restore the source's model with train_model or textclf models promote, and score again; or "
     return GateError(
         "The audit refused the scored rows; nothing was published.",
         received="; ".join(f"{check.title}: {check.received}" for check in shown) + (f"; {more} more" if more else ""),
         expected="; ".join(f"{check.title}: {check.expected}" for check in shown),
-        fix=f"{mend if lost else ''}look at the rows in {staging}; to publish them as they are: "
+        fix=f"{restore if lost else ''}look at the rows in {staging}; to publish them as they are: "
         f"score_table --config FILE "
-        f"--publish-anyway {run_id} --reason TEXT, with --output where this run had it; to allow more for every run, "
+        f"--publish-anyway {run_id} --reason TEXT, with --output if this run had it; to allow more in every run, "
         "change the limit under [gate]",
     )
 
 
 def name_of(figures: Figures) -> str:
-    """A slice as messages call it."""
+    """Return the name of a slice in messages."""
     return (
         f"{figures.slice.ds or 'no date'}/{figures.slice.source if figures.slice.source is not None else 'no source'}"
     )
@@ -192,7 +196,7 @@ def _of_slice(each: Figures, gate: Gate) -> list[Check]:
     if each.scored + own:
         checks.append(_share("rejects", name, own, each.scored + own, gate.max_rejects, gate, "rejected"))
     if each.scored:
-        unknown = "without a known word"
+        unknown = "without any known word"
         checks.append(_share("unknown", name, each.unknown, each.scored, gate.max_unknown, gate, unknown))
     return checks
 
@@ -234,7 +238,7 @@ def _drift(
 
 
 def stability_index(now: Sequence[int], then: Sequence[int]) -> float:
-    """Population stability index of two histograms over the same bins; bins empty in both do not count.
+    """Compute the population stability index of two histograms over the same bins, ignoring bins empty in both.
 
     Example:
         >>> round(stability_index([50, 50, 0], [80, 20, 0]), 2)
@@ -246,7 +250,7 @@ def stability_index(now: Sequence[int], then: Sequence[int]) -> float:
 
 
 def ks_distance(now: Sequence[int], then: Sequence[int]) -> float:
-    """Largest distance between the cumulated shares of two histograms over the same ordered bins."""
+    """Compute the largest distance between the cumulative shares of two histograms over the same ordered bins."""
     sums, a, b, largest = (sum(now), sum(then)), 0, 0, 0.0
     for one, other in zip(now, then, strict=True):
         a, b = a + one, b + other
@@ -255,7 +259,7 @@ def ks_distance(now: Sequence[int], then: Sequence[int]) -> float:
 
 
 def chance_of_difference(now: Sequence[int], then: Sequence[int]) -> float:
-    """p-value of the chi-square test that two histograms are samples of one distribution."""
+    """Compute the p-value of the chi-square test that two histograms are samples of one distribution."""
     from scipy.stats import chi2_contingency
 
     table = [[a, b] for a, b in zip(now, then, strict=True) if a or b]
@@ -263,14 +267,17 @@ def chance_of_difference(now: Sequence[int], then: Sequence[int]) -> float:
 
 
 def chance_of_distance(distance: float, now: int, then: int) -> float:
-    """p-value of the two-sample Kolmogorov-Smirnov test, by its limit for many rows; binned scores make it cautious."""
+    """Compute the p-value of the two-sample Kolmogorov-Smirnov test, by its limit for many rows.
+
+    With binned scores the test is conservative.
+    """
     from scipy.stats import kstwobign
 
     return float(kstwobign.sf(distance * math.sqrt(now * then / (now + then))))
 
 
 def _chance_of_share(part: int, whole: int, limit: float) -> float:
-    """How often ``whole`` rows that are each hit with probability ``limit`` would give ``part`` hits or more."""
+    """Compute the probability of at least ``part`` hits in ``whole`` rows, each hit with probability ``limit``."""
     from scipy.stats import binom
 
     return float(binom.sf(part - 1, whole, limit))

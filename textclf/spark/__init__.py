@@ -1,4 +1,4 @@
-"""Spark sessions and what they need: Java, Delta's jars."""
+"""Spark sessions and what they need, such as Java and Delta's jars."""
 
 from textclf.spark.session import FEW_ROWS, open_session
 

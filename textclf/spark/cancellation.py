@@ -1,8 +1,8 @@
-"""A clean end for a run that is asked to stop: with SIGTERM, as schedulers and clusters ask, or with Ctrl-C.
+"""Cancel a run cleanly on SIGTERM, which schedulers and clusters send, or on Ctrl-C.
 
-The signal cancels what Spark does now; the cancelled job raises where the run waits for it, and the run unwinds as
-after any other error: the record is written, locks go back. Rows that are all staged stay. A second signal ends the
-process as if nothing had been said here: SIGTERM at once, Ctrl-C with ``KeyboardInterrupt``.
+The signal cancels the running Spark jobs. The cancelled job raises where the run waits for it, and the run unwinds as
+after any other error: its record is written and its locks are given back. Rows that are completely staged are kept. A
+second signal has its usual effect: SIGTERM ends the process at once, Ctrl-C raises ``KeyboardInterrupt``.
 """
 
 import signal
@@ -17,38 +17,38 @@ from pyspark import SparkContext
 
 from textclf.errors import TextclfError
 
-_asked = threading.Event()  # of the process, as the signal is
+_asked = threading.Event()  # for the whole process, as signals are
 _cancelling: list[threading.Thread] = []
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_before: dict[int, Any] = {}  # what was done at each signal before; empty where nobody listens
+_before: dict[int, Any] = {}  # previous handler of each signal; empty while no run listens
 
 
 class StoppedError(TextclfError):
-    """The run was asked to end before it was done."""
+    """The run was asked to stop before it was finished."""
 
     status = "stopped"
 
     def __init__(self) -> None:
         super().__init__(
-            "The run was asked to end (SIGTERM or Ctrl-C) before it was done.",
-            fix="start it again: what is done is not done twice",
+            "The run was asked to stop (SIGTERM or Ctrl-C) before it was finished.",
+            fix="start it again: finished work is not repeated",
         )
 
 
 def asked() -> bool:
-    """Whether this run was asked to end; what Spark did then is cancelled when this returns."""
+    """Whether this run was asked to stop. If so, the running Spark jobs are cancelled when this returns."""
     if not _asked.is_set():
         return False
     for thread in _cancelling:
-        thread.join()  # else it might hit what comes now: the run's record
+        thread.join()  # otherwise it might cancel what comes next: the run's record
     return True
 
 
 def check() -> None:
-    """Go on, unless the run was asked to end.
+    """Raise an error if the run was asked to stop.
 
     Raises:
-        StoppedError: It was.
+        StoppedError: The run was asked to stop.
     """
     if asked():
         raise StoppedError
@@ -56,12 +56,12 @@ def check() -> None:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Take the signals, within, as a wish to end cleanly; elsewhere than on the main thread nothing changes."""
+    """Cancel cleanly on a signal inside the block. On other threads than the main thread nothing changes."""
     if threading.current_thread() is not threading.main_thread() or _before:
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    # A shell lets what it starts in the background ignore Ctrl-C: that is left as it is.
+    # A shell makes programs in the background ignore Ctrl-C: that is left as it is.
     _before.update({number: handler for number, handler in before.items() if handler is not signal.SIG_IGN})
     listen()
     try:
@@ -74,7 +74,7 @@ def stoppable() -> Iterator[None]:
 
 
 def listen() -> None:
-    """Take the signals again, after others have: PySpark puts a handler of its own for Ctrl-C with each context."""
+    """Install the signal handlers again, because PySpark installs its own for Ctrl-C with each context."""
     if _before and not _asked.is_set() and threading.current_thread() is threading.main_thread():
         for number in _before:
             signal.signal(number, _stop)
@@ -82,13 +82,13 @@ def listen() -> None:
 
 def _restore() -> None:
     for number, handler in _before.items():
-        # None: one that was not put there by Python, and cannot be put back by it.
+        # None stands for a handler that Python has not installed and cannot restore.
         signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's arguments
     _restore()
-    # In a thread: the handler may have interrupted a call to Spark half way.
+    # In a thread, because the handler may have interrupted a call to Spark.
     _cancelling.append(threading.Thread(target=_cancel, daemon=True))
     _cancelling[-1].start()
     _asked.set()
@@ -97,5 +97,5 @@ def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a sig
 def _cancel() -> None:
     context = SparkContext._active_spark_context
     if context is not None:
-        with suppress(Py4JError, OSError):  # Java may have had the signal, too
+        with suppress(Py4JError, OSError):  # the JVM may have received the signal, too
             context.cancelAllJobs()

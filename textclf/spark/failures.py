@@ -1,4 +1,4 @@
-"""What Spark's errors are about, told from their words: files, full storage, processes that went away."""
+"""Classify Spark's errors by their messages: unreadable files, full storage, lost processes."""
 
 import re
 
@@ -8,7 +8,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from textclf.common.secrets import first_line, masked
 
 READ_FAILURES = (PySparkException, Py4JJavaError)
-"""What Spark raises when reading fails: the second where PySpark does not translate the first."""
+"""Errors that Spark raises when reading fails; the second is one that PySpark does not translate."""
 
 _ABOUT_FILES = re.compile(
     r"\[(?:PATH_NOT_FOUND|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|CANNOT_READ_FILE|DELTA_|USER_RAISED_EXCEPTION)[^\n]*"
@@ -23,11 +23,11 @@ _PASSES = re.compile(
     "|SocketTimeoutException|Connection (?:reset|refused|timed out)|SlowDown|Service ?Unavailable",
     re.IGNORECASE,
 )
-_LONGEST = 300  # characters of Spark's words in an error
+_LONGEST = 300  # characters of Spark's message that are kept
 
 
 def unreadable(error: Exception) -> str | None:
-    """Spark's sentence about the files, None where the error is about something else."""
+    """Return Spark's sentence about the files, or None if the error is about something else."""
     found = _ABOUT_FILES.search(masked(str(error)))
     if found:
         return found[0][:_LONGEST]
@@ -35,24 +35,24 @@ def unreadable(error: Exception) -> str | None:
 
 
 def failed_reading(error: Exception) -> str | None:
-    """Spark's sentence about files that failed it while it wrote their rows; None where the table is what failed."""
+    """Return Spark's sentence about files that failed while it wrote their rows, or None if the table failed."""
     found = _WHILE_READING.search(masked(str(error)))
     return found[0][:_LONGEST] if found else None
 
 
 def no_room(error: Exception) -> str | None:
-    """The system's words where storage is full; None where the error is about something else."""
+    """Return the system's message that storage is full, or None if the error is about something else."""
     found = _FULL.search(str(error))
     return found[0] if found else None
 
 
 def lost_task(error: Exception) -> int | None:
-    """Number of the task whose worker process or executor went away; None where the error is about something else."""
+    """Return the number of the task that lost its worker process or executor, or None for any other error."""
     said = str(error)
     task = _TASK.search(said)
     return int(task[1]) if task and _TASK_GONE.search(said) else None
 
 
 def passing(error: Exception) -> bool:
-    """Whether executors or workers went away, or storage did not answer: a little later there may be others."""
+    """Whether an error is transient: executors or workers were lost, or storage did not answer."""
     return bool(_PASSES.search(str(error)))

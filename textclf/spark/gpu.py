@@ -1,7 +1,7 @@
-"""GPUs as Spark gives them to tasks: which one is a task's, the profile of a stage that needs one, what goes wrong.
+"""GPUs of Spark tasks: a task's device, the resource profile of a stage, and checks of the settings.
 
-Spark gives a task addresses, and says nothing of a request that no node can meet: the job waits for ever. What can be
-told before is told here.
+Spark does not report a request for GPUs that no node can meet: the job waits forever. This module checks beforehand
+what can be checked.
 """
 
 import time
@@ -18,11 +18,11 @@ GPU = "gpu"
 _AMOUNT = "spark.executor.resource.gpu.amount"
 _SCRIPT = "spark.executor.resource.gpu.discoveryScript"
 _TASK = "spark.task.resource.gpu.amount"
-_WAIT = 120.0  # seconds for the first executor of a cluster that has to start one
+_WAIT = 120.0  # seconds to wait for a cluster's first executor
 
 
 def task_gpu() -> str | None:
-    """Address of the GPU that this task was given; None outside a task, and in one without a GPU.
+    """Return the address of this task's GPU; None outside a task and in a task without a GPU.
 
     Example:
         >>> task_gpu() is None
@@ -34,10 +34,13 @@ def task_gpu() -> str | None:
 
 
 def device(address: str | None) -> AbstractContextManager[None]:
-    """Where Keras puts what is built and computed within it: on a GPU by its address, else where Keras would.
+    """Make Keras build and compute on a GPU inside the block.
+
+    Args:
+        address: Address of the GPU; None leaves the choice of the device to Keras.
 
     Raises:
-        UsageError: An address that is no number, as of a device by its universal name.
+        UsageError: The address is not a number, for example a device UUID.
     """
     if address is None:
         return nullcontext()
@@ -45,8 +48,8 @@ def device(address: str | None) -> AbstractContextManager[None]:
         raise UsageError(
             "Keras cannot use a GPU by this address.",
             received=address,
-            expected="a number, as nvidia-smi counts GPUs",
-            fix="let the discovery script print numbers: conf/discover-gpus.sh does",
+            expected="the number of a GPU, as nvidia-smi numbers them",
+            fix="let the discovery script print numbers, as conf/discover-gpus.sh does",
         )
     import keras
 
@@ -55,13 +58,13 @@ def device(address: str | None) -> AbstractContextManager[None]:
 
 
 def gpu_profile() -> ResourceProfile:
-    """A stage whose tasks take one GPU each, on the executors that there are; other stages use every core."""
+    """Make the profile of a stage whose tasks take one GPU each, on existing executors; other stages use all cores."""
     built: ResourceProfile = ResourceProfileBuilder().require(TaskResourceRequests().cpus(1).resource(GPU, 1)).build
     return built
 
 
 def has_gpus(settings: Mapping[str, str]) -> bool:
-    """Whether executors were asked for with GPUs."""
+    """Whether Spark's settings request executors with GPUs."""
     return float(settings.get(_AMOUNT) or 0) > 0
 
 
@@ -69,47 +72,51 @@ def check_gpus(settings: Mapping[str, str]) -> None:
     """Refuse settings with which a stage that needs GPUs would never begin.
 
     Args:
-        settings: Those of Spark.
+        settings: Settings of Spark.
 
     Raises:
-        UsageError: No cluster, executors without GPUs, nothing that finds them, or a task that needs more than an
+        UsageError: There is no cluster, executors have no GPUs, no script discovers them, or a task needs more than an
             executor has.
     """
     master = settings.get("spark.master", "")
     if master.startswith("local"):
         raise _wrong(
             f"spark.master {master}",
-            "a standalone, YARN or Kubernetes master: a local one gives no GPU to any task",
+            "a standalone, YARN or Kubernetes master; a local master gives tasks no GPUs",
             "submit with --master and --properties-file conf/spark-gpu.conf",
         )
     amount = settings.get(_AMOUNT)
     if not amount or float(amount) < 1:
         raise _wrong(f"{_AMOUNT} {amount or 'not set'}", "at least 1 for each executor", f"--conf {_AMOUNT}=1")
-    finds_itself = master.startswith("spark://")  # a standalone worker finds its GPUs and gives them out
+    finds_itself = master.startswith("spark://")  # a standalone worker discovers and assigns its own GPUs
     if not settings.get(_SCRIPT) and not finds_itself:
         raise _wrong(
             f"{_SCRIPT} not set",
-            "a script that prints the addresses of a node's GPUs, at that place on every node",
-            f"--conf {_SCRIPT}=/path/to/discover-gpus.sh; conf/discover-gpus.sh is one",
+            "a script that prints the addresses of a node's GPUs, at the same path on every node",
+            f"--conf {_SCRIPT}=/path/to/discover-gpus.sh; conf/discover-gpus.sh is such a script",
         )
     needed = float(settings.get(_TASK) or 1)
     if needed > float(amount):
-        raise _wrong(f"{_TASK} {needed:g} with {_AMOUNT} {amount}", "a task that needs no more than its executor has",
+        raise _wrong(f"{_TASK} {needed:g} with {_AMOUNT} {amount}", "a task that needs at most what its executor has",
                      f"--conf {_TASK}=1")  # fmt: skip
 
 
 def await_executors(spark: SparkSession, seconds: float = _WAIT) -> None:
     """Wait for the first executor.
 
+    Args:
+        spark: An open session.
+        seconds: Longest time to wait, in seconds.
+
     Raises:
-        UsageError: None came: the cluster has no node that could run one.
+        UsageError: No executor started: no node of the cluster can run one.
     """
     context = spark.sparkContext
     if context.getConf().get("spark.dynamicAllocation.enabled", "false") == "true":
         return  # executors come with the first job
     assert context._jsc is not None
     deadline = time.monotonic() + seconds
-    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver's own is one of them
+    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts as one
         if time.monotonic() > deadline:
             settings = dict(context.getConf().getAll())
             asked = {name: settings[name] for name in (_AMOUNT, "spark.executor.memory", "spark.executor.cores")

@@ -1,4 +1,4 @@
-"""Delta's jars: resolved once into the environment, then found there without a network."""
+"""Delta's jars: fetched once into the environment, and found there without a network afterwards."""
 
 import hashlib
 import os
@@ -20,8 +20,8 @@ DELTA_CONF = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 
-# Of each jar that set-up may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's own
-# checksums come from the place that the jar comes from.
+# Digests of all jars that setup may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's
+# own checksums come from the same place as the jar, so neither can vouch for a jar.
 SHA256 = {
     "commons-logging-1.3.0.jar": "66d3c980470b99b0c511dad3dfc0ae7b265ec1fb144e96bc0253a8a175fd34d9",
     "delta-kernel-api-4.4.0.jar": "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
@@ -39,50 +39,53 @@ SHA256 = {
 
 
 class JarsError(TextclfError):
-    """Delta's jars are missing, cannot be had or are not the ones that are pinned."""
+    """Delta's jars are missing, cannot be fetched or are not the pinned ones."""
 
 
 def jar_folder() -> Path:
-    """Folder of the resolved jars: ``TEXTCLF_JARS``, else a place inside the Python environment."""
+    """Return the folder of the resolved jars: ``TEXTCLF_JARS``, or else a folder inside the Python environment."""
     return Path(os.environ.get("TEXTCLF_JARS") or Path(sys.prefix) / "share" / "textclf" / "jars")
 
 
 def delta_jars() -> list[Path]:
-    """The resolved jars, by names that Spark's options take; none before ``resolve_jars``."""
+    """Return the resolved jars, by paths that Spark's options can take; empty before ``resolve_jars``."""
     folder = jar_folder()
     return sorted(plain_folder(folder).glob("*.jar")) if any(folder.glob("*.jar")) else []
 
 
 def spark_home() -> Path:
-    """``SPARK_HOME``, else the Spark inside the installed ``pyspark`` package."""
+    """Return ``SPARK_HOME``, or else the Spark inside the installed ``pyspark`` package."""
     import pyspark
 
     return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
 
 
 def _artifact(jar: str) -> str:
-    """A jar's name without its version: ``jackson-core-2.13.5.jar`` as ``jackson-core``."""
+    """Return a jar's name without its version: ``jackson-core`` for ``jackson-core-2.13.5.jar``."""
     return re.split(r"-\d", jar, maxsplit=1)[0]
 
 
 def resolve_jars() -> list[Path]:
-    """Resolve Delta's jars with Spark's own resolver, once; later calls touch no network.
+    """Resolve Delta's jars with Spark's own resolver once; later calls do not use the network.
 
     Raises:
-        JarsError: They are not there and cannot be fetched.
+        JarsError: The jars are missing and cannot be fetched.
     """
     fix = "check the network, or put the jars into a folder and set TEXTCLF_JARS to it"
     return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
 
 
 def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list[Path]:
-    """The jars in a folder; where it has none yet, those of the coordinates are fetched into it.
+    """Return the jars in a folder; if it has none yet, fetch those of the coordinates into it.
 
     Args:
-        problem, fix: What the error says where they cannot be fetched.
+        folder: Folder of the jars.
+        coordinates: Maven coordinates of the jars.
+        problem: Problem that the error states if they cannot be fetched.
+        fix: Fix that the error suggests if they cannot be fetched.
 
     Raises:
-        JarsError: They are not there and cannot be fetched, or one that was fetched is not the pinned one.
+        JarsError: The jars are missing and cannot be fetched, or a fetched jar is not the pinned one.
     """
     if not any(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
@@ -95,8 +98,8 @@ def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list
 
 
 def _fetch(ivy: Path, coordinates: str) -> str:
-    """Fetch into a folder; what the resolver said of what it did not find, else its last line."""
-    # The resolver runs when a JVM starts; in a process of its own its pages of progress can be kept back.
+    """Fetch jars into a folder. Returns the resolver's line about a missing jar, or else its last line."""
+    # The resolver runs when a JVM starts. In a process of its own, its pages of progress can be suppressed.
     code = f"""
 from pyspark.sql import SparkSession
 settings = {{
@@ -107,7 +110,7 @@ settings = {{
 }}
 SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop()
 """
-    # The caller's own submit options may hold jars and listeners that this JVM has no use for.
+    # The caller's own submit options may hold jars and listeners that this JVM does not need.
     environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -119,13 +122,13 @@ def _keep(fetched: Path, folder: Path) -> None:
     present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
     # Ivy names a file organisation_artifact-version.jar.
     named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
-    # Spark's own release of a library is the one it is tested with.
+    # Libraries that Spark brings along are skipped: Spark is tested with its own versions.
     kept = {name: jar for name, jar in named.items() if _artifact(name) not in present}
     for name, jar in kept.items():
         _check(name, jar)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with made_aside(folder) as aside:  # a set-up that is cut off leaves no half-filled folder
-        aside.mkdir(0o755)  # less what the umask takes away
+    with made_aside(folder) as aside:  # an interrupted setup leaves no half-filled folder
+        aside.mkdir(0o755)  # before the umask is applied
         for name, jar in kept.items():
             shutil.copy(jar, aside / name)
 
@@ -138,6 +141,6 @@ def _check(name: str, jar: Path) -> None:
             f"The fetched {name} is not the pinned one; no jar was kept.",
             received=f"SHA-256 {received}",
             expected=f"SHA-256 {SHA256[name]}" if name in SHA256 else f"one of: {', '.join(SHA256)}",
-            fix="look at what ~/.m2 or the repository in use holds under that name; to use jars of your own, put them "
+            fix="check the file of that name in ~/.m2 or in the repository in use; to use jars of your own, put them "
             "into a folder and set TEXTCLF_JARS to it",
         )

@@ -1,4 +1,4 @@
-"""Find a Java that Spark can run on, or install one where the system's package manager can."""
+"""Find a Java that Spark can run on, or install one with the system's package manager."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _HOMES = (
     "/opt/homebrew/opt/openjdk@*",
     "/Library/Java/JavaVirtualMachines/*/Contents/Home",
 )
-# One command line a package manager; Debian 13 and later have no Java 17 but a newer one.
+# Packages to try for each package manager, in order; Debian 13 and later have no Java 17 but a newer one.
 _INSTALLERS = {
     "apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
     "dnf": ["java-17-openjdk-headless", "java-21-openjdk-headless"],
@@ -27,7 +27,7 @@ _INSTALLERS = {
 
 
 class JavaError(TextclfError):
-    """No Java that Spark can run on."""
+    """There is no Java that Spark can run on."""
 
 
 class AccountError(TextclfError):
@@ -35,7 +35,7 @@ class AccountError(TextclfError):
 
 
 def find_java() -> Path | None:
-    """The home of the first Java of version 17 or later: ``JAVA_HOME``, then ``PATH``, then usual folders."""
+    """Return the home of the first Java of version 17 or later from ``JAVA_HOME``, ``PATH`` and the usual folders."""
     on_path = shutil.which("java")
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     homes += [Path(on_path).resolve().parent.parent] if on_path else []
@@ -45,7 +45,7 @@ def find_java() -> Path | None:
 
 
 def java_version(home: Path) -> int:
-    """Major version of the Java at ``home``, 0 where there is none that runs."""
+    """Return the major version of the Java at ``home``; 0 if there is none that runs."""
     java = home / "bin" / "java"
     if not os.access(java, os.X_OK):
         return 0
@@ -55,10 +55,10 @@ def java_version(home: Path) -> int:
 
 
 def java_home() -> Path:
-    """The home of a usable Java; nothing is installed.
+    """Return the home of a usable Java, without installing one.
 
     Raises:
-        JavaError: None was found.
+        JavaError: No usable Java was found.
     """
     home = find_java()
     if home is None:
@@ -72,23 +72,23 @@ def java_home() -> Path:
 
 
 def check_account() -> None:
-    """Refuse a user that the system knows by number alone: Hadoop asks for the name, and Java ends where there is none.
+    """Refuse a user that the system knows only by number: Hadoop asks for the user's name, and Java exits without one.
 
     Raises:
-        AccountError: There is no account.
+        AccountError: The user has no account.
     """
     if not has_account():
         raise AccountError(
-            "Spark cannot run as a user that has no account.",
-            received=f"user {os.geteuid()}, whom /etc/passwd and the system's other lists of users do not have",
+            "Spark cannot run as a user without an account.",
+            received=f"user {os.geteuid()}, which is not in /etc/passwd or the system's other lists of users",
             expected="a user with a name",
-            fix="run as one, or give this one a name, in the image of a container for example with "
+            fix="run as another user, or give this one a name, for example in a container image with "
             f"echo 'textclf:x:{os.geteuid()}:{os.getegid()}::/tmp:/bin/sh' >> /etc/passwd",
         )
 
 
 def install_java() -> None:
-    """Install a Java with the system's package manager, where it may; for set-up alone, which is asked to install."""
+    """Install Java with the system's package manager, if this user may. Only setup calls this."""
     manager = next((name for name in _INSTALLERS if shutil.which(name)), None)
     if manager is None:
         return

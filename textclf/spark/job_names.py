@@ -1,4 +1,4 @@
-"""Names for what Spark does: in its web page and history every job says which step and source it is of."""
+"""Descriptions of Spark jobs, so that Spark's web UI and history show the step and source of each job."""
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
@@ -13,16 +13,16 @@ from textclf.common.logs import context, within
 P = ParamSpec("P")
 R = TypeVar("R")
 _PROPERTY = "spark.job.description"
-_NAMED = 3  # sources that a name tells before it counts the others
+_NAMED = 3  # sources that a description names before it counts the others
 
 
 @contextmanager
 def described(
     spark: SparkSession, step: str | None = None, *, source: str | None = None, day: object = None
 ) -> Iterator[None]:
-    """Name the Spark jobs that this thread begins within, and what is said within, by job, step, source and day.
+    """Describe this thread's Spark jobs and log messages inside the block by job, step, source and day.
 
-    A thread of a pool inherits no name: what it does is named in it.
+    Threads of a pool do not inherit the description: use this inside them, or see ``carried``.
     """
     sc = spark.sparkContext
     before = sc.getLocalProperty(_PROPERTY)
@@ -31,11 +31,11 @@ def described(
         try:
             yield
         finally:
-            sc.setLocalProperty(_PROPERTY, before)  # type: ignore[arg-type]  # None takes it away
+            sc.setLocalProperty(_PROPERTY, before)  # type: ignore[arg-type]  # None removes it
 
 
 def carried(spark: SparkSession, work: Callable[P, R]) -> Callable[P, R]:
-    """The work as this thread would do it, for a thread of a pool: under the name that Spark's jobs have here."""
+    """Wrap ``work`` for a thread of a pool so that it keeps this thread's context and job description."""
     known = contextvars.copy_context()
     inherited: Callable[P, R] = inheritable_thread_target(spark)(work)
 
@@ -46,7 +46,7 @@ def carried(spark: SparkSession, work: Callable[P, R]) -> Callable[P, R]:
 
 
 def together(sources: Iterable[str]) -> str:
-    """Several sources as the one that a name is of: what Spark does for all of them at once is of each.
+    """Join the names of sources for a job that serves all of them at once.
 
     Example:
         >>> together(["yelp", "imdb"]), together(["a", "b", "c", "d", "e"])
@@ -58,7 +58,7 @@ def together(sources: Iterable[str]) -> str:
 
 
 def describe() -> str:
-    """What runs now, as Spark's web page shows it: ``nightly 20260131T...: score, yelp, 2026-01-31``."""
+    """Return the description of what runs now for Spark's web UI: ``nightly 20260131T...: score, yelp, 2026-01-31``."""
     known = context()
     parts = [known[name] for name in ("step", "source", "day") if name in known]
     name = f"{known.get('job', 'textclf')} {known.get('run_id', '')}".strip()

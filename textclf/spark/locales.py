@@ -1,4 +1,4 @@
-"""Locales in which Java names files in UTF-8: in the C locale each letter beyond ASCII would be a question mark."""
+"""Locales with UTF-8, in which Java can name files; in the C locale it writes non-ASCII letters as question marks."""
 
 import locale
 import os
@@ -7,37 +7,38 @@ import subprocess
 from collections.abc import Iterator, Mapping
 
 EVERYWHERE = "C.UTF-8"
-"""The locale of Debian's, Red Hat's (from 8 on) and Alpine's images, which often have no other."""
+"""Locale of Debian, Red Hat (from 8 on) and Alpine images, which often have no other."""
 _UTF8_LOCALE = re.compile(r".+\.utf-?8(@.*)?", re.IGNORECASE)
 
 
 def utf8_locale(environ: Mapping[str, str], master: str = "") -> str:
-    """The locale for Java and Python on other machines.
+    """Return the locale for Java and Python on other machines.
 
-    That of this process, where its encoding is UTF-8: machines of one cluster most likely have it, too, and older ones
-    lack ``C.UTF-8``. Images of containers have that one and lack what people have.
+    This is the locale of this process if its encoding is UTF-8: machines of one cluster most likely have it, too, and
+    older ones lack ``C.UTF-8``. Container images have ``C.UTF-8`` and often lack the locales of people's machines.
 
     Args:
+        environ: Environment of this process.
         master: Spark's master.
     """
     if master.startswith("k8s"):
         return EVERYWHERE
-    # In the order in which the system asks.
+    # In the order in which the system reads them.
     given = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
     return given if _UTF8_LOCALE.fullmatch(given) else EVERYWHERE
 
 
 def use_utf8() -> None:
-    """Have programs that this process starts use UTF-8, where the locale that it was given does not.
+    """Make programs that this process starts use UTF-8, if its own locale does not.
 
-    It may be one that this machine lacks, as what ``ssh`` brings along from another.
+    The locale may be one that this machine lacks, for example one that ``ssh`` has brought from another machine.
     """
     if locale.nl_langinfo(locale.CODESET).upper() != "UTF-8":
         os.environ["LC_ALL"] = next(_here(), EVERYWHERE)
 
 
 def _here() -> Iterator[str]:
-    """Locales of this machine with UTF-8."""
+    """Yield the locales of this machine with UTF-8."""
     for name in (EVERYWHERE, "en_US.UTF-8"):
         if _is_here(name):
             yield name

@@ -1,7 +1,7 @@
-"""OpenLineage: Spark's own listener tells a collector which tables a run read and wrote.
+"""OpenLineage: a Spark listener reports to a collector which tables a run reads and writes.
 
-The listener and its settings: https://openlineage.io/docs/integrations/spark/. Its jar is fetched only where a
-pipeline file asks for it.
+The listener and its settings: https://openlineage.io/docs/integrations/spark/. Its jar is fetched only if a pipeline
+file asks for it.
 """
 
 import base64
@@ -21,30 +21,30 @@ COORDINATES = "io.openlineage:openlineage-spark_2.13:1.53.0"
 LISTENER = "io.openlineage.spark.agent.OpenLineageSparkListener"
 REDACTION = "spark.redaction.regex"
 _DEFAULT_REDACTION = "(?i)secret|password|token|access[.]?key"
-"""Spark's own, see https://spark.apache.org/docs/latest/configuration.html."""
+"""Spark's default, see https://spark.apache.org/docs/latest/configuration.html."""
 _TRANSPORT = r"(?i:openlineage\.transport\.(?!(?:type|location|endpoint|compression)$))"
-"""The URL, whose parameters may be keys, the headers and what else of the transport may let someone in."""
+"""Settings of the transport that may hold credentials: the URL, whose parameters may be keys, headers and others."""
 
 
 class LineageError(TextclfError):
-    """Lineage is asked for and cannot be told."""
+    """Lineage was requested and cannot be reported."""
 
 
 @dataclass(frozen=True)
 class Collector:
-    """Where events go, and the namespace that jobs have there."""
+    """Where lineage events go, and the namespace of jobs there."""
 
     url: str
     namespace: str
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Spark's settings for the listener that anyone may see."""
+        """Spark's settings for the listener that hold no credentials."""
         return {"spark.openlineage.transport.type": "http", "spark.openlineage.namespace": self.namespace}
 
     @property
     def address(self) -> Mapping[str, str]:
-        """Those that may let someone in; user and password go into a header, where a server looks for them."""
+        """Spark's settings that may hold credentials. User and password go into a header, where servers expect them."""
         url, user, password = userinfo(self.url)
         found = {"spark.openlineage.transport.url": url}
         if user or password:
@@ -54,10 +54,10 @@ class Collector:
 
 
 def lineage_jars() -> list[Path]:
-    """The listener's jars, fetched the first time.
+    """Return the listener's jars, which are fetched the first time.
 
     Raises:
-        JarsError: They are not there and cannot be fetched.
+        JarsError: The jars are missing and cannot be fetched.
     """
     return resolve_into(
         jar_folder() / "lineage",
@@ -68,13 +68,13 @@ def lineage_jars() -> list[Path]:
 
 
 def add_lineage(conf: SparkConf, collector: Collector) -> None:
-    """Have Spark's listener tell the collector; settings that are there already stay.
+    """Add the listener and its settings to Spark's configuration; existing settings are kept.
 
-    The collector's address follows with ``add_address``.
+    The collector's address is added later, by ``add_address``.
 
     Raises:
-        JarsError: The jar cannot be had.
-        LineageError: Java runs already, without the jar.
+        JarsError: The jar is missing and cannot be fetched.
+        LineageError: The JVM runs already, without the jar.
     """
     for key, value in collector.settings.items():
         conf.setIfMissing(key, value)
@@ -87,26 +87,26 @@ def add_lineage(conf: SparkConf, collector: Collector) -> None:
         return
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         raise LineageError(
-            "Lineage needs its jar from the beginning of the driver.",
-            received="a driver that spark-submit has started without it",
+            "Lineage needs its jar when the driver starts.",
+            received="a driver that spark-submit has started without the jar",
             expected="openlineage-spark among the jars",
             fix=f"give spark-submit --packages {COORDINATES}, or leave out [lineage]",
         )
     joined = ",".join(filter(None, [jars, *map(str, lineage_jars())]))
     conf.set("spark.jars", joined)
     if given := shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
-        # An option there goes before a setting, and the last one of several counts.
+        # An option there takes precedence over a setting, and the last of several options counts.
         os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*given[:-1], "--jars", joined, given[-1]])
 
 
 def add_address(conf: SparkConf, collector: Collector) -> None:
-    """Add what may let someone in, when Java runs: settings from before are on its command line, for all to see."""
+    """Add settings that may hold credentials once the JVM runs; earlier ones would be visible on its command line."""
     for key, value in collector.address.items():
         conf.setIfMissing(key, value)
 
 
 def redact(conf: SparkConf) -> None:
-    """Have Spark hide the transport's settings in its web page and event log, beside what it hides anyway."""
+    """Make Spark hide the transport's settings in its web UI and event log, beside what it hides anyway."""
     given = conf.get(REDACTION, "") or _DEFAULT_REDACTION
     if _TRANSPORT not in given:
         conf.set(REDACTION, f"{given}|{_TRANSPORT}")

@@ -1,4 +1,4 @@
-"""The one place that opens Spark."""
+"""The one place that opens a Spark session."""
 
 import logging
 import os
@@ -23,10 +23,10 @@ from textclf.spark.submit_options import parse
 
 
 class LocaleError(TextclfError):
-    """Java cannot name files as this project names them."""
+    """Java cannot name files in UTF-8, which this project needs."""
 
 
-# One thread for each numeric library in a worker: Spark already runs one worker a core.
+# One thread for each numeric library in a worker: Spark already runs one worker per core.
 _ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -47,23 +47,24 @@ DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",  # days and timestamps mean the same on every machine
     "spark.sql.variable.substitute": "false",  # text that Spark parses is never expanded
     "spark.sql.adaptive.enabled": "true",
-    # Bounds a worker's memory with long texts; short ones come in batches that make the most of a call.
+    # The first bounds a worker's memory with long texts; the second makes batches of short texts large enough that the
+    # cost of a call does not matter.
     "spark.sql.execution.arrow.maxBytesPerBatch": str(8 << 20),
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
-    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker says where
-    "spark.databricks.delta.snapshotPartitions": "2",  # our tables have small logs; 50 tasks to read one is waste
-    "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task's rows need no sort by partition before a write
+    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker reports where
+    "spark.databricks.delta.snapshotPartitions": "2",  # the tables have small logs; 50 tasks to read one are a waste
+    "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task need not sort its rows by partition before a write
     "spark.ui.showConsoleProgress": "true",
-    # Pools share the slots: what a search notes in its table does not wait behind thousands of trials. Work that
-    # names no pool runs in order, as without it.
+    # Pools share the slots, so that a search's writes to its table do not wait behind thousands of trials. Jobs without
+    # a pool run in order, as in the default mode.
     "spark.scheduler.mode": "FAIR",
 }
-# A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not on YARN, whose temporary folders
-# have longer names than a socket may.
+# A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not used on YARN, whose temporary
+# folders have longer names than a socket may have.
 SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
-# For a driver that handles few rows: Java's second compiler takes most of a core while the JVM is young, and only long
-# work over many rows is worth it.
+# For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
+# only for long work over many rows.
 FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
@@ -77,16 +78,16 @@ LOCAL_DEFAULTS = {
 def open_session(
     app_name: str, overrides: Mapping[str, str] | None = None, *, lineage: Collector | None = None
 ) -> SparkSession:
-    """Open Spark, or return the session that is open already.
+    """Open a Spark session, or return the session that is open already.
 
-    What spark-submit or the environment has set stays; then ``overrides``; then textclf's defaults. Without a
-    master it is ``local[*]``. Delta comes from the jars that the environment holds, else by coordinates.
+    Settings of spark-submit and of the environment take precedence over ``overrides``, and these over textclf's
+    defaults. The default master is ``local[*]``. Delta comes from the jars in the environment, or else from Maven.
 
     Args:
         app_name: Name of the application in Spark's UI and logs.
         overrides: Spark settings of the caller, as in ``spark.conf``; none by default.
-        lineage: Collector that gets OpenLineage events from Spark's listener; None for no events. A session that is
-            open already stays as it is.
+        lineage: Collector that receives OpenLineage events from Spark's listener; None for no events. A session that
+            is open already is not changed.
 
     Returns:
         The session, with Delta's SQL extension and the time zone UTC.
@@ -94,8 +95,8 @@ def open_session(
     Raises:
         JavaError: There is no Java that Spark can run on.
         AccountError: The system does not know this user.
-        JarsError: The jar for lineage is neither here nor can it be downloaded.
-        LocaleError: Java runs already and cannot name files in UTF-8.
+        JarsError: The jar for lineage is missing and cannot be fetched.
+        LocaleError: The JVM runs already and cannot name files in UTF-8.
 
     Example:
         >>> from textclf import open_session
@@ -107,12 +108,12 @@ def open_session(
     if active is not None:
         return active
     check_account()
-    os.environ["JAVA_HOME"] = str(java_home())  # also over one that has no Java
-    # Executors of another Python than the driver's fail late and obscurely.
+    os.environ["JAVA_HOME"] = str(java_home())  # also replaces a value without a usable Java
+    # Executors with another Python than the driver's fail late and obscurely.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for name, value in _QUIET.items():  # training on the driver gives the digits that executors give
+    for name, value in _QUIET.items():  # makes training on the driver give the same digits as executors
         os.environ.setdefault(name, value)
-    if not has_home():  # Keras would take what any user left in /tmp/.keras for this one's settings
+    if not has_home():  # otherwise Keras would read settings from /tmp/.keras, where any user may have left some
         os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
     use_utf8()
     conf = _given()
@@ -138,24 +139,24 @@ def open_session(
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     _check_locale(spark)
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
-    # PySpark would write each error as a line of JSON, unmasked, before whoever caught it says what it means.
+    # PySpark would log each error as a line of JSON, unmasked, before the code that catches it can explain it.
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return spark
 
 
 def _daemon(conf: SparkConf) -> dict[str, str]:
-    """Our daemon of workers, and where it finds this package: it begins before Spark tells workers of any files."""
+    """Settings for our daemon of workers, which gets this package's path: it starts before Spark ships any files."""
     root = Path(__file__).parents[2]
     if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
         return {"spark.python.daemon.module": "textclf.spark.worker_daemon"}
     if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):
-        return {}  # within a zip, or where workers are told of other places
+        return {}  # inside a zip, or if workers are given other paths
     return {"spark.python.daemon.module": "textclf.spark.worker_daemon", "spark.executorEnv.PYTHONPATH": str(root)}
 
 
 def _permissions() -> dict[str, str]:
-    """Hadoop's umask, for tables: it has one of its own, 022, and knows nothing of this process' that is stricter."""
+    """Set Hadoop's umask for tables. Hadoop has its own, 022, and ignores a stricter umask of this process."""
     taken = umask() | 0o022
     return {"spark.hadoop.fs.permissions.umask-mode": f"{taken:03o}"} if taken != 0o022 else {}
 
@@ -163,22 +164,22 @@ def _permissions() -> dict[str, str]:
 def _check_locale(spark: SparkSession) -> None:
     jvm: Any = spark._jvm
     encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
-    if encoding is not None and encoding.upper() != "UTF-8":  # a property that not every Java has
+    if encoding is not None and encoding.upper() != "UTF-8":  # not every Java has this property
         spark.stop()
         raise LocaleError(
-            "Java cannot name files in UTF-8 here: sources with letters beyond ASCII would be lost.",
-            received=f"a driver's Java that was started with the encoding {encoding}, LC_ALL="
+            "Java cannot name files in UTF-8 here: sources with non-ASCII letters would be lost.",
+            received=f"a driver's JVM that was started with the encoding {encoding}, LC_ALL="
             f"{os.environ.get('LC_ALL', '')}",
-            expected="UTF-8, in a locale that this machine has: locale -a lists them",
-            fix="export LC_ALL=C.UTF-8, or another of them, before spark-submit; on a cluster for the driver, too "
+            expected="UTF-8, in a locale that this machine has (locale -a lists them)",
+            fix="export LC_ALL=C.UTF-8, or another such locale, before spark-submit; on a cluster also for the driver "
             "(spark.yarn.appMasterEnv.LC_ALL, spark.kubernetes.driverEnv.LC_ALL)",
         )
 
 
 def _given() -> SparkConf:
-    """What spark-submit, or ``PYSPARK_SUBMIT_ARGS`` and Spark's own configuration files, have set."""
+    """Read the settings of spark-submit, or else of ``PYSPARK_SUBMIT_ARGS`` and Spark's own configuration files."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:
-        # Started by spark-submit: its settings are in the JVM, which a configuration asks only once it is known.
+        # Started by spark-submit: its settings are in the JVM, which SparkConf reads only after it is initialized.
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
@@ -189,7 +190,7 @@ def _given() -> SparkConf:
 
 
 def _add_delta(conf: SparkConf) -> None:
-    """Delta's jars, unless spark-submit already brought some."""
+    """Add Delta's jars, unless spark-submit has brought some already."""
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
     if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
         return

@@ -1,4 +1,4 @@
-"""spark-submit's own command line, taken apart without changing a word of it."""
+"""Parse spark-submit's own command line and keep every word of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from pathlib import Path
 from textclf.errors import UsageError
 from textclf.spark.jars import spark_home
 
-# Options of spark-submit that take no value; every other one does.
+# Options of spark-submit that take no value; all other options do.
 _FLAGS = {"--supervise", "--verbose", "-v", "--load-spark-defaults", "--usage-error"}
 _NO_JOB = {"--kill", "--status", "--version"}
-# Options that are a Spark setting under another name.
+# Options that are another name for a Spark setting.
 SETTINGS = {
     "--master": "spark.master",
     "--deploy-mode": "spark.submit.deployMode",
@@ -25,12 +25,12 @@ SETTINGS = {
 
 @dataclass
 class Submission:
-    """A command line taken apart.
+    """A parsed command line.
 
     Attributes:
         options: spark-submit's options, word for word.
-        settings: What they and the properties file set, by the names of Spark's settings.
-        job: Name of the job; empty where none was given.
+        settings: Values from the options and the properties file, by the names of Spark's settings.
+        job: Name of the job; empty if none was given.
         arguments: Everything after the job's name.
     """
 
@@ -46,10 +46,10 @@ class Submission:
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str]) -> Submission:
-    """Take a command line apart.
+    """Parse a command line.
 
     Raises:
-        UsageError: An option without its value, or a properties file that cannot be read.
+        UsageError: An option lacks its value, or the properties file cannot be read.
     """
     made = Submission()
     properties: str | None = None
@@ -77,7 +77,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> Submission:
 
 
 def _properties(given: str | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Settings of the properties file that spark-submit will read: the one given, else spark-defaults.conf."""
+    """Read the properties file that spark-submit will read: the given one, or else spark-defaults.conf."""
     folder = environ.get("SPARK_CONF_DIR") or str(spark_home() / "conf")
     path = Path(given) if given is not None else Path(folder, "spark-defaults.conf")
     if given is None and not path.exists():

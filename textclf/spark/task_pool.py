@@ -1,4 +1,4 @@
-"""Run tasks side by side on the executors: one Spark task each, results as they end, losses tried again."""
+"""Run tasks in parallel on the executors, one Spark task each, with results as they end and retries of lost tasks."""
 
 import threading
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from textclf.errors import TextclfError
 from textclf.spark.failures import lost_task
 from textclf.spark.worker_gc import settle
 
-_TRIES = 3  # a task that took its process with it as often is given up
+_TRIES = 3  # a task that has lost its process this often is given up
 
 
 class Task(Protocol):
-    """What can be fanned out: pickled, run on an executor, told apart by its key."""
+    """A task that can be pickled, run on an executor and identified by its key."""
 
     @property
     def key(self) -> str:
-        """Different for different tasks."""
+        """Key of the task, which is unique among tasks."""
 
     def run(self) -> Any:
-        """The result, which has the same key; it raises nothing."""
+        """Run the task and return its result, which has the same key. This must not raise."""
 
     def lost(self, error: str) -> Any:
-        """The result where the process did not outlive the task."""
+        """Make the result of a task whose process ended before it did."""
 
 
 class _Gathered(AccumulatorParam[list[Any]]):
-    """Lists put end to end. Spark applies what a task adds once, when it ends, however often it was tried."""
+    """Concatenation of lists. Spark adds the values of a task once, when it ends, however often it was tried."""
 
     def zero(self, value: list[Any]) -> list[Any]:  # noqa: ARG002 - Spark's signature
         return []
@@ -51,11 +51,11 @@ class _Wave:
 
 @dataclass
 class FanOut:
-    """Runs tasks side by side in the Spark pool ``pool``; used from one thread.
+    """Run tasks in parallel in the Spark pool ``pool``. Use it from one thread only.
 
-    A task that raises is a mistake of ours or of the cluster's set-up and ends the search. A task whose process
-    ends, by itself or with its executor, is tried again elsewhere: by Spark where the master allows it, else in
-    another job.
+    A task that raises reveals a bug or a fault of the cluster's setup, and ends the search. A task whose process ends,
+    by itself or with its executor, is tried again elsewhere: by Spark if the master allows it, otherwise in another
+    job.
     """
 
     context: SparkContext
@@ -67,13 +67,13 @@ class FanOut:
     _closed: bool = False
 
     def submit(self, tasks: Sequence[Task]) -> None:
-        """Begin tasks, in that order, and return at once."""
+        """Start tasks in the given order and return at once."""
         thread = InheritableThread(target=self._run, args=(list(tasks),), daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def results(self) -> list[Any]:
-        """Results that have come since the last call.
+        """Return the results that have come since the last call.
 
         Raises:
             TextclfError: A task cannot be run at all.
@@ -88,7 +88,7 @@ class FanOut:
         return found
 
     def running(self) -> int:
-        """Tasks at work now."""
+        """Return the number of tasks that are running now."""
         tracker, found = self.context.statusTracker(), 0
         for job in tracker.getJobIdsForGroup(self.pool):
             about = tracker.getJobInfo(job)
@@ -98,7 +98,7 @@ class FanOut:
         return found
 
     def close(self) -> None:
-        """End what still runs."""
+        """Cancel all tasks that are still running."""
         self._closed = True
         if any(thread.is_alive() for thread in self._threads):
             self.context.cancelJobGroup(self.pool)
@@ -116,7 +116,7 @@ class FanOut:
                 self._error = error
 
     def _attempt(self, tasks: list[Task], losses: dict[str, int]) -> list[Task]:
-        """Run tasks in one Spark job; those that must be tried again."""
+        """Run tasks in one Spark job. Returns the tasks that must be tried again."""
         wave = _Wave(self.context.accumulator([], _Gathered()))
         self._waves.append(wave)
         results = wave.results
@@ -128,7 +128,7 @@ class FanOut:
             settle()
 
         try:
-            # A partition for each task: whichever slot is free takes the next.
+            # One partition per task, so that a free slot takes the next task.
             self.context.parallelize(tasks, len(tasks)).foreach(run)
             return []
         except (PySparkException, Py4JError) as error:
@@ -145,4 +145,4 @@ class FanOut:
 
 
 def _gone(times: int) -> str:
-    return f"the worker process ended {times} times while it ran this: out of memory, or a crash of a library"
+    return f"the worker process ended {times} times while it ran this task: out of memory, or a library crashed"

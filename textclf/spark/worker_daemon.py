@@ -1,7 +1,7 @@
-"""PySpark's daemon, which begins the worker processes of an executor, without a word where nothing went wrong.
+"""PySpark's daemon, which starts the worker processes of an executor, without its tracebacks when nothing went wrong.
 
-Spark runs it (``spark.python.daemon.module``) where executors are on the driver's machine, so that what it prints is
-among the driver's own words. It loads as little as PySpark's does: no thread may run before a worker is forked.
+Spark runs it (``spark.python.daemon.module``) if executors are on the driver's machine, where its output appears among
+the driver's own. It imports as little as PySpark's daemon does, because no thread may run before a worker is forked.
 """
 
 from typing import Any

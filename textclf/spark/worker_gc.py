@@ -1,4 +1,4 @@
-"""Worker processes that Spark uses again, and what it has them do between two tasks."""
+"""Garbage collection and clean exits of the worker processes that Spark reuses between tasks."""
 
 import gc
 import sys
@@ -11,7 +11,7 @@ _tasks = 0
 
 
 class _Traceback:
-    """Python's ``traceback`` for ``pyspark.daemon``, without a word where Spark has gone."""
+    """Stand-in for ``traceback`` in ``pyspark.daemon`` that prints nothing if Spark has closed the connection."""
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
@@ -25,14 +25,14 @@ class _Traceback:
 
 
 def leave_quietly(daemon: Any = None) -> None:
-    """Have workers end without a traceback when Spark has closed their connection.
+    """Make workers end without a traceback when Spark has closed their connection.
 
-    Spark closes it when a query needs no more rows (``LIMIT``, ``isEmpty``), after a minute without a task, and at its
-    own end. ``pyspark.daemon`` then prints a BrokenPipeError or an EOFError for each worker that was about to answer,
-    though nothing went wrong: what a task raises never gets as far as that, but is told to Spark before.
+    Spark closes it when a query needs no more rows (``LIMIT``, ``isEmpty``), after a minute without a task, and when
+    Spark itself ends. ``pyspark.daemon`` then prints a BrokenPipeError or an EOFError for each worker that was about to
+    answer, although nothing went wrong. Errors of tasks do not get there: they are reported to Spark before.
 
     Args:
-        daemon: The module ``pyspark.daemon`` of the process that begins workers; without it, this process is a worker.
+        daemon: Module ``pyspark.daemon`` of the process that starts workers; None if this process is a worker.
     """
     main: Any = sys.modules["__main__"]
     if daemon is None and getattr(getattr(main, "__spec__", None), "name", "") == "pyspark.daemon":
@@ -42,11 +42,11 @@ def leave_quietly(daemon: Any = None) -> None:
 
 
 def settle() -> None:
-    """Call at the end of a task: what the process has loaded by then is left out of later collections of garbage.
+    """Exclude what the process has loaded so far from later garbage collections. Call this at the end of a task.
 
-    PySpark collects all garbage of a worker after each task (``pyspark.daemon``). In a process that has imported
-    Keras or scikit-learn that walks through a million objects which never go, for as long as a short task takes.
-    They are set aside after the 1st, 2nd, 4th, ... task of the process, since later ones may load more.
+    PySpark collects a worker's garbage after each task (``pyspark.daemon``). In a process that has imported Keras or
+    scikit-learn, that walks through a million objects that are never freed, and takes as long as a short task. These
+    objects are frozen after the 1st, 2nd, 4th, ... task of the process, because later tasks may load more.
     """
     global _tasks
     _tasks += 1
@@ -57,9 +57,9 @@ def settle() -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import much within it: no collections of garbage, which are a fifth of the time and find nothing.
+    """Disable garbage collection inside the block, for large imports. It would take a fifth of their time.
 
-    What has been imported is left out of later ones.
+    The collections would find nothing. What has been imported is excluded from later collections.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Names, columns, reads and writes of every table."""
+"""Tables: their names and columns, and how they are read and written."""
 
 from textclf.storage.staging import staged
 from textclf.storage.warehouse import Location, Warehouse

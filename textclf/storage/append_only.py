@@ -1,4 +1,4 @@
-"""Tables that must not lose a row: Delta refuses each commit that removes one, ours among them."""
+"""Check for append-only tables, on which Delta refuses every commit that removes rows."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ APPEND_ONLY = "delta.appendOnly"
 
 
 def check_replaceable(spark: SparkSession, *places: Location) -> None:
-    """Refuse tables whose rows cannot be replaced, before anything is written; one that does not exist yet is fine.
+    """Refuse tables whose rows cannot be replaced, before anything is written; a missing table is accepted.
 
     Raises:
         InputError: A table is append-only.
@@ -20,7 +20,7 @@ def check_replaceable(spark: SparkSession, *places: Location) -> None:
     found = [str(place) for place in places if _append_only(spark, place)]
     if found:
         raise InputError(
-            "A table is append-only, and a rerun replaces the rows that it wrote before.",
+            "A table is append-only, but a rerun has to replace the rows that it wrote before.",
             received=f"{APPEND_ONLY} = true on {', '.join(found)}",
             expected="tables whose rows may be replaced",
             fix=f"ALTER TABLE ... SET TBLPROPERTIES ({APPEND_ONLY} = false), or write to another table",
@@ -31,7 +31,7 @@ def _append_only(spark: SparkSession, place: Location) -> bool:
     if place.path is None and not place.exists(spark):
         return False
     log: Any = log_of(spark, place.path) if place.path is not None else place.delta(spark)._jdt.deltaLog()
-    # As Delta has read the table last: another look would list the log again, for a setting that rarely changes.
+    # The last snapshot that Delta has read: a new one would list the log again, for a setting that rarely changes.
     snapshot = log.unsafeVolatileSnapshot()
     value = snapshot.metadata().configuration().get(APPEND_ONLY)
     return bool(snapshot.version() >= 0 and value.isDefined() and str(value.get()).lower() == "true")

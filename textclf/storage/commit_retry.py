@@ -1,4 +1,4 @@
-"""Try a commit again that lost against another writer's."""
+"""Retry commits that conflict with another writer."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 T = TypeVar("T")
-# In Python the first is not the base of the others.
+# In Python, unlike in Java, the first is not a base class of the others.
 CONFLICTS = (
     exceptions.DeltaConcurrentModificationException,
     exceptions.ConcurrentAppendException,
@@ -22,7 +22,7 @@ CONFLICTS = (
     exceptions.ProtocolChangedException,
 )
 ATTEMPTS = 8
-_FIRST_PAUSE = 0.2  # seconds; doubled each time
+_FIRST_PAUSE = 0.2  # seconds; doubled after each attempt
 _CREATED_MEANWHILE = (
     "DELTA_PATH_EXISTS",
     "DELTA_TABLE_ALREADY_EXISTS",
@@ -33,10 +33,11 @@ _CREATED_MEANWHILE = (
 
 
 def retried(commit: Callable[[], T]) -> T:
-    """What ``commit`` gives; after a conflict with another writer it is called again, up to ``ATTEMPTS`` times.
+    """Call ``commit`` and return its result; after a conflict with another writer call it again.
 
-    Only for commits that may be made twice: a slice of one's own replaced by the same rows, or an append that a
-    conflict has left undone. Delta tells of a conflict before it makes a commit, never after.
+    There are at most ``ATTEMPTS`` calls. Only use this for commits that may be repeated: replacing the caller's own
+    slice by the same rows, or an append that a conflict has left undone. Delta reports a conflict before it makes a
+    commit, never after.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -44,10 +45,11 @@ def retried(commit: Callable[[], T]) -> T:
         except (*CONFLICTS, AnalysisException, Py4JJavaError) as error:
             if attempt == ATTEMPTS - 1 or not lost_a_race(error):
                 raise
-            time.sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))  # else losers would meet again
+            # A random factor keeps writers that have collided from colliding again.
+            time.sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))
     raise AssertionError("the last attempt returns or raises")
 
 
 def lost_a_race(error: Exception) -> bool:
-    """Whether another writer's commit came first."""
+    """Whether an error means that another writer's commit came first."""
     return isinstance(error, CONFLICTS) or any(word in str(error) for word in _CREATED_MEANWHILE)

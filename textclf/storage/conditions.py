@@ -1,9 +1,9 @@
-"""Conditions on columns that partition a table, as Spark and Delta take them, without any value in SQL text.
+"""Conditions on partition columns for Spark and Delta, without values in SQL text.
 
-A source is data: it may hold quotes, backslashes, line feeds and ``${...}``, which Spark expands in whatever text it
-parses, comments and literals included. So a condition is kept as values and becomes an expression around literals. The
-one place where Delta takes nothing but text is the option ``replaceWhere``; there a value stands as the hexadecimal
-digits of its UTF-8 bytes, which mean the same under every setting of Spark's parser.
+Names of sources are data: they may hold quotes, backslashes, line feeds and ``${...}``, which Spark expands in all text
+that it parses, comments and literals included. So a condition keeps its values and becomes an expression of literals.
+Only the option ``replaceWhere`` of Delta requires text; there a value is written as the hexadecimal digits of its UTF-8
+bytes, which mean the same under every setting of Spark's parser.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,11 +24,12 @@ _IDENTIFIER = str.isidentifier
 
 @dataclass(frozen=True)
 class Condition:
-    """Holds for rows that meet one of the alternatives: each column named there has one of the values, None for null.
+    """Condition that a row meets if it meets one of the alternatives.
 
     Attributes:
-        alternatives: Names of columns, which come from schemas and never from data, with the values allowed. Without
-            any alternative no row meets the condition, and with an empty one every row.
+        alternatives: For each alternative, the allowed values of each column; None stands for null. Column names come
+            from schemas, never from data. Without alternatives no row meets the condition; with an empty alternative
+            every row does.
     """
 
     alternatives: tuple[Mapping[str, Collection[Value]], ...]
@@ -36,11 +37,11 @@ class Condition:
     def __post_init__(self) -> None:
         for name in {name for each in self.alternatives for name in each}:
             if not _IDENTIFIER(name):
-                raise ValueError(f"{name!r} is not the name of a column of ours")
+                raise ValueError(f"{name!r} is not an identifier, as the names of partition columns are")
 
     @property
     def column(self) -> Column:
-        """For a DataFrame."""
+        """The condition for a DataFrame."""
 
         def one(name: str, values: Collection[Value]) -> Column:
             known = [value for value in values if value is not None]
@@ -52,7 +53,7 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """For an option that takes nothing but SQL: only names, keywords, days and hexadecimal digits are in it.
+        """The condition as SQL text, which contains only names, keywords, days and hexadecimal digits.
 
         Example:
             >>> print(Condition(({"source": ["it's", None]},)).text)
@@ -68,12 +69,12 @@ class Condition:
         return _joined("OR", found, "false")
 
     def expression(self, spark: SparkSession) -> Any:
-        """For Delta's own transactions: an expression of Catalyst."""
+        """Return the condition as a Catalyst expression, for Delta's own transactions."""
         jvm: Any = spark._jvm
         catalyst = jvm.org.apache.spark.sql.catalyst
         expressions, types = catalyst.expressions, jvm.org.apache.spark.sql.types.DataTypes
         true, false = expressions.Literal.TrueLiteral(), expressions.Literal.FalseLiteral()
-        literals: dict[Value, Any] = {}  # days share their sources: each crosses to the JVM once
+        literals: dict[Value, Any] = {}  # days share their sources, so each value crosses to the JVM only once
 
         def literal(value: Value) -> Any:
             if value not in literals:
@@ -97,13 +98,13 @@ class Condition:
 
 
 EVERYTHING = Condition(({},))
-"""Holds for every row."""
+"""Condition that every row meets."""
 NOTHING = Condition(())
-"""Holds for no row."""
+"""Condition that no row meets."""
 
 
 def of_sources(sources: Collection[str]) -> Condition:
-    """Holds for the rows of these sources alone."""
+    """Make the condition that selects the rows of these sources."""
     return Condition(({"source": sources},))
 
 
@@ -112,7 +113,7 @@ def _any(parts: list[Column], nothing: Column) -> Column:
 
 
 def _column(value: str | date) -> Column:
-    # PySpark itself turns no day before the year 1000 into a literal.
+    # PySpark cannot turn a day before the year 1000 into a literal.
     return F.lit(value.isoformat()).cast("date") if isinstance(value, date) else F.lit(value)
 
 
@@ -121,7 +122,7 @@ def _joined(word: str, parts: list[str], nothing: str) -> str:
 
 
 def _literal(value: str | date) -> str:
-    """A literal in whose text no character of the value occurs."""
+    """Write a literal whose text contains none of the value's own characters."""
     if isinstance(value, date):
         return f"DATE '{value.isoformat()}'"
     return f"CAST(X'{value.encode().hex().upper()}' AS STRING)"

@@ -1,4 +1,4 @@
-"""Delta's own log and transactions, for commits of files that no Spark job has to write."""
+"""Access to Delta's own log and transactions, for commits of files without a Spark job."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,19 +8,19 @@ from pyspark.sql import SparkSession
 
 
 def log_of(spark: SparkSession, path: str) -> Any:
-    """Delta's log of the table at a path."""
+    """Return the Delta log of the table at a path."""
     jvm: Any = spark._jvm
     return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
 
 
 def none(spark: SparkSession) -> Any:
-    """Scala's None."""
+    """Return Scala's None."""
     jvm: Any = spark._jvm
     return jvm.scala.Option.empty()
 
 
 def sequence(spark: SparkSession, values: Sequence[Any]) -> Any:
-    """A Scala sequence."""
+    """Make a Scala sequence of values."""
     jvm: Any = spark._jvm
     made = jvm.java.util.ArrayList()
     for value in values:
@@ -29,29 +29,30 @@ def sequence(spark: SparkSession, values: Sequence[Any]) -> Any:
 
 
 def listed(found: Any) -> Iterator[Any]:
-    """What a Scala sequence holds."""
+    """Yield the elements of a Scala sequence."""
     each = found.iterator()
     while each.hasNext():
         yield each.next()
 
 
 def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
-    """The file system and path of a location, of Hadoop: a warehouse may be on any that it knows."""
+    """Return Hadoop's file system and path of a location: a warehouse may be on any file system that Hadoop knows."""
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
 def manual_update(spark: SparkSession) -> Any:
-    """The name, in a table's history, of a commit that is no write."""
+    """Return Delta's operation, shown in a table's history, for a commit that is not a write."""
     jvm: Any = spark._jvm
     return getattr(getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$"), "MODULE$")
 
 
 def landed(spark: SparkSession, folder: str, version: int, path: str) -> bool:
-    """Whether a commit after that version of a table has added the file ``path``, as the log writes it.
+    """Whether a commit after ``version`` of a table has added the file ``path``, written as in the log.
 
-    For who sees an error of a commit: what comes after it, a checkpoint perhaps, may be what failed.
+    Use this after a commit has raised an error: the commit may have succeeded, and a later step, such as a checkpoint,
+    may have failed.
     """
     configuration, store = spark._jsparkSession.sessionState().newHadoopConf(), log_of(spark, folder).store()
     while True:

@@ -1,8 +1,8 @@
-"""Rows that the driver holds, appended to a Delta table without a Spark job.
+"""Append a few rows from the driver to a Delta table without a Spark job.
 
-A job for a handful of rows waits for a free slot behind the work that it reports on, and takes a second where a
-commit takes a twentieth of one. The driver writes the Parquet file and Delta's own transaction commits it, with its
-checks and on every storage that Delta is safe on.
+A job for a handful of rows has to wait for a free slot behind the work that it reports on. It also takes about a
+second, where a commit takes a twentieth of a second. So the driver writes the Parquet file, and Delta's own transaction
+commits it, with all of Delta's checks and on every storage that Delta is safe on.
 """
 
 import io
@@ -24,7 +24,7 @@ from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
 
 _PLAIN = {"delta.columnMapping.mode": "none", "delta.enableRowTracking": "false"}
-"""Properties with which a file by column names and without row numbers of its own is a file of the table."""
+"""Properties of tables whose files have plain column names and no row tracking."""
 
 
 def append_rows(
@@ -35,15 +35,19 @@ def append_rows(
     fence: Fence = OPEN,
     closed_to: str | None = None,
 ) -> bool:
-    """Add rows to a table that exists, in one commit.
+    """Append rows to an existing table in one commit.
 
     Args:
-        rows: In the order of the table's columns.
-        fence: Of the run that appends; to a table that Delta's own writer writes to it does so once.
-        closed_to: A run that the same commit closes the table to; where it is closed to it already, nothing is added.
+        spark: An open session.
+        place: Location of the table.
+        spec: Specification of the table.
+        rows: Rows with values in the order of the table's columns.
+        fence: Fence of the run that appends. If the table needs Delta's own writer, the run can append only once.
+        closed_to: Identifier of a run that the same commit closes the table to. If the table is closed to that run
+            already, nothing is appended.
 
     Returns:
-        Whether they were added.
+        Whether the rows were appended.
 
     Raises:
         LockError: The run of ``fence`` has lost a lock.
@@ -84,7 +88,7 @@ def append_rows(
 
 
 def _takes_plain_files(jvm: Any, metadata: Any, spec: TableSpec) -> bool:
-    """Whether the table has exactly our columns, no partitions, and asks nothing more of a file."""
+    """Whether a table has exactly the columns of ``spec``, no partitions, and no further requirements of its files."""
     if spec.partition_by or json.loads(metadata.schemaString())["fields"] != json.loads(spec.schema.json())["fields"]:
         return False
     properties = jvm.scala.jdk.javaapi.CollectionConverters.asJava(metadata.configuration())

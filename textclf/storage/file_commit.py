@@ -1,8 +1,8 @@
-"""Staged files become files of the published table: renamed and committed, never read or written again.
+"""Commit staged files to a published table: files are renamed and committed, never read or written again.
 
-A slice is a partition of the published table, and staged rows lie in folders of the same names. So publishing them is
-a commit of names: those of the slices' old files out, those of the staged files in. Until that commit the renamed
-files belong to no version of the table, and a killed run leaves them to the next VACUUM.
+A slice is a partition of the published table, and staged rows are in folders with the same names. So publishing them is
+a commit of names: the slices' old files are removed and the staged files are added. Until that commit, the renamed
+files belong to no version of the table; if the run is killed, the next VACUUM removes them.
 """
 
 import json
@@ -27,19 +27,19 @@ from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
 
 _PLAIN_WRITER = 2
-"""Delta's writer version of a table without features beyond append-only and invariants: files mean what they say."""
+"""Delta's writer version of tables without features beyond append-only and invariants, which can take plain files."""
 _MANY = 4  # files of a slice that a run may leave, however small they are
-_RENAMES = 32  # at once
+_RENAMES = 32  # in parallel
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file that waits to become one of a published table.
+    """A staged file that is to become a file of a published table.
 
     Attributes:
-        entry: Delta's ``add`` entry of it, as it is staged.
-        published: Its path inside the published table.
-        refused: Whether it holds rows without a score, else it holds none of them.
+        entry: Delta's ``add`` entry of the file in staging.
+        published: Path of the file inside the published table.
+        refused: Whether the file holds only rows without a score; otherwise it holds only rows with one.
     """
 
     entry: dict[str, Any]
@@ -48,30 +48,30 @@ class StagedFile:
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "StagedFile":
-        """The file of an entry in a staged table's log: by its tags, or by the folder of the reason."""
+        """Read a file from an entry in a staged table's log: from its tags, or from the folder of the reason."""
         tags = entry.get("tags") or {}
         if "published" in tags:
             return cls(entry, tags["published"], tags["refused"] == "true")
-        # Inside the published table there is no folder of the reason.
+        # The published table has no folder level for the reason.
         return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"]["reason"] is not None)
 
     @property
     def whole(self) -> bool:
-        """Whether its rows are those of the published table: a reason may be in the name of its folder alone."""
+        """Whether the file has all columns of the published table; the reason may be only in its folder's name."""
         return not (self.refused and "reason" in self.entry["partitionValues"])
 
     @property
     def path(self) -> str:
-        """Its path where it is staged."""
+        """Path of the file in staging."""
         return unquote(self.entry["path"])
 
     def as_staged(self) -> str:
-        """The ``add`` entry, as JSON, that ``of`` reads."""
+        """Return the ``add`` entry in staging, as JSON that ``of`` reads."""
         tags = {"published": self.published, "refused": str(self.refused).lower()}
         return json.dumps({"add": self.entry | {"tags": tags}})
 
     def as_published(self) -> str:
-        """The ``add`` entry, as JSON, of the published table."""
+        """Return the ``add`` entry for the published table, as JSON."""
         values = {name: value for name, value in self.entry["partitionValues"].items() if name != "reason"}
         entry = {name: value for name, value in self.entry.items() if name != "tags"}
         return json.dumps(
@@ -80,7 +80,7 @@ class StagedFile:
 
 
 def as_uri(path: str) -> str:
-    """A path as Delta's log holds it."""
+    """Encode a path as Delta's log does."""
     return quote(path, safe="/=")
 
 
@@ -94,21 +94,21 @@ class StagedTable:
 
     @classmethod
     def at(cls, spark: SparkSession, place: Location) -> "StagedTable":
-        """The staged table at a place."""
+        """Open the staged table at a location."""
         return cls(spark, place, tuple(_added(spark, place)))
 
     @property
     def whole(self) -> bool:
-        """Whether all files are there."""
+        """Whether all files are still there."""
         return not _missing(self.spark, self.place, [file.entry["path"] for file in self.files])
 
     @property
     def rows(self) -> DataFrame:
-        """All rows."""
+        """All staged rows."""
         return self.rows_in(self.files)
 
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
-        """The rows in some of the files: these are known, and Delta would find them by a job of its own."""
+        """Read the rows in some of the files. Delta gets the files' entries, which it would find by a Spark job."""
         jvm: Any = self.spark._jvm
         log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
@@ -117,7 +117,7 @@ class StagedTable:
 
 
 def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
-    """The files that the first commit of a table has added."""
+    """Yield the files that the first commit of a table has added."""
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")
     lines = log_of(spark, str(place)).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
@@ -131,9 +131,9 @@ def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
 
 
 def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], spec: TableSpec) -> None:
-    """Make a folder of files a Delta table of one commit, of which nobody else knows.
+    """Make a folder of files a Delta table with one commit, which no other writer knows of.
 
-    Delta's own transaction would look for others who write there, and gather what it has written itself.
+    Delta's own transaction would check for other writers and then collect the entries that it has written.
     Format: Delta transaction log protocol, Actions.
     """
     kind = {"provider": "parquet", "options": {}}
@@ -148,17 +148,17 @@ def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], s
     configuration = spark._jsparkSession.sessionState().newHadoopConf()
     log = log_of(spark, folder)
     log.store().write(path, sequence(spark, lines).iterator(), False, configuration)
-    log.update(False, none(spark), none(spark))  # it remembers that there was no table
+    log.update(False, none(spark), none(spark))  # Delta has cached that there was no table
 
 
 def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
-    """Whether files of ``spec`` can become a table's as they are: it is there, plain, and has those columns."""
+    """Whether a table can take files of ``spec`` as they are: it exists, uses plain files, and has those columns."""
     if place.path is None or not place.exists(spark):
-        return False  # a catalog may want to know of each file
+        return False  # a catalog may need to know each file
     snapshot = log_of(spark, str(place)).update(False, none(spark), none(spark))
     metadata = snapshot.metadata()
     found = StructType.fromJson(json.loads(metadata.schema().json()))
-    # As simple strings: whether elements may be null is no matter of files.
+    # As simple strings, which leave out whether elements may be null: that makes no difference to files.
     columns, wanted = ({each.name: each.dataType.simpleString() for each in schema} for schema in (found, spec.schema))
     return bool(
         snapshot.protocol().minWriterVersion() <= _PLAIN_WRITER
@@ -169,9 +169,9 @@ def can_take(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
 
 
 def look_ahead(spark: SparkSession, place: Location) -> None:
-    """Let Delta find a table's files, which takes a job: it remembers them until the next commit.
+    """Let Delta find a table's files in advance, which takes a Spark job. Delta caches them until the next commit.
 
-    The way of ``_commit`` itself: what another query of the files leaves behind, that does not use.
+    This queries the files as ``_commit`` does, because ``_commit`` cannot use what other queries have cached.
     """
     if place.path is not None and place.exists(spark):
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
@@ -179,12 +179,12 @@ def look_ahead(spark: SparkSession, place: Location) -> None:
 
 
 def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[Any]:
-    """The table's files that meet a condition; what a transaction has looked at tells Delta who is in its way."""
+    """Find a table's files that meet a condition. Delta uses what a transaction has read to detect conflicts."""
     return list(listed(transaction.filterFiles(sequence(spark, [condition.expression(spark)]), False)))
 
 
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
-    """Whether a run would leave files that readers suffer from: more than a few for each slice, and small ones."""
+    """Whether a run would leave files that slow readers down: more than a few for each slice, and small ones."""
     size = sum(file.entry["size"] for file in files)
     return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
 
@@ -197,11 +197,19 @@ def hand_over(
     condition: Condition,
     fence: Fence = OPEN,
 ) -> None:
-    """Replace what meets ``condition``, on partition columns alone, by files staged in a folder, in one commit.
+    """Replace the rows that meet ``condition`` by files staged in a folder, in one commit.
+
+    Args:
+        spark: An open session.
+        folder: Folder of the staged files.
+        files: Staged files.
+        place: Location of the table.
+        condition: Condition on partition columns only.
+        fence: Fence of the run.
 
     Raises:
         LockError: The run of ``fence`` has lost a lock; nothing has changed.
-        TextclfError: Others have removed files while they were published; what was there before is there again.
+        TextclfError: Another process has removed files while they were published; the previous rows are restored.
     """
     _move(spark, folder, place, files)
     reached("moved", place)
@@ -209,14 +217,14 @@ def hand_over(
 
 
 def rewrite(spark: SparkSession, rows: DataFrame, place: Location, condition: Condition, fence: Fence = OPEN) -> None:
-    """``hand_over`` for rows that Delta writes into files of the table, once, whatever conflicts the commit meets."""
+    """Replace rows as ``hand_over`` does, by rows that Delta writes into files once, even if the commit is retried."""
     written = log_of(spark, str(place)).startTransaction(none(spark), none(spark)).writeFiles(rows._jdf)
     reached("moved", place)
     _commit(spark, place, [each.json() for each in listed(written)], condition, fence)
 
 
 def clear(spark: SparkSession, place: Location, condition: Condition, fence: Fence = OPEN) -> None:
-    """Remove what meets ``condition``, on partition columns alone; where nothing does there is no commit."""
+    """Remove the rows that meet ``condition``, on partition columns only; without such rows there is no commit."""
     _commit(spark, place, [], condition, fence)
 
 
@@ -229,13 +237,13 @@ def _move(spark: SparkSession, staged: str, place: Location, files: Collection[S
     def move(file: StagedFile) -> None:
         system, source = hadoop_path(spark, f"{staged}/{file.path}")
         _, target = hadoop_path(spark, f"{place}/{file.published}")
-        # VACUUM takes a file that no version has for one that was left behind long ago, if it is as old as that; the
-        # rows of a stopped run may be. Before the rename: what is seen in the table's folder is young.
+        # VACUUM removes old files that belong to no version, and the rows of a stopped run may be that old. The time is
+        # set before the rename, so that the table's folder never holds the file with its old time.
         system.setTimes(source, now, -1)
         if not system.rename(source, target):
             raise OSError(f"{source} could not be renamed to {target}")
 
-    # Where a rename is a copy, as on object stores, they are made side by side.
+    # In parallel, because on object stores a rename is a copy.
     _for_each(move, files)
 
 
@@ -245,24 +253,25 @@ def _for_each(work: Callable[[Any], Any], values: Collection[Any]) -> list[Any]:
 
 
 def _commit(spark: SparkSession, place: Location, added: list[str], condition: Condition, fence: Fence) -> None:
-    """Commit ``add`` entries, as JSON, in the place of what meets the condition."""
+    """Replace the files that meet the condition by ``add`` entries, given as JSON."""
     removed = retried(lambda: _attempt(spark, place, added, condition, fence))
     reached("committed", place)
     missing = _missing(spark, place, _paths(added))
     if missing:
         kept = _undo(spark, place, _paths(added), [each.json() for each in removed], condition, fence)
         raise TextclfError(
-            "Files were removed while they were published, as a VACUUM that keeps nothing does; nothing was published.",
-            received=f"{len(missing)} of {len(added)} files gone from {place}, the first {missing[0]}",
-            expected="no VACUUM of younger files than a run takes to publish",
+            "Files were removed while they were published, perhaps by a VACUUM without retention; "
+            "nothing was published.",
+            received=f"{len(missing)} of {len(added)} files missing from {place}, the first {missing[0]}",
+            expected="no VACUUM of files that are younger than a run takes to publish",
             fix="run it again"
             if kept
-            else "run it again at once: the rows that were published before are gone, too, by the same VACUUM",
+            else "run it again at once: the rows that were published before are gone too, removed by the same VACUUM",
         )
 
 
 def _attempt(spark: SparkSession, place: Location, added: list[str], condition: Condition, fence: Fence) -> list[Any]:
-    """One attempt; the entries of the files that it has removed."""
+    """Make one attempt to commit, and return the entries of the files that it has removed."""
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
     log = log_of(spark, str(place))
@@ -275,15 +284,15 @@ def _attempt(spark: SparkSession, place: Location, added: list[str], condition: 
     reached("looked", place)
     some = jvm.scala.Option.apply
     mode, columns = jvm.org.apache.spark.sql.SaveMode.Overwrite, transaction.metadata().partitionColumns()
-    # The fields of a write that is no dynamic overwrite, changes no schema and replaces by this predicate alone.
+    # The fields of a write without dynamic overwrite or schema change, which replaces by this predicate only.
     rest = [none(spark)] * 5
-    told = some(condition.text)  # in the table's history; nothing reads it back
+    told = some(condition.text)  # shown in the table's history, but never read back
     operation = delta.DeltaOperations.Write(mode, some(columns), told, some(uuid4().hex), *rest)
     actions = [each.remove() for each in removed] + [delta.actions.Action.fromJson(each) for each in added]
     try:
         transaction.commit(sequence(spark, actions), operation)
     except Exception as error:
-        # What comes after a commit, a checkpoint perhaps, may have been cancelled: then it is made all the same.
+        # A step after the commit, such as a checkpoint, may have been cancelled; then the commit has still succeeded.
         first = next(iter(_paths(added[:1])), None)
         if first is None or lost_a_race(error) or not landed(spark, str(place), transaction.readVersion(), first):
             raise
@@ -295,7 +304,7 @@ def _paths(added: Iterable[str]) -> list[str]:
 
 
 def _missing(spark: SparkSession, place: Location, paths: Collection[str]) -> list[str]:
-    """Those of a table's files that are not there."""
+    """Return the paths of a table's files that are missing."""
 
     def there(path: str) -> bool:
         system, target = hadoop_path(spark, f"{place}/{unquote(path)}")
@@ -307,10 +316,10 @@ def _missing(spark: SparkSession, place: Location, paths: Collection[str]) -> li
 def _undo(
     spark: SparkSession, place: Location, added: list[str], removed: list[str], condition: Condition, fence: Fence
 ) -> bool:
-    """Put back what a commit has removed; False where that is gone, and the slices are empty now.
+    """Restore what a commit has removed. Returns False if those files are gone and the slices are empty now.
 
-    A run that has lost a lock meanwhile takes back its own files, too: they are gone, and no reader could go on. What
-    another run has published in their place stays.
+    A run that has lost a lock in the meantime still takes back its own files: some are missing, which would make every
+    reader fail. Files that another run has published in their place stay.
     """
     before = [] if _missing(spark, place, _paths(removed)) else removed
     changed = [json.dumps({"add": json.loads(each)["add"] | {"dataChange": True}}) for each in before]

@@ -1,4 +1,4 @@
-"""Replace slices of a published table, whole or not at all."""
+"""Publish staged rows: replace slices of a table, whole or not at all."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from textclf.storage.warehouse import Location
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows of one day and source; None stands for rows without one."""
+    """The rows of one day and source; None stands for rows without a day or source."""
 
     ds: date | None
     source: str | None
@@ -36,37 +36,39 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets:
-    """The two tables that rows of a scoring pass end in."""
+    """The two tables to which a scoring pass publishes: accepted rows, and rejects in ``refused``."""
 
     accepted: Target
     refused: Target
 
     @property
     def id_type(self) -> DataType:
-        """Type of the ids in both."""
+        """Type of the ids in both tables."""
         return self.accepted.spec.schema["id"].dataType
 
     def look_ahead(self, spark: SparkSession) -> None:
-        """Get ready to publish, while there is other work to wait for."""
+        """Prepare to publish while other work is still running."""
         for target in (self.refused, self.accepted):
             look_ahead(spark, target.place)
 
     def await_upkeep(self, locks: Locks) -> None:
-        """Wait until nobody tends to either table; that of the refused rows is other tables of results', too.
+        """Wait until no maintenance works on either table.
+
+        The table of rejects may be shared with other tables of results.
 
         Raises:
-            StoppedError: The run was asked to stop meanwhile.
+            StoppedError: The run was asked to stop while it waited.
         """
         for target in (self.accepted, self.refused):
             locks.await_free(UPKEEP, str(target.place))
 
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
-        """Replace the slices by staged rows: those with a reason in one table, all others in the other.
+        """Replace the slices by staged rows: rows with a reason in one table, all others in the other.
 
-        Two tables are two commits. That of the refused rows comes first, so that the commit of the accepted ones is
-        the one that publishes: before it the results are those of the run before, after it nothing is left to do. A
-        run killed in between leaves refused rows that are ahead of the results; the next run of the same slices
-        replaces both. A conflict with another writer changes nothing and is tried again.
+        Two tables take two commits. The rejects come first, so that the commit of the accepted rows is the one that
+        publishes: before it the results are those of the previous run, after it nothing is left to do. A run that is
+        killed in between leaves rejects that are ahead of the results; the next run of the same slices replaces both.
+        A commit that conflicts with another writer changes nothing and is tried again.
         """
         stamped = stored.withColumn("run_id", F.lit(run_id))
         reason = F.col("reason")
@@ -76,17 +78,20 @@ class Targets:
     def take_over(
         self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int, fence: Fence = OPEN
     ) -> None:
-        """``publish`` for rows that were staged a moment ago, in files of the published layout.
+        """Publish rows that this run has staged in files of the published layout.
 
-        Rows are not copied: their files change hands. They are copied, into fewer and larger files, where they would
-        leave many that are smaller than ``small_file_mb`` on average, and into a table that cannot take files as they
-        are.
+        Rows are usually not copied: their files move into the table. Rows are copied into fewer and larger files if
+        there would be many files smaller than ``small_file_mb`` on average, and if the table cannot take files as
+        they are.
 
         Args:
-            fence: Keeps a run that has lost its locks from committing, whenever it wakes.
+            staged: The staged table.
+            slices: Slices to replace.
+            small_file_mb: Average size, in MiB, below which many files are too small.
+            fence: Fence that keeps the run from committing after it has lost its locks.
 
         Raises:
-            LockError: It has lost one; tables that it has not committed to are as they were.
+            LockError: The run has lost a lock. Tables that it has not committed to are unchanged.
         """
         if not slices:
             return
@@ -94,7 +99,7 @@ class Targets:
             files = [file for file in staged.files if file.refused == refused]
             takes, condition = can_take(staged.spark, target.place, target.spec), of_slices(slices)
             if takes and not files:
-                clear(staged.spark, target.place, condition, fence)  # mostly nothing is there to remove: no commit
+                clear(staged.spark, target.place, condition, fence)  # usually nothing to remove, hence no commit
             elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
                 hand_over(staged.spark, str(staged.place), files, target.place, condition, fence)
             elif takes:
@@ -107,7 +112,7 @@ class Targets:
 def replace_slices(
     place: Location, df: DataFrame, spec: TableSpec, slices: Collection[Slice], fence: Fence = OPEN
 ) -> None:
-    """Replace those slices of a table by ``df`` in one commit; slices that ``df`` has no row of become empty.
+    """Replace slices of a table by ``df`` in one commit; slices without rows in ``df`` become empty.
 
     Raises:
         LockError: The run of ``fence`` has lost a lock.
@@ -116,7 +121,8 @@ def replace_slices(
         return
 
     def attempt() -> None:
-        # Before the locks: a table that comes after that is another run's, and was never closed to this one.
+        # Look before the locks are checked: a table created after that is another run's, and has never been closed
+        # to this run.
         there = place.exists(df.sparkSession)
         fence.check()
         reached("looked", place)
@@ -128,13 +134,13 @@ def replace_slices(
 
 
 def _gathered(df: DataFrame, spec: TableSpec) -> DataFrame:
-    """The same rows, brought together by slice, so that tasks do not leave a small file of each slice each."""
+    """Repartition rows by slice, so that not every task writes a small file for every slice."""
     # Adaptive execution splits large slices and joins small ones, to spark.sql.adaptive.advisoryPartitionSizeInBytes.
     return df.hint("rebalance", *spec.partition_by)
 
 
 def of_slices(slices: Collection[Slice]) -> Condition:
-    """The condition that holds for the rows of ``slices`` alone: days that have the same sources are one alternative.
+    """Make the condition that selects the rows of ``slices``. Days with the same sources share one alternative.
 
     Example:
         >>> of_slices([Slice(date(2026, 1, 31), "joe's"), Slice(None, None)]).alternatives

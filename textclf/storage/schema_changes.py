@@ -1,4 +1,4 @@
-"""Columns that differ between what a run would write and what a published table has: accepted, added or refused."""
+"""Compare the columns that a run would write with those of a published table: accept, add or refuse them."""
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import (
@@ -17,10 +17,10 @@ from textclf.storage.schemas import CHALLENGED, DIGEST, TableSpec
 from textclf.storage.warehouse import Location
 
 _KEY = ("id", "source", "ds", "run_id")
-"""Columns that say what a row is: rows without them cannot be told apart afterwards, so they are never added."""
+"""Columns that identify a row. They are never added to a table: rows without them cannot be told apart."""
 _OPTIONAL = (DIGEST.name, *CHALLENGED.fieldNames())
-"""Columns of ours that a run may leave empty."""
-# A column of the second type holds every value of the first, exactly.
+"""Columns that a run may leave empty."""
+# Types that hold every value of the key's type exactly.
 _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     ByteType: (ShortType, IntegerType, LongType),
     ShortType: (IntegerType, LongType),
@@ -30,15 +30,19 @@ _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
 
 
 def published_columns(spark: SparkSession, place: Location) -> StructType | None:
-    """The columns of a published table, None where there is none yet."""
+    """Return the columns of a published table, or None if there is no table yet."""
     return place.read(spark).schema if place.exists(spark) else None
 
 
 def id_type(there: StructType | None, given: DataType) -> DataType:
-    """The type that ids of type ``given`` are written as to a table with the columns ``there``.
+    """Return the type in which ids are written to a table.
 
-    That of the table where it holds all of their values exactly; else their own, which ``check_columns`` refuses if
-    the table has another.
+    This is the table's type if it holds all values of the ids exactly. Otherwise it is the ids' own type, which
+    ``check_columns`` refuses if the table has another.
+
+    Args:
+        there: Columns of the table; None if there is no table yet.
+        given: Type of the ids.
     """
     found = there["id"].dataType if there is not None and "id" in there.names else None
     return found if found is not None and isinstance(found, _WIDER.get(type(given), ())) else given
@@ -50,15 +54,17 @@ def has_digests(there: StructType | None) -> bool:
 
 
 def check_columns(place: Location, there: StructType | None, spec: TableSpec) -> None:
-    """Refuse a table that cannot take the columns of ``spec``; one that does not exist yet is fine.
+    """Refuse a table that cannot take the columns of ``spec``; a missing table is accepted.
 
-    A column that the table lacks is no hindrance: the commit that publishes adds it, and older rows have null there.
+    The table may lack columns: the commit that publishes adds them, with null in older rows.
 
     Args:
-        there: The columns that the table has.
+        place: Location of the table, for the message.
+        there: Columns of the table; None if there is no table yet.
+        spec: Specification of the rows to write.
 
     Raises:
-        InputError: A column has another type, one that tells rows apart is missing, or the table has a column that
+        InputError: A column has another type, a column that identifies rows is missing, or the table has a column that
             the rows would leave empty.
     """
     if there is None:
@@ -69,7 +75,7 @@ def check_columns(place: Location, there: StructType | None, spec: TableSpec) ->
     refused += [name for name in found if name not in wanted and name not in _OPTIONAL]
     if refused:
         raise InputError(
-            f"The table at {place} has other columns than this run would write.",
+            f"The table at {place} has different columns from those that this run would write.",
             received=", ".join(f"{name} {found.get(name, 'missing')}" for name in refused),
             expected=", ".join(f"{name} {wanted.get(name, 'absent')}" for name in refused),
             fix="write to another table with --output, or to another warehouse; docs/reliability.md has the rules",

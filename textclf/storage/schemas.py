@@ -26,11 +26,14 @@ class TableSpec:
     """A table's name, columns and partition columns.
 
     Attributes:
-        statistics: Columns whose lowest and highest value each file notes, so that queries can skip it; None for
-            Delta's own choice. Nobody looks for a range of texts, and noting theirs costs a third of the writing;
-            every file holds every label.
-        small_commits: Whether rows come a few at a time, by ``small.append_rows``: Delta would otherwise gather every
-            ten commits in a Spark job that costs more than reading a hundred.
+        name: Name of the table.
+        schema: Columns of the table.
+        partition_by: Names of the partition columns.
+        statistics: Columns whose lowest and highest values are recorded for each file, so that queries can skip files;
+            None for Delta's default. Texts are left out: queries do not filter by ranges of texts, and their statistics
+            cost a third of the writing time. Labels are left out because every file holds every label.
+        small_commits: Whether rows come a few at a time, by ``driver_append.append_rows``. Delta would otherwise write
+            a checkpoint every ten commits, in a Spark job that costs more than reading a hundred commits.
     """
 
     name: str
@@ -41,7 +44,7 @@ class TableSpec:
 
     @property
     def properties(self) -> dict[str, str]:
-        """Delta's properties of the table."""
+        """Delta properties of the table."""
         found = {"delta.checkpointInterval": "100"} if self.small_commits else {}
         if self.statistics is None:
             return found
@@ -74,8 +77,8 @@ CORPUS_REJECTS = TableSpec(
     ("position", "reason"),
 )
 CORPUS_REFUSED = TableSpec(
-    # What was rejected of a source's newest delivery that was not published; run_id is the first run that refused it. A
-    # folder each, so that removing is no rewriting.
+    # Rejects of each source's newest refused delivery; run_id is the first run that refused it. Partitioned by both, so
+    # that rows can be removed without rewriting files.
     "corpus_refused",
     _schema(source=_TEXT, run_id=_TEXT, file=_TEXT, position=_LONG, reason=_TEXT, raw=_TEXT, lines=_LONG),
     ("source", "run_id"),
@@ -85,7 +88,7 @@ VOCABULARY = TableSpec(
     "vocabulary", _schema(source=_TEXT, index=_INT, token=_TEXT, count=_LONG), ("source",), ("index", "token", "count")
 )
 TOKENS = TableSpec(
-    # file, because record numbers start from 0 in each file of a source
+    # file is needed because record numbers start from 0 in each file of a source
     "tokens",
     _schema(source=_TEXT, file=_TEXT, position=_LONG, tokens=ArrayType(_TEXT, False)),
     ("source",),
@@ -150,7 +153,7 @@ SCORED = _schema(
     model_version=_TEXT,
     model_digest=_TEXT,
 )
-"""What a scorer adds to a row."""
+"""Columns that a scorer adds to a row."""
 
 CHALLENGED = _schema(
     challenger_label=_TEXT,
@@ -160,18 +163,19 @@ CHALLENGED = _schema(
     challenger_version=_TEXT,
     challenger_digest=_TEXT,
 )
-"""What a second model adds beside it; null in rows that none challenges."""
+"""Columns that a challenger adds to a row; null in rows without a challenger."""
 
 DIGEST = StructField("text_digest", BinaryType())
-"""Of a row's text and of how it was scored: a column of ``results`` where somebody asks for changed rows only."""
+"""Digest of a row's text and of how it was scored; a column of ``results`` if only changed rows are to be scored."""
 
 
 def results(id_type: DataType, *, challenged: bool = False, digests: bool = False) -> TableSpec:
-    """The results table for ids of that type.
+    """Make the specification of the results table.
 
     Args:
-        challenged: With the columns of a challenger, which a table has from the first run with one on.
-        digests: With ``DIGEST``.
+        id_type: Type of the ids.
+        challenged: Whether to include the columns of a challenger. A table has them from its first run with one.
+        digests: Whether to include ``DIGEST``.
     """
     head = StructType([StructField("id", id_type), StructField("source", _TEXT), StructField("ds", DateType())])
     tail = [StructField("run_id", _TEXT), *(CHALLENGED.fields if challenged else []), *([DIGEST] if digests else [])]
@@ -179,7 +183,7 @@ def results(id_type: DataType, *, challenged: bool = False, digests: bool = Fals
 
 
 def results_rejects(id_type: DataType) -> TableSpec:
-    """The table of rows that could not be scored, for ids of that type."""
+    """Make the specification of the table of rows that could not be scored, for ids of type ``id_type``."""
     return TableSpec(
         "results_rejects",
         StructType(
@@ -196,14 +200,17 @@ def results_rejects(id_type: DataType) -> TableSpec:
 
 
 class Layout(TypedDict):
-    """How the rows of a pass lie in staging."""
+    """How the rows of a scoring pass are stored in staging."""
 
     partition_by: tuple[str, ...]
     statistics: tuple[str, ...]
 
 
 def layout(id_type: DataType) -> Layout:
-    """Files of accepted rows are then those of ``results``: what partitions is in the names of folders alone."""
-    # Every file holds every label and score, but ids often rise. Delta refuses to note statistics of other types.
+    """Choose the layout of staged rows so that files of accepted rows can become files of ``results`` as they are.
+
+    Partition columns, ``reason`` among them, are only in the names of folders.
+    """
+    # Every file holds every label and score, but ids often ascend. Delta records no statistics of other types.
     ids = ("id",) if isinstance(id_type, NumericType | StringType | DateType | TimestampType) else ()
     return Layout(partition_by=("reason", "ds", "source"), statistics=ids)

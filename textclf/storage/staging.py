@@ -1,4 +1,4 @@
-"""Rows of a run that nobody sees yet: written once, counted, then published or thrown away."""
+"""Staged rows: written once, not visible to readers, and then published or deleted."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location, Warehouse
 
 Kept = type[Exception] | tuple[type[Exception], ...]
-"""Errors after which staged rows stay."""
+"""Types of errors after which staged rows are kept."""
 
 
 @contextmanager
 def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableSpec) -> Iterator[Location]:
-    """An empty table of the run's own, removed on the way out, after an error too.
+    """Create an empty staging table for a run and remove it on exit, also after an error.
 
-    A killed run leaves it behind, unseen: no published table refers to it.
+    A killed run leaves its table behind, but no published table refers to it.
     """
     with _own(spark, warehouse.staging(spark, run_id, spec.name), ()) as place:
         place.ensure(spark, spec)
@@ -28,7 +28,7 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 
 @contextmanager
 def staging_folder(spark: SparkSession, warehouse: Warehouse, run_id: str, name: str) -> Iterator[str]:
-    """A folder of the run's own, which does not exist yet; removed on the way out, left behind by a killed run."""
+    """Name a staging folder for a run, which does not exist yet, and remove it on exit. A killed run leaves it."""
     with _own(spark, warehouse.staging(spark, run_id, name), ()) as place:
         yield str(place)
 
@@ -44,13 +44,20 @@ def staged(
     *,
     ready: str | None = None,
 ) -> Iterator[Location]:
-    """Let ``write`` compute rows exactly once, into staging; where they are, which stay after an error of ``keep``.
+    """Compute rows exactly once, into staging, and yield their location. They are removed on exit.
 
-    All of them stay, too, where the run is asked to stop before it publishes any of them: who does the same work again
-    need not compute them.
+    The rows are kept after an error of type ``keep``. They are also kept if all are staged and the run is asked to
+    stop before it publishes any of them: a run that repeats the work need not compute them again.
 
     Args:
-        ready: A run that has computed the same rows before and left them; then nothing is computed.
+        spark: An open session.
+        warehouse: Warehouse of the staging folder.
+        run_id: Identifier of the run.
+        name: Name of the staged table.
+        write: Function that computes the rows and writes them to a location.
+        keep: Types of errors after which the rows are kept.
+        ready: Identifier of an earlier run that has computed the same rows and kept them. If given, its rows are
+            taken over and nothing is computed.
     """
     complete, place = False, warehouse.staging(spark, run_id, name)
     with _own(spark, place, keep, lambda: complete and cancellation.asked() and is_whole(spark, place)):
@@ -66,7 +73,7 @@ def staged(
 def _own(
     spark: SparkSession, place: Location, keep: Kept, useful: Callable[[], bool] = lambda: False
 ) -> Iterator[Location]:
-    """A place of the run's own, removed on the way out but after an error of ``keep`` or where it is still useful."""
+    """Remove a run's location on exit, except after an error of type ``keep`` or if its rows are still useful."""
     kept = False
     try:
         yield place
@@ -79,7 +86,7 @@ def _own(
 
 
 def is_whole(spark: SparkSession, place: Location) -> bool:
-    """Whether all files are there that were staged at a place: those of a run that has begun to publish are not."""
+    """Whether all files staged at a location are still there. A run that has begun to publish has moved some away."""
     return place.exists(spark) and StagedTable.at(spark, place).whole
 
 
@@ -90,7 +97,7 @@ def any_staged(spark: SparkSession, warehouse: Warehouse) -> bool:
 
 
 def _move(spark: SparkSession, place: Location, target: Location) -> None:
-    """Give a run's rows to another run."""
+    """Move a run's staged rows to another run."""
     file_system, folder = hadoop_path(spark, str(place))
     _, aim = hadoop_path(spark, str(target))
     file_system.mkdirs(aim.getParent())
@@ -99,7 +106,7 @@ def _move(spark: SparkSession, place: Location, target: Location) -> None:
 
 
 def remove(spark: SparkSession, place: Location) -> None:
-    """Remove a run's rows, and the run's folder once it is empty."""
+    """Remove a run's staged rows, and the run's folder once it is empty."""
     file_system, folder = hadoop_path(spark, str(place))
     file_system.delete(folder, True)
     parent = folder.getParent()

@@ -1,8 +1,8 @@
-"""Parquet files that workers made, stored where tables live: the driver's side of ``textclf.storage.worker_files``.
+"""Store Parquet files made by workers where tables live: the driver's side of ``textclf.storage.worker_files``.
 
-Workers know nothing of the file systems, credentials and committers of a cluster; Spark does. Its text writer puts a
-value's bytes into a file as they are and a line separator behind them. With one value a file, and the four bytes that
-end every Parquet file for a separator, that file is the worker's.
+Spark knows the file systems, credentials and committers of a cluster; Python workers do not. Spark's text writer puts a
+value's bytes into a file as they are and adds a line separator. With one value per file, and the four bytes that end
+every Parquet file as the separator, the stored file is the worker's file.
 """
 
 import json
@@ -30,9 +30,9 @@ class PackedFile:
     """A stored file.
 
     Attributes:
-        name: Its name in the folder.
-        values: What its worker said of it: the caller's own columns, ``rows`` and ``size``; nulls are left out.
-        modified: When it was stored, in milliseconds since 1970.
+        name: Name of the file in the folder.
+        values: What the worker reported: the caller's own columns, ``rows`` and ``size``; nulls are left out.
+        modified: Time when the file was stored, in milliseconds since 1970.
     """
 
     name: str
@@ -41,12 +41,12 @@ class PackedFile:
 
     @property
     def noted(self) -> list[list[Any]]:
-        """What its worker counted: each thing's parts, and how many."""
+        """What the worker counted: for each key its parts, followed by the count."""
         found: list[list[Any]] = json.loads(self.values["noted"])
         return found
 
     def staged(self, spark: SparkSession, partition_by: Sequence[str], *, refused: bool = False) -> StagedFile:
-        """The file for a table that is partitioned by some of its ``values``, which are texts or missing."""
+        """Return the file for a table that is partitioned by some of ``values``, which are strings or missing."""
         values = {name: self.values.get(name) for name in partition_by}
         entry = {
             "path": as_uri(self.name),
@@ -63,15 +63,15 @@ class PackedFile:
 
 
 def parquet_codec(spark: SparkSession) -> str:
-    """Compression of a session's Parquet files, as Arrow calls it."""
+    """Return Arrow's name for the compression of a session's Parquet files."""
     return arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or "")
 
 
 def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:
-    """Compute ``rows`` of a ``Packer`` once and store the file of each in a folder, which must not exist.
+    """Compute ``rows`` of a ``Packer`` once and store the file of each row in a folder, which must not exist.
 
-    A task that runs again stores the same names again; files of an attempt that failed are not in the answer. So each
-    task may put its files where they stay, side by side, and the driver need not when all have ended.
+    A task that runs again stores the same names again, and files of a failed attempt are not in the result. So tasks
+    can write their files to the final place in parallel, and the driver need not move them at the end.
     """
     seen = Observation()
     noted = F.struct(*(F.col(name) for name in rows.columns if name != "value"))
@@ -85,22 +85,26 @@ def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:
         if place in values
     }
     if lost := values.keys() - found.keys():
-        raise OSError(f"{len(lost)} of {len(values)} files that were stored in {folder} are not there")
+        raise OSError(f"{len(lost)} of {len(values)} files that were stored in {folder} are missing")
     return [found[place] for place in sorted(found)]
 
 
 def read_packed(
     spark: SparkSession, folder: str, files: Collection[PackedFile], schema: StructType | str, *columns: str
 ) -> DataFrame:
-    """The rows of some of a folder's files, with some of the caller's own columns, which are texts.
+    """Read the rows of some of a folder's files, with some of the caller's own columns, which are strings.
 
     Args:
-        schema: Of the rows in the files.
+        spark: An open session.
+        folder: Folder of the files.
+        files: Files to read.
+        schema: Schema of the rows in the files.
+        *columns: Names of the caller's own columns to add.
     """
     if not files:
         missing = {name: F.lit(None).cast("string") for name in columns}
         return spark.createDataFrame([], schema).withColumns(missing)
-    # Escaped, as the folder's name is no pattern whatever brackets it holds. With Spark's __globPaths__ = false each of
+    # Escaped, because brackets in the folder's name are not a pattern. With Spark's __globPaths__ = false each of
     # several such paths would stand for all of them.
     rows = spark.read.schema(schema).parquet(*(escaped(f"{folder}/{file.name}") for file in files))
     if not columns:
@@ -113,7 +117,7 @@ def read_packed(
 
 
 def _listed(spark: SparkSession, folder: str) -> Iterator[tuple[tuple[int, int], str, int]]:
-    """Task and number, name, and time of change of each file."""
+    """Yield (task, number), name and modification time of each file."""
     system, path = hadoop_path(spark, folder)
     for status in system.listStatus(path):
         name = status.getPath().getName()

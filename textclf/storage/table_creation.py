@@ -1,6 +1,6 @@
-"""Make a Delta table at a path by a commit of its own.
+"""Create a Delta table at a path by a transaction of its own.
 
-Delta's builder writes the path into the text of an identifier and parses it: a backtick ends the identifier there, and
+Delta's builder writes the path into the text of an identifier and parses it, so a backtick ends the identifier and
 ``${...}`` is expanded. A transaction takes the path as it is, and needs no Spark job.
 """
 
@@ -19,12 +19,12 @@ _SHOWN = 3  # names of files in a message
 
 
 def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
-    """Create an empty table, or leave the one alone that is there; a conflict means that another driver made one.
+    """Create an empty table unless there is one already. A conflict means that another driver has created it.
 
-    A folder in which a killed driver has begun Delta's log, without a commit, becomes the table.
+    If a killed driver has begun Delta's log in the folder without a commit, the folder becomes the table.
 
     Raises:
-        InputError: The folder holds files that no Delta table knows of.
+        InputError: The folder holds files that belong to no Delta table.
     """
     log = log_of(spark, path)
     transaction = log.startTransaction(none(spark), none(spark))
@@ -59,10 +59,10 @@ def _check_empty(spark: SparkSession, path: str, spec: TableSpec) -> None:
         return
     names = sorted(each.getPath().getName() for each in system.listStatus(folder))
     foreign = [name for name in names if not name.startswith(("_", "."))]
-    if foreign and "_delta_log" not in names:  # beside a log they are what a killed run has left
+    if foreign and "_delta_log" not in names:  # beside a log, they are leftovers of a killed run
         raise InputError(
-            f"The table {spec.name} cannot be made in a folder that holds other files.",
+            f"The table {spec.name} cannot be created in a folder that holds other files.",
             received=f"{path} with {', '.join(foreign[:_SHOWN])}" + (", ..." if len(foreign) > _SHOWN else ""),
-            expected="a Delta table, an empty folder, or none",
+            expected="a Delta table, an empty folder, or no folder",
             fix="move the files away, or choose another warehouse or --output",
         )

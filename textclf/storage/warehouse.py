@@ -1,4 +1,4 @@
-"""Where tables live, and how they are read and written."""
+"""Locations of tables, and how they are read and written."""
 
 import os
 import re
@@ -21,34 +21,34 @@ from textclf.storage.conditions import Condition, of_sources
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a file of this machine
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a local file
 
 
 def is_url(location: str) -> bool:
-    """Whether a place is a URL, such as ``s3a://bucket/a`` or ``file:/a``, and no path of this machine."""
+    """Whether a location is a URL, such as ``s3a://bucket/a`` or ``file:/a``, and not a local path."""
     return _URL.match(location) is not None
 
 
 def absolute(location: str) -> str:
-    """A path counted from the current directory; URLs stay as they are."""
+    """Make a path absolute, relative to the current directory; URLs stay as they are."""
     return location if is_url(location) else os.path.abspath(location)
 
 
 @dataclass(frozen=True)
 class Location:
-    """One Delta table: at a path or URL, or by name in the catalog; exactly one of the two."""
+    """Location of one Delta table: either a path or URL, or a name in the catalog."""
 
     path: str | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
-        # Delta's OPTIMIZE puts a path between backticks as it is: one in it would end the name there.
+        # Delta's OPTIMIZE puts a path between backticks as it is, so a backtick in the path would end the name.
         if "`" in (self.path or ""):
-            raise UsageError("A table's path holds a backtick.", received=self.path, expected="a path without one")
-        # Spark parses a table's name, and a session that is given to us may expand variables in all that it parses.
+            raise UsageError("A table's path contains a backtick.", received=self.path, expected="a path without one")
+        # Spark parses a table's name, and a session that a caller hands in may expand variables in all that it parses.
         if "${" in (self.name or ""):
             raise UsageError(
-                "A table's name in the catalog holds a variable.",
+                "A table's name in the catalog contains a variable.",
                 received=self.name,
                 expected="a name without ${",
                 fix="write the name itself; in the pipeline file ${NAME} stands for an environment variable",
@@ -58,41 +58,41 @@ class Location:
         return self.path or self.name or ""
 
     def exists(self, spark: SparkSession) -> bool:
-        """Whether there is a Delta table."""
+        """Whether the Delta table exists."""
         if self.path is not None:
             return DeltaTable.isDeltaTable(spark, self.path)
         return spark.catalog.tableExists(self.name or "")
 
     def delta(self, spark: SparkSession) -> DeltaTable:
-        """The table with Delta's own operations."""
+        """Return the table as a ``DeltaTable``."""
         if self.path is not None:
             return DeltaTable.forPath(spark, self.path)
         return DeltaTable.forName(spark, self.name or "")
 
     def read(self, spark: SparkSession) -> DataFrame:
-        """The table as it is now."""
+        """Read the current version of the table."""
         if self.path is not None:
             return spark.read.format("delta").load(self.path)
         return spark.table(self.name or "")
 
     def version(self, spark: SparkSession) -> int:
-        """Number of the newest commit."""
+        """Return the number of the newest commit."""
         return int(self.delta(spark).history(1).collect()[0]["version"])
 
     def read_version(self, spark: SparkSession, version: int) -> DataFrame:
-        """The table as that commit left it."""
+        """Read the table as commit ``version`` left it."""
         reader = spark.read.option("versionAsOf", version)
         return reader.format("delta").load(self.path) if self.path is not None else reader.table(self.name or "")
 
     def version_of(self, spark: SparkSession, commit: str) -> int:
-        """Number of the commit that was given this name."""
+        """Return the number of the commit with this name."""
         history = self.delta(spark).history().where(F.col("userMetadata") == commit)
         return int(history.collect()[0]["version"])
 
     def ensure(self, spark: SparkSession, spec: TableSpec) -> bool:
-        """Create the table, empty, where there is none; whether there was none.
+        """Create an empty table if there is none. Returns whether it was missing.
 
-        Others may do the same at the same time.
+        Several processes may do this at the same time.
         """
         if self.exists(spark):
             return False
@@ -110,11 +110,14 @@ class Location:
         return True
 
     def append(self, df: DataFrame, options: Mapping[str, str] | None = None) -> str:
-        """Add ``df`` to a table that exists, in one commit; the commit's name.
+        """Append ``df`` to an existing table in one commit.
 
         Args:
             df: Rows with the table's columns.
             options: Options of Delta's writer.
+
+        Returns:
+            Name of the commit.
         """
         return self._commit(df.write.options(**options or {}).mode("append"))
 
@@ -126,17 +129,20 @@ class Location:
         options: Mapping[str, str] | None = None,
         there: bool | None = None,
     ) -> str:
-        """Replace the rows that meet ``where`` by ``df`` in one commit; the commit's name.
+        """Replace the rows that meet ``where`` by ``df`` in one commit.
 
-        Where there is no table yet, the same commit creates it: an empty one before it would have to be read again.
-        Columns that the table lacks the same commit adds.
+        If there is no table yet, the same commit creates it: an empty table would have to be read again. The commit
+        also adds columns that the table lacks.
 
         Args:
             df: Rows with the columns of ``spec``.
             spec: Columns, partitions and properties of the table.
-            where: The rows to replace.
+            where: Condition of the rows to replace.
             options: Options of Delta's writer.
-            there: Whether there was a table when the caller looked; one that has come since is not replaced.
+            there: Whether the table existed when the caller looked; a table that was created since is not replaced.
+
+        Returns:
+            Name of the commit.
         """
         writer = df.select(*spec.columns).write.options(**options or {})
         if self.exists(df.sparkSession) if there is None else there:
@@ -153,11 +159,11 @@ class Location:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where the tables and models of one pipeline file are.
+    """Locations of the tables and models of one pipeline file.
 
     Args:
-        root: Folder or URL of path-based Delta tables; None where the tables are in a catalog's schema.
-        schema: The catalog's schema; None where the tables are in a folder.
+        root: Folder or URL of path-based Delta tables; None if the tables are in a schema of the catalog.
+        schema: Schema in the catalog; None if the tables are in a folder.
         models: Folder or URL of the trained models.
 
     Example:
@@ -177,7 +183,7 @@ class Warehouse:
         """Find the warehouse that a pipeline file names.
 
         Args:
-            pipeline: The pipeline; relative paths in it count from the current directory.
+            pipeline: Pipeline whose relative paths are relative to the current directory.
 
         Returns:
             The warehouse, with absolute paths.
@@ -187,27 +193,27 @@ class Warehouse:
 
     @property
     def local_root(self) -> Path | None:
-        """The warehouse as a folder of this machine; None where it is a URL or a catalog's schema."""
+        """The warehouse as a local folder; None if it is a URL or a schema of the catalog."""
         return None if self.root is None or is_url(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
-        """Find the table of a name; its ``read(spark)`` is a DataFrame.
+        """Return the location of a table; its ``read(spark)`` gives a DataFrame.
 
         Args:
             name: Name of the table, such as ``results``.
 
         Returns:
-            Its path or its name in the catalog, whether it exists or not.
+            Location of the table, whether it exists or not.
         """
         if self.schema is not None:
             return Location(name=f"{self.schema}.{name}")
         return Location(path=f"{self.root}/{name}")
 
     def staging(self, spark: SparkSession, run_id: str, name: str) -> Location:
-        """Find where a run keeps rows before they are published: a folder, of a catalog's schema as well.
+        """Return where a run stages rows before they are published: a folder, even if the tables are in a catalog.
 
-        A command that writes into a catalog plans its rows again inside, where observations are not heard; and a
-        catalog may keep a table's files as it likes.
+        A command that writes into a catalog plans its rows a second time, which loses their observations. A catalog
+        may also keep a table's files as it likes.
 
         Args:
             spark: An open session.
@@ -215,12 +221,12 @@ class Warehouse:
             name: Name of the staged table.
 
         Returns:
-            The folder, whether it exists or not.
+            Location of the folder, whether it exists or not.
         """
         return Location(path=f"{self.folder(spark)}/_staging/{run_id}/{name}")
 
     def folder(self, spark: SparkSession) -> str:
-        """Find the folder of the warehouse, or the one where the catalog keeps the schema's tables.
+        """Return the folder of the warehouse, or the folder where the catalog keeps the schema's tables.
 
         Args:
             spark: An open session.
@@ -231,7 +237,7 @@ class Warehouse:
         return self.root if self.root is not None else spark.catalog.getDatabase(self.schema or "").locationUri
 
     def locks(self, spark: SparkSession) -> str:
-        """Find the folder of the locks.
+        """Return the folder of the locks.
 
         Args:
             spark: An open session.
@@ -247,13 +253,13 @@ class Warehouse:
         Args:
             spark: An open session.
             spec: Name and columns of the table.
-            fix: Which job makes the table, for the message.
+            fix: What to do if the table does not exist, such as which job to run, for the error message.
 
         Returns:
-            The table as it is now.
+            The current version of the table.
 
         Raises:
-            InputError: There is no such table yet.
+            InputError: The table does not exist yet.
         """
         place = self.location(spec.name)
         if not place.exists(spark):
@@ -263,7 +269,7 @@ class Warehouse:
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
         """Replace the sources' slices of a table in one commit, whole or not at all.
 
-        Rows for a catalog are computed into files first, where observations of them are heard; see ``staging``.
+        Rows for a catalog are first written to files, which keeps their observations; see ``staging``.
 
         Args:
             df: Rows of these sources, with the columns of ``spec``.
@@ -276,7 +282,7 @@ class Warehouse:
         place, condition = self.location(spec.name), of_sources(sources)
         if place.path is not None:
             return place.replace(df, spec, condition)
-        from textclf.storage.staging import staging_folder  # which imports this module
+        from textclf.storage.staging import staging_folder  # here, because it imports this module
 
         spark = df.sparkSession
         with staging_folder(spark, self, new_run_id(datetime.now(UTC)), spec.name) as folder:

@@ -1,7 +1,7 @@
-"""A worker's side of packed files: Arrow tables in, whole Parquet files out, each as one row.
+"""Pack Arrow tables into whole Parquet files on a worker, each file as one row.
 
-Spark writes Parquet row by row, value by value. A worker has its rows in columns already, often with a dictionary, and
-writes the same file in a fraction of the time; ``textclf.storage.stored_files`` lets Spark store its bytes.
+Spark writes Parquet row by row and value by value. A worker has its rows in columns already, often with a dictionary,
+and writes the same file in a fraction of the time. ``textclf.storage.stored_files`` lets Spark store the file's bytes.
 """
 
 import io
@@ -17,19 +17,19 @@ import pyarrow.parquet as pq
 from pyspark import TaskContext
 
 MAGIC = b"PAR1"
-"""The last four bytes of every Parquet file, which are left to whoever stores it (Apache Parquet, File Format)."""
+"""The last four bytes of every Parquet file, which the writer of the stored file adds (Apache Parquet, File Format)."""
 FILE_BYTES = 64 << 20
-"""A file of so many bytes is closed: the worker and the JVM hold one at a time whole."""
+"""Size in bytes at which a file is closed: the worker and the JVM hold one whole file in memory at a time."""
 COLUMNS = "split int, number int, rows long, size long, statistics string, noted string, value binary"
-"""What a packed row has beside the caller's own columns: which file of which task, its rows, its size in bytes, and in
-JSON lowest and highest values and what the caller counted."""
+"""Columns of a packed row beside the caller's own: number of the task and of its file, rows, size in bytes, and as JSON
+the lowest and highest values and what the caller counted."""
 
 _CODECS = {"uncompressed": "none", "lz4_raw": "lz4", "lzo": "snappy"}
-_LONGEST = 32  # characters of a text that a statistic may have, as in Delta's own
+_LONGEST = 32  # characters of a string that a statistic may have, as in Delta's own
 
 
 def arrow_codec(spark_name: str) -> str:
-    """Arrow's name for a value of ``spark.sql.parquet.compression.codec``; snappy for lzo, which it lacks."""
+    """Return Arrow's name for a value of ``spark.sql.parquet.compression.codec``; snappy for lzo, which Arrow lacks."""
     return _CODECS.get(spark_name.lower(), spark_name.lower())
 
 
@@ -44,15 +44,15 @@ class _Open:
 
 @dataclass
 class Packer:
-    """Parquet files of one task, kept open side by side.
+    """Writer of the Parquet files of one task, several of which are open at a time.
 
     Attributes:
-        columns: The caller's own columns, texts that say what a file holds; of each combination of their values there
-            is one open file.
-        codec: Compression, as Arrow calls it.
-        statistics: Columns whose lowest and highest value each file notes.
-        plain: Columns whose values seldom repeat. Arrow would put each value into a dictionary first, to give it up
-            when that is too large: twice the time of a file, and a larger one.
+        columns: The caller's own columns, strings that say what a file holds. There is one open file for each
+            combination of their values.
+        codec: Arrow's name for the compression.
+        statistics: Columns whose lowest and highest values are recorded for each file.
+        plain: Columns whose values seldom repeat. Arrow would put each value into a dictionary first and give up when
+            the dictionary is too large, which takes twice the time and makes a larger file.
     """
 
     columns: Sequence[str]
@@ -66,12 +66,14 @@ class Packer:
     def write(
         self, key: tuple[str | None, ...], table: pa.Table, noted: Mapping[tuple[Any, ...], int] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Add a row group to the file of those values; rows of files that are full.
+        """Add a row group to the file of ``key``, and yield a row for each file that is full.
 
-        Columns of dictionaries need one dictionary for the whole table: each call makes a row group, which has its own.
+        Dictionary columns need one dictionary for the whole table, because each call makes one row group.
 
         Args:
-            noted: Counts of anything in these rows, added up for each file.
+            key: Values of the caller's own columns.
+            table: Rows to add.
+            noted: Counts of anything in these rows, which are added up for each file.
         """
         if key not in self._open:
             sink = io.BytesIO()
@@ -84,19 +86,19 @@ class Packer:
         found.size, self._bytes = found.size + grown, self._bytes + grown
         if found.sink.tell() >= FILE_BYTES:
             yield self._close(key)
-        # Many small files side by side are as heavy as one large one.
+        # Many small open files take as much memory as one large one.
         while self._bytes > 2 * FILE_BYTES:
             yield self._close(max(self._open, key=lambda each: self._open[each].sink.tell()))
 
     def close(self) -> Iterator[pa.RecordBatch]:
-        """Rows of the files that are still open."""
+        """Close the files that are still open, and yield a row for each."""
         while self._open:
             yield self._close(next(iter(self._open)))
 
     def _writer(self, sink: io.BytesIO, schema: pa.Schema) -> pq.ParquetWriter:
         noted: Any = [name for name in self.statistics if name in schema.names] or False
         repeated: Any = [name for name in schema.names if name not in self.plain] if self.plain else True
-        # Without Arrow's own schema in the file, readers see what Spark would have written.
+        # Without Arrow's schema in it, readers see the same file as Spark would have written.
         return pq.ParquetWriter(
             sink, schema, compression=self.codec, use_dictionary=repeated, write_statistics=noted, store_schema=False
         )
@@ -118,7 +120,7 @@ class Packer:
         return pa.record_batch(row)
 
     def _statistics(self, data: memoryview) -> dict[str, dict[str, Any]]:
-        """Bounds of columns as Delta notes them (Delta protocol, Per-file Statistics)."""
+        """Compute the bounds of columns as Delta records them (Delta protocol, Per-file Statistics)."""
         bounds: dict[str, dict[str, Any]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
         if not self.statistics:
             return {}
@@ -137,10 +139,10 @@ class Packer:
 
 
 def _bounds(found: Sequence[Any]) -> tuple[Any, Any] | None:
-    """Lowest and highest of some statistics; None of values whose order JSON cannot tell."""
+    """Return the lowest and highest of some statistics, or None for values that JSON cannot represent in order."""
     try:
         pair = min(each.min for each in found), max(each.max for each in found)
-    except (ValueError, ArithmeticError):  # a text of any bytes; a day that Python has not; no statistics at all
+    except (ValueError, ArithmeticError):  # invalid UTF-8; a day that Python cannot represent; no statistics at all
         return None
     if all(type(value) is int for value in pair):
         return pair

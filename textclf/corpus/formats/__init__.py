@@ -1,1 +1,1 @@
-"""Formats of sources: bytes in, records or reasons out."""
+"""Source formats: turn bytes into records or reject reasons."""

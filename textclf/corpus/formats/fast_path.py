@@ -1,4 +1,4 @@
-"""Records that are plainly good, told by Spark's own expressions: most records never need a look in Python."""
+"""Recognise good records by Spark expressions alone, so that most records never pass through Python."""
 
 import sys
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from textclf.formats import source_format
 from textclf.formats.delimited import Delimited
 from textclf.formats.encodings import is_utf8
 
-_PRINTABLE = r"\A[!-~]+\z"  # a label of these has no blanks around it to strip
+_PRINTABLE = r"\A[!-~]+\z"  # a label of these characters has no blanks to strip
 
 
 def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> dict[str, Column]:
-    """Expressions on a source's lines.
+    """Make the expressions that recognise and read good records in a source's lines.
 
     Returns:
-        ``good``: whether the line is a good record beyond doubt; never null, and always false but for delimited UTF-8
-        records without quoting. What is not good is for ``records.parser``, which reads no good one otherwise.
-        ``text`` and ``label``: those of a good record; of no meaning in others.
+        ``good``: whether the line is certainly a good record. It is never null, and always false unless the source is
+        delimited UTF-8 without quoting. Lines that are not good are left to ``records.parser``, which reads good ones
+        the same way. ``text`` and ``label``: those of a good record; undefined for other lines.
     """
     if not isinstance(source_format(source.format), Delimited) or source.quoted or not is_utf8(source.encoding):
         return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
@@ -33,9 +33,9 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
 
 
 def _fields(line: Column, names: Sequence[str], separator: str) -> tuple[dict[str, Column], Column]:
-    """A line's fields, and whether it has as many as ``names``.
+    """Split a line into fields, with an expression for whether it has exactly as many fields as ``names``.
 
-    Taken off from the end: what is left of a field is cut by its length in bytes, which costs less than a search.
+    Fields are taken from the end of the line: the rest is cut by its length in bytes, which costs less than a search.
     """
     fields: dict[str, Column] = {}
     exact, rest = F.lit(True), line
@@ -50,14 +50,14 @@ def _fields(line: Column, names: Sequence[str], separator: str) -> tuple[dict[st
 
 
 def plain_columns(source: Source, text: Column, label: Column) -> dict[str, Column]:
-    """``plain_lines`` of a columnar source."""
+    """The same as ``plain_lines``, for a columnar source."""
     good = _checks(source, text, text, label)
     return {"good": F.coalesce(good, F.lit(False)), "text": text, "label": label}
 
 
 def _checks(source: Source, record: Column, text: Column, label: Column) -> Column:
     allowed = allowed_labels(source)
-    first = F.ascii(F.ltrim(text))  # the code point of the first character beside the space; 0 without any
+    first = F.ascii(F.ltrim(text))  # the code point of the first character that is not a space; 0 if there is none
     return (
         (F.octet_length(record) <= source.max_record_bytes)
         & F.is_valid_utf8(record)
@@ -70,5 +70,5 @@ def _checks(source: Source, record: Column, text: Column, label: Column) -> Colu
 
 @lru_cache(maxsize=1)
 def _blanks() -> tuple[int, ...]:
-    """Code points that Python takes for white space: a text of nothing else is empty."""
+    """Code points of what Python calls white space; a text that has only these is empty."""
     return tuple(code for code in range(sys.maxunicode + 1) if chr(code).isspace())

@@ -1,4 +1,4 @@
-"""The columns that the header lines of a source's files name."""
+"""Read column names from the header lines of a source's files."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,14 +10,15 @@ from textclf.formats.csv_fields import field_splitter
 
 
 def header_columns(source: Source, lines: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The columns that every file's header names.
+    """Return the columns that the header of every file names.
 
     Args:
         source: A source with a header.
-        lines: The first line of each file, by the file's name.
+        lines: First line of each file, by file name.
 
     Raises:
-        InputError: A header cannot be read, they differ, or the text or label column stands in it never or twice.
+        InputError: A header cannot be read, the headers differ, or the text or label column is missing or appears
+            twice.
     """
     headers = {_fields(source, file, line) for file, line in lines.items()}
     if len(headers) > 1:
@@ -25,7 +26,7 @@ def header_columns(source: Source, lines: Mapping[str, bytes]) -> tuple[str, ...
             f"The files of source {source.name} have different headers.",
             received=" / ".join(", ".join(header) for header in sorted(headers)[:3]),
             expected="the same columns in the same order in every file",
-            fix="give each layout a source of its own",
+            fix="define a separate source for each layout",
         )
     columns = headers.pop() if headers else ()
     if not {source.text, source.label} <= set(columns):
@@ -35,14 +36,14 @@ def header_columns(source: Source, lines: Mapping[str, bytes]) -> tuple[str, ...
             expected=f"the columns {source.text} and {source.label}",
             fix="name them in the pipeline file: text = ..., label = ...",
         )
-    # Columns without a name, such as those of separators at a line's end, are nobody's.
+    # Columns without a name, such as those after separators at a line's end, may repeat: they are never read.
     wanted = (source.text, source.label)
     twice = [name for name, count in Counter(columns).items() if count > 1 and (name.strip() or name in wanted)]
     if twice:
         raise InputError(
             f"The header of source {source.name} names a column twice.",
             received=", ".join(columns),
-            expected=f"one column {twice[0]}",
+            expected=f"only one column {twice[0]}",
             fix="rename the columns in the files, or leave the header out and give their order: columns = [...]",
         )
     return columns
@@ -57,10 +58,10 @@ def _fields(source: Source, file: str, line: bytes) -> tuple[str, ...]:
         return tuple(text.split(source.separator))
     if outcome(line, Quoting.of(source), inside=False) is Outcome.OPEN:
         fix = "write the header on one line, or leave it out and give the order of the fields: columns = [...]"
-        raise _unreadable(source, file, line, "a header on one line: a quote in it is still open at its end", fix)
+        raise _unreadable(source, file, line, "a header on one line; a quote in it is still open at its end", fix)
     fields = field_splitter(source.separator, source.escape)(text)
     if fields is None:
-        fix = "write the header as RFC 4180 has it: quotes around a whole field, doubled inside of it"
+        fix = "write the header as RFC 4180 requires: quotes around a whole field, and doubled inside it"
         raise _unreadable(source, file, line, "a well-formed line of CSV", fix)
     return tuple(fields)
 

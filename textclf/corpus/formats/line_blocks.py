@@ -1,8 +1,8 @@
-"""Files as blocks of lines, and the number of each block's first record.
+"""Divide files into blocks of lines and find the number of each block's first record.
 
-Spark reads a file in blocks, each by one task and each line by exactly one block. A first look counts the
-records that begin in each block; sums over the blocks before it give every block the number of its first
-record, so that record numbers are exact however the file is cut.
+Spark reads a file in blocks. One task reads a block, and each line belongs to exactly one block. A first look
+counts the records that begin in each block. The sum over all blocks before a block is the number of its first
+record, so record numbers are exact however the file is cut.
 """
 
 import os
@@ -34,7 +34,7 @@ from textclf.storage.warehouse import absolute
 
 
 class Found(NamedTuple):
-    """What the first look at a block found, and the file's first line where the block begins with it."""
+    """Result of the first look at a block; ``head`` is the file's first line if the block begins with it."""
 
     path: str
     start: int
@@ -63,14 +63,14 @@ class Block:
 
     Attributes:
         file: Name of the file within its source.
-        first: Number of the first record that begins here; -1 where that record is the header.
-        begun: Number of records that begin here, a header among them.
+        first: Number of the first record that begins in the block; -1 if that record is the header.
+        begun: Number of records that begin in the block, including a header.
         inside: Whether the block begins inside a record, which closes here or later.
-        fails: Why the record fails that is open at the block's end; None where it closes in a later block.
-        lines: Number of lines that begin here.
-        alone: Whether that is the file's only line.
-        first_row: Spark's number of the block's first row, where each row is a record.
-        plain: Records that are good beyond doubt, where each row is a record.
+        fails: Why the record that is open at the block's end fails; None if it closes in a later block.
+        lines: Number of lines that begin in the block.
+        alone: Whether the file has only one line.
+        first_row: Spark's number of the block's first row, if each row is a record.
+        plain: Number of records that are certainly good, if each row is a record.
     """
 
     id: int
@@ -88,25 +88,25 @@ class Block:
 
     @property
     def borders(self) -> Borders:
-        """What its neighbours decide about its records."""
+        """What the neighbouring blocks decide about this block's records."""
         return Borders(self.first, self.inside, self.fails)
 
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """All blocks of a source, and the columns that a header gave."""
+    """All blocks of a source, and the columns that its header named."""
 
     blocks: tuple[Block, ...]
     columns: tuple[str, ...] | None = None
 
     @property
     def records(self) -> int:
-        """Number of records in all files, headers apart."""
+        """Number of records in all files, without headers."""
         return sum(block.begun + min(block.first, 0) for block in self.blocks)
 
     @property
     def plain(self) -> int:
-        """Number of records that are good beyond doubt."""
+        """Number of records that are certainly good."""
         return sum(block.plain for block in self.blocks)
 
     @property
@@ -121,10 +121,10 @@ class BlockPlan:
 
 
 def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
-    """Columns path, start (of the block) and row beside those given, which are computed once a row.
+    """Select the columns path, start (of the block) and row, and the given columns, computed once per row.
 
-    ``row`` rises by one from record to record of a block: where files are cut the same way, as they are while
-    nothing writes to them, it is the same in each query.
+    ``row`` rises by one from record to record of a block. It is the same in each query as long as files are cut the
+    same way, which they are while nothing writes to them.
     """
     file = file_of(rows)
     return rows.select(
@@ -136,10 +136,10 @@ def with_place(rows: DataFrame, **columns: Column) -> DataFrame:
 
 
 def raw_value(source: Source) -> Column:
-    """The bytes of a line without the line feed.
+    """Return the bytes of a line without its line feed.
 
-    Of a line beyond the source's limit just the beginning is kept, one byte over the limit at least, so that it is
-    still recognised and never fills a worker's memory.
+    A line beyond the source's limit is shortened, so that it never fills a worker's memory. At least one byte over the
+    limit is kept, so that it is still recognised.
     """
     raw = F.col("value").cast("binary")
     kept = kept_bytes(source)
@@ -147,7 +147,10 @@ def raw_value(source: Source) -> Column:
 
 
 def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[DataFrame, BlockPlan]:
-    """A source's lines, with their place, value and, without quoting, ``plain_lines``; and their blocks.
+    """Open a source's lines and plan their blocks.
+
+    Returns:
+        The lines with place, value and, without quoting, the columns of ``plain_lines``; and the blocks.
 
     Raises:
         InputError: A file holds no lines of the source's format, a header lacks the text or label column, or the
@@ -172,12 +175,12 @@ def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[D
 
 
 def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None = None) -> BlockPlan:
-    """Count the records of each block where each row is one, and number them; no look in Python."""
+    """Count and number the records of each block of a source whose rows are one record each, without Python."""
     counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
-    if source.header:  # the first row of a file: nobody's record, however good
+    if source.header:  # the first row of a file may look like a good record, but is not one
         counts["header"] = F.min_by("good", "row")
     lines = not source_format(source.format).columnar
-    if lines:  # evaluated for first rows alone
+    if lines:  # evaluated for first rows only
         counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
     found, returns = [], []
@@ -204,10 +207,10 @@ def _scan(lines: DataFrame, source: Source) -> list[Found]:
 
 
 def _heads(source: Source, found: Iterable[Found]) -> dict[str, bytes]:
-    """The first line of each file, by the file's path.
+    """Return the first line of each file, by the file's name within the source.
 
     Raises:
-        InputError: Some are none of the source's format.
+        InputError: A file is not in the source's format.
     """
     lines: Counter[str] = Counter()
     heads = {}
@@ -236,11 +239,11 @@ def _number_all(found: Iterable[Found], source: Source) -> tuple[Block, ...]:
 
 
 def file_name(path: str, root: str) -> str:
-    """A file's name within its source: what follows the source's folder, or the plain name of a single file.
+    """Return a file's name within its source: its path within the source's folder, or the name of a single file.
 
     Args:
-        path: As Spark gives it, percent-encoded.
-        root: The source's path without scheme and host; where there is no such file or folder, a pattern.
+        path: Path as Spark gives it, percent-encoded.
+        root: The source's path without scheme and host; a pattern if there is no such file or folder.
     """
     plain = path_part(unquote(path))
     base = root.rstrip("/")
@@ -251,7 +254,7 @@ def file_name(path: str, root: str) -> str:
 
 
 def number_blocks(file: str, group: Sequence[Found], source: Source, next_id: int = 0) -> list[Block]:
-    """The blocks of one file in order, each with the number of its first record and what becomes of its last one."""
+    """Number the blocks of one file: each gets the number of its first record and what becomes of its last one."""
     blocks: list[Block] = []
     first, inside = -1 if source.header else 0, False
     alone = sum(found.lines for found in group) == 1
@@ -303,23 +306,23 @@ def _scanner(source: Source) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa
 
 
 def has_quote(values: pa.Array) -> bool:
-    """Whether any of the lines holds a quote."""
+    """Whether any of the lines contains a quote."""
     return bool(pc.any(pc.match_substring(values.cast(pa.binary()), b'"')).as_py())
 
 
 def size_of(values: pa.Array) -> int:
-    """Bytes of the lines with their line feeds."""
+    """Number of bytes of the lines, including their line feeds."""
     return int(pc.sum(pc.binary_length(values)).as_py() or 0) + len(values)
 
 
 def runs(batch: pa.RecordBatch, keys: Iterable[str]) -> Iterator[tuple[tuple[Any, ...], pa.Array]]:
-    """The batch's lines, block by block, in order."""
+    """Yield the batch's lines in order, grouped by block."""
     columns = [batch.column(batch.schema.get_field_index(key)) for key in keys]
     values = batch.column(batch.schema.get_field_index("value"))
     if len(values) == 0:
         return
     first, last = (tuple(column[at].as_py() for column in columns) for at in (0, len(values) - 1))
-    if first == last:  # a task reads a block at one go
+    if first == last:  # a task reads a block without interruption
         yield first, values
         return
     at = 0

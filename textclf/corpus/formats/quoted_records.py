@@ -1,22 +1,22 @@
-"""Where quoted records begin and end, in files that are cut into blocks which are read apart.
+"""Find where quoted records begin and end in files whose blocks are read independently.
 
-A quoted field may hold line feeds, so a record may have many lines, and whether a block begins inside of one depends
-on all before it. A line begins inside of a quoted field or outside; what it does to that state is one of
+A quoted field may hold line feeds, so a record may have many lines. Whether a block begins inside a record depends on
+everything before the block. A line begins either inside or outside a quoted field, and has one of these outcomes:
 
     outside -> the record ends here, a record stays open, malformed
     inside  -> the record ends here, it stays open, malformed
 
-While both readings of a line are well-formed, the one is inside where the other is outside: a quote that opens a field
-follows a separator or begins the line, so that it is never escaped, and each quote toggles both. Hence a line that
+While both readings of a line are well-formed, one is inside wherever the other is outside: a quote that opens a field
+follows a separator or begins the line, so it is never escaped, and each quote toggles both readings. Hence a line that
 stays inside never opens a record when it is read from outside. Two things follow:
 
-- A record that opens and then fails (a later line is malformed, it grows beyond the limit, or the file ends) is given
-  up with one rule: its first line alone is a reject, and its other lines so far are a record each, none of them open.
-  Nothing is read three times, and no block but that one has to know.
-- At most one record is open at a block's end, and whether it fails is told by what the following blocks do to a record
-  that comes in. So each block is scanned once for both entries, and the driver chains them (the idea of Ge et al.,
-  Speculative Distributed CSV Data Parsing for Big Data Analytics, SIGMOD 2019). A record that comes in and fails
-  changes nothing: the block is read from outside.
+- A record may open and then fail, because a later line is malformed, the record grows beyond the limit, or the file
+  ends. One rule applies: its first line alone is a reject, and each of its other lines so far is a record, none of
+  them open. No line is read three times, and no other block has to know of it.
+- At most one record is open at a block's end. Whether it fails depends on what the following blocks do to a record
+  that is open at their start. So each block is scanned once for both entry states, and the driver chains the results
+  (the idea of Ge et al., Speculative Distributed CSV Data Parsing for Big Data Analytics, SIGMOD 2019). An open record
+  that fails in a block changes nothing there: the block is read from outside.
 """
 
 from collections.abc import Iterable
@@ -31,18 +31,18 @@ _QUOTE = b'"'
 
 
 class Outcome(IntEnum):
-    """What a line does to the record that is read."""
+    """What a line does to the record being read."""
 
     ENDS = 0
     OPEN = 1
     MALFORMED = 2
 
 
-_ENDS, _OPEN, _MALFORMED = Outcome  # names of a module are found sooner than those of an enumeration
+_ENDS, _OPEN, _MALFORMED = Outcome  # module names are looked up faster than members of an enumeration
 
 
 class Quoting(NamedTuple):
-    """How a quoted source is written, in bytes of its encoding."""
+    """Separator and escape character of a quoted source, in bytes of its encoding, and its record limit in bytes."""
 
     separator: bytes
     escape: bytes | None = None
@@ -50,16 +50,16 @@ class Quoting(NamedTuple):
 
     @classmethod
     def of(cls, source: Source) -> "Quoting":
-        """The quoting of a source."""
+        """Return the quoting of a source."""
         escape = None if source.escape is None else source.escape.encode(source.encoding)
         return cls(source.separator.encode(source.encoding), escape, source.max_record_bytes)
 
 
 def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
-    """What a line does, by RFC 4180 and nothing looser.
+    """Determine the outcome of a line, strictly by RFC 4180.
 
-    A field that begins with a quote is quoted, and only the separator or the record's end follows its closing quote.
-    Any other quote is malformed, and so is a carriage return outside of quotes that does not end the record.
+    A field that begins with a quote is quoted, and only a separator or the record's end may follow its closing quote.
+    Any other quote is malformed, and so is a carriage return outside quotes that does not end the record.
 
     Example:
         >>> outcome(b'1,"open', Quoting(b","), inside=False)
@@ -98,14 +98,14 @@ def outcome(line: bytes, quoting: Quoting, *, inside: bool) -> Outcome:
 
 
 def opens(line: bytes, quoting: Quoting) -> bool:
-    """Whether a line that is read from outside leaves a record open."""
-    # Each quote toggles, but for those that are escaped: mostly counting them will do.
+    """Whether a line, read from outside, leaves a record open."""
+    # Every quote toggles unless it is escaped, so counting quotes decides most lines.
     maybe = line.count(_QUOTE) % 2 == 1 or (quoting.escape is not None and quoting.escape in line)
     return maybe and len(line) <= quoting.limit and outcome(line, quoting, inside=False) is _OPEN
 
 
 def _closing(line: bytes, at: int, escape: bytes) -> int:
-    """Where the quote is that closes a field which goes on at ``at``; below 0 where none does."""
+    """Find the quote that closes a field which continues at ``at``; -1 if there is none."""
     while True:
         closing = line.find(_QUOTE, at)
         escaped = line.find(escape, at, closing if closing >= 0 else len(line))
@@ -118,12 +118,12 @@ def _closing(line: bytes, at: int, escape: bytes) -> int:
 
 
 class Reading(NamedTuple):
-    """What a run of lines gives that is read from outside.
+    """Result of reading a run of lines from outside.
 
     Attributes:
-        begun: Records that begin here.
-        open: Bytes from the beginning of the record that is open at the end, its line feeds among them; 0 without one.
-        given_up: Records that begin here if the open one fails.
+        begun: Number of records that begin here.
+        open: Bytes so far of the record that is open at the end, including line feeds; 0 if none is open.
+        given_up: Number of records that begin here if the open one fails.
     """
 
     begun: int = 0
@@ -132,7 +132,7 @@ class Reading(NamedTuple):
 
 
 class Entry(IntEnum):
-    """What a block does to a record that comes in."""
+    """What a block does to a record that is open at its start."""
 
     STAYS = 0
     CLOSES = 1
@@ -143,14 +143,14 @@ _STAYS, _CLOSES, _FAILS = Entry
 
 
 class Scanned(NamedTuple):
-    """What the scan of a block found.
+    """Result of scanning a block.
 
     Attributes:
-        outside: The block read from outside.
-        entry: What it does to a record that comes in.
-        entered: Bytes of the block up to the end of the line that closes or fails such a record, that line's feed not
-            among them; all of its bytes where the record stays open.
-        rest: What follows the record that came in.
+        outside: Reading of the block from outside.
+        entry: What the block does to a record that is open at its start.
+        entered: Bytes of the block up to the end of the line that closes or fails such a record, without that line's
+            feed; all bytes of the block if the record stays open.
+        rest: Reading of what follows the record that was open at the start.
     """
 
     outside: Reading = Reading()
@@ -160,16 +160,16 @@ class Scanned(NamedTuple):
 
 
 class _Outside:
-    """Counts the records of lines that are read from outside."""
+    """Count the records of lines that are read from outside."""
 
     def __init__(self, quoting: Quoting) -> None:
         self._quoting = quoting
         self.begun = 0
-        self.open = 0  # bytes since the open record began, line feeds among them
-        self._since = 0  # lines since, its first one not among them
+        self.open = 0  # bytes of the open record so far, including line feeds
+        self._since = 0  # lines of the open record so far, without its first
 
     def plain(self, lines: int, size: int) -> None:
-        """Lines without a quote, and their bytes with their line feeds."""
+        """Continue with lines without a quote; ``size`` is their bytes, including line feeds."""
         if not self.open:
             self.begun += lines
             return
@@ -179,7 +179,7 @@ class _Outside:
             self._give_up()
 
     def line(self, line: bytes) -> None:
-        """A line with a quote."""
+        """Continue with a line that contains a quote."""
         if self.open:
             size = self.open + len(line) + 1
             found = outcome(line, self._quoting, inside=True) if size - 1 <= self._quoting.limit else _MALFORMED
@@ -203,21 +203,21 @@ class _Outside:
 
 
 class QuoteScan:
-    """Scans the lines of one block, in order, for both of its entries."""
+    """Scan the lines of one block, in order, for both entry states."""
 
     def __init__(self, quoting: Quoting) -> None:
         self._quoting = quoting
         self._outside = _Outside(quoting)
         self._rest = _Outside(quoting)
         self._entry, self._entered = _STAYS, 0
-        self._ahead: int | None = None  # records that `_outside` has more, once both read the same
+        self._ahead: int | None = None  # records that `_outside` counts beyond `_rest`, once both read the same lines
 
     def plain(self, lines: int, size: int) -> None:
-        """Continue with lines that hold no quote.
+        """Continue with lines that contain no quote.
 
         Args:
             lines: Number of lines.
-            size: Bytes of the lines, with their line feeds.
+            size: Bytes of the lines, including line feeds.
         """
         self._outside.plain(lines, size)
         if self._entry is _CLOSES and self._ahead is None:
@@ -250,22 +250,22 @@ class QuoteScan:
             self._enter(len(line) + 1, outcome(line, self._quoting, inside=True))
 
     def _enter(self, size: int, found: Outcome) -> None:
-        """What lines of so many bytes do to a record that came in and is still open."""
+        """Continue a record that was open at the block's start with lines of ``size`` bytes."""
         self._entered += size
         if self._entered - 1 > self._quoting.limit:
-            self._entry = _FAILS  # whenever it began, it is too long by now
+            self._entry = _FAILS  # too long by now, wherever it began
         elif found is not _OPEN:
             self._entry = _CLOSES if found is _ENDS else _FAILS
             self._entered -= 1
             self._join()
 
     def _join(self) -> None:
-        """From where no record is open in either reading, both read the same."""
+        """Stop reading twice once no record is open in either reading: from there on both are the same."""
         if self._entry is _CLOSES and not self._outside.open and not self._rest.open:
             self._ahead = self._outside.begun - self._rest.begun
 
     def found(self) -> Scanned:
-        """What the scan has found so far."""
+        """Return what the scan has found so far."""
         outside, rest = self._outside.reading(), self._rest.reading()
         if self._ahead is not None:
             rest = Reading(outside.begun - self._ahead, outside.open, outside.given_up - self._ahead)
@@ -273,11 +273,11 @@ class QuoteScan:
 
 
 def fate(following: Iterable[Scanned], size: int, limit: int) -> Reason | None:
-    """Why a record fails that is open at a block's end; None where it closes.
+    """Return why a record that is open at a block's end fails, or None if it closes.
 
     Args:
-        following: The blocks that follow in the file.
-        size: Bytes of the record so far, its line feeds among them.
+        following: Scans of the blocks that follow in the file.
+        size: Bytes of the record so far, including line feeds.
         limit: The source's ``max_record_bytes``.
     """
     for block in following:
@@ -292,13 +292,13 @@ def fate(following: Iterable[Scanned], size: int, limit: int) -> Reason | None:
 
 
 class Piece(NamedTuple):
-    """A record of a block, or the part of one that crosses into another block.
+    """A record of a block, or the part of a record that crosses into another block.
 
     Attributes:
         position: Number of the record.
-        raw: Its bytes, without the line feed at the end.
-        reason: Why it is refused, where that is known before it is parsed.
-        partial: Whether it is a part.
+        raw: Bytes of the record, without the line feed at its end.
+        reason: Reject reason, if it is known before the record is parsed.
+        partial: Whether this is only a part of a record.
     """
 
     position: int
@@ -309,12 +309,12 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Borders:
-    """What a block's neighbours decide about its records.
+    """What the neighbouring blocks decide about a block's records.
 
     Attributes:
-        first: Number of the first record that begins here; -1 where that is the header.
-        inside: Whether the block begins inside of a record, which closes here or later.
-        fails: Why the record fails that is open at the block's end; None where it closes in a later block.
+        first: Number of the first record that begins in the block; -1 if that record is the header.
+        inside: Whether the block begins inside a record, which closes here or later.
+        fails: Why the record that is open at the block's end fails; None if it closes in a later block.
     """
 
     first: int = 0
@@ -323,7 +323,7 @@ class Borders:
 
 
 class QuotedReader:
-    """Reads the records of one block from its lines."""
+    """Read the records of one block from its lines."""
 
     def __init__(self, quoting: Quoting, borders: Borders) -> None:
         self._quoting, self._borders = quoting, borders
@@ -333,7 +333,7 @@ class QuotedReader:
         self._size = 0
 
     def records(self, lines: Iterable[bytes]) -> list[Piece]:
-        """The records that end in the block's next lines."""
+        """Read the block's next lines and return the records that end in them."""
         found: list[Piece] = []
         for line in lines:
             if self._comes_in or self._held:
@@ -341,13 +341,13 @@ class QuotedReader:
             elif _QUOTE in line and opens(line, self._quoting):
                 self._held, self._size = [line], len(line)
             else:
-                if self._next >= 0:  # as in _number, which is called for every record else
+                if self._next >= 0:  # inlined from _number, to save a call for every record
                     found.append(Piece(self._next, line))
                 self._next += 1
         return found
 
     def rest(self) -> list[Piece]:
-        """The record that the block's end cuts off, and what becomes of it."""
+        """Return the pieces of the record that the block's end cuts off."""
         found: list[Piece] = []
         if self._comes_in:
             found.append(Piece(self._next - 1, b"\n".join(self._held), partial=True))

@@ -1,4 +1,4 @@
-"""One record of a source in, a labelled text or a reason for refusing it out: pure functions."""
+"""Parse one record of a source into a labelled text or a reject reason, by pure functions."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,11 +19,11 @@ __all__ = [
     "raw_text",
 ]
 
-RAW_CHARACTERS = 1000  # of a refused record that are kept
+RAW_CHARACTERS = 1000  # characters of a rejected record that are kept
 
 
 class Parsed(NamedTuple):
-    """A labelled text, or, with a reason, a refused record."""
+    """A labelled text, or a reject with its reason."""
 
     text: str | None
     label: str | None
@@ -38,9 +38,10 @@ def _refused(reason: Reason) -> Parsed:
 
 
 def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -> Parsed:
-    """Accept a text with its label, or say why not.
+    """Accept a text with its label, or reject it with a reason.
 
-    The text stays as it is, spaces included; blanks around a label go. No NUL goes into a table.
+    The text is kept as it is, spaces included. Blanks around the label are stripped. A text or label with a NUL is
+    rejected, so that no table holds one.
     """
     if text is None:
         return _refused(Reason.MISSING_COLUMN)
@@ -57,16 +58,16 @@ def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -
 
 
 def allowed_labels(source: Source) -> frozenset[str] | None:
-    """The source's label set, None where any label goes."""
+    """Return the source's set of labels, or None if any label is allowed."""
     return None if source.labels is None else frozenset(source.labels)
 
 
 def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
-    """The parser of a source's records.
+    """Make the parser of a source's records.
 
     Args:
-        source: A source of a line-based format.
-        columns: Order of the fields, where the file's header gives it.
+        source: A source of a line format.
+        columns: Names of the fields in order, if the file's header gives them.
 
     Returns:
         A function from the bytes of one record, without its final line feed, to ``Parsed``.
@@ -93,12 +94,12 @@ def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
 
 
 def kept_bytes(source: Source) -> int:
-    """How much of a line beyond the limit is kept: so much that it is still recognised."""
+    """Bytes that are kept of a line beyond the limit: enough to recognise it as oversized."""
     return max(source.max_record_bytes + 1, 4 * RAW_CHARACTERS)
 
 
 def raw_text(raw: bytes, encoding: str) -> str:
-    """The beginning of a refused record as text that any table can hold."""
+    """Return the beginning of a rejected record as text that any table can hold."""
     # Four bytes are the longest encoding of one character.
     text = raw[: 4 * RAW_CHARACTERS].decode(encoding, errors="replace")[:RAW_CHARACTERS]
     return text.encode("utf-8", errors="replace").decode("utf-8")

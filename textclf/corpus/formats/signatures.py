@@ -1,4 +1,4 @@
-"""Files that hold no lines of text in the source's format: told by how they begin, and refused as a whole."""
+"""Detect files that are not lines of text in the source's format by how they begin; they are refused as a whole."""
 
 import re
 
@@ -7,8 +7,8 @@ from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
 from textclf.errors import InputError
 from textclf.formats import line_format
 
-_SURE = 8  # NULs at every other byte that are no accident, whatever stands between
-HEAD_BYTES = 1024  # of a file's first line that are looked at
+_SURE = 8  # NULs at every other byte that are no accident, whatever the bytes between them are
+HEAD_BYTES = 1024  # bytes of a file's first line that are examined
 
 RETURNS = r"its lines end in carriage returns alone: convert them, for example: tr '\r' '\n' < FILE > NEW"
 _CONVERT = "convert it to UTF-8, for example: iconv -f {} -t UTF-8 FILE > NEW"
@@ -37,11 +37,11 @@ _KINDS = [
 
 
 def refusal(source: Source, line: bytes, *, alone: bool) -> str | None:
-    """Why a file cannot be read as its source's format says, with the way to mend it; None where it can.
+    """Return why a file cannot be read in its source's format, with a fix, or None if it can be read.
 
     Args:
         source: A source of a line format.
-        line: The file's first line, without its line feed, or the beginning of it.
+        line: First line of the file, without its line feed, or the beginning of that line.
         alone: Whether the file has no other line.
     """
     head = line[:HEAD_BYTES]
@@ -61,31 +61,32 @@ def refusal(source: Source, line: bytes, *, alone: bool) -> str | None:
 
 
 def refuse(source: Source, reasons: dict[str, str]) -> InputError:
-    """The error for files that cannot be read.
+    """Make the error for files that cannot be read.
 
     Args:
-        reasons: ``refusal`` by the name of the file.
+        source: Source of the files.
+        reasons: Result of ``refusal`` by file name.
     """
     shown = [f"{file}: {reason}" for file, reason in sorted(reasons.items())[:5]]
     shown += [f"and {len(reasons) - 5} more files"] if len(reasons) > 5 else []
     return InputError(
-        f"Source {source.name} has files that hold no {source.format} lines.",
+        f"Source {source.name} has files that are not {source.format} lines.",
         received="; ".join(shown),
         expected=f"lines of text in {source.encoding} that end in line feeds, format {source.format}",
-        fix="convert the files as said, or leave them out of path",
+        fix="convert the files as described, or leave them out of path",
     )
 
 
 def _splits_at_returns(source: Source, line: bytes) -> bool:
-    """Whether carriage returns stand where no quote holds them."""
+    """Whether there are carriage returns outside quotes."""
     return not source.quoted or outcome(line, Quoting.of(source), inside=False) is Outcome.MALFORMED
 
 
 def _wide(head: bytes, sign: bytes) -> str | None:
-    """The encoding of two or four bytes a character that the NULs speak of."""
+    """Detect an encoding of two or four bytes per character by its NULs."""
     if b"\0" not in head:
         return None
-    # Of each four bytes the highest is 0 and the next at most 0x10, the plane of the last character.
+    # In each group of four bytes the highest is 0, and the next is at most 0x10, the plane of the last character.
     for name, highest, plane in (("UTF-32LE", 3, 2), ("UTF-32BE", 0, 1)):
         if len(head) >= 8 and not any(head[highest::4]) and max(head[plane::4]) <= 0x10:
             return name
@@ -93,7 +94,7 @@ def _wide(head: bytes, sign: bytes) -> str | None:
     for name, own, other, shift in (("UTF-16LE", odd, even, 1), ("UTF-16BE", even, odd, -1)):
         if other or own < 2:
             continue
-        # A few NULs in a short line may be the line's own; then its separators have to be of two bytes, too.
+        # A few NULs in a short line may be part of its text. Require that its separators have two bytes as well.
         many = own >= _SURE and own >= len(head) // 2 / 3
         if many or (_accompanied(head, sign, shift) and _is_text(head, name)):
             return name
@@ -101,7 +102,7 @@ def _wide(head: bytes, sign: bytes) -> str | None:
 
 
 def _accompanied(head: bytes, sign: bytes, shift: int) -> bool:
-    """Whether a NUL stands beside each ``sign`` that is where a character begins, and there is one."""
+    """Whether ``sign`` occurs where a character begins, each time with a NUL beside it."""
     first = 0 if shift > 0 else 1
     places = [at for at in range(first, len(head), 2) if head[at : at + 1] == sign and 0 <= at + shift < len(head)]
     return bool(places) and all(head[at + shift] == 0 for at in places)
@@ -111,5 +112,5 @@ def _is_text(head: bytes, encoding: str) -> bool:
     try:
         head[: len(head) // 2 * 2].decode(encoding)
     except UnicodeDecodeError as error:
-        return error.end >= len(head) - 2  # cut in the middle of a pair
+        return error.end >= len(head) - 2  # the head ends in the middle of a surrogate pair
     return True

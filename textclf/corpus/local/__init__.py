@@ -1,1 +1,1 @@
-"""Sources on this machine, read by the rules of ingest and without Spark."""
+"""Read sources on this machine without Spark, by the rules of ingest."""

@@ -1,4 +1,4 @@
-"""The beginning of files on this machine, unpacked as Spark unpacks them by their names."""
+"""Read files on this machine, decompressed by their suffix as Spark does it."""
 
 import bz2
 import gzip
@@ -11,19 +11,19 @@ from typing import Any, BinaryIO, cast
 
 from textclf.errors import InputError
 
-CHUNK = 16 << 20  # bytes that are in memory at once
+CHUNK = 16 << 20  # bytes in memory at once
 SPARKS_ALONE = (".lz4", ".snappy", ".deflate")
-"""Suffixes of what Hadoop packs in forms of its own, and unpacks."""
+"""Suffixes of compressed files in Hadoop's own framing, which only Hadoop can decompress."""
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a path is a file with content: not a folder, FIFO or device, and not one whose size is unknown."""
+    """Whether a path is a file with content: not a folder, FIFO or device, and not a file of unknown size."""
     status = path.stat()
     return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
 def describe(path: Path) -> str:
-    """What a path is that is not a file with content."""
+    """Describe a path that is not a file with content."""
     mode = path.stat().st_mode
     kinds = {
         stat.S_ISFIFO: "a FIFO",
@@ -36,15 +36,15 @@ def describe(path: Path) -> str:
     if found is not None:
         return found
     with path.open("rb") as file:
-        return "a file that does not say its size, as those of /proc: copy it" if file.read(1) else "an empty file"
+        return "a file without a known size, such as those in /proc: copy it" if file.read(1) else "an empty file"
 
 
 def chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
-    """A file's content, unpacked, in pieces.
+    """Yield a file's decompressed content in pieces of at most ``size`` bytes.
 
     Raises:
-        InputError: It is no whole packed file, though its name says so.
-        OSError: It cannot be opened or read.
+        InputError: The file's suffix names a compression, but the file is not compressed that way or is damaged.
+        OSError: The file cannot be opened or read.
     """
     try:
         with _opened(path) as file:
@@ -53,7 +53,7 @@ def chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, error) from error
     except OSError as error:
-        if error.errno is None:  # not of the system, but of what unpacks
+        if error.errno is None:  # raised by the decompressor, not by the operating system
             raise _damaged(path, error) from error
         raise
 
@@ -76,6 +76,6 @@ def _damaged(path: Path, error: Exception) -> InputError:
     return InputError(
         f"{path} cannot be unpacked.",
         received=error,
-        expected="a whole file of the kind that its name's end says",
-        fix="give a file that is not packed a name that says so, or fetch it again",
+        expected="a complete file, compressed as its suffix says",
+        fix="rename the file if it is not compressed, or fetch it again",
     )

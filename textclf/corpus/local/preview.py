@@ -1,4 +1,4 @@
-"""What ingest will make of the beginning of a source: read by its own readers, on this machine and without Spark."""
+"""Preview what ingest will accept of a source, with ingest's own readers, on this machine and without Spark."""
 
 import operator
 from collections import Counter
@@ -25,12 +25,12 @@ from textclf.formats import source_format
 from textclf.storage.files.listing import Listing
 
 LOOKED_AT = 16 << 20
-"""Bytes of a source that are looked at where not all of it is."""
-_HEAD = 64 << 10  # bytes of a file's first line that are looked at
+"""Bytes that a preview reads of a source, unless it reads all of it."""
+_HEAD = 64 << 10  # bytes that are read to check a file's first line
 
 
 class LocalFile(NamedTuple):
-    """A file of a source: its name within the source, and where it is."""
+    """A file of a source: its name within the source, and its path."""
 
     name: str
     path: Path
@@ -38,14 +38,14 @@ class LocalFile(NamedTuple):
 
 @dataclass
 class Preview:
-    """Records of a source, or of its beginning.
+    """Counts of the records of a source, or of its beginning.
 
     Attributes:
-        accepted: Records that ingest accepts.
-        rejects: Others, by reason.
-        labels: Labels of the accepted ones.
+        accepted: Number of records that ingest accepts.
+        rejects: Number of records that ingest rejects, by reason.
+        labels: Number of accepted records by label.
         whole: Whether all of the source was read.
-        pairs: Texts and labels, where they were asked for.
+        pairs: Texts and labels of the accepted records; None if they are not kept.
     """
 
     accepted: int = 0
@@ -56,17 +56,17 @@ class Preview:
 
     @property
     def rejected(self) -> int:
-        """Records that ingest refuses."""
+        """Number of records that ingest rejects."""
         return sum(self.rejects.values())
 
     @property
     def records(self) -> int:
-        """All records."""
+        """Number of all records."""
         return self.accepted + self.rejected
 
     @property
     def why(self) -> str:
-        """The reasons of the rejects, with their counts."""
+        """Reject reasons with their counts, most common first, as one line of text."""
         return ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.most_common())
 
     def add(self, parsed: Parsed) -> None:
@@ -82,13 +82,14 @@ class Preview:
 
 
 def preview_sample(source: Source, sample: Sequence[tuple[str, bytes, bool]]) -> Preview:
-    """What files in memory hold.
+    """Preview files that are in memory.
 
     Args:
-        sample: Name, bytes and whether that is all of it, of each file.
+        source: Source of the files.
+        sample: For each file its name, its bytes, and whether those are the whole file.
 
     Raises:
-        InputError: Ingest refuses one of them, or their headers.
+        InputError: Ingest would refuse one of the files, or their headers.
     """
     found = Preview(pairs=[])
     if source.header:
@@ -102,11 +103,11 @@ def preview_sample(source: Source, sample: Sequence[tuple[str, bytes, bool]]) ->
 
 
 def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit: int | None = LOOKED_AT) -> Preview:
-    """What files hold, or the first ``limit`` bytes of them.
+    """Preview files, or the first ``limit`` bytes of them.
 
     Raises:
-        InputError: Ingest refuses one of them, or there is no such column.
-        OSError: One cannot be read.
+        InputError: Ingest would refuse one of the files, or the text or label column is missing.
+        OSError: A file cannot be read.
     """
     if source_format(source.format).columnar:
         return preview_columns(source, parquet_rows([str(file.path) for file in files], listing), limit)
@@ -125,7 +126,7 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
 
 
 class _Counted:
-    """Chunks up to a number of bytes; ``cut`` where there are more."""
+    """Chunks up to a limit of bytes; ``cut`` is set if there are more."""
 
     def __init__(self, given: Iterator[bytes], limit: int | None) -> None:
         self._given, self._limit = given, limit
@@ -145,7 +146,7 @@ class _Counted:
 
 
 def _check_heads(source: Source, files: Sequence[LocalFile]) -> None:
-    """Refuse what ingest would refuse for its files' first lines, of all files."""
+    """Refuse a source that ingest would refuse for the first lines of its files. All files are checked."""
     heads, reasons = {}, {}
     for file in files:
         begin = next(chunks(file.path, _HEAD), b"").removeprefix(b"\xef\xbb\xbf")
@@ -161,20 +162,21 @@ def _check_heads(source: Source, files: Sequence[LocalFile]) -> None:
 
 
 def sparks_alone(files: Sequence[LocalFile]) -> str | None:
-    """The name of a file that nothing but Spark unpacks."""
+    """Return the name of a file that only Spark can decompress, or None if there is none."""
     return next((file.name for file in files if file.name.endswith(SPARKS_ALONE)), None)
 
 
 def preview_columns(source: Source, rows: Any, limit: int | None = LOOKED_AT, most: int | None = None) -> Preview:
-    """What a table of columns holds, or its beginning.
+    """Preview a columnar source, or its beginning.
 
     Args:
-        rows: A dataset of pyarrow.
-        limit: Bytes of texts and labels after which to stop.
-        most: Rows after which to stop.
+        source: Source that names the text and label columns.
+        rows: Dataset of pyarrow.
+        limit: Number of bytes of texts and labels after which to stop; None for no limit.
+        most: Number of records after which to stop; None for no limit. With it, texts and labels are kept.
 
     Raises:
-        InputError: The text or label column is not there, or of no usable type.
+        InputError: The text or label column is missing or has an unsuitable type.
     """
     for key, name in (("text", source.text), ("label", source.label)):
         kind = next((each.type for each in rows.schema if each.name == name), None)
@@ -198,7 +200,7 @@ def preview_columns(source: Source, rows: Any, limit: int | None = LOOKED_AT, mo
 
 
 def parsed_rows(source: Source, texts: pa.Array, labels: pa.Array) -> Iterator[Parsed]:
-    """Texts and labels through ingest's own parser of columns."""
+    """Parse texts and labels with ingest's own parser of columns."""
     kind = labels.type.value_type if pa.types.is_dictionary(labels.type) else labels.type
     numbers = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     count = len(labels)
@@ -217,7 +219,7 @@ def parsed_rows(source: Source, texts: pa.Array, labels: pa.Array) -> Iterator[P
 
 
 def label_text(value: Any) -> str | None:
-    """A value as Spark writes it as text."""
+    """Format a value as Spark casts it to a string."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -228,7 +230,7 @@ def label_text(value: Any) -> str | None:
 
 
 def counts(found: Preview, shown: int = 5) -> str:
-    """What was read, in words.
+    """Describe a preview in one line.
 
     Example:
         >>> counts(Preview(60, labels=Counter(a=30, b=30)))

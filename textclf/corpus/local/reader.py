@@ -1,4 +1,4 @@
-"""Files read by the rules of ingest, whole or piece by piece, with the code that workers run and without Spark."""
+"""Read files by the rules of ingest, whole or in pieces, with the workers' code but without Spark."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from textclf.corpus.formats.signatures import refusal, refuse
 from textclf.corpus.parse import storable
 from textclf.formats.csv_fields import field_splitter
 
-_PART = 1 << 20  # bytes of which the records are in memory at once
+_PART = 1 << 20  # bytes whose records are in memory at once
 _MARK = b"\xef\xbb\xbf"  # Hadoop's reader skips it, too
 
 
@@ -20,11 +20,11 @@ class Record(NamedTuple):
     """A record of a file.
 
     Attributes:
-        line: Number of its first line in the file, from 0, headers counted.
-        lines: Number of its lines.
+        line: Number of the record's first line in the file, from 0, including headers.
+        lines: Number of lines of the record.
         position: Number of the record in the file, as in ``corpus`` and ``corpus_rejects``.
-        parsed: Its text and label, or the reason why it is refused.
-        raw: Its bytes without the line feed at its end; of a line beyond the limit, just the beginning.
+        parsed: Text and label, or the reject reason.
+        raw: Bytes of the record without the line feed at its end; only the beginning of a line beyond the limit.
     """
 
     line: int
@@ -35,16 +35,16 @@ class Record(NamedTuple):
 
 
 def read_records(source: Source, data: bytes, cuts: Sequence[int] = (), *, file: str = "file") -> Iterator[Record]:
-    """The records of one file, in order: together they are all of its lines but the header, once each.
+    """Yield the records of one file in order. Each line except the header belongs to exactly one record.
 
     Args:
         source: A source of a line format.
-        data: The file's bytes, not compressed.
-        cuts: Numbers of lines, rising, at which another block begins: the records are the same for any.
-        file: The file's name, for messages.
+        data: Bytes of the file, not compressed.
+        cuts: Ascending numbers of the lines at which a new block begins. They do not change the records.
+        file: Name of the file, for messages.
 
     Raises:
-        InputError: The file is refused as a whole, or its header is.
+        InputError: The file or its header is refused.
     """
     lines = split_lines(source, data)
     if lines:
@@ -55,11 +55,14 @@ def read_records(source: Source, data: bytes, cuts: Sequence[int] = (), *, file:
 def read_chunks(
     source: Source, chunks: Iterable[bytes], *, file: str = "file", cut: Callable[[], bool] = lambda: False
 ) -> Iterator[Record]:
-    """``read_records`` of a file that comes in pieces.
+    """Yield the records of a file that comes in pieces, as ``read_records`` does.
 
     Args:
-        chunks: The file's bytes, cut anywhere.
-        cut: Whether the file goes on, asked after the last chunk: what a cut leaves of the last record is no record.
+        source: A source of a line format.
+        chunks: Bytes of the file, cut anywhere.
+        file: Name of the file, for messages.
+        cut: Function that is called after the last chunk and says whether the file goes on. If it does, the
+            incomplete record at the end is dropped.
     """
     parse: Parser | None = None
     line = position = 0
@@ -75,9 +78,9 @@ def read_chunks(
 def _whole_records(
     source: Source, chunks: Iterable[bytes], cut: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[list[bytes], bool]]:
-    """The lines of a file in parts, each of whole records; and whether the file goes on."""
+    """Yield the lines of a file in groups of whole records, each with whether the file goes on."""
     rest, marked = b"", False
-    parts: list[bytes] = []  # of a line that goes on
+    parts: list[bytes] = []  # parts of a line whose end has not come yet
     for chunk, last in _with_last(_kept(source, chunks)):
         parts.append(chunk)
         if b"\n" not in chunk and not last:
@@ -93,9 +96,9 @@ def _whole_records(
 
 
 def read_fields(source: Source, data: bytes) -> Iterator[tuple[bytes, list[str] | None]]:
-    """Each record of a file of fields with its fields, a header among them; None where it is malformed.
+    """Yield each record of a delimited file, including its header, with its fields, or None if it is malformed.
 
-    Bytes that are not of the encoding become marks: for a look at how a file is made.
+    Bytes that cannot be decoded become replacement characters: this serves to find out a file's layout.
     """
     bare = source.model_copy(update={"header": False})
     split = field_splitter(source.separator, source.escape) if source.quoted else None
@@ -110,10 +113,10 @@ def read_fields(source: Source, data: bytes) -> Iterator[tuple[bytes, list[str] 
 
 
 def _columns(source: Source, lines: list[bytes], file: str, *, more: bool = False) -> tuple[str, ...] | None:
-    """The columns that a file's header names; None without one.
+    """Return the columns that a file's header names, or None if the source has no header.
 
     Args:
-        more: Whether the file has other lines beside these.
+        more: Whether the file has lines beyond these.
     """
     if (why := refusal(source, lines[0], alone=len(lines) == 1 and not more)) is not None:
         raise refuse(source, {file: why})
@@ -129,11 +132,11 @@ def _records(
     headed: bool = True,
     first: tuple[int, int] = (0, 0),
 ) -> Iterator[Record]:
-    """The records of lines of which the first begins one.
+    """Yield the records of lines; the first line begins a record.
 
     Args:
-        headed: Whether a header, where the source has one, is among them.
-        first: Number of the first line, and of the first record.
+        headed: Whether the lines include the header, if the source has one.
+        first: Number of the first line and of the first record.
     """
     if source.header and not headed:
         source = source.model_copy(update={"header": False})
@@ -151,7 +154,7 @@ def _records(
 
 
 def _complete(source: Source, data: bytes) -> int:
-    """Bytes of the records that are whole, whatever follows the data."""
+    """Number of bytes, from the beginning, that are whole records whatever follows the data."""
     end = data.rfind(b"\n") + 1
     if end and source.quoted:
         scan = QuoteScan(Quoting.of(source))
@@ -161,7 +164,7 @@ def _complete(source: Source, data: bytes) -> int:
 
 
 def split_lines(source: Source, data: bytes) -> list[bytes]:
-    """The lines of a file as workers get them: without a mark and line feeds, long ones shortened."""
+    """Split a file into lines as workers get them: without byte order mark and line feeds, long lines shortened."""
     return _shortened(source, data.removeprefix(_MARK))
 
 
@@ -174,9 +177,9 @@ def _shortened(source: Source, data: bytes) -> list[bytes]:
 
 
 def _kept(source: Source, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Chunks without what ``_shortened`` drops of a line: one that never ends takes no memory."""
+    """Yield chunks without what ``_shortened`` drops of long lines, so that no line can fill the memory."""
     most = kept_bytes(source) + len(_MARK)
-    length = 0  # of the line that is open
+    length = 0  # bytes of the line whose end has not come yet
     for chunk in chunks:
         first = chunk.find(b"\n")
         if first < 0:
@@ -190,7 +193,7 @@ def _kept(source: Source, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each chunk that is not empty, and whether it is the last."""
+    """Yield each chunk that is not empty, with whether it is the last."""
     before = b""
     for chunk in chunks:
         if before and chunk:
@@ -201,7 +204,7 @@ def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _pieces(source: Source, lines: list[bytes], cuts: Sequence[int]) -> Iterator[Piece]:
-    """The pieces of a quoted file's blocks, those that cross from block to block put together."""
+    """Yield the records of a quoted file, joining those that cross from block to block."""
     quoting = Quoting.of(source)
     parts = [lines[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(lines)], strict=True) if begin < end]
     found = []

@@ -1,4 +1,4 @@
-"""Parquet files on this machine as rows of pyarrow, a few at a time, whatever bytes their strings are."""
+"""Read Parquet files on this machine with pyarrow, a few rows at a time; strings may be invalid UTF-8."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,10 +12,11 @@ _BATCH = 500  # rows, each of which may be long
 
 
 def parquet_rows(files: Sequence[str], listing: Listing) -> Any:
-    """The rows of Parquet files as a dataset; what folders' names say is text as it is there.
+    """Open Parquet files as a dataset. Values from folder names are strings, exactly as the names have them.
 
     Args:
-        listing: What the files are from.
+        files: Paths of the files.
+        listing: Listing that the files are from.
     """
     from pyarrow import dataset
 
@@ -25,7 +26,7 @@ def parquet_rows(files: Sequence[str], listing: Listing) -> Any:
 
 
 def batches(rows: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Columns of a dataset, batch by batch, none of them empty; no more is read than is asked for."""
+    """Yield columns of a dataset in batches that are not empty, without reading ahead."""
     from pyarrow import dataset
 
     options = dataset.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True)
@@ -56,6 +57,6 @@ def is_plain_number(kind: pa.DataType) -> bool:
 
 
 def bytes_of(column: pa.Array) -> pa.BinaryArray:
-    """The bytes of strings: they may be no UTF-8, of which Python makes an error."""
+    """Return strings as bytes, because Python fails on those that are not valid UTF-8."""
     plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     return plain.cast(pa.binary())

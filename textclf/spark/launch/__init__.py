@@ -1,1 +1,1 @@
-"""From ./spark-submit.sh to the job: command line, bundle, environment."""
+"""The way from ./spark-submit.sh to the job: command line, bundle, environment."""

@@ -1,4 +1,4 @@
-"""What executors need, as files: the project as a zip, the Python environment as an archive."""
+"""The bundle for executors: the project as a zip and the Python environment as an archive."""
 
 import fcntl
 import hashlib
@@ -16,8 +16,8 @@ from textclf.common.plain_paths import plain_folder
 from textclf.errors import TextclfError
 
 _LOCK = ".lock"
-ENVIRONMENT = "environment"  # the folder that executors find the archive unpacked in
-# Executors bring a Spark of their own; an editable install points at folders that only this machine has.
+ENVIRONMENT = "environment"  # the folder into which executors unpack the archive
+# Executors have a Spark of their own; an editable install points at folders that only this machine has.
 _LEFT_OUT = (
     "*/site-packages/pyspark/jars/*",
     "*/site-packages/pyspark/examples/*",
@@ -27,9 +27,9 @@ _LEFT_OUT = (
 
 
 def project_zip(root: Path) -> Path:
-    """The ``textclf`` package as a zip, made where its sources have no zip yet.
+    """Return the ``textclf`` package as a zip, which is created unless there is one of the same sources.
 
-    The name holds a digest of the sources, so that a running job keeps the zip it was started with.
+    The name contains a digest of the sources, so that a running job keeps the zip it was started with.
     """
     sources = {
         path.relative_to(root): path.read_bytes() for path in sorted((root / "textclf").rglob("*")) if _packed(path)
@@ -47,7 +47,7 @@ def project_zip(root: Path) -> Path:
 
 
 def environment_archive(root: Path) -> Path:
-    """Where the environment's archive is, or will be: one for each lock and Python."""
+    """Return the path of the environment's archive, which may not exist yet; each lock file and Python has its own."""
     lock = root / "requirements.lock"
     digest = hashlib.sha256(lock.read_bytes() if lock.exists() else b"")
     digest.update(f"{sys.prefix} {sys.version}".encode())
@@ -55,9 +55,9 @@ def environment_archive(root: Path) -> Path:
 
 
 def pack_environment(target: Path) -> None:
-    """Pack the running Python's environment into ``target``, where it is not there yet.
+    """Pack the running Python's environment into ``target`` unless it exists.
 
-    Nodes need the same Python at the same place: an environment refers to it and does not hold it.
+    Nodes need the same Python at the same path, because an environment refers to it and does not contain it.
 
     Raises:
         TextclfError: The environment cannot be packed.
@@ -65,7 +65,9 @@ def pack_environment(target: Path) -> None:
     with _made_once(target) as aside:
         if aside is None:
             return
-        sys.stderr.write(f"Packing the Python environment into {target}; once for each lock, some minutes\n")
+        sys.stderr.write(
+            f"Packing the Python environment into {target}; this takes some minutes, once for each requirements.lock\n"
+        )
         command = [sys.executable, "-m", "venv_pack", "--quiet", "--prefix", sys.prefix, "--force"]
         command += ["--format", "tar.gz", "--compress-level", "1", "--output", str(aside)]
         for pattern in _LEFT_OUT:
@@ -75,15 +77,15 @@ def pack_environment(target: Path) -> None:
             raise TextclfError(
                 "The Python environment cannot be packed for the cluster.",
                 received=f"{sys.prefix}, where venv-pack ended with {done.returncode}",
-                expected="a virtual environment with venv-pack installed, as `make setup` leaves",
-                fix="or say which Python the executors have: --conf spark.pyspark.python=/path/to/python",
+                expected="a virtual environment with venv-pack installed, as `make setup` creates it",
+                fix="run `make setup`, or name the executors' Python: --conf spark.pyspark.python=/path/to/python",
             )
 
 
 def _made(root: Path, name: str) -> Path:
-    """Where a made file of the project is, or goes: in its ``build/``, else in a folder of the user's own.
+    """Return the path of a generated file of the project: in its ``build/``, or else in a folder of the user's own.
 
-    A service may run from a checkout that belongs to another user, and read what that one has made.
+    A service may run from a checkout that belongs to another user, and can read what that user has generated.
 
     Raises:
         TextclfError: There is no folder to write to.
@@ -92,13 +94,13 @@ def _made(root: Path, name: str) -> Path:
     if (build / name).exists():
         return plain_folder(build) / name
     try:
-        build.mkdir(mode=0o755, parents=True, exist_ok=True)  # executors run what is in it
+        build.mkdir(mode=0o755, parents=True, exist_ok=True)  # executors run its content
         (build / _LOCK).open("a").close()
     except OSError as error:
         folder = user_folder("build")
         if folder is None:
             raise TextclfError(
-                "There is no place for the files that executors need.",
+                "There is no folder for the files that executors need.",
                 received=error,
                 expected=f"a folder that user {os.geteuid()} can write to: {build}, $XDG_CACHE_HOME/textclf, "
                 f"~/.cache/textclf or {tempfile.gettempdir()}/textclf-{os.geteuid()}",
@@ -114,12 +116,12 @@ def _packed(path: Path) -> bool:
 
 @contextmanager
 def _made_once(target: Path) -> Iterator[Path | None]:
-    """A path to fill aside, renamed to ``target`` afterwards; None where ``target`` is there already."""
+    """Yield a temporary path that is renamed to ``target`` on exit, or None if ``target`` exists already."""
     if target.exists():
         yield None
         return
     with (target.parent / _LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two jobs submitted at once make one archive
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two jobs that are submitted at once make only one archive
         if target.exists():
             yield None
             return

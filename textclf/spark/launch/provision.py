@@ -1,6 +1,7 @@
-"""Finish an environment: ``python -m textclf.spark.launch.provision`` finds or installs Java and fetches Delta's jars.
+"""Complete an environment: find or install Java, and fetch Delta's jars.
 
-With ``--java-home`` it prints the home of the Java that jobs run on and changes nothing.
+``python -m textclf.spark.launch.provision`` does so. With ``--java-home`` it only prints the home of the Java that jobs
+run on.
 """
 
 import os
@@ -12,7 +13,7 @@ from textclf.spark.java import find_java, install_java, java_home
 
 
 def main(argv: list[str]) -> int:
-    """Provision the environment; 0 when it is ready."""
+    """Provision the environment. Returns the exit code: 0 if the environment is ready."""
     if argv == ["--java-home"]:
         sys.stdout.write(f"{find_java() or ''}\n")
         return 0

@@ -1,13 +1,13 @@
-"""What ``./spark-submit.sh`` does: complete a command line for spark-submit, then become the job.
+"""The program behind ``./spark-submit.sh``: complete a command line for spark-submit, then become the job.
 
     spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
 
-The options stay as they were given. Added are only the things that the job cannot run without and that were
-not given: master, project, Delta's jars, and for a cluster the Python environment.
+The given options are kept. Only what the job cannot run without is added, unless it was given: the master, the project,
+Delta's jars, and for a cluster the Python environment.
 
-Where the driver runs here, Python is started first and starts spark-submit with the options: spark-submit
-itself would mix the driver's standard error into its standard output. It also means that a wrong pipeline file
-is answered before any JVM starts.
+If the driver runs on this machine, Python is started first and starts spark-submit with the options, because
+spark-submit would mix the driver's standard error into its standard output. This also means that a wrong pipeline file
+is reported before any JVM starts.
 """
 
 import os
@@ -35,22 +35,22 @@ Jobs: {jobs}
   ./spark-submit.sh --master spark://host:7077 --executor-memory 8g score_table --config conf/sample.toml
   ./spark-submit.sh train_model --help
 
-Without --master it is local[*]. A job's exit codes: 0 done; 2 wrong command line or pipeline file;
+The default --master is local[*]. A job's exit codes: 0 done; 2 wrong command line or pipeline file;
 3 unusable input; 4 the gate refused to publish; 5 another run holds the lock; 1 anything else.
 
-TEXTCLF_PYTHON=/path/to/python    another Python than .venv's
+TEXTCLF_PYTHON=/path/to/python    use another Python than .venv's
 TEXTCLF_PRINT_COMMAND=1           print the final command and run nothing
 """
 
 
 def jobs(root: Path) -> list[str]:
-    """Names of the project's jobs."""
+    """Return the names of the project's jobs."""
     return sorted(path.stem for path in (root / "jobs").glob("[a-z]*.py"))
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program to become, and what to add to its environment."""
+    """A program to execute in place of this process, and variables to add to its environment."""
 
     words: list[str]
     variables: dict[str, str]
@@ -60,16 +60,16 @@ class Command:
 
 
 def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> Command:
-    """The final command.
+    """Complete a command line to the command that runs the job.
 
     Args:
-        submission: The command line as it was given.
-        root: The project's folder.
-        environ: The environment of the caller.
+        submission: The given command line.
+        root: Folder of the project.
+        environ: Environment of the caller.
 
     Raises:
-        UsageError: No such job.
-        JavaError: No Java that Spark can run on.
+        UsageError: There is no such job.
+        JavaError: There is no Java that Spark can run on.
     """
     if submission.job not in jobs(root):
         raise UsageError("There is no such job.", received=submission.job, expected=f"one of: {', '.join(jobs(root))}")
@@ -103,14 +103,14 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> 
 def _driver_here(
     options: list[str], job: list[str], variables: dict[str, str], root: Path, environ: Mapping[str, str]
 ) -> Command:
-    # Another Spark's own Python files go first, as spark-submit has it.
+    # The Python files of the Spark in SPARK_HOME come first, as spark-submit does it.
     spark = sorted(Path(environ["SPARK_HOME"], "python", "lib").glob("*.zip")) if environ.get("SPARK_HOME") else []
     paths = [*map(str, spark), str(root), environ.get("PYTHONPATH", "")]
     quiet = {"LOG4J_CONFIGURATION_FILE": (root / "conf" / "log4j2.properties").as_uri()}
     more = {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))),
         "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"]),
-        # Through the environment: the driver's Java options stay the user's.
+        # Through the environment, so that the driver's Java options are left to the user.
         **_unless_set(environ, quiet),
     }
     return Command([sys.executable, *job], variables | more)
@@ -123,7 +123,7 @@ def _driver_there(
     settings: Mapping[str, str],
     environ: Mapping[str, str],
 ) -> Command:
-    # Of a driver elsewhere, whose locale may be any: Java names files in its encoding.
+    # A driver elsewhere may have any locale, and Java names files in the locale's encoding.
     added = {
         f"{place}.LC_ALL": utf8_locale(environ, master)
         for place, master in {"spark.yarn.appMasterEnv": "yarn", "spark.kubernetes.driverEnv": "k8s://"}.items()
@@ -145,7 +145,7 @@ def _unless_set(environ: Mapping[str, str], values: dict[str, str]) -> dict[str,
 
 
 def _extended(settings: Mapping[str, str], option: str, *more: str) -> list[str]:
-    """A list option with what was given for it and ``more``: spark-submit takes the last one alone."""
+    """Return a list option with its given values and ``more``, because spark-submit uses only the last occurrence."""
     given = settings.get(SETTINGS[option], "")
     return [option, ",".join(filter(None, [given, *more]))]
 
@@ -161,7 +161,7 @@ def _delta(settings: Mapping[str, str]) -> list[str]:
 
 
 def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
-    """Become the job; the exit code where that is not to be or cannot be."""
+    """Become the job. Returns an exit code only if there is no job to run or it cannot be started."""
     if not words or words[0] in ("--help", "-h"):
         sys.stdout.write(USAGE.format(jobs=", ".join(jobs(root))))
         return 0 if words else 2
@@ -186,7 +186,7 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
 
 
 def _become(command: Command, environ: Mapping[str, str]) -> NoReturn:
-    # The same process: signals and the exit code are the job's own.
+    # In the same process, so that signals reach the job and its exit code is kept.
     os.execve(command.words[0], command.words, {**environ, **command.variables})
 
 

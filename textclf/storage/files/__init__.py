@@ -1,1 +1,1 @@
-"""Files and folders of a path, as Spark reads them."""
+"""Find and read the files and folders of a path by Spark's rules."""

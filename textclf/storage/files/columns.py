@@ -1,8 +1,8 @@
-"""The files of a path as a DataFrame of wanted columns.
+"""Read the files of a path as a DataFrame of the wanted columns.
 
-A column is wanted by its exact name. No other is looked at, so that types that Spark does not know hinder nobody who
-has no use for them. What a folder's name says (``label=001``) is text as it is written there, and never takes the
-place of a column that the files have.
+Columns are wanted by their exact names. Other columns are never read, so types that Spark does not know do no harm in
+columns that are not needed. A value in a folder's name (``label=001``) is text exactly as it is written there, and
+never replaces a column that the files have.
 """
 
 import json
@@ -22,20 +22,21 @@ from textclf.storage.files.folder_walk import is_partition, path_part
 from textclf.storage.files.listing import Listing, has_signs
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""What a folder's name has for null."""
+"""How a folder's name writes null."""
 _SPARKS = "org.apache.spark.sql.parquet.row.metadata"
-"""Where Spark writes the types of columns into files of its own."""
+"""Metadata key under which Spark stores the types of columns in files that it writes."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
 class FileTable:
-    """Rows of files.
+    """Rows read from files.
 
     Attributes:
-        rows: The wanted columns that there are.
+        rows: Rows with those of the wanted columns that exist.
         columns: Names of all columns, those of files before those of folders.
-        keys: Names of the columns that folders alone have.
+        keys: Names of the columns that only folders have.
+        listing: Listing of the files.
     """
 
     rows: DataFrame
@@ -45,21 +46,21 @@ class FileTable:
 
 
 def quoted(name: str) -> str:
-    """The name of a top-level column as Spark parses names, whatever signs are in it."""
+    """Quote the name of a top-level column for Spark, whatever characters it contains."""
     return "`{}`".format(name.replace("`", "``"))
 
 
 def file_of(rows: DataFrame) -> Column:
-    """What Spark tells of a row's file, also where the files have a column called ``_metadata``.
+    """Return Spark's metadata of a row's file, even if the files have a column called ``_metadata``.
 
     Raises:
-        AnalysisException: The rows are not of files.
+        AnalysisException: The rows are not read from files.
     """
     return rows.metadataColumn("_metadata")
 
 
 def read_lines(spark: SparkSession, listing: Listing) -> DataFrame:
-    """The lines of text files, as a column ``value``; folders' names give no columns."""
+    """Read the lines of text files as a column ``value``; folder names add no columns."""
     reader = _reader(spark, listing).option("recursiveFileLookup", str(not listing.closed).lower())
     return reader.text(list(listing.paths), lineSep="\n")  # only the line feed ends a line
 
@@ -71,20 +72,23 @@ def open_parquet(
     what: str,
     types: Literal["text", "inferred"] = "text",
 ) -> FileTable:
-    """The wanted columns of Parquet files; None wants all.
+    """Open the wanted columns of Parquet files.
 
     Args:
-        what: What the files are, for errors: ``Source yelp``.
-        types: How values of folders' names are read: as texts, or as Spark infers a type from all of them.
+        spark: An open session.
+        listing: Files to read.
+        wanted: Names of the wanted columns; None for all.
+        what: What the files are, for error messages, such as ``Source yelp``.
+        types: How values in folder names are read: as text, or as the type that Spark infers from all of them.
 
     Raises:
-        InputError: The files are those of a Delta table, cannot be read, or have a wanted column that Spark cannot.
+        InputError: The files belong to a Delta table, cannot be read, or have a wanted column that Spark cannot read.
     """
     _refuse_delta(listing, what)
     if not listing.files:
         raise InputError(
             f"{what} cannot be read.",
-            received=f"no file with content at {listing.base}",
+            received=f"no files with content at {listing.base}",
             expected="Parquet files",
             fix="check the path",
         )
@@ -97,18 +101,18 @@ def open_parquet(
 
 
 def folder_keys(listing: Listing) -> tuple[str, ...]:
-    """Keys that folders' names give values to, in the order in which they are met."""
+    """Return the keys that folder names give values to, in the order in which they appear."""
     return tuple(dict.fromkeys(key for folder in listing.folders for key, _ in _pairs(folder)))
 
 
 def folder_values(listing: Listing, key: str) -> dict[str, str | None]:
-    """The values of a key, by what folders' names have for them."""
+    """Return the values of a key by their spelling in folder names."""
     found = (raw for folder in listing.folders for name, raw in _pairs(folder) if name == key)
     return {raw: None if raw == NO_VALUE else unescaped(raw) for raw in sorted(set(found))}
 
 
 def inferred_columns(spark: SparkSession, listing: Listing) -> StructType | None:
-    """The columns that Spark makes of folders' names where it infers their types; None where it can make none."""
+    """Return the columns that Spark makes from folder names with inferred types; None if it can make none."""
     keys = folder_keys(listing)
     if not keys or not _is_regular(listing, keys):
         return None
@@ -117,12 +121,12 @@ def inferred_columns(spark: SparkSession, listing: Listing) -> StructType | None
 
 
 def unescaped(raw: str) -> str:
-    """A value from a folder's name, as Spark reads it: ``a%2Fb`` is ``a/b``."""
+    """Decode a value from a folder's name as Spark does: ``a%2Fb`` is ``a/b``."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), raw)
 
 
 def _pairs(folder: str) -> list[tuple[str, str]]:
-    """Keys, unescaped, and values, as written, in a folder's name."""
+    """Return the keys, unescaped, and the values, as written, in a folder's name."""
     parts = (part.partition("=") for part in folder.split("/") if is_partition(part))
     return [(unescaped(key), value) for key, _, value in parts]
 
@@ -138,39 +142,39 @@ def _rows(
     reader, keys = _reader(spark, listing), folder_keys(listing)
     mine = {name.lower() for name in own.names}
     if keys and _is_regular(listing, keys) and not mine & {key.lower() for key in keys}:
-        # Spark's own discovery of partitions: what a filter on them leaves out is never opened.
+        # With Spark's own partition discovery, files that a filter on partitions leaves out are never opened.
         fields = [*own.fields, *(StructField(key, StringType()) for key in keys if types == "text")]
         return reader.option("basePath", listing.base).schema(StructType(fields)).parquet(*listing.paths)
     if keys and types == "inferred":
         raise InputError(
-            f"{what} has folders whose values no type can be inferred from.",
+            f"{what} has folders from whose values no type can be inferred.",
             received=f"keys {', '.join(keys)} in {len(listing.folders)} folders, such as {listing.folders[-1]}",
             expected='with partition_types = "inferred", the same keys above every file, none a column of the files',
             fix='leave partition_types out, or set it to "text"',
         )
     rows = _open(reader.schema(own), listing)
-    # Of keys that differ in case alone Spark can have one.
+    # Spark can have only one of several keys that differ only in case.
     made = {key.lower(): key for key in reversed(keys) if wanted is None or key in wanted}
     values = {key: _value(rows, listing, key) for lowered, key in made.items() if lowered not in mine}
     return rows.withColumns(values) if values else rows
 
 
 def _reader(spark: SparkSession, listing: Listing) -> DataFrameReader:
-    """A reader of a listing's paths; where they are names of files, Spark looks for no match of each.
+    """Make a reader of a listing's paths. Paths that are plain names of files are not matched as patterns.
 
-    Of several names with signs of patterns Spark would read each file more than once.
+    With several names that contain pattern characters, Spark would read each file more than once.
     """
     plain = listing.closed and not any(map(has_signs, listing.paths))
     return spark.read.option("__globPaths__", "false") if plain else spark.read
 
 
 def _open(reader: DataFrameReader, listing: Listing) -> DataFrame:
-    """The files, without a look at their folders' names: Spark takes folders that are named one by one as they are."""
+    """Open the files without their folder names: Spark makes no columns from folders that are named one by one."""
     return reader.option("recursiveFileLookup", str(not listing.closed).lower()).parquet(*listing.paths)
 
 
 def _is_regular(listing: Listing, keys: Sequence[str]) -> bool:
-    """Whether every file is below the same keys, with nothing before or between them."""
+    """Whether every file is below the same keys, without other folders before or between them."""
     lowered = [key.lower() for key in keys]
     if len(set(lowered)) < len(lowered):
         return False
@@ -182,9 +186,9 @@ def _is_regular(listing: Listing, keys: Sequence[str]) -> bool:
 
 
 def _value(rows: DataFrame, listing: Listing, key: str) -> Column:
-    """The text that a folder's name has for a key, from the name of the file; null where no folder has one.
+    """Extract a key's value, as text, from a file's path; null if no folder of the path has the key.
 
-    Spark goes past files that a filter on it leaves out.
+    Spark skips files that a filter on this column leaves out.
     """
     path = F.url_decode(F.replace(file_of(rows)["file_path"], F.lit("+"), F.lit("%2B")))
     names = "|".join(sorted({re.escape(name) for name in _raw_keys(listing) if unescaped(name) == key}))
@@ -206,9 +210,9 @@ def _raw_keys(listing: Listing) -> set[str]:
 def _own_columns(
     spark: SparkSession, listing: Listing, wanted: Collection[str] | None, what: str
 ) -> tuple[StructType, list[str]]:
-    """The wanted columns of the files, and the names of all.
+    """Return the wanted columns of the files and the names of all columns.
 
-    As Spark has it: those of the first file, or of all where the session merges their schemas.
+    As in Spark, they are those of the first file, or of all files if the session merges schemas.
     """
     first = min(each.path for each in listing.files)
     if spark.conf.get("spark.sql.parquet.mergeSchema", "false") == "true":
@@ -221,12 +225,12 @@ def _own_columns(
         raise InputError(
             f"{what} cannot be read.",
             received=first_line(error),
-            expected=f"Parquet files, such as {first} should be",
+            expected=f"Parquet files; {first} is not readable as one",
             fix="check path and format in the pipeline file",
         ) from error
     said = about.getKeyValueMetaData().get(_SPARKS)
     sparks = None if said is None else _sparks_fields(said, wanted, what)
-    if sparks is not None:  # Spark has written the file, and its types into it
+    if sparks is not None:  # Spark has written the file and stored its types in it
         names, fields = sparks
     else:
         parts = [(part.getName(), part) for part in about.getSchema().getFields()]
@@ -240,10 +244,10 @@ _SHOWN = 300  # characters of a type in a message
 
 
 def _sparks_fields(said: str, wanted: Collection[str] | None, what: str) -> tuple[list[str], list[StructField]] | None:
-    """Names of all columns, and the wanted ones, from a schema in Spark's JSON; None where it is none.
+    """Read the names of all columns and the wanted columns from a schema in Spark's JSON; None if it is not one.
 
-    A file is data: of a type that is somebody's class PySpark would import the module that the file names, so none of
-    those is built.
+    Files are untrusted data. For a user-defined type PySpark would import the module that the file names, so such
+    types are refused.
     """
     try:
         parts = json.loads(said)["fields"]
@@ -258,7 +262,7 @@ def _sparks_fields(said: str, wanted: Collection[str] | None, what: str) -> tupl
 
 
 def _has_class(kind: Any) -> bool:
-    """Whether a type in Spark's JSON is, or has within it, one that a class defines."""
+    """Whether a type in Spark's JSON is, or contains, a user-defined type."""
     if isinstance(kind, list):
         return any(map(_has_class, kind))
     if not isinstance(kind, dict):
@@ -271,17 +275,17 @@ def _no_type(name: str, kind: str, what: str) -> InputError:
     return InputError(
         f"{what} has a column of a type that Spark cannot read.",
         received=f"{name}: {kind}",
-        expected="a type that Spark has; columns that are not asked for may have any",
-        fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another",
+        expected="a type that Spark has; columns that are not used may have any type",
+        fix="write the column as another type (times in microseconds: coerce_timestamps='us'), or name another column",
     )
 
 
 def _footer(spark: SparkSession, file: str) -> Any:
-    """Parquet's own description of a file: Spark's would fail at the first type that it does not have."""
+    """Read a file's footer by Parquet's own reader; Spark's would fail at the first type that Spark does not have."""
     jvm: Any = spark._jvm
     parquet, path = jvm.org.apache.parquet, jvm.org.apache.hadoop.fs.Path(file)
     conf = spark._jsparkSession.sessionState().newHadoopConf()
-    # Without what it says of row groups, of which a large file has many.
+    # Skip the description of row groups, of which a large file has many.
     skip = parquet.format.converter.ParquetMetadataConverter.SKIP_ROW_GROUPS
     options = parquet.HadoopReadOptions.builder(conf, path).withMetadataFilter(skip).build()
     reader = parquet.hadoop.ParquetFileReader.open(parquet.hadoop.util.HadoopInputFile.fromPath(path, conf), options)
@@ -292,7 +296,7 @@ def _footer(spark: SparkSession, file: str) -> Any:
 
 
 def _field(spark: SparkSession, name: str, part: Any, what: str) -> StructField:
-    """A column of a file, with the type that Spark gives it."""
+    """Return a column of a file with the type that Spark gives it."""
     jvm: Any = spark._jvm
     single = jvm.java.util.ArrayList()
     single.add(part)
@@ -306,14 +310,14 @@ def _field(spark: SparkSession, name: str, part: Any, what: str) -> StructField:
 
 
 def _refuse_twins(wanted: Iterable[str], names: Iterable[str], spark: SparkSession, what: str) -> None:
-    """Refuse wanted columns that Spark, which finds columns by their names in lower case, cannot tell from others."""
+    """Refuse wanted columns that Spark cannot tell from others, because it ignores the case of names."""
     if spark.conf.get("spark.sql.caseSensitive", "false") == "true":
         return
     for name in wanted:
         twins = [other for other in names if other.lower() == name.lower()]
         if len(twins) > 1:
             raise InputError(
-                f"{what} has columns whose names differ in case alone.",
+                f"{what} has columns whose names differ only in case.",
                 received=", ".join(twins),
                 expected=f"one column {name}",
                 fix="rename one of them, or run with --conf spark.sql.caseSensitive=true",
@@ -323,7 +327,7 @@ def _refuse_twins(wanted: Iterable[str], names: Iterable[str], spark: SparkSessi
 def _refuse_delta(listing: Listing, what: str) -> None:
     if listing.logs:
         raise InputError(
-            f"{what} has the files of a Delta table, of which no longer all may be rows of it.",
+            f"{what} has the files of a Delta table, some of which may no longer belong to the table.",
             received=f"_delta_log in {listing.logs[0]}",
             expected="Parquet files",
             fix='set format = "delta" and name the table\'s folder; a source or input is one table',

@@ -1,4 +1,4 @@
-"""A way through the folders of a path, by the rules of Spark: which names it reads, and which it goes past."""
+"""Walk through the folders of a path by Spark's rules: which names it reads, and which it skips."""
 
 import errno
 import os
@@ -22,12 +22,12 @@ _STATUS = re.compile(
 _MARKS = re.compile(
     r"^(_SUCCESS|_started_.*|_committed_.*|_metadata|_common_metadata|_delta_log|\..*\.crc)$", re.DOTALL
 )
-"""Names that writers leave beside data, and that hold none."""
-_AT_ONCE = 8  # folders listed side by side: object stores take long to answer
+"""Names that writers leave beside data and that hold no data."""
+_AT_ONCE = 8  # folders listed in parallel, because object stores answer slowly
 
 
 class Entry(NamedTuple):
-    """One name in a folder; ``modified`` in milliseconds since 1970."""
+    """One entry of a folder; ``size`` is in bytes and ``modified`` in milliseconds since 1970."""
 
     name: str
     is_folder: bool
@@ -36,17 +36,19 @@ class Entry(NamedTuple):
 
 
 Children = Callable[[str], Iterable[Entry]]
-"""What a folder holds, by its path; of the path of a file, the file itself."""
+"""Function that lists a folder, given its path; for the path of a file, it gives the file itself."""
 
 
 class StoredFile(NamedTuple):
     """A file that is read.
 
     Attributes:
-        path: As Hadoop writes it, such as ``file:/data/a.tsv``; nothing in it is escaped.
-        folder: The folders between the listing's base and the file, joined by ``/``; empty for none.
-        deep: Whether a folder that is no partition is between the path and the file: ``recursive = false`` leaves it
-            out.
+        path: Path as Hadoop writes it, such as ``file:/data/a.tsv``; nothing in it is escaped.
+        folder: Folders between the listing's base and the file, joined by ``/``; empty if there are none.
+        size: Size in bytes.
+        modified: Time of the last change, in milliseconds since 1970.
+        deep: Whether a folder that is not a partition is between the path and the file; ``recursive = false`` leaves
+            such files out.
     """
 
     path: str
@@ -58,7 +60,7 @@ class StoredFile(NamedTuple):
 
 @dataclass
 class Walk:
-    """A way through folders, level by level; the folders of a level are listed side by side."""
+    """A walk through folders, level by level; the folders of a level are listed in parallel."""
 
     base: str
     children: Children
@@ -68,13 +70,14 @@ class Walk:
     logs: list[str] = field(default_factory=list)
     skipped: list[tuple[str, bool]] = field(default_factory=list)
     left_out: bool = False
-    _deep: set[str] = field(default_factory=set)  # folders within such that are no partitions, and these
+    _deep: set[str] = field(default_factory=set)  # folders that are not partitions, and all folders below them
 
     def go(self, roots: Iterable[Entry], *, named: bool) -> None:
-        """Take the roots, whose names are their paths, and what is in them.
+        """Walk through the roots and everything in them.
 
         Args:
-            named: Whether a root's own name was given, and is no match of a pattern.
+            roots: Entries whose names are their full paths.
+            named: Whether the roots were given by name, and not matched by a pattern.
         """
         level: list[str] = []
         for root in roots:
@@ -86,7 +89,7 @@ class Walk:
                 raise InputError(
                     f"{self.what} cannot be read.",
                     received=f"the file {root.name}",
-                    expected="a name that does not begin with _ or ., which Spark passes over",
+                    expected="a name that does not begin with _ or . (Spark skips such files)",
                     fix="rename the file",
                 )
             self._file(root, root.name)
@@ -96,7 +99,7 @@ class Walk:
                 level = [path for folder, each in zip(level, found, strict=True) for path in self._inside(folder, each)]
 
     def _inside(self, folder: str, found: Iterable[Entry]) -> Iterator[str]:
-        """Take a folder's files; the folders that are to be opened."""
+        """Record a folder's files, and yield the subfolders to open."""
         for entry in found:
             path = f"{folder.rstrip('/')}/{entry.name}"
             if not entry.is_folder:
@@ -126,24 +129,24 @@ class Walk:
             self.skipped.append((self.within(path) + "/" * entry.is_folder, entry.is_folder))
 
     def within(self, path: str) -> str:
-        """A path counted from the base."""
+        """Make a path relative to the base."""
         return path[len(self.base.rstrip("/")) + 1 :]
 
 
 def path_part(location: str) -> str:
-    """What follows scheme and host of a path as Hadoop writes it or as a pipeline file has it."""
+    """Return a path without scheme and host, whether written by Hadoop or in a pipeline file."""
     return posixpath.normpath(_SCHEME.sub("", location)).replace("//", "/")
 
 
 def hidden(name: str) -> bool:
-    """Whether Spark goes past all that has that name; summaries of Parquet (``_metadata``) it lists, and reads not."""
+    """Whether Spark skips files and folders of a name; Parquet summaries (``_metadata``) it lists but does not read."""
     if name.startswith(("_metadata", "_common_metadata")):
         return False
     return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
 
 
 def no_data(name: str) -> bool:
-    """Whether Spark reads no rows from a file of that name: beside those that are ``hidden``, summaries of Parquet."""
+    """Whether Spark reads no rows from a file of a name: it is ``hidden``, or a Parquet summary."""
     return hidden(name) or (name.startswith("_") and "=" not in name)
 
 
@@ -154,7 +157,7 @@ def is_partition(folder: str) -> bool:
 
 
 def local_children(folder: str) -> Iterator[Entry]:
-    """``Children`` of this machine's file system."""
+    """List a folder of the local file system; a ``Children`` function."""
     place = path_part(folder)
     if os.path.islink(place) and _is_within(os.path.dirname(place), place):
         raise OSError(errno.ELOOP, "a link leads to a folder above it", place)
@@ -163,24 +166,24 @@ def local_children(folder: str) -> Iterator[Entry]:
             try:
                 status = each.stat()
             except FileNotFoundError:
-                continue  # a link to nothing, or gone since; Hadoop passes it over as well
+                continue  # a dangling link, or deleted since; Hadoop skips it as well
             yield Entry(each.name, each.is_dir(), status.st_size, status.st_mtime_ns // 1_000_000)
 
 
 def _is_within(inner: str, outer: str) -> bool:
-    """Whether a folder is another or below it, links resolved; ``/sales2024`` is not below ``/sales2``."""
+    """Whether a folder is another folder or below it, links resolved; ``/sales2024`` is not below ``/sales2``."""
     found = os.path.realpath(outer)
     return os.path.commonpath([os.path.realpath(inner), found]) == found
 
 
 def hadoop_children(spark: SparkSession, system: Any) -> Children:
-    """``Children`` of any file system that Hadoop knows."""
+    """Make the ``Children`` function of any file system that Hadoop knows."""
     jvm: Any = spark._jvm
 
     def children(folder: str) -> Iterator[Entry]:
         iterator = system.listStatusIterator(jvm.org.apache.hadoop.fs.Path(folder))
         statuses = jvm.org.apache.hadoop.util.functional.RemoteIterators.toList(iterator)
-        # One call for all of them: each one's attributes would be a call of their own.
+        # One call for all entries: asking for attributes one by one would take a call each.
         joined = jvm.org.apache.commons.lang3.StringUtils.join(statuses, "\0")
         for at, text in enumerate(joined.split("\0") if joined else ()):
             yield _parsed(text) or asked(statuses.get(at))
@@ -189,7 +192,7 @@ def hadoop_children(spark: SparkSession, system: Any) -> Children:
 
 
 def _parsed(status: str) -> Entry | None:
-    """An entry from the words of Hadoop's FileStatus; None where they are others."""
+    """Parse an entry from the text of Hadoop's FileStatus; None if the text has another form."""
     found = _STATUS.search(status)
     if found is None or (found["folder"] == "false" and found["size"] is None):
         return None
@@ -199,21 +202,21 @@ def _parsed(status: str) -> Entry | None:
 
 
 def asked(status: Any) -> Entry:
-    """An entry, its attributes asked one by one."""
+    """Make an entry by asking for its attributes one by one."""
     name = status.getPath().getName()
     return Entry(name, status.isDirectory(), status.getLen(), status.getModificationTime())
 
 
 def check_name(path: str, what: str) -> None:
-    """Refuse a file that Hadoop or a table cannot name.
+    """Refuse a file whose name Hadoop or a table cannot represent.
 
     Raises:
-        InputError: The name holds a colon, or bytes that are not UTF-8.
+        InputError: The name contains a colon, or bytes that are not UTF-8.
     """
     name = posixpath.basename(path)
     local = path.startswith(("file:", "/"))
     if local and ":" in name:
-        # The name of its checksum, .NAME.crc, is taken for a URL.
+        # Hadoop would take the name of its checksum file, .NAME.crc, for a URL.
         raise cannot_read(what, f"a file with a colon in its name: {path}", path, "rename the file")
     if not _is_utf8(path):
         raise cannot_read(what, f"a file whose name is not UTF-8: {path!r}", path, "rename the file")
@@ -228,10 +231,10 @@ def _is_utf8(text: str) -> bool:
 
 
 def cannot_read(what: str, received: str, given: str, fix: str = "") -> InputError:
-    """The error of files that Spark cannot read."""
+    """Make the error for files that Spark cannot read."""
     return InputError(
         f"{what} cannot be read.",
         received=received.encode(errors="replace").decode(),
-        expected="the path or URL of a file or folder, or a pattern that matches some",
+        expected="the path or URL of a file or folder, or a pattern that matches at least one",
         fix=fix or f"check the path {given!r} in the pipeline file, and that this user may read it",
     )

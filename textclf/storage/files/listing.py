@@ -1,7 +1,7 @@
-"""The files of a path: found as Spark finds them, with what it skips, before any of them is opened.
+"""List the files of a path as Spark finds them, and those that it skips, before any of them is opened.
 
-Spark reads no file or folder whose name begins with ``_`` or ``.``, and says nothing of it; nor does it say which
-folders it took for columns. Both are asked of the file system here, once, for all who need to know.
+Spark silently skips files and folders whose names begin with ``_`` or ``.``, and does not report which folders it
+turned into columns. This module asks the file system for both, once, for all callers.
 """
 
 import glob
@@ -32,7 +32,7 @@ from textclf.storage.files.folder_walk import (
 from textclf.storage.warehouse import absolute
 
 _SIGNS = "*?[]{}\\"
-_NAMED = 5  # skipped names that are told
+_NAMED = 5  # skipped names in a message
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Skipped:
     """Files and folders that are not read because of their names.
 
     Attributes:
-        names: The first few, within the base; those of folders end with ``/``.
+        files: Number of files.
+        folders: Number of folders.
+        names: The first few names, relative to the base; names of folders end with ``/``.
     """
 
     files: int = 0
@@ -54,7 +56,7 @@ class Skipped:
         kinds = ((self.files, "file"), (self.folders, "folder"))
         counts = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for count, kind in kinds if count)
         more = ", ..." if self.files + self.folders > len(self.names) else ""
-        return f"{counts} not read, as names that begin with _ or . are not: {', '.join(self.names)}{more}"
+        return f"{counts} skipped (names that begin with _ or . are not read): {', '.join(self.names)}{more}"
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ class Listing:
     """The files of a path.
 
     Attributes:
-        base: The folder that file names are counted from: the path itself, or of a pattern what is before its signs.
-        paths: What Spark is to open: the path, with its signs escaped unless they are a pattern.
-        entries: All files that Spark takes for data, those without a byte among them, which it does not read.
-        logs: Folders with a log of Delta.
-        closed: Whether ``paths`` are the files, since others beside them are not to be read.
+        base: Folder that file names are relative to: the path itself, or the part of a pattern before its first
+            pattern character.
+        paths: Paths that Spark is to open: the path, with pattern characters escaped unless it is a pattern.
+        entries: All files that Spark takes for data, including empty files, which it does not read.
+        skipped: Files and folders that are skipped because of their names.
+        logs: Folders with a Delta log.
+        closed: Whether ``paths`` names each file, because other files beside them must not be read.
     """
 
     base: str
@@ -88,14 +92,14 @@ class Listing:
 
     @property
     def deep_files(self) -> int:
-        """How many of the files ``recursive = false`` would leave out."""
+        """Number of files that ``recursive = false`` would leave out."""
         return sum(each.deep for each in self.files)
 
     def digest(self, *, deep: bool = True) -> str:
-        """SHA-256 over path, size and time of the last change of the files, as of the texts of ``digests.named``.
+        """Compute SHA-256 over path, size and modification time of the files, written as in ``digests.named``.
 
         Args:
-            deep: With the files that ``recursive = false`` would leave out.
+            deep: Whether to include the files that ``recursive = false`` would leave out.
         """
         files = (each for each in self.files if deep or not each.deep)
         texts = sorted(f"{each.path}|{each.size}|{each.modified * 1000}".encode() for each in files)
@@ -103,16 +107,18 @@ class Listing:
 
 
 def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = True) -> Listing:
-    """Find the files at a path, at a URL, or at those that a pattern matches.
+    """Find the files at a path or URL, or at all paths that a pattern matches.
 
-    What exists under exactly that name is that, whatever signs of patterns are in it.
+    A path that exists under exactly the given name is not a pattern, whatever characters it contains.
 
     Args:
-        what: What the files are, for errors: ``Source yelp``.
-        recursive: Go into folders that are no partitions (``key=value``), too.
+        spark: An open session.
+        given: Path, URL or pattern.
+        what: What the files are, for error messages, such as ``Source yelp``.
+        recursive: Whether to enter folders that are not partitions (``key=value``).
 
     Raises:
-        InputError: Nothing is there, or files that Hadoop cannot read are.
+        InputError: There are no files, or files that Hadoop cannot read.
     """
     location = absolute(given)
     try:
@@ -126,12 +132,12 @@ def list_files(spark: SparkSession, given: str, what: str, *, recursive: bool = 
             return _listing(root, matched, children, what, recursive=recursive, pattern=location)
     except (*READ_FAILURES, OSError) as error:
         raise cannot_read(what, first_line(error), given) from error
-    received = f"nothing matches the pattern {location}" if has_signs(location) else f"no file at {location}"
+    received = f"nothing matches the pattern {location}" if has_signs(location) else f"no file or folder at {location}"
     raise cannot_read(what, received, given)
 
 
 def list_local(given: str, *, recursive: bool = True) -> Listing:
-    """``list_files`` on this machine, without Spark; no entries where nothing is there.
+    """List files on this machine as ``list_files`` does, without Spark. A path without files gives no entries.
 
     Raises:
         InputError: A file has a name that Hadoop cannot read.
@@ -151,7 +157,7 @@ def list_local(given: str, *, recursive: bool = True) -> Listing:
 
 
 def _local_matches(pattern: str) -> list[str]:
-    """What Hadoop would find for a pattern."""
+    """Find the paths that Hadoop would find for a pattern."""
     choice = re.search(r"(?<!\\)\{([^{}]*)\}", pattern)
     if choice:
         before, after = pattern[: choice.start()], pattern[choice.end() :]
@@ -161,12 +167,12 @@ def _local_matches(pattern: str) -> list[str]:
 
 
 def has_signs(location: str) -> bool:
-    """Whether Hadoop takes a path for a pattern."""
+    """Whether Hadoop takes a path for a pattern, because it contains pattern characters."""
     return any(sign in location for sign in _SIGNS)
 
 
 def escaped(path: str) -> str:
-    """The pattern that a path alone matches."""
+    """Escape a path so that, as a pattern, it matches only itself."""
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
 
 
@@ -175,21 +181,21 @@ def _is_local(system: Any) -> bool:
 
 
 def _root(status: Any) -> Entry:
-    """The entry of a path, the whole path as its name."""
+    """Make the entry of a path, with the whole path as its name."""
     return asked(status)._replace(name=status.getPath().toString())
 
 
 def _listing(
     root: str, roots: Sequence[Entry], children: Children, what: str, *, recursive: bool, pattern: str | None = None
 ) -> Listing:
-    """Walk through the roots of a path, or of what a pattern has matched."""
+    """Walk through the roots of a path, or through the matches of a pattern."""
     base = _before_signs(root) if pattern else root if roots[0].is_folder else posixpath.dirname(root)
     walk = Walk(base, children, recursive, what)
     walk.go(roots, named=pattern is None)
-    # Nothing but the names of files keeps Spark from folders that are beside them.
+    # Only the names of single files keep Spark from reading folders beside them.
     paths = [each.path for each in walk.entries if each.size] if walk.left_out else [] if pattern else [root]
     if walk.left_out and not paths:
-        raise cannot_read(what, f"files in folders of {root} alone", root, "leave out recursive = false")
+        raise cannot_read(what, f"files only in subfolders of {root}", root, "leave out recursive = false")
     folders = sum(is_folder for _, is_folder in walk.skipped)
     names = tuple(name for name, _ in walk.skipped[:_NAMED])
     return Listing(
@@ -203,6 +209,6 @@ def _listing(
 
 
 def _before_signs(pattern: str) -> str:
-    """The folders of a pattern before the first that has a sign."""
+    """Return the part of a pattern before the first folder that has a pattern character."""
     parts = pattern.split("/")
     return "/".join(parts[: next(at for at, part in enumerate(parts) if has_signs(part))])

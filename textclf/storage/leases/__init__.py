@@ -1,1 +1,1 @@
-"""Leases on the days of a table, and the fence that goes with a commit."""
+"""Locks on the days of a table, held by leases, and the fence that guards a run's commits."""

@@ -1,11 +1,11 @@
-"""What keeps a run that has lost its locks from committing to a table, however late it wakes.
+"""A fence keeps a run that has lost its locks from committing to a table, however late the run wakes up.
 
-A lock that is looked at before a commit says nothing of the moment of the commit: a machine may stand still in
-between. Two things are therefore part of the commit itself. The transaction reads the table first, and the locks are
-looked at after that: a commit that another run makes from then on is a conflict, which Delta finds, and the next
-attempt finds the lock gone. And who takes over the lock of a dead run first commits that run's number as one of
-Delta's transaction identifiers (``txn``), which every commit of that run depends on: should it be alive after all, its
-commit is refused from then on, before there is anything of its successor to be in conflict with.
+A lock that is checked before a commit says nothing about the moment of the commit, because the machine may stall in
+between. So two things are part of the commit itself. First, the transaction reads the table and then the locks are
+checked: if another run commits after that, Delta reports a conflict, and the next attempt finds the lock gone. Second,
+a run that takes over the lock of a dead run first closes the table to it: it commits the dead run's identifier as one
+of Delta's transaction identifiers (``txn``), on which every commit of the dead run depends. If that run is alive after
+all, its commits are refused from then on, before its successor has committed anything to conflict with.
 """
 
 import time
@@ -21,21 +21,22 @@ from textclf.storage.delta_log import log_of, manual_update, sequence
 from textclf.storage.warehouse import Location
 
 CLOSED = 2**63 - 1
-"""Version of a run's transactions after which it has none."""
+"""Version of a run's transaction identifier that marks a table as closed to the run."""
 
 
 def _nothing() -> None:
-    """No lock to look at."""
+    """Do nothing: there is no lock to check."""
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Goes with a run's commits.
+    """Guard of a run's commits.
 
     Attributes:
-        run_id: None for a writer that holds no locks.
-        check: Looks at the run's locks; raises where one is lost.
-        again: The run has had other locks before, so that tables may be closed to it though it holds these.
+        run_id: Identifier of the run; None for a writer without locks.
+        check: Function that checks the run's locks and raises if one is lost.
+        again: Whether the run has held other locks before. Then tables may be closed to it even if it still holds its
+            present locks.
     """
 
     run_id: str | None = None
@@ -43,20 +44,20 @@ class Fence:
     again: bool = False
 
     def guard(self, transaction: Any) -> None:
-        """Called when a transaction has read the table, before it commits.
+        """Check the run after a transaction has read the table and before it commits.
 
         Raises:
             LockError: A lock is lost, or the table has been closed to the run.
         """
         if self.run_id is not None:
-            # As txnVersion() would note it; that also gathers what all runs have said, in a job of its own: only for
-            # who may be closed out though its locks are there.
+            # txnVersion() would record the dependency too, but it also collects the identifiers of all runs in a Spark
+            # job. Only a run that has held locks before needs that.
             transaction.readTxn().addOne(self.run_id)
             self._refuse_closed(transaction)
         self.check()
 
     def check_written(self, spark: SparkSession, place: Location) -> None:
-        """Called after a commit by Delta's own writer, which says nothing of one that it has left out.
+        """Check the run after a commit by Delta's own writer, which does not report a commit that it has skipped.
 
         Raises:
             LockError: A lock is lost, or the table has been closed to the run.
@@ -68,32 +69,32 @@ class Fence:
     def _refuse_closed(self, transaction: Any) -> None:
         if self.again and self.run_id is not None and is_closed(transaction, self.run_id):
             raise LockError(
-                "Another run has taken this one for dead, and closed the tables to it; it published nothing more.",
+                "Another run has taken over from this run, which seemed dead; this run published nothing more.",
                 received=f"a table that is closed to run {self.run_id}",
-                expected="a run that nobody has taken over from",
-                fix="run it again; where machines stall for long, set a longer lease under [lock]",
+                expected="a run whose locks no other run has taken over",
+                fix="run it again; if machines stall for long, set a longer lease under [lock]",
             )
 
     @property
     def options(self) -> dict[str, str]:
-        """For Delta's own writer, which leaves out a commit whose number is not above what the table has seen.
+        """Options for Delta's own writer, which skips a commit whose number is not above the table's last one.
 
-        What was left out it does not say: look at the locks afterwards.
+        The writer does not report a skipped commit, so check the locks afterwards.
         """
         return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": str(time.time_ns())}
 
     @property
     def once(self) -> dict[str, str]:
-        """``options`` of the only commit of the run to a table: a second one is left out, too."""
+        """Options as in ``options`` for a run that commits to a table only once: a second commit is skipped."""
         return {} if self.run_id is None else {"txnAppId": self.run_id, "txnVersion": "1"}
 
 
 OPEN = Fence()
-"""Of writers without locks."""
+"""Fence of writers without locks."""
 
 
 def close(spark: SparkSession, place: Location, run_ids: Collection[str]) -> None:
-    """Let no run of these commit to a table any more; a table that does not exist yet stays so."""
+    """Close a table to runs, so that none of them can commit to it any more. A missing table is not created."""
     if run_ids and place.exists(spark):
         retried(lambda: _close(spark, place, run_ids))
 
@@ -106,17 +107,17 @@ def _close(spark: SparkSession, place: Location, run_ids: Collection[str]) -> No
 
 
 def closing(spark: SparkSession, run_ids: Collection[str]) -> list[Any]:
-    """The actions that close a table to these runs."""
+    """Return the Delta actions that close a table to runs."""
     jvm: Any = spark._jvm
     made, now = jvm.org.apache.spark.sql.delta.actions.SetTransaction, jvm.scala.Option.apply(int(time.time() * 1000))
     return [made(run_id, CLOSED, now) for run_id in run_ids]
 
 
 def is_closed(transaction: Any, run_id: str) -> bool:
-    """Whether a transaction's table has been closed to a run; the transaction depends on the answer."""
+    """Whether a transaction's table has been closed to a run. The transaction then depends on the answer."""
     return bool(transaction.txnVersion(run_id) == CLOSED)
 
 
 def folder_of(spark: SparkSession, place: Location) -> str:
-    """Where a table's files are, of one in a catalog, too."""
+    """Return the folder of a table's files, also for a table in a catalog."""
     return place.path or str(place.delta(spark).detail().select("location").collect()[0][0])

@@ -1,4 +1,4 @@
-"""What a commit of a lock says: who holds it, until when, and which dead runs wait for their records."""
+"""Leases: the content of a lock's commit, which says who holds the lock and until when."""
 
 import dataclasses
 import os
@@ -8,22 +8,28 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = 60.0
-"""Seconds: that of ``[lock] lease``, for a lock none of whose commits can be read."""
+"""Lease in seconds for a lock without any readable commit; the default of ``[lock] lease``."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What the newest commit of a lock says.
+    """Content of the newest commit of a lock.
 
     Attributes:
-        output: The table.
-        process: Machine, process and its start, None where another machine cannot tell them apart.
-        since, renewed, expires: UTC, in ISO form.
-        held: False in the commit that gives the lock back.
-        orphans: Leases of dead runs, as ``asdict`` gives them, that nobody has recorded yet. Who takes over may be
-            killed before it writes their records; then its successor finds them here.
-        kept_by: Name of the lock that the run renews for all that it holds; None, as in releases before, where each
-            renews itself.
+        run_id: Identifier of the run that holds the lock.
+        job: Job of the run.
+        output: Table that the lock belongs to.
+        host: Name of the run's machine.
+        pid: Process number of the run.
+        process: Name of machine, process and its start time; None if the system cannot identify them.
+        since: Time in UTC, in ISO form, when the run began to hold locks.
+        renewed: Time in UTC, in ISO form, of the last renewal.
+        expires: Time in UTC, in ISO form, after which the lock is free.
+        held: Whether the lock is held; False in the commit that gives it back.
+        orphans: Leases of dead runs, as ``asdict`` gives them, that have no run record yet. A run that takes over may
+            be killed before it writes their records; its successor finds them here.
+        kept_by: Name of the lock that the run renews on behalf of all its locks; None, as in earlier releases, if each
+            lock is renewed itself.
     """
 
     run_id: str
@@ -41,7 +47,7 @@ class Lease:
 
     @property
     def free(self) -> bool:
-        """Whether another run may take the lock: given back, run out, or of a process of this machine that is gone."""
+        """Whether another run may take the lock: it is given back, expired, or of a dead process of this machine."""
         if not self.held or datetime.now(UTC) >= datetime.fromisoformat(self.expires):
             return True
         where, _, _ = (self.process or "").rpartition(" ")
@@ -49,17 +55,18 @@ class Lease:
 
     @classmethod
     def unreadable(cls, stored: datetime, before: "Lease | None") -> "Lease":
-        """For a commit that cannot be read: held for a lease from the time that its file was stored.
+        """Make the lease of an unreadable commit: the lock is held for one lease from the time its file was stored.
 
         Args:
-            before: The newest commit that can be read, whose run most likely wrote the other one too; without one
-                there is no run that a record could be written for.
+            stored: Time when the file of the commit was stored.
+            before: Lease of the newest readable commit, whose run most likely wrote the unreadable one too; None if
+                there is none, and hence no run to write a record for.
         """
         if before is None:
             ends = (stored + timedelta(seconds=DEFAULT)).isoformat()
             return cls("", "unknown", "", "unknown", 0, None, stored.isoformat(), stored.isoformat(), ends)
         ends = (stored + (_moment(before.expires) - _moment(before.renewed))).isoformat()
-        # Whether that run's process is gone says nothing: another one may have written the commit.
+        # Whether that run's process is gone proves nothing: another run may have written the commit.
         return dataclasses.replace(before, process=None, renewed=stored.isoformat(), expires=ends, held=True)
 
 
@@ -67,7 +74,7 @@ _FIELDS = {each.name for each in dataclasses.fields(Lease)}
 
 
 def parsed(kept: object) -> Lease | None:
-    """The lease that ``asdict`` gave, here or in another release; None where it says none."""
+    """Read a lease that ``asdict`` gave, in this or another release; None if the content is not a lease."""
     if not isinstance(kept, dict):
         return None
     try:
@@ -83,7 +90,7 @@ def _moment(text: str) -> datetime:
 
 
 def this_machine() -> str | None:
-    """A name of this boot of this machine and its numbering of processes; None where the system tells neither."""
+    """Identify this boot of this machine and its process namespace; None if the system does not tell them."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -91,11 +98,11 @@ def this_machine() -> str | None:
 
 
 def process_name(pid: int) -> str | None:
-    """A name of a process that no later one with its number has; None where it is gone or the system cannot tell."""
+    """Identify a process uniquely, even if its number is reused; None if it is gone or the system cannot tell."""
     machine = this_machine()
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
         return None
-    # A killed process that its parent has not yet asked about is as dead as one that is gone.
+    # A zombie, whose parent has not collected its exit status yet, is as dead as a process that is gone.
     return None if machine is None or state in "ZX" else f"{machine} {fields[18]}"

@@ -1,6 +1,6 @@
-"""The Delta log of one lock: commits with a lease each, and nothing else.
+"""The Delta log of one lock, in which each commit holds one lease and nothing else.
 
-A lock that was taken beside others names the lock whose log keeps the lease alive for all of them.
+If a run holds several locks, all but the first name the lock whose log is renewed for all of them.
 """
 
 import dataclasses
@@ -30,16 +30,16 @@ class LockLog:
         self._spark, self._path = spark, path
         self._jvm, self._folder = jvm, f"{path}/_delta_log"
         self._conf = spark._jsparkSession.sessionState().newHadoopConf()
-        # Not by way of a DeltaLog, which reads all commits and gives up at one that is damaged.
+        # Not through a DeltaLog, which reads all commits and fails at a damaged one.
         stores = getattr(getattr(jvm.org.apache.spark.sql.delta.storage, "LogStore$"), "MODULE$")
         self._store = stores.createLogStore(spark._jsparkSession)
         self._scala = jvm.scala.jdk.javaapi.CollectionConverters
 
     def newest(self) -> tuple[int, Lease | None]:
-        """Number and content of the newest commit; -1 where there is none yet.
+        """Return the number and content of the newest commit; -1 and None if there is no commit yet.
 
-        Content that cannot be read is made up from the commits before and from the file's time, as ``Lease`` says. How
-        long a lease lasts that another lock keeps alive is read there.
+        An unreadable commit is replaced by a lease made from the commits before it and the time of its file; see
+        ``Lease.unreadable``. If another lock is renewed on behalf of this one, the lease's end is read from that lock.
         """
         number, lease = self._newest_kept()
         return number, lease and self._kept_alive(lease)
@@ -50,10 +50,10 @@ class LockLog:
         except Py4JJavaError as error:
             if kind_of(error) != "FileNotFoundException":
                 raise
-            return self._newest()  # upkeep has removed it meanwhile, as there is a newer one
+            return self._newest()  # maintenance has removed it meanwhile, because there is a newer one
 
     def number(self, since: int = 0) -> int:
-        """Number of the newest commit from that one on; -1 where there is none."""
+        """Return the number of the newest commit from ``since`` on; -1 if there is none."""
         return max(self._commits(since), default=-1)
 
     def _kept_alive(self, lease: Lease) -> Lease:
@@ -77,7 +77,7 @@ class LockLog:
         return newest, Lease.unreadable(found[newest], next(filter(None, earlier), None))
 
     def _read(self, number: int) -> Lease | None:
-        """What a commit says; None where that cannot be read."""
+        """Read the lease in a commit; None if it is unreadable."""
         lines = self._store.readAsIterator(self._file(number), self._conf)
         try:
             first = json.loads(lines.next()) if lines.hasNext() else {}
@@ -93,10 +93,10 @@ class LockLog:
         except Py4JJavaError as error:
             if kind_of(error) != "FileNotFoundException":
                 raise
-            return None  # upkeep removes old commits
+            return None  # maintenance removes old commits
 
     def commit(self, number: int, lease: Lease) -> bool:
-        """Write that commit; False where another writer already has."""
+        """Write a commit. Returns False if another writer has already used its number."""
         lines = self._jvm.java.util.ArrayList()
         for action in _actions(number, lease):
             lines.add(json.dumps(action))
@@ -111,7 +111,7 @@ class LockLog:
         return True
 
     def _commits(self, since: int = 0) -> dict[int, datetime]:
-        """Number of each commit from that one on, and when it was stored."""
+        """List the commits from ``since`` on: their numbers, and when each was stored."""
         try:
             listed = self._scala.asJava(self._store.listFrom(self._file(since), self._conf))
             files = [listed.next() for _ in iter(listed.hasNext, False)]
@@ -126,7 +126,7 @@ class LockLog:
         return found
 
     def trim(self, newest: int) -> int:
-        """Remove the commits before ``newest``, which says all that is needed; their number."""
+        """Remove the commits before ``newest``, which are no longer needed. Returns how many were removed."""
         count = 0
         for number in self._commits():
             if number < newest:
@@ -139,7 +139,7 @@ class LockLog:
 
 
 def _actions(number: int, lease: Lease) -> Iterator[dict[str, Any]]:
-    """The lines of a commit; the first commit makes the log that of an empty table, which Delta can describe."""
+    """Yield the lines of a commit. The first commit creates an empty table, so that Delta can describe the log."""
     now = int(time.time() * 1000)
     operation = "LOCK" if lease.held else "UNLOCK"
     info = {"timestamp": now, "operation": operation, "operationParameters": {}}
@@ -152,7 +152,7 @@ def _actions(number: int, lease: Lease) -> Iterator[dict[str, Any]]:
 
 
 def kind_of(error: Py4JError) -> str:
-    """Name of the Java exception, or of Python's where Java itself is gone."""
+    """Return the class name of the Java exception, or of the Python exception if the JVM itself is gone."""
     if isinstance(error, Py4JJavaError):
         return str(error.java_exception.getClass().getSimpleName())
     return type(error).__name__

@@ -1,15 +1,15 @@
-"""One run at a time for each day of a table: a lease that its holder renews, with a Delta log as the arbiter.
+"""Locks that allow one run at a time for each day of a table. The holder renews a lease; a Delta log is the arbiter.
 
-Each lock is a Delta log of its own. Whoever commits the next number holds it: Delta's LogStore lets one writer have a
-number, on every file system and object store that Delta itself is safe on. The holder commits again before its lease
-ends; who is killed does not, and the next run takes over by committing the number after the dead one's. A holder that
-was held up longer than its lease finds its number taken, and stops before it publishes (``Fence``). Clocks of different
-machines must agree within the lease.
+Each lock is a Delta log of its own. The run that commits the next number holds the lock: Delta's LogStore gives a
+number to one writer only, on every file system and object store that Delta is safe on. The holder commits again before
+its lease ends. A killed run does not, and the next run takes over by committing the number after the dead run's. A
+holder that is delayed longer than its lease finds its number taken, and stops before it publishes (``Fence``). Clocks
+of different machines must agree within the lease.
 
-Of several locks a run renews the first alone, and the others name it: hundreds of days cost one write each time.
+A run that holds several locks renews only the first, and the others name it: hundreds of days cost one write each time.
 
-A commit that cannot be read, as a power loss leaves one of no length, is taken for the last sign of life of whoever
-wrote it: the lock is free one lease after the file was stored. Fields of a later release are left out.
+An unreadable commit, such as the empty file that a power loss may leave, counts as the last sign of life of its writer:
+the lock is free one lease after the file was stored. Fields of later releases are ignored.
 """
 
 import dataclasses
@@ -37,24 +37,24 @@ from textclf.storage.leases.lock_log import LockLog as LockLog
 from textclf.storage.leases.lock_log import kind_of
 
 UNDATED = "undated"
-"""Instead of a day: held by a run whose days only its input tells, from its beginning."""
+"""In place of a day: held by a run from its beginning if only its input tells which days it has."""
 NIGHTLY = "nightly"
-"""Instead of a day: held by a nightly run, whatever its days."""
+"""In place of a day: held by a nightly run, whatever its days."""
 UPKEEP = "upkeep"
-"""Instead of a day: held while published tables are tended to; who publishes waits for it."""
+"""In place of a day: held during maintenance of published tables; runs wait for it before they publish."""
 Held = date | str | None
-"""What a lock is on: a day, None for rows without one, one of the words above, or what ``searched`` gives."""
+"""What a lock is on: a day, None for rows without a day, one of the constants above, or a result of ``searched``."""
 _SPOKEN: dict[Held, str] = {
     None: "rows without a date",
     UNDATED: "all days of an input",
-    NIGHTLY: "the nights",
-    UPKEEP: "upkeep",
+    NIGHTLY: "the nightly run",
+    UPKEEP: "maintenance",
 }
 _SEARCH = "search-"
-_SEARCHES = 64  # locks for the searches of all sources
-_ATTEMPTS = 20  # others may take the next number, but only to say that they hold or leave the lock
-_AT_ONCE = 16  # locks that are looked at or given back
-_TURN = 0.5  # seconds between two looks at a lock that is waited for
+_SEARCHES = 64  # number of locks that the searches of all sources share
+_ATTEMPTS = 20  # another run may take the next number, but only to take or give back the lock
+_AT_ONCE = 16  # locks that are checked or given back in parallel
+_TURN = 0.5  # seconds between two checks of a lock that a run waits for
 
 
 @dataclass
@@ -66,13 +66,13 @@ class _Taken:
     kept_by: str | None = None
 
     def ours(self) -> bool:
-        """Whether its newest commit is still that of the run."""
+        """Whether the newest commit of the lock is still the run's."""
         return self.log.number(self.number) == self.number
 
 
 @dataclass
 class Locks:
-    """The locks that a run holds, all kept alive by one thread, which renews the first."""
+    """The locks that a run holds. One thread keeps all of them alive by renewing the first."""
 
     spark: SparkSession
     folder: str
@@ -84,16 +84,16 @@ class Locks:
     _since: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     _renewed: float = field(default_factory=time.monotonic)
     _lost: bool = False
-    _guard: threading.Lock = field(default_factory=threading.Lock)  # of the first lock, and of what is taken
+    _guard: threading.Lock = field(default_factory=threading.Lock)  # guards the first lock and _taken
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def take(self, days: Iterable[Held]) -> None:
-        """Take the locks of these days; those that the run has it keeps.
+        """Take the locks of these days; locks that the run holds already are kept.
 
         Raises:
-            LockError: Another run has one of them; what was taken is given back when the run ends.
+            LockError: Another run holds one of them. Locks taken so far are given back when the run ends.
         """
-        # All runs take several locks in the same order, so that of two that want the same days one gets them all.
+        # All runs take locks in the same order, so that one of two runs that want the same days gets all of them.
         for day in sorted(set(days), key=str):
             name = lock_name(self.output, day)
             if name not in self._taken:
@@ -104,21 +104,24 @@ class Locks:
 
     @property
     def abandoned(self) -> list[tuple[Lease, Held]]:
-        """Leases of dead runs that nobody has recorded, with what they were on."""
+        """Leases of dead runs that have no run record yet, each with what it was on."""
         with self._guard:
             found = [(parsed(lease), taken.day) for taken in self._taken.values() for lease in taken.orphans]
         return [(lease, day) for lease, day in found if lease is not None]
 
     def recorded(self) -> None:
-        """Forget the dead runs: they have records now."""
+        """Forget the dead runs, because they have run records now."""
         with self._guard:
             for taken in self._taken.values():
                 taken.orphans = []
 
     def check(self, day: Held | EllipsisType = ...) -> None:
-        """Make sure, before a publish, that every lock, or the one of a day alone, is still ours.
+        """Check, before a publish, that the run still holds all of its locks, or those of one day.
 
-        After the end: that they were ours until they were given back.
+        After the locks are given back, check that the run held them until then.
+
+        Args:
+            day: Day whose lock is checked besides the first; by default all locks are checked.
 
         Raises:
             LockError: The lease ended without a renewal, or another run took over.
@@ -129,28 +132,32 @@ class Locks:
             lost = self._lost or late or not all(taken.ours() for taken in first)
         if lost or not all(_each(_Taken.ours, [taken for taken in others if day is ... or taken.day == day])):
             raise LockError(
-                "This run was held up for so long that its lock went to another run; it published nothing more.",
+                "This run was held up for so long that it lost its lock to another run; it published nothing more.",
                 received=f"no renewal within {self.lease:g} seconds",
                 expected="a renewal in time",
-                fix="run it again; where machines stall for long, set a longer lease under [lock]",
+                fix="run it again; if machines stall for long, set a longer lease under [lock]",
             )
 
     def await_free(self, day: Held, output: str | None = None) -> None:
-        """Wait until no other run that is alive has the lock of a day, of another table where that is given.
+        """Wait until no other live run holds the lock of a day.
+
+        Args:
+            day: Day to wait for.
+            output: Table of the lock; by default the table of these locks.
 
         Raises:
-            StoppedError: The run was asked to stop meanwhile.
+            StoppedError: The run was asked to stop while it waited.
         """
         log, said = self._log(day, output), False
         while (lease := log.newest()[1]) is not None and not lease.free and lease.run_id != self.run_id:
             if not said:
-                say(f"Waiting for run {lease.run_id} of {lease.job}, which has {_spoken(day)}.")
+                say(f"Waiting for run {lease.run_id} of {lease.job}, which holds the lock on {_spoken(day)}.")
             said = True
             cancellation.check()
             time.sleep(_TURN)
 
     def _all(self) -> tuple[list[_Taken], list[_Taken]]:
-        """The first lock, which is renewed, and the others."""
+        """Return the first lock, which is renewed, and the others."""
         taken = list(self._taken.values())
         return taken[:1], taken[1:]
 
@@ -163,12 +170,12 @@ class Locks:
             if lease is not None and not lease.free:
                 raise _held(lease, self.output, taken.day)
             taken.number, taken.orphans = number + 1, _orphans(lease)
-            # The second look: a number that was free because upkeep has removed it is not the newest.
+            # Check again: a number may be free because maintenance has removed its commit, and is then not the newest.
             if taken.log.commit(number + 1, self._signed(taken)) and taken.ours():
                 return
         raise LockError(
-            "The lock could not be had.",
-            received=f"other runs that took and left it in {_ATTEMPTS} attempts",
+            "The lock could not be taken.",
+            received=f"other runs took it first in {_ATTEMPTS} attempts",
             expected="a free lock",
             fix="run it again when fewer runs want the same day",
         )
@@ -201,11 +208,12 @@ class Locks:
             except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
                 say(f"The lock of run {self.run_id} could not be renewed: {kind_of(error)}", "warning")
                 often = self.lease / 12
-            # From the beginning of one to that of the next: a slow write takes nothing from the time that is left.
+            # Count from the beginning of one renewal to the beginning of the next, so that a slow write does not delay
+            # the next renewal.
             pause = max(begin + often - time.monotonic(), 0.0)
 
     def _renew(self) -> None:
-        """Renew the first lock, and with it all of them."""
+        """Renew the first lock, and thereby all of them."""
         with self._guard:
             begin, (first, _) = time.monotonic(), self._all()
             for taken in first if not self._lost else ():
@@ -213,10 +221,10 @@ class Locks:
                     taken.number += 1
                 else:
                     self._lost = not self._found(taken)
-            self._renewed = begin  # as others count: the lease is signed before it is written
+            self._renewed = begin  # as other runs count: the times in the lease are set before it is written
 
     def _found(self, taken: _Taken) -> bool:
-        """Whether the commit that stands in the way is the run's own: storage may fail when it has stored it."""
+        """Whether the commit with the next number is the run's own: storage may report a failure after storing it."""
         number, lease = taken.log.newest()
         ours = lease is not None and lease.run_id == self.run_id and lease.held
         taken.number = number if ours else taken.number
@@ -224,7 +232,7 @@ class Locks:
 
     def _release(self) -> None:
         def give_back(taken: _Taken) -> bool:
-            # A number that is taken already belongs to who took over, or to a renewal whose answer was lost.
+            # A number that is already taken belongs to a run that took over, or to a renewal whose answer was lost.
             given = self._signed(taken, held=False)
             return taken.log.commit(taken.number + 1, given) or (
                 self._found(taken) and taken.log.commit(taken.number + 1, given)
@@ -254,11 +262,14 @@ def _each(work: Callable[[_Taken], bool], taken: Sequence[_Taken]) -> list[bool]
 
 @contextmanager
 def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str, lease: float) -> Iterator[Locks]:
-    """Locks on the days of a table, none taken yet; all are given back on the way out.
+    """Yield locks on the days of a table, of which none is taken yet, and give all of them back on exit.
 
     Args:
-        folder: Where locks are kept.
-        output: The table, as its location is called.
+        spark: An open session.
+        folder: Folder of the locks.
+        output: Table, as the text of its location.
+        run_id: Identifier of the run.
+        job: Job of the run.
         lease: Seconds without a sign of life after which a lock is free.
     """
     locks = Locks(spark, folder, output, run_id, job, lease)
@@ -273,34 +284,34 @@ def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str,
 
 
 def searched(source: str) -> str:
-    """Instead of a day: held by a search of that source, on the table of trials; some sources share one."""
+    """Return what a search of a source locks in place of a day, on the table of trials; some sources share a lock."""
     return f"{_SEARCH}{int(hashlib.sha256(source.encode()).hexdigest(), 16) % _SEARCHES:02d}"
 
 
 def lock_name(output: str, day: Held) -> str:
-    """Folder of the lock of a day of a table: the same for every run, safe as a name."""
+    """Return the folder name of a day's lock, which is the same for every run and safe as a file name."""
     return f"{day or 'no-date'}-{hashlib.sha256(output.encode()).hexdigest()[:16]}"
 
 
 def lock_day(name: str) -> str:
-    """The day in a lock's name, which names the same lock again."""
+    """Return the day, as text, from a lock's name; it names the same lock again."""
     return name.rpartition("-")[0]
 
 
 def _orphans(lease: Lease | None) -> list[dict[str, Any]]:
-    """Dead runs that whoever takes over after this lease has to record."""
+    """Return the dead runs that a run taking over after this lease has to record."""
     if lease is None:
         return []
-    died = lease.held and lease.run_id  # without one there is no run to record
+    died = lease.held and lease.run_id  # without an identifier there is no run to record
     return lease.orphans + ([asdict(dataclasses.replace(lease, orphans=[]))] if died else [])
 
 
 def _occupied(day: Held) -> str:
     if str(day).startswith(_SEARCH):
-        return "Another search works on the same sources, or on some that share a lock with them."
+        return "Another search is working on the same sources, or on sources that share a lock with them."
     if day == UPKEEP:
-        return "The tables of results are being tended to."
-    return "Another nightly run is at work." if day == NIGHTLY else "Another run works on this day of the table."
+        return "Maintenance of the result tables is running."
+    return "Another nightly run is running." if day == NIGHTLY else "Another run is working on this day of the table."
 
 
 def _spoken(day: Held) -> str:
