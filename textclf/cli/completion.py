@@ -1,4 +1,4 @@
-"""``textclf completion``: completion of commands and options for a shell, as a script without Python in it."""
+"""``textclf completion``: print a shell script that completes commands and options without starting Python."""
 
 import argparse
 import sys
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def script(made: argparse.ArgumentParser) -> str:
-    """The completion of a parser and all parsers below it, for bash."""
+    """Return the bash completion script of a parser and all its subparsers."""
     descend, offers = [], []
     for path, each in _walk("", made):
         words = [option for action in each._actions for option in action.option_strings if option.startswith("--")]
