@@ -73,7 +73,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
         raise UsageError(
             f"Model {artifact.reference} cannot give evidence.",
             received=choice.why,
-            expected="a model that can be compiled, in which each word has a weight of its own",
+            expected="a model that the compiled backend can score",
             fix="leave out --evidence, or use another model",
         )
     return choice.scorer(artifact)
