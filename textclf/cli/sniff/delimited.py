@@ -224,7 +224,7 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> s
         if around > _MANY_WRAPPED * dialect.tally.count:
             fix = 'write "fields" in double quotes, without a blank before the quote'
             return (
-                f"{around:,} labels are within {sign}, which ingest would keep: this is not CSV as ingest reads it; {fix}"
+                f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
             )
     nulls = dialect.tally.nulls[choice.text]
     counts = [(nulls, f"null for a text, {NULL}")]

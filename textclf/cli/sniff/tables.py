@@ -85,7 +85,7 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
     try:
         form = table_format(path)
     except (OSError, ValueError) as error:
-        raise InputError("The table to score does not exist.", received=str(path), expected="a folder or file") from error
+        raise InputError("The table to score is not there.", received=str(path), expected="a folder or file") from error
     columns = _sample(path, form) if form is not None else []
     names = [str(column.name) for column, _ in columns]
     values = [column for column, _ in columns]
@@ -95,7 +95,7 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
         raise InputError(
             f"{path} does not look like a table of texts to score.",
             received=f"columns {', '.join(names) or 'none'}",
-            expected="Parquet or Delta, with a column of texts and a column whose values identify the rows",
+            expected="Parquet or Delta, with a column of texts and one whose values identify the rows",
             fix="write the [score] section by hand: docs/manual/pipeline-file.md lists its keys",
         )
     source = next(
@@ -119,7 +119,7 @@ def _dataset(path: Path, form: str) -> Any:
         listing = list_local(str(path))
         files = [each.path for each in listing.files if is_plain(Path(each.path))]
         if not files:
-            raise InputError(f"The table {path} cannot be read.", received="only empty files", expected=f"a {form} table")
+            raise InputError(f"The table {path} cannot be read.", received="empty files", expected=f"a {form} table")
         return parquet_rows(files, listing)
 
 
