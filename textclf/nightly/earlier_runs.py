@@ -104,7 +104,7 @@ def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
     for source, figures in kept.items():
         # A search also records sources without a winner; other entries of the record do not belong to a source.
         if isinstance(figures, dict) and (job not in MODELS or "version" in figures):
-            yield unmasked(source), figures  # the previous release masked names of sources as ``${NAME}``, which no source is called
+            yield unmasked(source), figures  # the previous release masked the names of sources: ``${NAME}``
 
 
 def _medians(steps: list[Any]) -> dict[str, float]:

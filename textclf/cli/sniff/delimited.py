@@ -222,7 +222,7 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> s
     for sign in "\"'" if not dialect.quoting else "'":
         around = dialect.tally.within[sign, choice.label]
         if around > _MANY_WRAPPED * dialect.tally.count:
-            fix = 'write "fields" in double quotes, without a blank before the quote'
+            fix = "write fields in double quotes, with no blank before a quote"
             return (
                 f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
             )

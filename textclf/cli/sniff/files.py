@@ -251,7 +251,7 @@ def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Loo
     said = [*notes, *reading.notes]
     if found.rejected > _TOLD * found.records:
         said.append(f"{found.rejected:,} of {found.records:,} records would be rejected: {found.why}")
-    said += [f"the label {label} may mean: no label" for label in found.labels if label.casefold() in _NO_LABELS]
+    said += [f"the label {label} may stand for no label" for label in found.labels if label.casefold() in _NO_LABELS]
     return Look(reading.keys, texts, found.labels, found.whole, tuple(said), found.rejects, reading.doubt)
 
 
