@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="[SOURCE=]MODEL",
         help="a model that scores beside the champion: NAME, NAME@VERSION or newest; may be repeated for sources",
     )
-    made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day to score; without a date column, of all rows")
+    made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day to score, or to set for all rows")
     add_range(made)
     made.add_argument("--parallel", type=_positive, default=2, metavar="N", help="days of a range to score in parallel")
     made.add_argument("--force", action="store_true", help="also score days of a range that are up to date")
@@ -87,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--limit", type=_positive, metavar="N", help="score only N rows of the input")
     made.add_argument("--all-scores", action="store_true", help="write the score of every label")
     made.add_argument("--evidence", action="store_true", help="write the n-gram that influenced each decision most")
-    made.add_argument("--changed-only", action="store_true", help="copy scores of texts that were scored before")
-    made.add_argument("--since", type=_version, metavar="VERSION", help="score what changed after this version, or: last")
+    made.add_argument("--changed-only", action="store_true", help="copy scores of texts already scored the same way")
+    made.add_argument("--since", type=_version, metavar="VERSION", help="score rows that changed after it; or: last")
     made.add_argument("--publish-anyway", metavar="RUN_ID", help="publish the rows of this run that the gate refused")
     made.add_argument("--reason", metavar="TEXT", help="reason for --publish-anyway; kept in the run record")
     return run("score_table", made, work, argv)
