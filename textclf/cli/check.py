@@ -227,7 +227,7 @@ def input_there(pipeline: "Pipeline") -> Check:
 
     given = pipeline.score.input
     if given is None:
-        return Check("table to score", "note", "none in the pipeline file", "give score_table --input TABLE")
+        return Check("table to score", "note", "none in the pipeline file", "run score_table with --input TABLE")
     if is_url(given) or Path(given).exists():
         return Check("table to score", "ok", given)
     made = pipeline.warehouse is not None and Path(given).parent.absolute() == Path(pipeline.warehouse).absolute()

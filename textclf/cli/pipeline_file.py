@@ -48,7 +48,7 @@ def pipeline_text(sources: Sequence[Named], left_out: Mapping[str, str], warehou
         InputError: The table to score cannot be used, or a name is not valid Unicode text.
     """
     made = tomlkit.document()
-    _comment(made, "Written by `textclf init` from a look at the data; docs/manual/pipeline-file.md lists every key.")
+    _comment(made, "Written by `textclf init`, which inspected the data; docs/manual/pipeline-file.md lists every key.")
     _add(made, "warehouse", warehouse, "folder or URL of tables and models")
     made.add(tomlkit.nl())
     if left_out:

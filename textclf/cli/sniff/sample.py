@@ -10,7 +10,7 @@ from textclf.common.secrets import first_line
 from textclf.config import Source
 from textclf.errors import InputError, UsageError
 
-EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines with a label in front, Parquet or Delta"
+EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines that begin with a label, Parquet or Delta"
 _HEAD = 256 << 10  # bytes used to detect a file's dialect
 ROWS = 20_000  # rows used to detect the columns
 
