@@ -149,10 +149,10 @@ def reliability_figure(evaluation: Evaluation) -> "Figure":
             [0, 1], [0, 1], color="#222222", linestyle="--", linewidth=1.3, label="Perfect calibration", zorder=3
         )
         accuracies = [found.accuracy for found in bins]
-        above.bar(middles, accuracies, width, color=_LIGHT_BLUE, edgecolor="white", label="Share of right rows")
+        above.bar(middles, accuracies, width, color=_LIGHT_BLUE, edgecolor="white", label="Accuracy in the bin")
         confidences = [found.confidence for found in bins]
         above.plot(confidences, accuracies, "o", color=VERMILION, markersize=6, label="At the bin's mean confidence")
-        above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Share of right rows")
+        above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy in the bin")
         above.set_title(f"Expected calibration error {evaluation.calibration_error:.3f}")
         above.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="white")
         below.bar(middles, [found.count for found in bins], width, color=_GREY, edgecolor="white")
