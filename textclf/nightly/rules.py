@@ -136,7 +136,7 @@ def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
 def no_corpus(facts: ModelFacts) -> str | None:
     """Say why no model can be built for a source that has been ingested; None if one can."""
     refused = f"; run {facts.refused} refused its newest delivery" if facts.refused else ""
-    # Without a record of an ingest there may still be a corpus, unless its only delivery was refused.
+    # Without a record of an ingest the corpus may still have rows, unless the recorded delivery was refused.
     empty = facts.corpus_rows == 0 or (facts.corpus_rows is None and facts.refused)
     return f"the corpus has no records of this source{refused}" if empty else None
 

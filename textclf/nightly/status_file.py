@@ -179,7 +179,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _at_work(path: Path) -> bool:
-    """Return whether the file is of a night that may be running; on another machine that cannot be checked."""
+    """Return whether the file is of a night that may be running; on another machine it is assumed to be."""
     said = _read(path)
     if said.get("state") != "running":
         return False

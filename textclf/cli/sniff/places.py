@@ -104,7 +104,7 @@ def _path_of(folder: Path, pattern: str, files: Sequence[Path]) -> Path | None:
     """Return the path under which ingest reads exactly these files; None if there is none."""
     if len(files) == 1 and not files[0].name.startswith("part-"):
         return files[0]
-    # Programs that write part-00000-... use other names on each run, so the path is that of the folder.
+    # Programs that write part-00000-... use new names on each run and write nothing else: the path is the folder.
     paths = [folder] if files[0].name.startswith("part-") else []
     paths += [files[0]] if len(files) == 1 else [Path(escaped(str(folder))) / pattern]
     for path in paths:
