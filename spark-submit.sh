@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Submit one of textclf's jobs to Spark: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
-# This part finds a Python; textclf/spark/launch/submit.py does the rest and then becomes the job.
+# This script finds a Python; textclf/spark/launch/submit.py does the rest and then becomes the job.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 if [[ $root == *:* ]]; then
-  echo "spark-submit.sh: Python and Java cannot be given this folder, whose path holds a colon: $root; move it" >&2
+  echo "spark-submit.sh: Python and Java cannot use a folder whose path has a colon: $root; move it" >&2
   exit 2
 fi
 python=${TEXTCLF_PYTHON:-$root/.venv/bin/python}
 if [[ -z ${TEXTCLF_PYTHON:-} && ! -x $python ]]; then
   python=$(command -v python3 || true)
 fi
-# -P: modules and folders of the current directory are none of our business.
+# -P: do not import modules of the current directory.
 if ! "${python:-python3}" -P -c 'import pyspark, pydantic' 2>/dev/null; then
   echo "spark-submit.sh: ${python:-python3} lacks textclf's packages; run make setup, or set TEXTCLF_PYTHON" >&2
   exit 1

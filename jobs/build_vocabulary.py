@@ -8,12 +8,12 @@ from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
-    """Build, and note each source's figures in the run record."""
+    """Build the vocabularies; each source's figures go into the run record."""
     steps.vocabulary(job.workspace, job.record, job.sources())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("build_vocabulary", __doc__)
     add_source(made)
     return run("build_vocabulary", made, work, argv)

@@ -1,4 +1,4 @@
-"""Say what made a published row: run, model, corpus, input and its version, code."""
+"""Explain where a published row comes from: run, model, corpus, input and its version, code."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from textclf.workflow.runner import Job, parser, run
 
 
 def work(job: Job) -> None:
-    """Print the rows with their history to standard error; the job's own record holds them, too."""
+    """Print the rows with their provenance to standard error; the job's own record contains them too."""
     args = job.args
     output = Location(path=absolute(args.output)) if args.output else None
     found = explain_row(job.spark, job.warehouse, args.id, output=output, source=args.source)
@@ -22,11 +22,11 @@ def work(job: Job) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("explain_row", __doc__)
     made.add_argument("id", metavar="ID", help="the row's id, as text")
     made.add_argument("--source", metavar="NAME", help="only rows of this source")
-    made.add_argument("--output", metavar="PATH", help="table of results, instead of the warehouse's")
+    made.add_argument("--output", metavar="PATH", help="table of results; default: that of the warehouse")
     return run("explain_row", made, work, argv, kept=lambda _: False)
 
 

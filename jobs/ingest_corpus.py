@@ -16,7 +16,7 @@ from textclf.workflow.runner import Job, add_source, asked_sources, parser, run
 
 
 def work(job: Job) -> None:
-    """Ingest, and note the counts of each source in the run record."""
+    """Ingest the sources; each one's counts go into the run record."""
     sources, accept = job.sources(), _accepted(job.args, job.pipeline)
     if accept:
         job.record.details |= {"accept": accept, "reason": job.args.reason, "by": _user()}
@@ -27,28 +27,28 @@ def work(job: Job) -> None:
 
 
 def _check(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> AbstractContextManager[None]:  # noqa: ARG001
-    """Answer flags that are wrong before there is a session."""
+    """Refuse invalid flags before Spark starts."""
     _accepted(args, pipeline)
     return nullcontext()
 
 
 def _accepted(args: argparse.Namespace, pipeline: Pipeline) -> list[str]:
-    """The sources to publish whatever their delivery is.
+    """Return the sources whose delivery is published even if it would be refused.
 
     Raises:
-        UsageError: They are not among those of this run, or the reason is missing.
+        UsageError: They are not among the sources of this run, or the reason is missing.
     """
     sources = [source.name for source in asked_sources(args, pipeline)]
     accept: list[str] = list(dict.fromkeys(args.accept or ()))
     if bool(accept) != bool((args.reason or "").strip()):
         raise UsageError(
-            "These flags do not go together.",
+            "These flags cannot be combined.",
             received=" ".join(sys.argv[1:]),
             expected="--accept NAME and --reason TEXT together",
         )
     if unknown := [name for name in accept if name not in sources]:
         raise UsageError(
-            "This run reads no such source.",
+            "This run does not read this source.",
             received=f"--accept {' --accept '.join(unknown)}",
             expected=f"one of: {', '.join(sources)}",
         )
@@ -56,7 +56,7 @@ def _accepted(args: argparse.Namespace, pipeline: Pipeline) -> list[str]:
 
 
 def _user() -> str:
-    """Who runs the job, as far as the machine knows."""
+    """Return the name of the user who runs the job, or the user's number if there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, ImportError, OSError):  # a user without a name, as in containers
@@ -64,16 +64,16 @@ def _user() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("ingest_corpus", __doc__)
     add_source(made)
     made.add_argument(
         "--accept",
         action="append",
         metavar="NAME",
-        help="publish this source though its delivery is refused; may be repeated",
+        help="publish this source even if its delivery would be refused; may be repeated",
     )
-    made.add_argument("--reason", metavar="TEXT", help="why it is published; kept in the run record")
+    made.add_argument("--reason", metavar="TEXT", help="reason for --accept; kept in the run record")
     return run("ingest_corpus", made, work, argv, around=_check)
 
 

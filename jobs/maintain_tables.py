@@ -14,7 +14,7 @@ _OUTPUT = "output"
 
 
 def work(job: Job) -> None:
-    """Tend to each table of the warehouse that exists; the figures go into the run record."""
+    """Maintain each table of the warehouse that exists; the figures go into the run record."""
     spark, warehouse, upkeep, record = job.spark, job.warehouse, job.pipeline.upkeep, job.record
     lease = job.pipeline.lock.lease
     places = {name: warehouse.location(name) for name in TABLES}
@@ -41,9 +41,9 @@ def _tend(job: Job, places: Mapping[str, Location], at_work: str | None = None) 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("maintain_tables", __doc__)
-    made.add_argument("--output", metavar="PATH", help="a table of results outside of the warehouse, too")
+    made.add_argument("--output", metavar="PATH", help="also maintain this table of results outside the warehouse")
     return run("maintain_tables", made, work, argv)
 
 

@@ -1,4 +1,4 @@
-"""One night: read what is new, build models anew where the rule says so, score the day, publish, report."""
+"""Run one night: ingest what is new, rebuild models where a rule requires it, score the day, publish, report."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, 
 
 
 def work(job: Job) -> None:
-    """Do the night, or say what it would do."""
+    """Run the night, or with ``--dry-run`` say what it would do."""
     days = _days(job.args, job.record.started_at.date())
     if not job.args.dry_run:
         run_nightly(job.workspace, job.record, days, job.held)
@@ -29,7 +29,7 @@ def work(job: Job) -> None:
 
 
 def _announce(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> AbstractContextManager[None]:
-    """Let the status file tell of the night before there is a session, which may fail."""
+    """Write the status file before Spark starts, which may fail."""
     if args.dry_run or _mistaken(args):
         return nullcontext()
     return announced(pipeline, record, [one.isoformat() for one in _days(args, record.started_at.date())])
@@ -40,22 +40,22 @@ def _mistaken(args: argparse.Namespace) -> bool:
 
 
 def _days(args: argparse.Namespace, today: date) -> list[date]:
-    """The days asked for, in order."""
+    """Return the requested days, in order."""
     if _mistaken(args):
         raise UsageError(
-            "These flags do not go together.",
+            "These flags cannot be combined.",
             received=" ".join(sys.argv[1:]),
-            expected="--date, or --from with a --to that is no earlier, or neither",
+            expected="--date, or --from and --to with --from no later than --to, or none of them",
         )
     return DayRange(args.first, args.last).days if args.first else [args.date or today]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("nightly", __doc__)
     made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day of the night; default: today (UTC)")
     add_range(made)
-    made.add_argument("--dry-run", action="store_true", help="say what would be done, and why; write nothing")
+    made.add_argument("--dry-run", action="store_true", help="print what would be done, and why; write nothing")
     return run("nightly", made, work, argv, kept=lambda args: not args.dry_run, around=_announce)
 
 

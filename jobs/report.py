@@ -12,7 +12,7 @@ from textclf.workflow.runner import Job, day, parser, run
 
 
 def work(job: Job) -> None:
-    """Ask the tables, write the page; its place goes into the run record."""
+    """Load the run's data and write the page; its path goes into the run record."""
     data = load_run(job.workspace, job.args.run, job.args.date)
     path = Path(job.args.output) if job.args.output else default_path(job.warehouse, data.run["run_id"])
     write(render_report(data), path)
@@ -21,7 +21,7 @@ def work(job: Job) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("report", __doc__)
     which = made.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="RUN_ID", help="default: the newest run of score_table")

@@ -1,4 +1,4 @@
-"""Search the best model of each source, trials side by side on the executors, and make it the champion."""
+"""Search the best model of each source, with trials in parallel on the executors, and make it the champion."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
-    """Search, and note the choice for each source in the run record."""
+    """Run the search; the choice for each source goes into the run record."""
     report = steps.search(job.workspace, job.record, job.sources(), fresh=job.args.fresh, held=job.held)
     if job.args.figures:
         _draw(report, Path(job.args.figures))
@@ -29,13 +29,13 @@ def _draw(report: SearchReport, folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("search_models", __doc__)
     add_source(made)
     again = made.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="keep trials that have ended before (the default)")
-    again.add_argument("--fresh", action="store_true", help="run every trial anew")
-    made.add_argument("--figures", metavar="FOLDER", help="draw the space and the winner's learning curves there")
+    again.add_argument("--resume", action="store_true", help="reuse trials that have already ended (the default)")
+    again.add_argument("--fresh", action="store_true", help="run every trial again")
+    made.add_argument("--figures", metavar="FOLDER", help="folder for plots of the space and the learning curves")
     return run("search_models", made, work, argv, spark=FEW_ROWS)
 
 

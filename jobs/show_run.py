@@ -1,4 +1,4 @@
-"""Show the record of a run: what it read, what it scored with, what the gate said."""
+"""Show the record of a run: its input, its models, the verdict of the gate."""
 
 import sys
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from textclf.workflow.runner import Job, parser, run
 
 
 def work(job: Job) -> None:
-    """Print the record to standard error; the job's own record holds it, too."""
+    """Print the record to standard error; the job's own record contains it too."""
     found = show_run(job.spark, job.warehouse, job.args.run_id)
     job.record.details["run"] = found
     sys.stderr.write(json_text(masked_record(found), stream=sys.stderr, indent=2) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("show_run", __doc__)
     made.add_argument("run_id", metavar="RUN_ID", help="identifier of the run")
     return run("show_run", made, work, argv, kept=lambda _: False)

@@ -1,4 +1,4 @@
-"""Train a model of each source and keep it as the next version of the model named after the source."""
+"""Train a model of each source and save it as the next version of the model named after the source."""
 
 import sys
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from textclf.workflow.runner import Job, add_source, parser, run
 
 
 def work(job: Job) -> None:
-    """Train, and note version, digest and metrics of each model in the run record."""
+    """Train the models; version, digest and measures of each go into the run record."""
     args, overrides = job.args, _pairs(job.args.set)
     for source in job.sources():
         trained = steps.train(
@@ -23,11 +23,11 @@ def work(job: Job) -> None:
         if args.figures:
             _draw(trained, Path(args.figures))
         if trained.champion != trained.artifact.manifest.version:
-            say(f"{source.name}: version {trained.champion} stays the champion; --promote changes that")
+            say(f"{source.name}: version {trained.champion} stays the champion; use --promote to change that")
 
 
 def _draw(trained: TrainedModel, folder: Path) -> None:
-    """Write the model's pictures as PNG and SVG."""
+    """Write the model's figures as PNG and SVG."""
     from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
 
     figures = {"confusion": confusion_figure(trained.evaluation), "reliability": reliability_figure(trained.evaluation)}
@@ -43,18 +43,18 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
     for pair in given:
         key, equals, value = pair.partition("=")
         if not (key and equals and value):
-            raise UsageError("A setting is not a pair.", received=f"--set {pair}", expected="--set KEY=VALUE")
+            raise UsageError("The argument of --set is invalid.", received=f"--set {pair}", expected="--set KEY=VALUE")
         pairs[key] = value
     return pairs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; its exit code."""
+    """Run the job and return its exit code."""
     made = parser("train_model", __doc__)
     add_source(made)
     made.add_argument("--architecture", metavar="NAME", help="default: [search] architecture of the pipeline file")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a hyperparameter or fit setting")
-    made.add_argument("--figures", metavar="FOLDER", help="draw history, confusion matrix and reliability there")
+    made.add_argument("--figures", metavar="FOLDER", help="folder for plots of history, confusion matrix, reliability")
     made.add_argument("--promote", action="store_true", help="make the new version the champion")
     return run("train_model", made, work, argv, spark=FEW_ROWS)
 

@@ -94,16 +94,16 @@ _HOMES = {
     "train_model": "training.train",
 }
 _AT_HOME = {"log_mlflow_model": "log_model", "save_mlflow_model": "save_model"}
-"""Names that say less where they are defined: beside others of MLflow."""
+"""Names that are shorter in their own module, where everything is about MLflow."""
 
-if "pyspark.worker" in sys.modules:  # this process is one of Spark's, and has work of ours
+if "pyspark.worker" in sys.modules:  # this process is a Spark worker that runs code of textclf
     from textclf.spark.worker_gc import leave_quietly
 
     leave_quietly()
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is asked for: importing textclf alone loads neither Spark nor TensorFlow."""
+    """Import a public name on first use, so that importing textclf loads neither Spark nor TensorFlow."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""``python -m textclf``: the command line where the script ``textclf`` is not on the path."""
+"""``python -m textclf``: the command line, for when the script ``textclf`` is not on the path."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """Errors written for the person who reads them.
 
-Each says what happened, what was received, what was expected and what to do. A job maps an error to its
-exit code through ``exit_code``; any exception that is not one of these exits with 1.
+Each error says what happened, what was received, what was expected and what to do. A job exits with the error's
+``exit_code``, and with 1 after any other exception.
 """
 
 
@@ -10,11 +10,11 @@ class TextclfError(Exception):
 
     Args:
         problem: One sentence that says what is wrong.
-        received: What was found instead of what was wanted.
+        received: What was found.
         expected: What would have been accepted.
         fix: What the reader can do about it.
 
-    All four are attributes, too, for who shows them otherwise.
+    All four are attributes too, for code that formats the error in another way.
 
     Example:
         >>> print(TextclfError("No such model.", received="yelpp", expected="one of: yelp, imdb"))
@@ -25,7 +25,7 @@ class TextclfError(Exception):
 
     exit_code = 1
     status = "failed"
-    """What the run record says of a run that ended with this error."""
+    """Status in the run record of a run that ends with this error."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class TextclfError(Exception):
 
 
 class UsageError(TextclfError):
-    """A command line that cannot be run as it stands."""
+    """A command line that cannot be run as given."""
 
     exit_code = 2
 
@@ -52,13 +52,13 @@ class ConfigError(UsageError):
 
 
 class InputError(TextclfError):
-    """Input that exists but cannot be used, or that does not exist."""
+    """Input that does not exist or cannot be used."""
 
     exit_code = 3
 
 
 class DataError(InputError, ValueError):
-    """Texts or labels that a program gives and that cannot be used; a ``ValueError`` too, as scikit-learn has it."""
+    """Texts or labels passed from Python that cannot be used; also a ``ValueError``, as in scikit-learn."""
 
 
 class ArtifactError(InputError):
@@ -66,14 +66,14 @@ class ArtifactError(InputError):
 
 
 class GateError(TextclfError):
-    """Scored rows that the audit does not let into the published tables."""
+    """Scored rows that the gate keeps out of the published tables."""
 
     exit_code = 4
     status = "refused"
 
 
 class LockError(TextclfError):
-    """Another run works on the same day of the same table."""
+    """Another run is working on the same day of the same table."""
 
     exit_code = 5
     status = "locked"

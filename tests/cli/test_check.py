@@ -49,7 +49,7 @@ def test_what_cannot_be_reached_is_named_with_its_cure(
     code, out, _ = textclf("check", "--config", write_config(SOURCE.format(path=tmp_path / "absent-*.tsv")))
     assert code == 3
     assert f"no files at {tmp_path}/absent-*.tsv" in out
-    assert "what to do: correct path of the source" in out
+    assert "what to do: correct the path of the source" in out
     assert "name another warehouse" in out
 
 
@@ -61,7 +61,7 @@ def test_urls_are_left_to_spark(
     asked = f'models = "{url}/models"\n{SOURCE.format(path=f"{url}/a.tsv")}[score]\ninput = "{url}/input"\n'
     code, out, _ = textclf("check", "--config", write_config(asked))
     assert code == 0
-    assert f"{url}/a.tsv: Spark alone can tell" in out
+    assert f"{url}/a.tsv: only Spark can tell" in out
     assert "models folder" not in out
     assert f"nothing at {url}" not in out
     assert not list(tmp_path.glob("file:*"))

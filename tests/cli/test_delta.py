@@ -46,7 +46,7 @@ def test_a_table_that_only_spark_reads_rightly_is_refused_by_name(
     code, out, err = textclf("query", "SELECT * FROM results", "--config", config)
     assert (code, out) == (3, "")
     assert "warehouse/results cannot be read without Spark." in err
-    assert "use Spark SQL for it" in err
+    assert "query it with Spark SQL" in err
     assert "Traceback" not in err
     code, _, err = textclf("init", tmp_path / "warehouse/results", "--output", tmp_path / "made.toml")
     assert code == 3

@@ -106,7 +106,7 @@ def test_the_uci_folder(textclf: Run, data: Path, tmp_path: Path) -> None:
     assert config.read_text().count("# 1,000 labelled texts; labels: ") == 3
     assert textclf("check", "--config", config)[0] == 0
     code, _, err = textclf("init", data / "uci", "--output", config)
-    assert (code, "There is a pipeline file already." in err) == (2, True)
+    assert (code, "The pipeline file exists already." in err) == (2, True)
 
 
 @pytest.mark.long
@@ -229,7 +229,7 @@ def test_at_a_terminal_the_person_is_asked(tmp_path: Path) -> None:
          "jq -c '{text: .data.text, label: .meta[0].label}' FILE > NEW"),
         ([{"a b": {"it's": text}, "label": label} for text, label in ROWS],
          "jq -c '{text: .[\"a b\"][\"it\\u0027s\"], label: .label}' FILE > NEW"),
-        ([{"text": ["x"], "n": 1}] * 30, 'at its top: "text" holds ["x"]'),
+        ([{"text": ["x"], "n": 1}] * 30, 'at its top level: "text" holds ["x"]'),
         ([{"id": row, "score": row / 7} for row in range(30)], "JSON without a usable text and label: {"),
     ],
 )  # fmt: skip
@@ -245,7 +245,7 @@ def test_json_without_a_label_at_its_top_is_not_read_as_anything_else(
 def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run, tmp_path: Path) -> None:
     lines = "".join(f"caf\u00e9 {text},{label}\n" for text, label in ROWS * 3).encode()
     for name, data, note in (
-        ("utf", lines + b"caf\xe9,1\n", "1 line with bytes that are not UTF-8, which ingest_corpus will refuse"),
+        ("utf", lines + b"caf\xe9,1\n", "1 line with bytes that are not UTF-8, which ingest_corpus will reject"),
         ("odd", lines.replace("\u00e9".encode(), b"\xe9"), "not UTF-8: read as latin-1, as in 'caf\u00e9'"),
     ):
         (tmp_path / name).write_bytes(data)
@@ -260,7 +260,7 @@ def test_a_source_has_the_files_that_were_looked_at_and_no_others(tmp_path: Path
                  "b/other.tsv", "c d[1]/r1.tsv", "c d[1]/r2.tsv", "e/y1.tsv", "e/y2.tsv", "e/ynot.tsv"):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(lines if "_" not in name else "")
-    with pytest.raises(InputError, match="a folder: name it, too, for a look into it"):
+    with pytest.raises(InputError, match="a subfolder: name it on the command line to include it"):
         look_at([str(tmp_path)])
     sources, left_out = look_at([str(tmp_path / name) for name in ("a", "b", "c d[1]", "e")])
     assert left_out == {}

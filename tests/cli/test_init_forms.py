@@ -167,7 +167,7 @@ def test_lines_around_the_records_cost_no_record(tmp_path: Path, content: str, r
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("".join(f'"{text}", "{label}"\n' for text, label in rows("en")), "no blank stands before a quote"),
+        ("".join(f'"{text}", "{label}"\n' for text, label in rows("en")), "no blank before a quote"),
         ("".join(f"'{text}','{label}'\n" for text, label in MEANT), "labels are within '"),
         ('"a \\\\ b",1\n"c \\\\ d",0\n' * 10, "can be read in 2 ways"),
         ("a\\tb\t1\nc\\nd\t0\n" * 10, "escapes such as"),

@@ -71,7 +71,7 @@ def test_what_is_written_is_what_was_found(
 
 
 def test_a_name_that_is_no_text_is_refused() -> None:
-    with pytest.raises(InputError, match="no pipeline file can hold it"):
+    with pytest.raises(InputError, match="a pipeline file cannot hold it"):
         pipeline_text([named("p", {"format": "jsonl", "text": "\ud800", "label": "l"}, ["0", "1"])], {}, "w", None)
 
 

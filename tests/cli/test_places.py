@@ -98,7 +98,7 @@ def test_check_tells_of_models_that_cannot_be_read(textclf: Run, here: Path, pla
         ("/dev/null", "a device"),
         ("/proc/self/status", "without a known size"),
         ("a folder", "no files"),
-        ("absent", "There is no such data"),
+        ("absent", "The data does not exist"),
     ],
 )
 def test_init_says_what_a_place_is(textclf: Run, here: Path, place: str, words: str) -> None:

@@ -41,7 +41,7 @@ def test_files_and_records_are_told(checked: Checked, tmp_path: Path) -> None:
     assert found.verdict == "ok"
     assert found.files == ("2025/a.tsv", "b.tsv", "l=1/c.tsv")
     assert "1 file and 1 folder not read" in found.found
-    assert "1 without content" in found.found
+    assert "1 empty" in found.found
     assert found.found.endswith("63 records, 2 labels (0 30, 1 30), 3 rejected (missing_column 3)")
 
 
@@ -53,7 +53,7 @@ def test_names_stand_under_the_source(textclf: Run, write_config: Config, tmp_pa
     out = textclf("check", "--config", write_config(keys))[1]
     assert "  000\\x1b[2J.tsv\n" in out
     assert "\x1b" not in out
-    assert "and 20 more, which --json names" in out
+    assert "and 20 more, which --json lists" in out
 
 
 def test_sixteen_mebibytes_are_read_and_with_full_all(checked: Checked, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_packed_files_are_unpacked(checked: Checked, tmp_path: Path, name: str, 
     found = checked()
     assert (found.verdict, "cannot be unpacked" in found.found) == ("wrong", True)
     (tmp_path / "data" / name).rename(tmp_path / "data/a.lz4")
-    assert "Spark alone can tell" in checked().found
+    assert "only Spark can" in checked().found
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_packed_files_are_unpacked(checked: Checked, tmp_path: Path, name: str, 
         ('format = "csv"\ncolumns = ["text", "label"]', {"a": "x,1\ry,2\rz,3"}, "carriage returns"),
         ('format = "csv"\ncolumns = ["text", "label"]\nlabels = ["9"]', {"a": "x,1\n"}, "1 rejected (unknown_label 1)"),
         ('format = "parquet"', {"a": "text"}, "cannot be read"),
-        ('format = "tsv"\ncolumns = ["text", "label"]', {"a": "", "b": ""}, "2 without content"),
+        ('format = "tsv"\ncolumns = ["text", "label"]', {"a": "", "b": ""}, "2 empty"),
     ],
 )
 def test_what_ingest_would_refuse_is_wrong(
@@ -139,7 +139,7 @@ def test_labels_of_folders_whose_type_is_inferred_are_for_spark(checked: Checked
         pq.write_table(pa.table({"text": ["x"]}), tmp_path / f"data/label={part}/a.parquet")
     keys = 'format = "parquet"\nlabels = ["1", "2"]\n'
     found = checked(keys + 'partition_types = "inferred"')
-    assert (found.verdict, "Spark alone can tell" in found.found) == ("note", True)
+    assert (found.verdict, "only Spark can" in found.found) == ("note", True)
     assert found.files == ("label=001/a.parquet", "label=2/a.parquet")
     assert "1 rejected (unknown_label 1)" in checked(keys + 'partition_types = "text"').found
 

@@ -1,4 +1,4 @@
-"""Nothing altered, nothing swallowed: files against readers that are written from the rules alone; long in the soak."""
+"""Nothing altered, nothing lost: files against readers that are written from the rules alone; long in the soak."""
 
 import json
 import random

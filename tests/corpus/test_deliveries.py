@@ -187,8 +187,8 @@ def test_a_delivery_that_was_refused_is_read_again_and_one_that_passed_is_not() 
     made = ingest_decisions(found, known, refused, {"e": "Source e cannot be read."})
 
     assert [(each.subject, each.due) for each in made] == [("a", True), ("b", False), ("d", True), ("e", True)]
-    assert "files are those that run r0 refused" in made[0].reason
-    assert "files are those that run r0 refused" in made[2].reason
+    assert "run r0 refused the same files" in made[0].reason
+    assert "run r0 refused the same files" in made[2].reason
     assert made[3].reason == "Source e cannot be read."
 
 

@@ -123,7 +123,7 @@ def test_labels_that_no_records_can_tell_apart_are_a_mistake(labels: list[str]) 
     ],
 )
 def test_encodings_that_lines_cannot_be_found_in_are_a_mistake(encoding: str) -> None:
-    with pytest.raises(ValidationError, match=r"iconv -f|write encoding|encoding that Python knows"):
+    with pytest.raises(ValidationError, match=r"iconv -f|write encoding|encoding known to Python"):
         source(encoding=encoding)
 
 

@@ -86,7 +86,7 @@ def test_what_leaves_the_process_is_masked_and_names_are_read_back(
         assert code == 0, ways["log"]
         assert list(record["details"]["sources"]) == [TEAM]
         assert record["tables"]["corpus"] == "${PLACE}/warehouse/corpus"
-        assert "The figures of this run went nowhere" in ways["log"]
+        assert "The metrics of this run were not exported" in ways["log"]
         ways["record"] = json.dumps(record, ensure_ascii=False)
         pipeline = load_pipeline(config)
         found = past(spark, Warehouse.of(pipeline))

@@ -88,4 +88,4 @@ def test_a_model_without_any_version_left_is_built_anew(spark: SparkSession, pip
 
     decision = planned(spark, pipeline)
 
-    assert (decision.due, decision.reason) == (True, "version 1, which is in use, is gone")
+    assert (decision.due, decision.reason) == (True, "version 1, which is in use, is missing")

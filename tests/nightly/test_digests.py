@@ -101,7 +101,7 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
         (folder / name).write_text('{"text": "good", "label": "1"}\n')
     body = f'warehouse = "{tmp_path}/w"\n[[sources]]\nname = "s"\npath = "{folder}"\nformat = "jsonl"\n'
     pipeline = parse_pipeline(body)
-    words = "with 2 files in subfolders; recursive = false keeps them out"
+    words = "with 2 files in subfolders; recursive = false leaves them out"
 
     def reason(known: str) -> str:
         at = datetime(2026, 1, 5, tzinfo=UTC)

@@ -96,7 +96,7 @@ def test_a_refused_delivery_ends_the_night_with_3_after_all_that_can_be_done(wee
     assert week.corpus() == {"shop": 150, "films": 100}
     assert week.versions() == {"shop": "2", "films": "1"}
     assert week.night(second, "--dry-run") == 0
-    assert "refused: read again" in week.plan("ingest", "films")
+    assert "refused the same files: read again" in week.plan("ingest", "films")
     assert "skip" in week.plan("ingest", "shop").split()  # published by the run that refused films
 
     write_labelled(week.folder / "films.tsv", 30)

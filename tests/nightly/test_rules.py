@@ -118,7 +118,7 @@ def ran(day: date, content: str | None, models: str = "m", run: int = 0) -> Publ
 @pytest.mark.parametrize(
     ("now", "published", "refused", "due", "reason"),
     [
-        (None, None, None, True, "does not tell"),
+        (None, None, None, True, "it is not known whether"),
         (mark(""), None, None, False, "no rows of this day"),
         (mark("a"), None, None, True, "not published yet"),
         (mark("a"), ran(NIGHT, "a"), None, False, "published by run run0"),

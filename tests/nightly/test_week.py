@@ -144,7 +144,7 @@ def refused_night(week: Week) -> None:
 
     assert week.night(day) == 4  # and no second scoring pass
     assert week.did()
-    assert "The gate has refused before what would be scored again." in week.said
+    assert "The gate has already refused these days, and nothing has changed since." in week.said
 
 
 def late_correction(week: Week) -> None:

@@ -79,7 +79,7 @@ def test_history_without_validation_and_of_one_epoch() -> None:
     ],
 )
 def test_a_history_that_cannot_be_drawn_is_refused(history: dict[str, list[float]], received: str) -> None:
-    with pytest.raises(InputError, match=f"(?s)cannot be drawn.*received: {received}.*one number an epoch"):
+    with pytest.raises(InputError, match=f"(?s)cannot be drawn.*received: {received}.*one number per epoch"):
         history_figure(history)
 
 

@@ -103,7 +103,7 @@ def test_a_run_does_not_fail_of_its_figures(
     emit(Metrics(file=str(tmp_path / "a file" / "x.prom")), Measured.of(record, 0))
     emit(Metrics(pushgateway="http://127.0.0.1:9"), Measured.of(record, 0))  # where nobody listens
 
-    assert capsys.readouterr().err.count("The figures of this run went nowhere") == 2
+    assert capsys.readouterr().err.count("The metrics of this run were not exported") == 2
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def test_a_pushgateway_that_answers_nonsense_is_a_warning_in_time_without_its_pa
         emit(Metrics(pushgateway=f"http://ana:geheim@{place}", timeout=0.3), Measured.of(record, 0))
         spent = time.monotonic() - begin
     said = capsys.readouterr().err
-    assert said.count("The figures of this run went nowhere") == 1, said
+    assert said.count("The metrics of this run were not exported") == 1, said
     assert place in said
     assert "geheim" not in said
     assert spent < 3
@@ -199,5 +199,5 @@ def test_no_answer_of_a_pushgateway_ends_a_run(record: RunRecord, answer: bytes,
 def test_an_address_that_is_none_is_a_warning(record: RunRecord, capsys: pytest.CaptureFixture[str], url: str) -> None:
     emit(Metrics(pushgateway=url, timeout=1), Measured.of(record, 0))
     said = capsys.readouterr().err
-    assert said.count("The figures of this run went nowhere") == 1
+    assert said.count("The metrics of this run were not exported") == 1
     assert "geheim" not in said

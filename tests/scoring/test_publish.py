@@ -131,7 +131,7 @@ def test_older_rows_never_replace_newer_ones(
         (["--from", "2026-01-02", "--to", "2026-01-01"], "--from no later than --to"),
         (["--from", "2026-01-01", "--to", "2026-01-02", "--date", "2026-01-01"], "one of --date"),
         (["--reason", "why"], "--publish-anyway RUN_ID and --reason TEXT together"),
-        (["--since", "newest"], "expected a version's number or last"),
+        (["--since", "newest"], "expected a version number or last"),
         (["--publish-anyway", "../results", "--reason", "why"], "such as 20260131T235959-1a2b3c4d"),
     ],
 )

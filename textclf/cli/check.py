@@ -1,4 +1,4 @@
-"""``textclf check``: whether a pipeline file can run here, and how to mend what is wrong."""
+"""``textclf check``: check whether a pipeline file can run here, and say how to fix what is wrong."""
 
 import argparse
 import os
@@ -25,17 +25,21 @@ _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,nohea
 
 def add(commands: Any) -> None:
     """Add the command."""
-    about = "Validate pipeline file, Java, Spark, Delta, GPU, sources and warehouse, and say how to mend each."
-    made = commands.add_parser("check", help="whether a pipeline file can run here", description=about)
+    about = "Check the pipeline file, Java, Spark, Delta, GPU, sources and warehouse, and say how to fix each."
+    made = commands.add_parser("check", help="check whether a pipeline file can run here", description=about)
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
-    made.add_argument("--spark", action="store_true", help="also start Spark and write a Delta table, in half a minute")
-    made.add_argument("--full", action="store_true", help="read all of each source, not its first 16 MiB")
-    made.add_argument("--json", action="store_true", help="one JSON object a check")
+    made.add_argument("--spark", action="store_true", help="also start Spark and write a Delta table (half a minute)")
+    made.add_argument("--full", action="store_true", help="read each source to its end, not only its first 16 MiB")
+    made.add_argument("--json", action="store_true", help="print one JSON object per check")
     made.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at everything, print it; 2 for a wrong pipeline file, 3 where anything else is wrong, else 0."""
+    """Run all checks and print them.
+
+    Returns:
+        Exit code: 2 for a wrong pipeline file, 3 when anything else is wrong, otherwise 0.
+    """
     from textclf.config import load_pipeline
 
     pipeline, mistake = None, None
@@ -69,11 +73,11 @@ def _show(check: Check, as_json: bool) -> None:
     lines = [f"{check.verdict:6}{check.name:<23} {first}", *(f"{'':30}{line}" for line in more)]
     lines += [f"{'':30}what to do: {check.fix}"] if check.fix else []
     write_lines("\n".join(lines))
-    sys.stdout.flush()  # the next one may take a while
+    sys.stdout.flush()  # the next check may take a while
 
 
 def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Iterator[Check]:
-    """All checks; those of the pipeline file's places only where there is one."""
+    """Yield all checks; those that need a pipeline file are left out without one."""
     yield from (java(), spark_package(), delta_jars_present(), gpu())
     if pipeline is None:
         return
@@ -92,18 +96,18 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Ite
 
 
 def java() -> Check:
-    """A Java that Spark can run on."""
+    """Check for a Java that Spark can run on."""
     from textclf.spark.java import MINIMUM, find_java, java_version
 
     home = find_java()
     if home is None:
-        found = f"none of version {MINIMUM} or later; JAVA_HOME={os.environ.get('JAVA_HOME', '')!r}"
+        found = f"no Java {MINIMUM} or later; JAVA_HOME={os.environ.get('JAVA_HOME', '')!r}"
         return Check("Java", "wrong", found, "sudo apt-get install openjdk-17-jre-headless, or set JAVA_HOME")
     return Check("Java", "ok", f"{java_version(home)} in {home}")
 
 
 def spark_package() -> Check:
-    """Spark of the release that Delta's jars are for."""
+    """Check for the Spark release that Delta's jars are built for."""
     from textclf.spark.jars import SPARK_VERSION, spark_home
 
     try:
@@ -114,65 +118,65 @@ def spark_package() -> Check:
         return Check("Spark", "wrong", f"pyspark {found}", f"pip install pyspark=={SPARK_VERSION}")
     home = spark_home()
     if not (home / "jars").is_dir():
-        return Check("Spark", "wrong", f"no jars in {home}", "let SPARK_HOME name a Spark, or unset it")
+        return Check("Spark", "wrong", f"no jars in {home}", "set SPARK_HOME to a Spark installation, or unset it")
     return Check("Spark", "ok", f"{found} in {home}")
 
 
 def delta_jars_present() -> Check:
-    """Delta's jars in the environment, so that a session needs no network."""
+    """Check for Delta's jars in the environment: with them, a session needs no network."""
     from textclf.spark.jars import delta_jars, jar_folder, spark_home
 
     jars = [jar for jar in (*delta_jars(), *spark_home().glob("jars/*.jar")) if jar.name.startswith("delta-spark")]
     if not jars:
-        fix = "python -m textclf.spark.launch.provision, or let TEXTCLF_JARS name a folder with them"
+        fix = "run python -m textclf.spark.launch.provision, or set TEXTCLF_JARS to a folder with them"
         return Check("Delta", "wrong", f"no jars in {jar_folder()}", fix)
     return Check("Delta", "ok", f"{jars[0].name} in {jars[0].parent}")
 
 
 def gpu() -> Check:
-    """The GPUs of this machine; none is no mistake."""
+    """Report the GPUs of this machine; to have no GPU is not an error."""
     if shutil.which(_GPU_QUERY[0]) is None:
-        fix = "with a GPU here, install NVIDIA's driver, which brings nvidia-smi; without one there is nothing to do"
+        fix = "if this machine has a GPU, install NVIDIA's driver, which includes nvidia-smi; otherwise nothing"
         return Check("GPU", "note", "no nvidia-smi here: networks are trained on the CPU", fix)
     try:
         done = subprocess.run(_GPU_QUERY, capture_output=True, text=True, check=False, timeout=30)
     except subprocess.TimeoutExpired:
-        return Check("GPU", "note", "nvidia-smi does not answer", "look at the driver: dmesg | grep -i nvidia")
+        return Check("GPU", "note", "nvidia-smi does not answer", "check the driver: dmesg | grep -i nvidia")
     if done.returncode:
         said = (done.stdout + done.stderr).strip() or "nvidia-smi failed"
         return Check(
-            "GPU", "note", said, "install the driver of this machine's kernel; networks use the CPU until then"
+            "GPU", "note", said, "install the driver for this machine's kernel; until then networks use the CPU"
         )
     return Check("GPU", "ok", done.stdout.strip() or "none")
 
 
 def engine(pipeline: "Pipeline") -> Check:
-    """What Keras runs on."""
+    """Check for the engine that Keras trains on."""
     name = pipeline.train.keras_backend
     return installed(name, "jax" if name == "jax" else None, f"keras_backend = {name!r}")
 
 
 def installed(module: str, extra: str | None, why: str) -> Check:
-    """A package that the pipeline file asks for; it is looked for and not imported."""
+    """Check for a package that the pipeline file needs, without importing it."""
     if find_spec(module) is None:
         package = f"'textclf[{extra}]'" if extra else module
-        return Check(module, "wrong", f"{why}, and it is not installed", f"pip install {package}")
+        return Check(module, "wrong", f"not installed, but needed for {why}", f"pip install {package}")
     return Check(module, "ok", f"{version(module)}, for {why}")
 
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:
-    """Whether a file can be written in the warehouse, or the folder be made."""
+    """Check that a file can be written to the warehouse, or that its folder can be created."""
     from textclf.storage.warehouse import is_url
 
     if pipeline.warehouse is None:
-        return Check("warehouse", "note", f"schema {pipeline.schema_name}: Spark alone can tell", "check with --spark")
+        return Check("warehouse", "note", f"schema {pipeline.schema_name}: only Spark can tell", "check with --spark")
     if is_url(pipeline.warehouse):
-        return Check("warehouse", "note", f"{pipeline.warehouse}: Spark alone can tell", "check with --spark")
+        return Check("warehouse", "note", f"{pipeline.warehouse}: only Spark can tell", "check with --spark")
     return folder_writable("warehouse", Path(pipeline.warehouse), "another warehouse")
 
 
 def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
-    """The folders beside the warehouse that jobs write in, where they are on this machine."""
+    """Check the other folders that jobs write to, where they are on this machine."""
     from textclf.storage.warehouse import is_url
 
     if not is_url(pipeline.models_folder):
@@ -184,10 +188,10 @@ def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
 
 
 def folder_writable(name: str, given: Path, other: str) -> Check:
-    """Whether a file can be written in a folder, or the folder be made.
+    """Check that a file can be written to a folder, or that the folder can be created.
 
     Args:
-        other: What to name in the pipeline file, where it cannot.
+        other: What to name in the pipeline file instead, for the message of a failed check.
     """
     folder = given.absolute()
     there = folder
@@ -196,21 +200,21 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except (OSError, ValueError) as error:  # ValueError: U+0000 in the path
-        fix = f"give this user the right to write there, or name {other}: chmod u+w {there}"
+        fix = f"give this user write permission (chmod u+w {there}), or name {other}"
         return Check(name, "wrong", f"{there}: {getattr(error, 'strerror', None) or error}", fix)
-    new = "" if there == folder else ", which the first job makes"
+    new = "" if there == folder else ", which the first job creates"
     return Check(name, "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
 
 
 def models_readable(pipeline: "Pipeline") -> Check:
-    """The trained models; none is no mistake before the first training."""
+    """Report the trained models; before the first training there are none, which is not an error."""
     from textclf.artifact import ModelStore
 
     try:
         store = ModelStore(pipeline.models_folder)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except InputError as error:
-        fix = "correct models in the pipeline file, or the rights to it"
+        fix = "correct models in the pipeline file, or the permissions of that folder"
         return Check("models", "wrong", f"{pipeline.models_folder}: {error.received or error.problem}", fix)
     if not names:
         return Check("models", "note", "none yet", "run train_model or search_models before score_table")
@@ -218,21 +222,21 @@ def models_readable(pipeline: "Pipeline") -> Check:
 
 
 def input_there(pipeline: "Pipeline") -> Check:
-    """The table to score, where its place can be looked at."""
+    """Check that the table to score exists, where that can be told without Spark."""
     from textclf.storage.warehouse import is_url
 
     given = pipeline.score.input
     if given is None:
-        return Check("table to score", "note", "none in the pipeline file", "give score_table --input TABLE")
+        return Check("table to score", "note", "none in the pipeline file", "run score_table with --input TABLE")
     if is_url(given) or Path(given).exists():
         return Check("table to score", "ok", given)
     made = pipeline.warehouse is not None and Path(given).parent.absolute() == Path(pipeline.warehouse).absolute()
-    fix = "a job makes it: ingest_corpus" if made else "correct input under [score], if it is no table of a catalog"
+    fix = "run ingest_corpus, which creates it" if made else "correct input under [score], or name a catalog table"
     return Check("table to score", "note", f"nothing at {given}", fix)
 
 
 def spark_starts(pipeline: "Pipeline") -> Check:
-    """A session, and a Delta table in the warehouse: written, read and removed."""
+    """Open a session, then write, read and remove a Delta table in the warehouse."""
     from textclf.common.secrets import first_line
     from textclf.spark import open_session
     from textclf.spark.failures import READ_FAILURES
@@ -250,6 +254,6 @@ def spark_starts(pipeline: "Pipeline") -> Check:
     except TextclfError as error:
         return Check("Spark session", "wrong", str(error))
     except READ_FAILURES as error:
-        fix = f"check the rights to {warehouse.location('corpus')} and the network"
+        fix = f"check the permissions of {warehouse.location('corpus')} and the network"
         return Check("Spark session", "wrong", first_line(error), fix)
     return Check("Spark session", "ok", found)

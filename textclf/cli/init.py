@@ -1,4 +1,4 @@
-"""``textclf init``: a pipeline file from a look at the data."""
+"""``textclf init``: inspect labelled data and write a pipeline file for it."""
 
 import argparse
 import re
@@ -21,8 +21,8 @@ _SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".parquet")
 
 def add(commands: Any) -> None:
     """Add the command."""
-    about = "Look at labelled texts and write a commented pipeline file for them."
-    made = commands.add_parser("init", help="write a pipeline file from a look at the data", description=about)
+    about = "Inspect labelled texts and write a commented pipeline file for them."
+    made = commands.add_parser("init", help="inspect labelled data and write a pipeline file", description=about)
     made.add_argument(
         "data", nargs="+", metavar="FOLDER_OR_TABLE",
         help="labelled texts: a file, a folder of files, a Parquet or Delta table",
@@ -34,15 +34,15 @@ def add(commands: Any) -> None:
     )
     made.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="how to read the data, where a look cannot tell: encoding, delimiter, quoting, escape, header, columns, "
-        "text, label, format",
+        help="how to read the data, where it cannot be detected: encoding, delimiter, quoting, escape, header, "
+        "columns, text, label, format",
     )  # fmt: skip
-    made.add_argument("--force", action="store_true", help="replace the file where there is one")
+    made.add_argument("--force", action="store_true", help="replace an existing file")
     made.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, and write the file."""
+    """Inspect the data and write the file."""
     from textclf.cli.pipeline_file import pipeline_text
     from textclf.cli.sniff.sample import parse_asked
     from textclf.config import parse_pipeline
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     target = None if args.output == "-" else _target(args.output, force=args.force)
     sources, left_out = look_at(args.data, parse_asked(args.set))
     text = pipeline_text(sources, left_out, args.warehouse, args.score)
-    parse_pipeline(text, name=args.output)  # what was found must be what a pipeline file may hold
+    parse_pipeline(text, name=args.output)  # fails here rather than in the first job if the file is invalid
     for source in sources:
         for note in source.look.notes:
             _say(f"textclf init: {source.name}: {note}")
@@ -65,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
     for path, reason in left_out.items():
         say(visible(f"left out: {path}: {reason}"))
     if target is not None:
-        write_lines(visible(f"{target} is written. Next: textclf check --config {target}"))
+        write_lines(visible(f"Wrote {target}. Next: textclf check --config {target}"))
     return 0
 
 
 def _print(text: str) -> None:
-    """The file on standard output: TOML is UTF-8, whatever the locale."""
+    """Print the file in UTF-8 whatever the locale: TOML is always UTF-8."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.flush()
@@ -81,10 +81,10 @@ def _say(text: str) -> None:
 
 
 def _target(given: str, *, force: bool) -> Path:
-    """Where the file is to be.
+    """Return the path to write the file to.
 
     Raises:
-        UsageError: There is one, or none can be.
+        UsageError: The file exists already, or cannot be written.
     """
     target = Path(given)
     try:
@@ -95,7 +95,7 @@ def _target(given: str, *, force: bool) -> Path:
         raise _unwritable(given, "a folder")
     if there and not force:
         raise UsageError(
-            "There is a pipeline file already.", received=given, expected="a name that is free",
+            "The pipeline file exists already.", received=given, expected="the name of a new file",
             fix="give another --output, or --force to replace it",
         )  # fmt: skip
     return target
@@ -112,20 +112,24 @@ def _unwritable(given: str, received: object) -> UsageError:
     return UsageError(
         "The pipeline file cannot be written.",
         received=getattr(received, "strerror", None) or received,
-        expected=f"a name in a folder in which this user may write; given was {given!r}",
+        expected=f"a file in a folder that this user may write to; --output was {given!r}",
         fix="give another --output, or - to print it",
     )
 
 
 def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Named"], dict[str, str]]:
-    """The sources in these places, and the files that are none, with the reason.
+    """Find the sources at the given paths.
 
     Args:
+        data: Files, folders and tables to inspect.
         asked: Keys of ``[[sources]]`` that the user has given.
 
+    Returns:
+        The sources, and the reason for each file that was left out.
+
     Raises:
-        InputError: A place does not exist, or there is nothing labelled in any.
-        UsageError: Some can be read in several ways, and nobody is there to ask.
+        InputError: A path does not exist, or no path holds labelled texts.
+        UsageError: Some data can be read in several ways, and there is no terminal to ask at.
     """
     from textclf.cli.pipeline_file import Named, is_text
     from textclf.cli.sniff.places import data_places
@@ -138,7 +142,7 @@ def look_at(data: Sequence[str], asked: "Asked | None" = None) -> tuple[list["Na
     for given in data:
         for path, look in data_places(given, asked or {}):
             if not is_text(str(path)):
-                left_out[str(path)] = "a name that is not UTF-8, which no pipeline file can hold"
+                left_out[str(path)] = "its name is not UTF-8, so a pipeline file cannot hold it"
                 continue
             found = _found(path, look, left_out, unsure, unusable)
             if found is not None:
@@ -164,7 +168,7 @@ def _found(
     unsure: list["UnsureError"],
     unusable: list[InputError],
 ) -> "Look | None":
-    """What a look finds, or what a person says of it; None where that is nothing, which is noted."""
+    """Inspect one path and ask the user in doubt; record the reason and return None when it is no source."""
     from textclf.cli.sniff.files import UnsureError
     from textclf.cli.sniff.sample import NotLabelledError
 
@@ -172,7 +176,7 @@ def _found(
         return look()
     except NotLabelledError as error:
         left_out[str(path)] = str(error.received or error.problem).partition("\n")[0]
-    except InputError as error:  # damaged, say: the others are none the worse for it
+    except InputError as error:  # one damaged file must not stop the others
         left_out[str(path)] = f"{error.problem} {error.received or ''}".strip().partition("\n")[0]
         unusable.append(error)
     except OSError as error:
@@ -186,7 +190,7 @@ def _found(
 
 
 def _ask(error: "UnsureError") -> "Look | None":
-    """What the person at the terminal chooses; None where there is none, or none that answers."""
+    """Ask the user at the terminal to choose; None without a terminal or without an answer."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     write_lines(str(error.problem))

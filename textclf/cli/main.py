@@ -1,4 +1,4 @@
-"""``textclf``: one parser over all commands; each imports what it needs when it runs."""
+"""``textclf``: one parser for all commands; each command imports what it needs when it runs."""
 
 import argparse
 import os
@@ -12,15 +12,15 @@ from textclf.common.terminal import visible, write_anything
 from textclf.errors import TextclfError
 
 COMMANDS = (predict, models, query, init, check, completion)
-_ABOUT = "Text classification at table scale: the parts of it that a person at a terminal needs."
+_ABOUT = "Text classification at table scale: the commands for use at a terminal."
 _MORE = (
-    "Jobs on Spark are started by ./spark-submit.sh JOB --config FILE. Exit codes: 0 done, 2 command line or pipeline\
- file, 3 input, 1 anything else."
+    "Start jobs on Spark with ./spark-submit.sh JOB --config FILE. Exit codes: 0 success, 2 an error in the command\
+ line or the pipeline file, 3 an error in the input, 1 any other error."
 )
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Return the parser of all commands."""
     made = argparse.ArgumentParser(prog="textclf", description=_ABOUT, epilog=_MORE)
     made.add_argument("--version", action="version", version=f"textclf {__version__}")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code."""
+    """Run a command and return its exit code."""
     write_anything()
     args = parser().parse_args(argv)
     try:
@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"textclf {args.command}: {error}")
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as head does; Python would complain at its end otherwise.
+        # The reader has closed the pipe, as head does. Without this, Python would report an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return 130  # 128 + SIGINT, as shells have it
-    except Exception as error:  # noqa: BLE001 - the outermost frame: Python would print what the environment holds
+        return 130  # 128 + SIGINT, the convention of shells
+    except Exception as error:  # noqa: BLE001 - the outermost frame: Python's own traceback would not mask secrets
         _say("".join(traceback.format_exception(error)))
         return 1
     return code

@@ -1,4 +1,4 @@
-"""Which models a command is about."""
+"""Arguments that name the models of a command."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def add_place(made: argparse.ArgumentParser) -> None:
-    """Add ``--config`` and ``--models``, of which one is needed."""
+    """Add ``--config`` and ``--models``; exactly one of them is required."""
     place = made.add_mutually_exclusive_group(required=True)
-    place.add_argument("--config", metavar="FILE", help="the pipeline file, which says where the models are")
+    place.add_argument("--config", metavar="FILE", help="the pipeline file, which names the folder of models")
     place.add_argument("--models", metavar="FOLDER", help="folder or URL of trained models")
 
 
 def open_store(args: argparse.Namespace) -> tuple["ModelStore", "Pipeline | None"]:
-    """The models that the command line names, and the pipeline file where it names one.
+    """Open the models that the command line names, and load the pipeline file if it names one.
 
     Raises:
         ConfigError: The pipeline file cannot be used.
-        InputError: There is no such folder.
+        InputError: The folder does not exist or holds no models.
     """
     from textclf.artifact import ModelStore
 
@@ -36,17 +36,17 @@ def open_store(args: argparse.Namespace) -> tuple["ModelStore", "Pipeline | None
         raise InputError(
             "There are no models.",
             received=store.root,
-            expected="a folder of trained models, one folder a name",
-            fix="train one with the job train_model or search_models, or check the folder",
+            expected="a folder of trained models, with one subfolder per name",
+            fix="train a model with the job train_model or search_models, or check the path",
         )
     return store, pipeline
 
 
 def choose_model(store: "ModelStore", pipeline: "Pipeline | None", given: str | None) -> tuple[str, str | None]:
-    """Name and version of the model asked for; without a word, the pipeline file's or the only one.
+    """Return name and version of the requested model; by default that of the pipeline file, or the only one there is.
 
     Raises:
-        UsageError: Nothing says which of several.
+        UsageError: There are several models and none is requested.
     """
     from textclf.artifact.store import parse_reference
 
@@ -60,10 +60,10 @@ def choose_model(store: "ModelStore", pipeline: "Pipeline | None", given: str | 
 
 
 def load_chosen(args: argparse.Namespace) -> "Artifact":
-    """The model asked for with ``--model``, of the store or of an MLflow registry; see ``choose_model``.
+    """Load the model that ``--model`` names, from the store or an MLflow registry; see ``choose_model``.
 
     Raises:
-        UsageError: Nothing says which of several.
+        UsageError: There are several models and none is requested.
         InputError: There is no such model, or it is damaged.
     """
     from textclf.artifact.mlflow_registry import is_registered, load_registered, registry_address

@@ -1,4 +1,4 @@
-"""``textclf models``: what is in a folder of models, and which version of each is in use."""
+"""``textclf models``: list, compare, promote and roll back the models of a folder."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from textclf.errors import InputError, UsageError
 if TYPE_CHECKING:
     from textclf.artifact import Manifest, ModelStore
 
-_OTHER_ROWS = "Corpus or split differ: the measures are of different test rows, so small differences say nothing."
+_OTHER_ROWS = "Corpus or split differ, so the measures come from different test rows; small differences mean nothing."
 
 
 def add(commands: Any) -> None:
@@ -19,17 +19,17 @@ def add(commands: Any) -> None:
     actions = made.add_subparsers(dest="action", metavar="ACTION", required=True)
     about = {
         "list": (_list, "every model with its champion", None),
-        "show": (_show, "one model: what it is, how it was trained, how good it is", "NAME[@VERSION]"),
+        "show": (_show, "one model: its architecture, training and test measures", "NAME[@VERSION]"),
         "promote": (_promote, "make a version the champion", "NAME@VERSION"),
-        "roll-back": (_roll_back, "make the champion before the present one the champion again", "NAME"),
-        "compare": (_compare, "test measures side by side; of a bare name, all its versions", "NAME[@VERSION]"),
+        "roll-back": (_roll_back, "make the previous champion the champion again", "NAME"),
+        "compare": (_compare, "test measures side by side; a name alone means all its versions", "NAME[@VERSION]"),
     }
     for name, (action, text, reference) in about.items():
         each = actions.add_parser(name, help=text, description=text)
         if reference is not None:
             each.add_argument("reference", metavar=reference, nargs="+" if name == "compare" else None)
         add_place(each)
-        each.add_argument("--json", action="store_true", help="as JSON")
+        each.add_argument("--json", action="store_true", help="print JSON")
         each.set_defaults(run=run, action_run=action)
 
 
@@ -96,7 +96,7 @@ def _promote(store: "ModelStore", args: argparse.Namespace) -> None:
     name, version = parse_reference(args.reference)
     if version is None:
         raise UsageError(
-            "Nothing says which version to promote.",
+            "The version to promote is missing.",
             received=args.reference,
             expected=f"{name}@ {', '.join(store.versions(name)) or 'VERSION'}",
         )
@@ -129,9 +129,9 @@ def _compare(store: "ModelStore", args: argparse.Namespace) -> None:
         manifests += [store.manifest(name, each) for each in versions]
     if len(manifests) < 2:
         raise UsageError(
-            "One model is nothing to compare.",
+            "A comparison needs at least two models.",
             received=f"{manifests[0].name}@{manifests[0].version}",
-            expected="two or more, as yelp@1 yelp@2",
+            expected="two or more models, for example: yelp@1 yelp@2",
         )
     same = len({(each.corpus_digest, str(each.training.get("split"))) for each in manifests}) == 1
     if args.json:
@@ -145,7 +145,7 @@ def _compare(store: "ModelStore", args: argparse.Namespace) -> None:
 
 
 def write_note(text: str) -> None:
-    """A sentence under a table."""
+    """Print a sentence below a table."""
     write_lines(f"\n{text}")
 
 
@@ -186,5 +186,5 @@ def _manifest(store: "ModelStore", reference: str) -> "Manifest":
     name, version = parse_reference(reference)
     version = version or store.champion(name)
     if version is None:
-        return store.load(name).manifest  # its error says what there is
+        return store.load(name).manifest  # raises an error that lists the models there are
     return store.manifest(name, version)

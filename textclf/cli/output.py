@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""Output of the commands: tables for people, JSON for programs."""
 
 import sys
 import unicodedata
@@ -11,17 +11,17 @@ _WIDEST = 60  # characters of a cell
 
 
 def write_json(value: Any) -> None:
-    """One line of JSON on standard output."""
+    """Print a value as one line of JSON."""
     sys.stdout.write(json_text(value, stream=sys.stdout) + "\n")
 
 
 def write_lines(text: str) -> None:
-    """Lines for people on standard output."""
+    """Print lines for people."""
     sys.stdout.write(visible(text, lines=True) + "\n")
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table with aligned columns on standard output; numbers are aligned to the right."""
+    """Print a table with aligned columns; numbers are aligned to the right."""
     cells = [[cell(value) for value in row] for row in rows]
     header = [visible(name) for name in header]
     widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
@@ -35,7 +35,7 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def cell(value: object) -> str:
-    """A value as a table shows it: on one line, not wider than a screen has room for."""
+    """Format a value for a table: on one line, cut to 60 characters."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -47,7 +47,7 @@ def cell(value: object) -> str:
 
 
 def width(text: str) -> int:
-    """Columns of a terminal that a text takes.
+    """Return how many columns of a terminal a text takes.
 
     Example:
         >>> width("good"), width("東京")

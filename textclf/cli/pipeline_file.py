@@ -1,7 +1,7 @@
-"""A commented pipeline file for sources that were looked at.
+"""Write a commented pipeline file for sources that were inspected.
 
-Names, labels and paths of unknown origin go into it: values through a TOML writer and without variables, comments
-through one function, so that nothing of them is a key, a section or the value of an environment variable.
+Names, labels and paths come from untrusted data. Values pass through a TOML writer and are literal; comments pass
+through one function. So no part of them can become a key, a section or the value of an environment variable.
 """
 
 import re
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from textclf.cli.sniff.files import Look
     from textclf.cli.sniff.tables import Scorable
 
-_LARGE = 1_000_000  # rows from which the split goes by digests, which need no count
-_UNEQUAL = 4  # times that the most frequent label may outnumber the rarest before rows are weighed
+_LARGE = 1_000_000  # above this number of rows the split uses digests, which need no count
+_UNEQUAL = 4  # largest ratio of the most frequent label to the rarest without class weights
 
 
 @dataclass(frozen=True)
 class Named:
-    """A source as the pipeline file will have it."""
+    """A source with the name and path that it gets in the pipeline file."""
 
     name: str
     path: str
@@ -36,17 +36,19 @@ class Named:
 
 
 def pipeline_text(sources: Sequence[Named], left_out: Mapping[str, str], warehouse: str, score: str | None) -> str:
-    """The pipeline file, commented.
+    """Return the text of a commented pipeline file.
 
     Args:
-        left_out: Files that are no source, with the reason.
-        score: The table to score, None for the corpus.
+        sources: Sources that were inspected.
+        left_out: Reason for each file that was left out, by path.
+        warehouse: Folder or URL of tables and models.
+        score: Table to score; None for the corpus.
 
     Raises:
-        InputError: The table to score cannot be used, or a name is no text.
+        InputError: The table to score cannot be used, or a name is not valid Unicode text.
     """
     made = tomlkit.document()
-    _comment(made, "Written by `textclf init` from a look at the data; docs/manual/pipeline-file.md lists every key.")
+    _comment(made, "Written by `textclf init`, which inspected the data; docs/manual/pipeline-file.md lists every key.")
     _add(made, "warehouse", warehouse, "folder or URL of tables and models")
     made.add(tomlkit.nl())
     if left_out:
@@ -63,12 +65,12 @@ def pipeline_text(sources: Sequence[Named], left_out: Mapping[str, str], warehou
         if section is not None:
             made.add(name, section)
     made.add("score", _corpus(warehouse) if score is None else _score(sources, score))
-    # One blank line between sections, whichever of the writer's and ours come together.
+    # One blank line between sections: the TOML writer adds some of its own.
     return re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(made)).rstrip("\n") + "\n"
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is text at all: that of a file may be any bytes, and JSON has halves of characters."""
+    """Return whether a name is valid Unicode: a file's name may be any bytes, and JSON allows lone surrogates."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -83,13 +85,13 @@ def _source(source: Named) -> Table:
     more = f" and {len(look.labels) - 5} more" if len(look.labels) > 5 else ""
     _comment(made, f"{part}{len(look.texts):,} labelled texts; labels: {common}{more}")
     if look.refused:
-        _comment(made, f"{look.refused:,} other records, which ingest_corpus will refuse with a reason")
+        _comment(made, f"{look.refused:,} other records, which ingest_corpus will reject with a reason")
     for note in look.notes:
         _comment(made, note)
     for key, value in {"name": source.name, "path": source.path, **look.keys}.items():
         _add(made, key, value)
     if look.label_set is not None:
-        _add(made, "labels", list(look.label_set), "other labels are refused")
+        _add(made, "labels", list(look.label_set), "records with another label are rejected")
     return _ended(made)
 
 
@@ -110,7 +112,7 @@ def _text(sources: Sequence[Named]) -> Table:
 def _split(sources: Sequence[Named]) -> Table:
     made = tomlkit.table()
     if any(not source.look.whole for source in sources) or len(_words(sources)) > _LARGE:
-        _add(made, "method", "hash", "needs no count of the rows")
+        _add(made, "method", "hash", "does not need the number of rows")
     _add(made, "test_size", 0.25)
     _add(made, "seed", 1000)
     return _ended(made)
@@ -124,7 +126,7 @@ def _train(sources: Sequence[Named]) -> Table | None:
     if not unequal:
         return None
     made = tomlkit.table()
-    _add(made, "class_weights", "balanced", f"labels of very different frequency in {', '.join(unequal)}")
+    _add(made, "class_weights", "balanced", f"label frequencies differ a lot in {', '.join(unequal)}")
     return _ended(made)
 
 
@@ -141,7 +143,7 @@ def _search() -> Table:
 
 def _corpus(warehouse: str) -> Table:
     made = tomlkit.table()
-    _comment(made, "The table to score. Until there is one, the corpus itself: each row by the champion of its source.")
+    _comment(made, "The table to score. For now the corpus itself: each row is scored by the champion of its source.")
     _add(made, "input", f"{warehouse}/corpus", "or: score_table --input TABLE")
     for key, value in {"id": "position", "text": "text", "source": "source"}.items():
         _add(made, key, value)
@@ -172,7 +174,7 @@ def _add(made: Any, key: str, value: Any, comment: str | None = None) -> None:
 
 
 def _comment(made: Any, text: str) -> None:
-    """A comment of one line, whatever the text holds."""
+    """Add a comment that stays on one line, whatever the text contains."""
     made.add(tomlkit.comment(visible(text)))
 
 
@@ -182,7 +184,7 @@ def _ended(made: Table) -> Table:
 
 
 def _item(value: Any) -> Item:
-    """A value of the pipeline file: a literal string where a pattern would need every backslash twice."""
+    """Return a TOML value; a pattern becomes a literal string, so that its backslashes need not be doubled."""
     if isinstance(value, list):
         array = tomlkit.array()
         for each in value:
@@ -193,14 +195,14 @@ def _item(value: Any) -> Item:
         return plain
     if not is_text(value):
         raise InputError(
-            "A name or label is not text, and no pipeline file can hold it.",
+            "A name or label is not valid Unicode, so a pipeline file cannot hold it.",
             received=ascii(value),
-            expected="Unicode text; half of a surrogate pair is none",
+            expected="Unicode text without lone surrogates",
             fix="rename it, or leave its file out",
         )
     text = literal(value)
     if "\\" in text and "'" not in text and text.isprintable():
         return tomlkit.string(text, literal=True)
-    # Marks of direction and the like are TOML as they are, and would show the file in another order.
+    # TOML allows bidirectional marks and the like unescaped, but editors would show the file in another order.
     made: Item = tomlkit.value(toml_text(tomlkit.item(text).as_string()))
     return made

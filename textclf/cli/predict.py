@@ -1,4 +1,4 @@
-"""``textclf predict``: the label of a text, without Spark and, where the model folds, without TensorFlow."""
+"""``textclf predict``: label texts without Spark and, if the model can be compiled, without TensorFlow."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textclf.artifact import Artifact
     from textclf.inference.scorer import Scorer
 
-_AT_ONCE = 4096  # lines of standard input scored in one go
+_AT_ONCE = 4096  # lines of standard input scored together
 
 
 def add(commands: Any) -> None:
@@ -27,11 +27,11 @@ def add(commands: Any) -> None:
         help="label texts with a model, without Spark",
         description="Label texts with a model, without Spark.",
     )
-    made.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, each line of standard input is one")
+    made.add_argument("texts", nargs="*", metavar="TEXT", help="texts; by default each line of standard input")
     add_place(made)
     made.add_argument("--model", metavar="NAME[@VERSION]", help="default: [score] model, or the only model there is")
-    made.add_argument("--evidence", action="store_true", help="show the n-gram that moved each decision most")
-    made.add_argument("--json", action="store_true", help="one JSON object a text, with the score of every label")
+    made.add_argument("--evidence", action="store_true", help="show the n-gram that influenced each decision most")
+    made.add_argument("--json", action="store_true", help="print one JSON object per text, with a score for each label")
     made.set_defaults(run=run)
 
 
@@ -48,7 +48,7 @@ def _label(args: argparse.Namespace) -> None:
     artifact = load_chosen(args)
     scorer = make(artifact, evidence=args.evidence)
     texts = iter(_given(args.texts)) if args.texts else _lines()
-    # A person who types lines wants each answered.
+    # A user who types lines expects an answer to each.
     at_once = 1 if not args.texts and sys.stdin.isatty() else _AT_ONCE
     while part := list(islice(texts, at_once)):
         for found in answers(artifact, scorer, part, evidence=args.evidence):
@@ -60,21 +60,21 @@ def _label(args: argparse.Namespace) -> None:
 
 
 def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
-    """The scorer that ``--backend auto`` takes, after it has given the model's golden scores.
+    """Return the scorer that ``--backend auto`` chooses, after it has reproduced the scores of the golden texts.
 
     Raises:
-        UsageError: Evidence is asked for of a model that has none.
-        ArtifactError: It scores otherwise here than where it was trained.
+        UsageError: Evidence is requested from a model that cannot give it.
+        ArtifactError: The scorer does not reproduce the scores recorded at training.
     """
     from textclf.inference.backends import choose
 
     choice = choose(artifact, "auto")
     if evidence and choice.name != "compiled":
         raise UsageError(
-            f"Model {artifact.reference} gives no evidence.",
+            f"Model {artifact.reference} cannot give evidence.",
             received=choice.why,
-            expected="a model whose words can be weighed one by one",
-            fix="leave out --evidence, or take another model",
+            expected="a model that the compiled backend can score",
+            fix="leave out --evidence, or use another model",
         )
     return choice.scorer(artifact)
 
@@ -82,7 +82,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
 def answers(
     artifact: "Artifact", scorer: "Scorer", texts: Sequence[str], *, evidence: bool
 ) -> Iterator[dict[str, Any]]:
-    """A dictionary for each text: text, label, score, scores, known_tokens, evidence, model.
+    """Yield a dictionary for each text: text, label, score, scores, known_tokens, evidence, model.
 
     Raises:
         ArtifactError: The model's weights overflow for a text.
@@ -119,10 +119,10 @@ def _write_line(found: dict[str, Any]) -> None:
 
 
 def _given(words: Sequence[str]) -> list[str]:
-    """The texts of the command line, which are UTF-8 whatever encoding the locale has.
+    """Return the texts of the command line decoded from UTF-8, whatever the locale's encoding.
 
     Raises:
-        InputError: One is not.
+        InputError: A text is not UTF-8.
     """
     found = []
     for number, word in enumerate(words, start=1):
@@ -130,16 +130,16 @@ def _given(words: Sequence[str]) -> list[str]:
             found.append(os.fsencode(word).decode("utf-8"))
         except UnicodeError as error:
             raise InputError(
-                f"Text {number} of the command line is not UTF-8.",
+                f"Text {number} on the command line is not UTF-8.",
                 received=os.fsencode(word)[:60] if sys.getfilesystemencodeerrors() == "surrogateescape" else word[:60],
                 expected="texts in UTF-8",
-                fix="convert it first, for example: iconv -f latin1 -t utf-8, or give the texts on standard input",
+                fix="convert it first, for example with iconv -f latin1 -t utf-8, or use standard input",
             ) from error
     return found
 
 
 def _lines() -> Iterator[str]:
-    """The lines of standard input; a line feed alone ends one, as in a source's files."""
+    """Yield the lines of standard input; only a line feed ends a line, as in a source's files."""
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         try:
             yield raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
@@ -147,6 +147,6 @@ def _lines() -> Iterator[str]:
             raise InputError(
                 f"Line {number} of standard input is not UTF-8.",
                 received=raw[:60],
-                expected="text in UTF-8, one text a line",
+                expected="UTF-8, with one text per line",
                 fix="convert it first, for example: iconv -f latin1 -t utf-8",
             ) from error

@@ -1,4 +1,4 @@
-"""``textclf query``: SQL over the warehouse's tables with DuckDB, without Spark."""
+"""``textclf query``: query the warehouse's tables in SQL with DuckDB, without Spark."""
 
 import argparse
 import csv
@@ -19,15 +19,15 @@ from textclf.errors import InputError, UsageError
 if TYPE_CHECKING:
     from textclf.config import Pipeline
 
-_SHOWN = 100  # rows of a table for people
+_SHOWN = 100  # rows in a table for people
 _AT_ONCE = 10_000
 
 
 def add(commands: Any) -> None:
     """Add the command."""
-    about = "SQL over the warehouse's tables with DuckDB, without Spark."
-    made = commands.add_parser("query", help="SQL over the result tables, without Spark", description=about)
-    made.add_argument("sql", nargs="?", metavar="SQL", help="without it, the tables and their columns are listed")
+    about = "Query the warehouse's tables in SQL with DuckDB, without Spark."
+    made = commands.add_parser("query", help="query the tables in SQL, without Spark", description=about)
+    made.add_argument("sql", nargs="?", metavar="SQL", help="default: list the tables and their columns")
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file, which names the warehouse")
     made.add_argument(
         "--format", choices=("table", "csv", "json"), default="table",
@@ -46,13 +46,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             "The warehouse has no tables.",
             received=root,
-            expected=f"Delta tables, as {', '.join(TABLES[:3])}",
+            expected=f"Delta tables such as {', '.join(TABLES[:3])}",
             fix="run the job ingest_corpus first, or check warehouse in the pipeline file",
         )
     if args.sql is None:
         _list(root, tables)
     else:
-        # Closed before Python ends: of a scan that was given up (LIMIT) threads would go on in what is torn down.
+        # Closed before Python shuts down: after a scan that ends early (LIMIT), threads would still be running.
         with closing(_connect(root, tables, args.sql)) as connection:
             _answer(connection, args.sql, args.format)
     return 0
@@ -61,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
 def _root(pipeline: "Pipeline") -> str:
     if pipeline.warehouse is None:
         raise UsageError(
-            "The tables are in a catalog, which Spark alone can open.",
+            "The tables are in a catalog, which only Spark can open.",
             received=f"schema = {pipeline.schema_name}",
             expected="a pipeline file with warehouse = FOLDER OR URL",
-            fix="ask with Spark SQL",
+            fix="query them with Spark SQL",
         )
     return pipeline.warehouse if "://" in pipeline.warehouse else os.path.abspath(pipeline.warehouse)
 
@@ -75,7 +75,7 @@ def _packages() -> tuple[Any, Any]:
         import duckdb
     except ImportError as error:
         raise UsageError(
-            "A package is missing that queries need.", received=str(error), expected="duckdb and deltalake",
+            "Queries need a package that is missing.", received=str(error), expected="duckdb and deltalake",
             fix="pip install 'textclf[query]'",
         ) from error  # fmt: skip
     return deltalake, duckdb
@@ -95,7 +95,7 @@ def _list(root: str, tables: list[str]) -> None:
 
 
 def _connect(root: str, tables: list[str], sql: str) -> Any:
-    """A connection on which the tables that the query may mean are views; files are read when rows are."""
+    """Open a connection with a view of each table that the query may name; rows are read when they are fetched."""
     _, duckdb = _packages()
     connection = duckdb.connect()
     words = set(re.findall(r"\w+", sql.lower()))
@@ -116,7 +116,7 @@ def _answer(connection: Any, sql: str, form: str) -> None:
             _write_all(found, header, form)
     except duckdb.Error as error:
         raise UsageError(
-            "The query cannot be answered.", received=str(error), expected="DuckDB's SQL over the warehouse's tables",
+            "The query failed.", received=str(error), expected="DuckDB's SQL over the warehouse's tables",
             fix="textclf query --config FILE lists the tables and their columns",
         ) from error  # fmt: skip
 
@@ -125,13 +125,13 @@ def _write_first(found: Any, header: list[str]) -> None:
     rows = found.fetchmany(_SHOWN + 1)
     write_table(header, rows[:_SHOWN])
     if len(rows) > _SHOWN:
-        sys.stderr.write(f"Only the first {_SHOWN} rows; --format csv or json gives all, LIMIT fewer.\n")
+        sys.stderr.write(f"Only the first {_SHOWN} rows are shown; use --format csv or json for all rows.\n")
 
 
 def _write_all(found: Any, header: list[str], form: str) -> None:
     shown = _shown if sys.stdout.isatty() else list
     if form == "csv" and not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # in a file or a pipe values are exact
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # files and pipes get exact values
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if form == "csv":
         writer.writerow(shown(header))

@@ -1,4 +1,4 @@
-"""What ``textclf check`` says of a source: the files that ingest will read, and what it will make of them."""
+"""Check a source for ``textclf check``: which files ingest will read, and which records it will accept."""
 
 import os
 import posixpath
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from textclf.corpus.local.preview import LocalFile, Preview
     from textclf.storage.files.listing import Listing
 
-_NAMED = 100  # files that are named at a terminal
+_NAMED = 100  # files that are listed at a terminal
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        verdict: ``ok``; ``note``, which hinders nothing; ``wrong``.
-        found: What is there.
-        fix: What to do; empty where nothing needs to be done.
-        files: Names of the files that ingest will read, within the source.
+        name: What was checked.
+        verdict: ``ok``; ``note`` for something that stops no job; ``wrong``.
+        found: What was found.
+        fix: What to do; empty if there is nothing to do.
+        files: Names, within the source, of the files that ingest will read.
     """
 
     name: str
@@ -37,25 +38,26 @@ class Check:
     files: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """What was found, line by line, a name of a file each."""
+        """Return what was found as lines, with one line per file."""
         more = len(self.files) - _NAMED
         names = [f"  {visible(name)}" for name in self.files[:_NAMED]]
-        return [*self.found.splitlines(), *names, *([f"  and {more:,} more, which --json names"] if more > 0 else [])]
+        return [*self.found.splitlines(), *names, *([f"  and {more:,} more, which --json lists"] if more > 0 else [])]
 
 
 def source_readable(source: "Source", max_rejects: float, *, full: bool = False) -> Check:
-    """The files of a source that ingest reads, each opened, how many it passes over, and the records in them.
+    """Check that each file of a source can be opened, and count the files that ingest skips and the records it reads.
 
     Args:
+        source: Source to check.
         max_rejects: Largest share of rejected records with which ingest publishes a delivery of the source.
-        full: Read all of it, not the beginning alone.
+        full: Whether to read each source to its end, not only its beginning.
     """
     from textclf.storage.files.listing import list_local
     from textclf.storage.warehouse import is_url
 
     name = f"source {source.name}"
     if is_url(source.path):
-        return Check(name, "note", f"{source.path}: Spark alone can tell", "ingest_corpus says whether it can be read")
+        return Check(name, "note", f"{source.path}: only Spark can tell", "run ingest_corpus to see if it can be read")
     try:
         listing = list_local(source.path, recursive=source.recursive)
         files = _files(listing)
@@ -63,14 +65,14 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
         return _wrong(name, error)
     except (OSError, ValueError) as error:
         said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"{source.path!r}: {error}"
-        return Check(name, "wrong", said, "correct the rights to it, or the path")
+        return Check(name, "wrong", said, "correct its permissions, or the path")
     if (closed := _closed(name, files)) is not None:
         return closed
     skipped = f"; {listing.skipped}" if listing.skipped and source_format(source.format).files else ""
     empty = len(listing.entries) - len(files)
-    skipped += f"; {empty} without content" if empty and source_format(source.format).files else ""
+    skipped += f"; {empty} empty" if empty and source_format(source.format).files else ""
     if not files:
-        fix = f"correct path of the source; it counts from {os.getcwd()}"
+        fix = f"correct the path of the source; it is relative to {os.getcwd()}"
         return Check(name, "wrong", f"no files at {source.path}{skipped}", fix)
     size = sum(each.size for each in listing.files)
     counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}{skipped}"
@@ -81,7 +83,7 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
 
 
 def _files(listing: "Listing") -> list["LocalFile"]:
-    """The files that have content, by their names within the source."""
+    """Return the files that are not empty, sorted by their names within the source."""
     from textclf.corpus.local.files import is_plain
     from textclf.corpus.local.preview import LocalFile
 
@@ -92,7 +94,7 @@ def _files(listing: "Listing") -> list["LocalFile"]:
 
 
 def _closed(name: str, files: Sequence["LocalFile"]) -> Check | None:
-    """What is wrong with a file that cannot be opened."""
+    """Return a check for the first file that cannot be opened; None if all can."""
     for file in files:
         try:
             with file.path.open("rb") as opened:
@@ -111,7 +113,7 @@ def _wrong(name: str, error: InputError, before: str = "", files: tuple[str, ...
 def _read(
     found: Check, source: "Source", files: Sequence["LocalFile"], listing: "Listing", *, full: bool
 ) -> "Check | Preview":
-    """What ingest's readers make of the files that were found, or why that cannot be told."""
+    """Preview the records with ingest's readers; return a check instead if that is not possible."""
     import pyarrow as pa
 
     from textclf.cli.delta import NeedsSparkError, delta_rows
@@ -122,15 +124,15 @@ def _read(
     unpacked = sparks_alone(files)
     if source.partition_types == "inferred" and source.label in folder_keys(listing):
         return _note(
-            found, f"{source.label} is in folders' names and partition_types is inferred: Spark alone can tell"
+            found, f"{source.label} comes from folder names and partition_types is inferred: only Spark can tell"
         )
     if unpacked is not None:
-        return _note(found, f"{unpacked}: packed, so that Spark alone can tell what its records are")
+        return _note(found, f"{unpacked}: compressed so that only Spark can read its records")
     try:
         if not source_format(source.format).files:
             return preview_columns(source, delta_rows(source.path), limit)
         return preview(source, files, listing, limit)
-    except UsageError as error:  # a package that a look needs is not there
+    except UsageError as error:  # a package that the preview needs is not installed
         return _note(found, error.problem)
     except NeedsSparkError as error:
         return _note(found, f"{error.problem} {error.received}")
@@ -138,15 +140,15 @@ def _read(
         return _wrong(found.name, error, f"{found.found}\n", found.files)
     except (OSError, pa.ArrowException) as error:
         said = f"{found.found}\n{getattr(error, 'filename', None) or 'its files'} cannot be read: {error}"
-        return Check(found.name, "wrong", said, "check format and files of the source", found.files)
+        return Check(found.name, "wrong", said, "check the format and the files of the source", found.files)
 
 
 def _note(found: Check, said: str) -> Check:
-    return Check(found.name, "note", f"{found.found}\n{said}", "ingest_corpus says what is in it", found.files)
+    return Check(found.name, "note", f"{found.found}\n{said}", "run ingest_corpus to see its records", found.files)
 
 
 def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
-    """Whether ingest would publish what was read, by its own rule."""
+    """Apply ingest's own rule to say whether it would publish the records that were read."""
     from textclf.corpus.counts import Counts
     from textclf.corpus.deliveries import why_refused
     from textclf.corpus.local.preview import counts
@@ -164,5 +166,5 @@ def _judged(found: Check, read: "Preview", max_rejects: float) -> Check:
         if read.accepted
         else "none of its records is accepted"
     )
-    said += f"\n{rule}; ingest_corpus refuses a delivery of which that holds"
+    said += f"\n{rule}; ingest_corpus refuses the delivery if that holds for all of it"
     return Check(found.name, "note", said, fix, found.files)

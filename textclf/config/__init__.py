@@ -1,4 +1,4 @@
-"""The pipeline file: TOML in, validated sections out."""
+"""The pipeline file: read from TOML into validated sections."""
 
 from textclf.config.base import BatchSizes
 from textclf.config.load import config_digest, load_pipeline, parse_pipeline

@@ -1,4 +1,4 @@
-"""What the sections of the pipeline file have in common."""
+"""Base class and common types of the pipeline file's sections."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from pydantic import (
 
 
 class Section(BaseModel):
-    """A section of the pipeline file: unknown keys are mistakes, values never change once read."""
+    """A section of the pipeline file: unknown keys are errors, and values are frozen once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -23,9 +23,9 @@ class Section(BaseModel):
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 """A name that is safe as a folder, a partition value and a SQL literal."""
 PartitionTypes = Literal["text", "inferred"]
-"""What values in the names of partition folders are: texts, or of the type that Spark infers."""
+"""How to read values in the names of partition folders: as text, or with the type that Spark infers."""
 Count = Annotated[int, Field(ge=1, le=(1 << 31) - 1)]
-"""How many of something: a number that every part of the chain can hold, as those of Java."""
+"""A count that fits into Java's 32-bit integers, so that every part of the chain can hold it."""
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Folds = Annotated[int, Field(ge=2, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,7 +35,7 @@ _COUNTS: TypeAdapter[tuple[Count, ...]] = TypeAdapter(tuple[Count, ...])
 
 
 def _batch_sizes(given: Any, info: ValidationInfo) -> int | tuple[int, ...]:
-    """One size, or several: a list or, where types are not strict, text with commas as on the command line."""
+    """Parse one size or several: a list or, where types are not strict, comma-separated as on the command line."""
     strict = bool((info.config or {}).get("strict"))
     read = given.split(",") if isinstance(given, str) and not strict else given
     parts = tuple(read) if isinstance(read, list | tuple) else (read,)
@@ -44,9 +44,9 @@ def _batch_sizes(given: Any, info: ValidationInfo) -> int | tuple[int, ...]:
     except ValidationError:
         sizes = ()
     if not sizes or any(isinstance(part, bool) for part in parts):
-        raise ValueError("expected a number of rows, 1 or more, or several that follow each other: [16, 64]")
+        raise ValueError("expected a number of rows of at least 1, or a list of them in order: [16, 64]")
     return sizes if len(sizes) > 1 else sizes[0]
 
 
 BatchSizes = Annotated[int | tuple[int, ...], BeforeValidator(_batch_sizes)]
-"""Rows of one training step: one size, or several that follow each other."""
+"""Rows of one training step: one size, or several that are used one after another."""

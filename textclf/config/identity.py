@@ -1,4 +1,4 @@
-"""What a digest of settings is made of: named keys, so that a later key that has its default changes no digest."""
+"""Select the keys that go into a digest of settings, so that a key added later changes no digest at its default."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -65,21 +65,22 @@ ALWAYS: Mapping[type[BaseModel], Collection[str]] = {
     Lineage: ("url", "namespace"),
     Mlflow: ("tracking_uri", "experiment", "timeout"),
 }  # fmt: skip
-"""Keys that digests have held from the beginning, whatever their value; never add one to a section here.
+"""Keys that digests have always included, whatever their value. Never add a key to a section here.
 
-A section of its own that comes later gets a line without keys, or with those that it began with.
+A section added later gets a line without keys, or with its first keys.
 
-A key that comes later is part of a digest only where it differs from its default: what was built before the key was
-there has the digest that it would get today.
+A key added later is part of a digest only if it differs from its default. So whatever was built before the key existed
+has the digest that it would get today.
 """
 
 
 def identity(value: Any, always: Collection[str] | None = None) -> Any:
-    """A section as plain values for a digest, sections inside it too.
+    """Return a section, with the sections inside it, as plain values for a digest.
 
     Args:
-        always: Keys of ``value`` itself that stay, whatever their value; by default those of ``ALWAYS``,
-            and all where it has no line.
+        value: Section, or a value inside one.
+        always: Keys of ``value`` itself that are kept whatever their value; by default those of ``ALWAYS``, or all
+            keys if the section has no line there.
 
     Example:
         >>> identity(Text(num_words=7))
@@ -101,16 +102,17 @@ def identity(value: Any, always: Collection[str] | None = None) -> Any:
 
 
 def stored_json(section: BaseModel, exclude: Collection[str] = ()) -> str:
-    """``identity`` as pydantic writes it, for digests that were made of that text; by the same rule.
+    """Return ``identity`` of a section as pydantic's JSON, for digests that were made from that text.
 
     Args:
-        exclude: Keys of the section that a digest does not cover.
+        section: Section of the pipeline file.
+        exclude: Keys of the section that the digest leaves out.
     """
     return section.model_dump_json(exclude={**_unsaid(section), **dict.fromkeys(exclude, True)})
 
 
 def _unsaid(section: BaseModel) -> dict[str, Any]:
-    """Later keys that have their defaults, as pydantic is told what to leave out."""
+    """Return the keys added later that have their defaults, in the form of pydantic's ``exclude``."""
     found: dict[str, Any] = {}
     fields = type(section).model_fields
     first = ALWAYS.get(type(section), fields)
@@ -126,6 +128,6 @@ def _unsaid(section: BaseModel) -> dict[str, Any]:
 
 
 def _of_each(value: Any) -> dict[int, Any]:
-    """``_unsaid`` of the sections in a list, by their place in it."""
+    """Return ``_unsaid`` of the sections in a list, by position."""
     sections = value if isinstance(value, list) and all(isinstance(each, BaseModel) for each in value) else []
     return {at: inside for at, each in enumerate(sections) if (inside := _unsaid(each))}

@@ -1,4 +1,4 @@
-"""Read a pipeline file: expand the environment, validate, list every mistake in one error."""
+"""Read a pipeline file: expand environment variables, validate it, and list every mistake in one error."""
 
 import difflib
 import os
@@ -19,7 +19,7 @@ from textclf.config.received import received
 from textclf.errors import ConfigError
 
 _DOLLAR = "${$}"
-"""What stands for ``$`` where a text would be a variable else; a file from before this was a rule has no use for it."""
+"""Escape for ``$`` in text that would otherwise be a variable; files from before this escape do not contain it."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*|\$)\}")
 
 
@@ -27,18 +27,18 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
     """Read and validate the pipeline file at ``path``.
 
     ``${NAME}`` in any string is replaced by the environment variable of that name, ``${$}`` by ``$``: ``${$}{NAME}``
-    is the text ``${NAME}``. A relative warehouse, models folder or source path counts from the current directory, as
-    on any command line.
+    is the text ``${NAME}``. A relative warehouse, models folder or source path is relative to the current directory,
+    as on any command line.
 
     Args:
-        path: The file, TOML in UTF-8.
+        path: Path of the file, TOML in UTF-8.
         environ: Values of ``${NAME}`` by name; by default the environment of the process.
 
     Returns:
-        The validated pipeline: ``warehouse``, ``sources`` and a section for each step, with their defaults.
+        Validated pipeline: ``warehouse``, ``sources`` and a section for each step, with their defaults.
 
     Raises:
-        ConfigError: The file cannot be read, is not TOML or holds mistakes; the message lists all of them.
+        ConfigError: The file cannot be read, is not TOML or has mistakes; the message lists all of them.
 
     Example:
         >>> from textclf import load_pipeline
@@ -47,8 +47,8 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
         (['reviews'], 5000)
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")  # Windows' editors put a byte order mark before it
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or U+0000 in the path
+        text = Path(path).read_bytes().decode("utf-8-sig")  # editors on Windows add a byte order mark
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or U+0000 in the path
         raise ConfigError(
             f"The pipeline file {path} cannot be read.",
             received=error,
@@ -59,12 +59,12 @@ def load_pipeline(path: str | Path, environ: Mapping[str, str] = os.environ) -> 
 
 
 def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: str = "<text>") -> Pipeline:
-    """Validate a pipeline file's text; see ``load_pipeline``."""
+    """Parse and validate the text of a pipeline file; see ``load_pipeline``."""
     mistakes: list[str] = []
     try:
         raw = tomllib.loads(text)
         expanded = _expand(raw, environ, (), mistakes)
-    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, hundreds of brackets
+    except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, hundreds of brackets
         raise ConfigError(f"The pipeline file {name} is not TOML.", received=error, expected="valid TOML") from error
     try:
         pipeline = Pipeline.model_validate(expanded)
@@ -79,15 +79,15 @@ def parse_pipeline(text: str, environ: Mapping[str, str] = os.environ, *, name: 
 
 
 def config_digest(pipeline: Pipeline) -> str:
-    """SHA-256, in hexadecimal, of the validated pipeline file with ``${NAME}`` in the place of what it stands for.
+    """Return the SHA-256, in hexadecimal, of the validated pipeline file, with ``${NAME}`` in place of its value.
 
-    Of the values themselves it would be a digest that short ones can be guessed from.
+    A digest of the values themselves would let short secrets be guessed.
     """
     return json_digest(masked(pipeline.model_dump(mode="json", by_alias=True)))
 
 
 def literal(text: str) -> str:
-    """A text as a pipeline file has it, where nothing of it may be a variable.
+    """Escape a text for a pipeline file, so that no part of it is read as a variable.
 
     Example:
         >>> literal("${HOME}, 5 $ and ${1}")
@@ -111,11 +111,11 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
             remember(match[1], environ[match[1]])
             return environ[match[1]]
         if match[1] in environ:
-            mistakes.append(f"{_key(place)}: the environment variable {match[1]} holds bytes that are not UTF-8")
+            mistakes.append(f"{_key(place)}: the environment variable {match[1]} has bytes that are not UTF-8")
             return match[0]
         mistakes.append(
-            f"{_key(place)}: the environment variable {match[1]} is not set; expected it in the environment of "
-            f"this command: export {match[1]}=..."
+            f"{_key(place)}: the environment variable {match[1]} is not set; set it before this command: "
+            f"export {match[1]}=..."
         )
         return match[0]
 
@@ -125,7 +125,7 @@ def _expand(value: Any, environ: Mapping[str, str], place: tuple[str | int, ...]
 
 
 def _key(place: tuple[str | int, ...]) -> str:
-    """``("sources", 0, "name")`` as ``sources[0].name``."""
+    """Format a key's path, for example ``("sources", 0, "name")`` as ``sources[0].name``."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in place]
     return "".join(parts).removeprefix(".") or "(whole file)"
 
@@ -142,7 +142,7 @@ def _describe(mistake: Any, raw: Any) -> str:
         return f"{key}: missing; expected {_wanted(place)}"
     shown = received(_as_written(raw, place, mistake["input"]))
     if kind == "value_error":
-        # Validators of whole sections say themselves what was received.
+        # The message of a validator of a whole section already contains what was received.
         given, message = mistake["input"], str(context["error"])
         sections = given if isinstance(given, list) else [given]
         whole = any(isinstance(section, dict) for section in sections)
@@ -154,7 +154,7 @@ def _describe(mistake: Any, raw: Any) -> str:
 
 
 def _as_written(raw: Any, place: tuple[str | int, ...], given: Any) -> Any:
-    """A value of the file before the environment came into it; masked, where the file has it in another form."""
+    """Return a value as the file has it, before variables are expanded; masked if the file has it in another form."""
     found = raw
     for part in place:
         try:
@@ -189,7 +189,7 @@ def _known_keys(root: type[BaseModel], place: tuple[str | int, ...]) -> Iterator
 
 
 def _section(root: type[BaseModel], place: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """The model class that validates the section at ``place``."""
+    """Return the model class that validates the section at ``place``."""
     current: type[BaseModel] | None = root
     for part in place:
         if current is None or isinstance(part, int):

@@ -1,4 +1,4 @@
-"""Sections of the pipeline file for those who operate it: the nightly run, logs, metrics, lineage."""
+"""Sections of the pipeline file for operations: nightly run, logs, metrics, lineage."""
 
 from typing import Annotated, Literal
 
@@ -10,15 +10,15 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 
 
 class Nightly(Section):
-    """When the nightly run builds models anew, how far it looks back, and what it does about failures that pass.
+    """When the nightly run builds new models, how far it looks back, and how it retries transient failures.
 
-    A model is built anew where it is ``every_days`` old, where its published labels or scores have moved by more than
-    ``max_psi`` (population stability index) since it came into use, or where its corpus has grown by the share
-    ``min_growth``; 0 days and an infinite distance or share (``inf``) stand for never. Nothing is built from a corpus
-    and settings that were built from before. ``build`` is what builds: ``auto`` searches where the file has a section
-    ``[search]`` and trains elsewhere. Days up to ``late_days`` before the night's are scored again where the input has
-    changed since. What can pass is tried ``retries`` times more, after ``pause`` seconds and twice as long each time.
-    ``status`` is the status file.
+    A model is rebuilt when it is ``every_days`` old, when its published labels or scores have moved by more than
+    ``max_psi`` (population stability index) since it came into use, or when its corpus has grown by the share
+    ``min_growth``. 0 days, or an infinite distance or share (``inf``), mean never. A model is not rebuilt from the
+    corpus and settings that it was already built from. ``build`` says how: ``auto`` searches if the file has a section
+    ``[search]`` and trains otherwise. Days up to ``late_days`` before the night's are scored again if their input has
+    changed. Transient failures are retried ``retries`` times, after ``pause`` seconds that double each time.
+    ``status`` is the path of the status file.
     """
 
     every_days: Annotated[int, Field(ge=0, lt=1 << 31)] = 7
@@ -33,16 +33,16 @@ class Nightly(Section):
 
 
 class Logs(Section):
-    """``json`` says everything as one JSON object a line."""
+    """Format of the log: ``json`` writes one JSON object per line."""
 
     format: Literal["text", "json"] = "text"
 
 
 class Metrics(Section):
-    """Where the figures of a run go when it ends.
+    """Where the metrics of a run are written when it ends.
 
-    ``file`` is a file for node_exporter's textfile collector, with ``{job}`` in the place of the job's name;
-    ``pushgateway`` the URL of a Pushgateway, which is waited for ``timeout`` seconds at most.
+    ``file`` is a file for node_exporter's textfile collector, with ``{job}`` as a placeholder for the job's name.
+    ``pushgateway`` is the URL of a Pushgateway; a run waits for it ``timeout`` seconds at most.
     """
 
     file: Annotated[str, Field(min_length=1)] | None = None
@@ -51,7 +51,7 @@ class Metrics(Section):
 
 
 class Lineage(Section):
-    """The OpenLineage collector that Spark's own listener sends events to."""
+    """The OpenLineage collector that Spark's listener sends events to."""
 
     url: Url
     namespace: Annotated[str, Field(min_length=1)] = "textclf"

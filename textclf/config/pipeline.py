@@ -12,31 +12,32 @@ from textclf.config.source import Source
 
 
 class Ingest(Section):
-    """What a delivery, all files of a source as they are now, must be to replace what the corpus has of its source.
+    """When a delivery may replace the records that the corpus has of its source.
 
-    It is refused where more than the share ``max_rejects`` of its records is rejected, and always where none is
-    accepted. Where fewer than the share ``warn_below`` of the records accepted before are accepted, the run warns.
+    A delivery is all files of a source as they are now. It is refused if more than the share ``max_rejects`` of its
+    records is rejected, and always if no record is accepted. The run warns if the number of accepted records is below
+    the share ``warn_below`` of the number accepted before.
     """
 
     max_rejects: Share = 0.5
     warn_below: Share = 0.5
 
     def limit(self, source: Source) -> float:
-        """Largest share of rejected records of a source."""
+        """Return the largest share of rejected records for a source."""
         return self.max_rejects if source.max_rejects is None else source.max_rejects
 
 
 class Text(Section):
-    """What of a text the models see."""
+    """How much of a text the models see: vocabulary size and length in tokens."""
 
     num_words: Annotated[int, Field(ge=2, le=1 << 31)] = 5000
     max_length: Annotated[int, Field(ge=1, le=1_000_000)] = 100
 
 
 class Split(Section):
-    """How labelled rows are divided into training and test rows.
+    """How labelled rows are split into training and test rows.
 
-    ``permutation`` is scikit-learn's ``train_test_split``, row for row. ``hash`` decides each row by a digest
+    ``permutation`` gives the same rows as scikit-learn's ``train_test_split``. ``hash`` decides each row by a digest
     of its position alone, so it needs no count of the rows and suits corpora of any size.
     """
 
@@ -49,7 +50,7 @@ Scalar = str | int | float | bool
 
 
 class Distribution(Section):
-    """A continuous range of a hyperparameter, uniform in the value or, with ``log``, in its logarithm."""
+    """A continuous range of a hyperparameter, uniform in its value or, with ``log``, in its logarithm."""
 
     low: float
     high: float
@@ -70,18 +71,17 @@ Space = dict[str, Annotated[list[Scalar], Field(min_length=1)] | Distribution]
 
 
 def _is_storable(value: Scalar) -> bool:
-    """Whether JSON and tables hold this value of a hyperparameter."""
+    """Return whether JSON and tables can store this value of a hyperparameter."""
     return isinstance(value, str) or (abs(value) < 1 << 63 if isinstance(value, int) else math.isfinite(value))
 
 
 class SearchPlan(Section):
-    """What is searched and how; every key may differ for a source under ``[search.sources.NAME]``.
+    """What is searched and how; ``[search.sources.NAME]`` may override every key for a source.
 
-    ``space`` holds for each architecture that knows the key, ``spaces`` for the architecture that it names.
-    ``reduction`` is the share, as 1 in N, of candidates that halving keeps at each step. ``nested`` is the number
-    of outer folds of a nested cross-validation. Without ``beat_baseline`` a network becomes champion even where
-    logistic regression is better. Of several ``batch_size`` each holds for its part of the epochs, one after the
-    other.
+    ``space`` applies to each architecture that has the key, ``spaces`` to the architecture that it names. Halving
+    keeps 1 in ``reduction`` candidates at each step. ``nested`` is the number of outer folds of a nested
+    cross-validation. Without ``beat_baseline`` a network becomes champion even if logistic regression is better.
+    Several values of ``batch_size`` are used one after another, each for its part of the epochs.
     """
 
     strategy: Literal["grid", "random", "halving"] = "random"
@@ -119,7 +119,7 @@ class SearchPlan(Section):
 
 
 class Search(SearchPlan):
-    """The search of all sources; ``train_model`` takes its architecture, epochs and batch size from here."""
+    """The search for all sources; ``train_model`` takes its architecture, epochs and batch size from here too."""
 
     sources: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
@@ -130,10 +130,10 @@ class Search(SearchPlan):
         return self
 
     def plan(self, source: str) -> SearchPlan:
-        """The plan of a source: the keys of ``[search]``, those of ``[search.sources.NAME]`` over them.
+        """Return the plan of a source: the keys of ``[search]``, overridden by ``[search.sources.NAME]``.
 
         Raises:
-            ValueError: An override is wrong.
+            ValueError: An override is invalid.
         """
         common = self.model_dump(exclude={"sources"})
         try:
@@ -142,13 +142,13 @@ class Search(SearchPlan):
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))
             said = first["msg"].removeprefix("Value error, ")
-            if place:  # validators of the whole plan say themselves what was received
+            if place:  # the message of a validator of the whole plan already contains what was received
                 said = f"{place}: received {received(first['input'])}; {said}"
             raise ValueError(f"sources.{source}.{said}") from error
 
 
 class Mlflow(Section):
-    """Where searches are logged; without ``tracking_uri`` MLFLOW_TRACKING_URI, else SQLite beside the models."""
+    """Where searches are logged: ``tracking_uri``, else MLFLOW_TRACKING_URI, else SQLite beside the models."""
 
     tracking_uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] = "textclf"
@@ -156,11 +156,11 @@ class Mlflow(Section):
 
 
 class Train(Section):
-    """How networks are fitted, whatever they are.
+    """How networks of any architecture are fitted.
 
-    ``validation_size`` is the share of the training rows that are held back to watch the fit; test rows are
-    never looked at before the end. ``patience`` epochs without a better validation loss end the fit, and the
-    best weights are kept. ``logs`` is a folder for one table of epochs a fit.
+    ``validation_size`` is the share of the training rows held back for validation; test rows are not used before the
+    end. ``patience`` epochs without a better validation loss end the fit, and the best weights are kept. ``logs`` is a
+    folder for one table of epochs per fit.
     """
 
     keras_backend: Literal["tensorflow", "jax"] = "tensorflow"
@@ -174,24 +174,25 @@ class Train(Section):
     @model_validator(mode="after")
     def _patience_needs_validation(self) -> "Train":
         if self.patience is not None and self.validation_size == 0:
-            raise ValueError("patience needs validation_size, the share of training rows that tells when to stop")
+            raise ValueError("patience needs validation_size, the share of training rows held back for early stopping")
         return self
 
 
 class Score(Section):
-    """The table to score and the columns that matter in it.
+    """The table to score, its columns, and how it is scored.
 
-    ``max_table_mb`` limits the tables of one compiled model; ``half`` keeps those of convolutions in half precision.
-    ``gpu`` says whether Keras scores on GPUs: where executors have some, never, or always and nowhere else.
+    ``max_table_mb`` limits the tables of one compiled model; ``half`` stores those of convolutions in half precision.
+    ``gpu`` says whether Keras scores on GPUs: ``auto`` where executors have GPUs, ``never``, or ``always``, and then
+    nowhere else.
     ``challenger`` scores beside the champion: one model for all rows, ``newest`` for each source's newest version, or
     a model for each source by its name.
-    Texts of more than ``max_text_bytes`` are rejected: one alone could take the memory of a worker.
-    A run with more than ``max_sources`` sources is refused: each has a folder for every day, and a column of users by
-    mistake has a source for each row. Not set, it leaves room for every champion.
-    ``changed_only`` copies the scores of texts that the ``copy_days`` newest published days hold, scored the same way.
-    ``since``, a version of the input, which is a Delta table with a change data feed, scores what changed after it;
-    ``last`` is the version that the newest run before has read.
-    ``recursive`` and ``partition_types`` are for Parquet files, as those of sources.
+    Texts of more than ``max_text_bytes`` are rejected: a single one could use up the memory of a worker.
+    A run with more than ``max_sources`` sources is refused. Each source has a folder for every day, and a column of
+    user names given by mistake would make a source of each row. The default leaves room for every champion.
+    ``changed_only`` copies the scores of texts that were scored in the same way in the ``copy_days`` newest published
+    days. ``since`` is a version of the input, which must be a Delta table with a change data feed: only rows that
+    changed after it are scored. ``last`` is the version that the previous run read.
+    ``recursive`` and ``partition_types`` are for Parquet files and mean the same as in a source.
     """
 
     input: str | None = None
@@ -217,12 +218,13 @@ class Score(Section):
 
 
 class Gate(Section):
-    """What a run must show before its slices are published.
+    """The limits that a run must keep for its slices to be published.
 
-    ``max_psi`` (population stability index) and ``max_ks`` (largest distance between two cumulated distributions of
-    scores) bound how far a slice may be from the last ``history`` published days of its source; ``max_psi_test`` and
-    ``max_ks_test`` how far from the model's own test rows, None for no bound. A share or distance counts only where
-    chance alone would give as much less often than ``significance``; distances are looked at from ``min_rows`` on.
+    ``max_psi`` (population stability index) and ``max_ks`` (Kolmogorov-Smirnov: largest distance between two
+    cumulative distributions of scores) limit how far a slice may be from the last ``history`` published days of its
+    source. ``max_psi_test`` and ``max_ks_test`` limit how far it may be from the model's own test rows; None means no
+    limit. A share or distance counts only if chance alone would give as much with a probability below
+    ``significance``. Distances are checked for slices of at least ``min_rows`` rows.
     """
 
     max_rejects: Share = 0.1
@@ -238,17 +240,17 @@ class Gate(Section):
 
 
 class Lock(Section):
-    """``lease`` is the time, in seconds, after which the lock of a run that gives no sign of life is free."""
+    """The lock of a run: ``lease`` is the time in seconds after which it is free if the run shows no sign of life."""
 
     lease: Annotated[float, Field(ge=3, le=86_400)] = 60.0
 
 
 class Upkeep(Section):
-    """How ``maintain_tables`` tends to tables.
+    """How ``maintain_tables`` maintains tables.
 
-    Files that no current row needs, and refused rows in staging, stay for ``retention_days``; fewer than the 7 of
-    Delta, which longer reads and time travel count on, need ``short_retention``. Files are merged where they are
-    smaller than ``small_file_mb`` on average.
+    Files that no current row needs, and refused rows in staging, are kept for ``retention_days``. Long reads and time
+    travel rely on Delta's 7 days, so fewer require ``short_retention``. Files are merged if their mean size is below
+    ``small_file_mb``.
     """
 
     retention_days: Annotated[float, Field(ge=0, le=365_000)] = 7.0
@@ -259,24 +261,24 @@ class Upkeep(Section):
     def _keeps_what_readers_need(self) -> "Upkeep":
         if self.retention_days < 7 and not self.short_retention:
             raise ValueError(
-                f"retention_days below 7 can take files from running readers, received {self.retention_days:g}; "
+                f"retention_days below 7 can delete files under running readers, received {self.retention_days:g}; "
                 "expected 7 or more, or short_retention = true"
             )
         return self
 
 
 class Report(Section):
-    """What the report of a run may show: ``texts`` allows the ``examples`` texts that models were least sure about."""
+    """What a run's report may show: with ``texts``, the ``examples`` texts that models were least sure about."""
 
     texts: bool = False
     examples: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
 class Pipeline(Section):
-    """One pipeline file.
+    """A whole pipeline file.
 
-    ``warehouse`` is a folder or URL of path-based Delta tables, ``schema`` a catalog schema; one of the two.
-    ``models`` is the folder or URL of trained models; by default ``models`` inside the warehouse.
+    Exactly one of ``warehouse`` (a folder or URL of path-based Delta tables) and ``schema`` (a schema of a catalog) is
+    given. ``models`` is the folder or URL of trained models; by default ``models`` inside the warehouse.
     """
 
     warehouse: Annotated[str, StringConstraints(pattern=r"^[^`]+$")] | None = None
@@ -304,11 +306,11 @@ class Pipeline(Section):
     @field_validator("sources")
     @classmethod
     def _names_differ(cls, value: list[Source]) -> list[Source]:
-        # Case-insensitive file systems and catalogs would merge names that differ in case alone.
+        # Case-insensitive file systems and catalogs would merge names that differ only in case.
         names = [source.name.casefold() for source in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"expected a name of its own for each source, received more than once: {', '.join(twice)}")
+            raise ValueError(f"expected a different name for each source, received more than once: {', '.join(twice)}")
         return value
 
     @model_validator(mode="after")
@@ -317,7 +319,7 @@ class Pipeline(Section):
             given = "both" if self.warehouse else "neither"
             raise ValueError(f"expected either warehouse or schema, received {given}")
         if self.schema_name is not None and self.models is None:
-            raise ValueError("schema needs models, the folder or URL that trained models are kept in")
+            raise ValueError("schema needs models, the folder or URL of trained models")
         return self
 
     @model_validator(mode="after")
@@ -333,9 +335,9 @@ class Pipeline(Section):
 
     @property
     def tracking_uri(self) -> str | None:
-        """The MLflow server that the file names, None where it names none."""
+        """The MLflow server that the file names; None if it names none."""
         return None if self.mlflow is None else self.mlflow.tracking_uri
 
     def source(self, name: str) -> Source | None:
-        """The source of that name, or None."""
+        """Return the source with a name, or None."""
         return next((source for source in self.sources if source.name == name), None)

@@ -22,10 +22,10 @@ class Source(Section):
     ``columns`` gives the order of fields in tsv and csv without a header; names other than those of the
     text and label columns are skipped. Formats with named fields use ``text`` and ``label``.
 
-    ``recursive`` reads folders within the source's, too, beside those that are partitions (``label=pos``).
-    ``partition_types`` says what the values in the names of partitions are: ``text`` as it is written there, or
-    ``inferred``, of the type that Spark infers (``001`` is 1), as it was before there was this key.
-    ``max_rejects`` is that of ``[ingest]``, for this source.
+    ``recursive`` also reads subfolders of the source that are not partitions (``label=pos``).
+    ``partition_types`` says how to read values in the names of partitions: ``text`` as written, or ``inferred`` with
+    the type that Spark infers (``001`` is 1), as before this key existed.
+    ``max_rejects`` overrides that of ``[ingest]`` for this source.
     """
 
     name: Name
@@ -37,7 +37,7 @@ class Source(Section):
     encoding: str = "utf-8"
     quoting: bool | None = None  # default: on for csv, off for tsv
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # of quotes inside of quotes, beside ""
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # escapes quotes within quotes, besides ""
     header: bool = False
     labels: Annotated[list[str], Field(min_length=1)] | None = None
     pattern: str | None = None
@@ -60,7 +60,7 @@ class Source(Section):
             if not label or "\0" in label:
                 raise ValueError(f"expected labels that records can have, received {label!r}")
             if (labels or []).count(label) > 1:
-                raise ValueError(f"expected labels that differ, received {label!r} twice; blanks around them go")
+                raise ValueError(f"expected distinct labels, received {label!r} twice; blanks around them are removed")
         return labels
 
     @model_validator(mode="after")
@@ -75,7 +75,7 @@ class Source(Section):
                 f"received it with format '{self.format}'"
             )
         if not made.files and not self.recursive:
-            raise ValueError(f"recursive is for files; a {made.name} table knows its own")
+            raise ValueError(f"recursive is for files; the log of a {made.name} table lists its files")
         made.check(self)
         return self
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-"""Fields of one quoted record, strictly by RFC 4180."""
-=======
 """Split one quoted record into its fields, strictly by RFC 4180."""
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
 
 import csv
 import re
@@ -15,13 +11,8 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
     r"""Make a function from a record, without its line end, to its fields, or to None if it is malformed.
 
     Args:
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-        separator: The character between fields.
-        escape: Character that, inside of quotes, makes a quote, itself or a line feed literal; None without one.
-=======
         separator: Character between fields.
         escape: Character that, inside quotes, escapes a quote, itself or a line feed; None for no such character.
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
 
     Example:
         >>> field_splitter(",")('a,"b ""c"", d"')
@@ -34,13 +25,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
     field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{apart}\r]*+)'
     well_formed = re.compile(f"{field}(?:{apart}{field})*+").fullmatch
 
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-    dialect = csv.reader(
-        (), delimiter=separator, strict=True
-    ).dialect  # made once: making it takes as long as reading a record
-=======
     dialect = csv.reader((), delimiter=separator, strict=True).dialect  # made once: takes as long as reading a record
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
 
     def split(record: str) -> list[str] | None:
         if '"' not in record:
@@ -53,11 +38,7 @@ def field_splitter(separator: str, escape: str | None = None) -> Split:
             fields = next(csv.reader((record,), dialect))
         except csv.Error:
             return None
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-        # The csv module accepts a quote within a field that is not quoted; RFC 4180 does not.
-=======
         # The csv module allows quotes in fields without quotes; RFC 4180 does not.
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
         return None if '"' in "".join(fields) and well_formed(record) is None else fields
 
     return split
@@ -86,21 +67,13 @@ def _split_escaped(record: str, separator: str, escape: str) -> list[str] | None
 
 
 def _quoted(record: str, at: int, escape: str) -> tuple[str, int]:
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-    """The value of a quoted field from ``at`` on, and the offset after its closing quote; -1 without one."""
-=======
     """Return the rest of a quoted field from ``at`` on, and where its closing quote ends; -1 if it has none."""
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
     parts: list[str] = []
     while True:
         closing = record.find('"', at)
         escaped = record.find(escape, at, closing if closing >= 0 else len(record))
         if escaped >= 0:
-<<<<<<< HEAD:textclf/formats/csv_fields.py
-            # Before any other character the escape character is literal.
-=======
             # Before any other character the escape character is an ordinary one.
->>>>>>> wt-p2:textclf/corpus/formats/csv_fields.py
             meant = record[escaped + 1 : escaped + 2] in ('"', escape, "\n")
             parts.append(record[at:escaped] if meant else record[at : escaped + 1])
             at = escaped + 1

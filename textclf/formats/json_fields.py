@@ -13,11 +13,7 @@ Picked = tuple[str | None, str | None] | Reason
 
 
 class _Object(dict[str, Any]):
-<<<<<<< HEAD:textclf/formats/json_fields.py
-    """A JSON object that remembers which names occur more than once."""
-=======
     """A JSON object that knows which of its names appear more than once."""
->>>>>>> wt-p2:textclf/corpus/formats/json_fields.py
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -25,36 +21,20 @@ class _Object(dict[str, Any]):
 
 
 class _Digits(str):
-<<<<<<< HEAD:textclf/formats/json_fields.py
-    """A JSON number as written in the file."""
-
-
-# NaN and Infinity are not JSON, but Python writes them: outside of text and label they are accepted.
-=======
     """A JSON number as it is written in the file."""
 
 
 # NaN and Infinity are not JSON, but Python writes them: outside text and label they do not make a record invalid.
->>>>>>> wt-p2:textclf/corpus/formats/json_fields.py
 _DECODERS = [
     json.JSONDecoder(),
     json.JSONDecoder(object_pairs_hook=_Object),
     json.JSONDecoder(parse_constant=_Digits, parse_float=_Digits),
-<<<<<<< HEAD:textclf/formats/json_fields.py
-    # Python does not convert integers of more than 4,300 digits: they are kept as text.
-=======
     # Python refuses integers of more than 4,300 digits: read as text, they do not make a record invalid either.
->>>>>>> wt-p2:textclf/corpus/formats/json_fields.py
     json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits),
 ]
 
 
 def json_picker(text: str, label: str) -> Callable[[str], Picked]:
-<<<<<<< HEAD:textclf/formats/json_fields.py
-    """A function from a record to the values of the names ``text`` and ``label``, or the reason for rejecting it.
-
-    Labels may be numbers and booleans. A name that occurs twice is invalid, because readers differ on which one counts.
-=======
     """Make a function from a record to its text and label, or to a reject reason.
 
     Labels may be numbers and booleans. A record that names its text or label twice is invalid, because JSON readers
@@ -63,16 +43,11 @@ def json_picker(text: str, label: str) -> Callable[[str], Picked]:
     Args:
         text: Name of the text in the object.
         label: Name of the label in the object.
->>>>>>> wt-p2:textclf/corpus/formats/json_fields.py
     """
     read, read_pairs, read_digits, read_long = (decoder.decode for decoder in _DECODERS)
     wanted = {text, label}
     quoted = [json.dumps(name, ensure_ascii=False) for name in wanted]
-<<<<<<< HEAD:textclf/formats/json_fields.py
-    # A name may be written with escapes; which ones depends on its characters.
-=======
     # A name may also be written with escapes. A name of simple characters needs only those that begin with \u00.
->>>>>>> wt-p2:textclf/corpus/formats/json_fields.py
     simple = all(re.fullmatch(r"[ !#-.0-\[\]-~]+", name) for name in wanted)
     escapes = "\\u00" if simple else "\\"
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD:textclf/formats/reject_reasons.py
-"""Reasons for rejecting a record."""
-=======
 """Reject reasons of records."""
->>>>>>> wt-p2:textclf/corpus/formats/reject_reasons.py
 
 from enum import StrEnum
 

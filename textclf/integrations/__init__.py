@@ -1,1 +1,1 @@
-"""MLflow and Prometheus."""
+"""Integration with MLflow."""

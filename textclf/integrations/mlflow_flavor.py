@@ -1,7 +1,7 @@
-"""A model as MLflow has it: a column of texts in, label and probability out.
+"""Models in MLflow's format: they take a column of texts and return labels and probabilities.
 
-``save_model`` writes an artifact as an MLflow model in a folder, ``log_model`` into a run and, with a name, into the
-registry. The scores are those of ``score_table --backend auto``, because the scorer is the same.
+``save_model`` writes an artifact to a folder as an MLflow model. ``log_model`` writes it to a run and, with a name, to
+the registry. The scores are those of ``score_table --backend auto``, because the scorer is the same.
 """
 
 import tempfile
@@ -30,13 +30,13 @@ _FOR_KERAS = ("keras", "tensorflow")
 
 
 class TextClassifier:
-    """What ``mlflow.pyfunc.load_model`` gives back.
+    """The model that ``mlflow.pyfunc.load_model`` returns.
 
     Args:
-        artifact: The model, after every check.
+        artifact: Model that has passed all checks.
 
     Raises:
-        ArtifactError: The model scores otherwise here than where it was trained.
+        ArtifactError: The scorer does not reproduce the scores recorded at training.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -48,17 +48,20 @@ class TextClassifier:
         )
 
     def predict(self, model_input: Any, params: Any = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
-        """Label and its probability of each text, in a frame of two columns.
+        """Predict the label of each text and the label's probability.
 
-        Both are None for a text that is null, or that the weights overflow for: servers write what is here as JSON,
-        which has no NaN. (``mlflow.pyfunc.spark_udf`` makes the label None a text of that name; its score is null.)
+        Both are None for a null text, and for a text for which the weights overflow: servers write the result as JSON,
+        which has no NaN. (``mlflow.pyfunc.spark_udf`` turns the label None into the text "None"; its score is null.)
 
         Args:
-            model_input: A frame with a column ``text``, shape (n,).
+            model_input: Frame of n rows with a column ``text``.
             params: Not used; MLflow passes it.
+
+        Returns:
+            Frame of n rows with the columns ``label`` and ``score``.
         """
         given = model_input[TEXT]
-        # A column of nulls alone has come as numbers.
+        # pandas gives a column of nulls a numeric type.
         texts = (
             pa.nulls(len(given), pa.string()) if given.isna().all() else pa.array(given, pa.string(), from_pandas=True)
         )
@@ -73,7 +76,7 @@ class TextClassifier:
 
 
 def signature() -> "ModelSignature":
-    """The columns that a model reads and gives, as MLflow and its servers check them."""
+    """Return the input and output columns of a model, which MLflow and its servers check."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
@@ -83,14 +86,14 @@ def signature() -> "ModelSignature":
 
 
 def save_model(artifact: Artifact, path: str | Path) -> None:
-    """Write a model as an MLflow model, with signature and input example, into a new folder.
+    """Save a model as an MLflow model, with signature and input example, to a new folder.
 
-    The package travels with the model as code: a server needs the packages that the model names, and not textclf. The
+    The code of textclf is saved with the model: a server needs the packages that the model lists, but not textclf. The
     scores are those of ``score_table --backend auto``.
 
     Args:
-        artifact: The model, from ``ModelStore.load`` or ``Classifier.artifact_``.
-        path: The folder, which must not exist yet.
+        artifact: Model, from ``ModelStore.load`` or ``Classifier.artifact_``.
+        path: Folder, which must not exist yet.
 
     Raises:
         UsageError: MLflow is not installed.
@@ -103,7 +106,7 @@ def save_model(artifact: Artifact, path: str | Path) -> None:
         >>> (folder / "mlflow-model" / "MLmodel").is_file()
         True
     """
-    import_mlflow("A model for MLflow is to be written")
+    import_mlflow("A model is to be saved for MLflow")
     import mlflow
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -113,19 +116,19 @@ def save_model(artifact: Artifact, path: str | Path) -> None:
 
 
 def log_model(artifact: Artifact, name: str | None = None, *, alias: str | None = None) -> "ModelVersion | None":
-    """Log a model as an MLflow model into the active run, or a new one, of the tracking server that MLflow uses.
+    """Log a model as an MLflow model to the active run, or a new one, on the tracking server that MLflow uses.
 
     Args:
-        artifact: The model, from ``ModelStore.load`` or ``Classifier.artifact_``.
-        name: Register the model as the next version of this name; None to log it alone.
-        alias: Let this alias of the name, such as ``champion``, point to that version; needs ``name``.
+        artifact: Model, from ``ModelStore.load`` or ``Classifier.artifact_``.
+        name: Name under which to register the model as the next version; None to log it without registering.
+        alias: Alias, such as ``champion``, to point to that version; needs ``name``.
 
     Returns:
-        The registered version; None without a name.
+        Registered version; None without a name.
 
     Raises:
         UsageError: MLflow is not installed.
-        mlflow.exceptions.MlflowException: The server does not answer or refuses.
+        mlflow.exceptions.MlflowException: The server does not answer or refuses the request.
 
     Example:
         >>> import mlflow
@@ -138,7 +141,7 @@ def log_model(artifact: Artifact, name: str | None = None, *, alias: str | None 
         >>> load_registered("models:/reviews@champion", f"sqlite:///{folder}/mlflow.db").artifact.manifest.labels
         ['+', '-']
     """
-    import_mlflow("A model for MLflow is to be logged")
+    import_mlflow("A model is to be logged to MLflow")
     import mlflow
 
     with _run(), tempfile.TemporaryDirectory() as scratch:
@@ -156,7 +159,7 @@ def log_model(artifact: Artifact, name: str | None = None, *, alias: str | None 
 
 @contextmanager
 def _run() -> Iterator[None]:
-    """The active run, else one of its own."""
+    """Use the active run, or start a new one."""
     import mlflow
 
     if mlflow.active_run() is not None:
@@ -167,7 +170,7 @@ def _run() -> Iterator[None]:
 
 
 def _described(artifact: Artifact) -> dict[str, Any]:
-    """What MLflow is told beside the files."""
+    """Return the arguments that describe a model to MLflow."""
     from textclf.inference.backends import choose
 
     packages = _NEEDED if choose(artifact, "auto").name == "compiled" else (*_NEEDED, *_FOR_KERAS)

@@ -1,7 +1,7 @@
-"""A finished search in MLflow: a run for the search, one for each source under it, one for each trial under that.
+"""Log a finished search to MLflow: a run for the search, child runs for its sources, and under these its trials.
 
-It is written when everything else is done, in a thread that is waited for no longer than ``[mlflow] timeout``: a
-tracking server that is dead or slow changes nothing about the search.
+The log is written last, in a thread that the job waits for no longer than ``[mlflow] timeout``: a tracking server that
+is down or slow does not affect the search.
 """
 
 import tempfile
@@ -24,19 +24,24 @@ _LONGEST = 500  # characters of a parameter in MLflow
 
 
 def log_search(settings: Mlflow, models: str, report: SearchReport) -> None:
-    """Log a search and register its champions; what goes wrong is said on standard error.
+    """Log a search and register its champions; failures are reported on standard error.
+
+    Args:
+        settings: Section ``[mlflow]`` of the pipeline file.
+        models: Folder or URL of the trained models.
+        report: Report of the search.
 
     Raises:
         UsageError: MLflow is not installed.
     """
-    import_mlflow("The pipeline file has [mlflow]")  # a mistake of the user, to be said before the thread begins
+    import_mlflow("The pipeline file has [mlflow]")  # checked here, so that it is raised and not only logged
     uri = registry_address(settings.tracking_uri, models)
     problem: list[str] = []
 
     def work() -> None:
         try:
             _Log(uri, settings.experiment, models).search(report)
-        except Exception as error:  # noqa: BLE001 - whatever a server does, the search is done and stays done
+        except Exception as error:  # noqa: BLE001 - whatever the server does, the search has succeeded
             problem.append(first_line(error, named=True))
 
     thread = threading.Thread(target=work, daemon=True)
@@ -44,10 +49,10 @@ def log_search(settings: Mlflow, models: str, report: SearchReport) -> None:
         thread.start()
         thread.join(settings.timeout)
     if thread.is_alive():
-        problem.append(f"no end after {settings.timeout} s")
+        problem.append(f"not finished after {settings.timeout} s")
     if problem:
         place = without_password(uri)
-        what = f"MLflow at {place}: {problem[0].replace(uri, place)}; the search is not logged there, or not all of it"
+        what = f"MLflow at {place}: {problem[0].replace(uri, place)}; the search is not logged there, or only in part"
         say(what, "warning")
 
 
@@ -65,7 +70,7 @@ class _Log:
             self._experiment = self._client.create_experiment(experiment, artifact_location=place)
 
     def search(self, report: SearchReport) -> None:
-        """The whole search."""
+        """Log the whole search."""
         search = self._run(f"search {report.search_id}", None, {"trials_run": report.ran, "seconds": report.seconds})
         runs = {}
         for name, outcome in report.outcomes.items():
@@ -110,19 +115,19 @@ class _Log:
             for key, values in result.history.items()
             for epoch, value in enumerate(values, 1)
         ]
-        for start in range(0, len(curves), 1000):  # MLflow's limit of one call
+        for start in range(0, len(curves), 1000):  # MLflow's limit per call
             self._client.log_batch(run, metrics=curves[start : start + 1000])
         self._client.set_terminated(run, "FINISHED" if result.status == SUCCEEDED else "FAILED")
 
     def _register(self, outcome: Outcome, run: str) -> None:
-        """The champion as the next version of the registered model of the source's name, with signature and alias."""
+        """Register the champion, with signature and alias, as the next version of the model named after the source."""
         from mlflow.exceptions import MlflowException
 
         assert outcome.saved is not None
         name, digest = outcome.source, outcome.saved.digest
         known = self._client.search_model_versions(f"name = '{name}'")
         if any(version.tags.get(DIGEST_TAG) == digest for version in known):
-            return  # a search that was resumed after its end
+            return  # the search was resumed after it had finished
         with tempfile.TemporaryDirectory() as scratch:
             model = Path(scratch, "model")
             save_model(self._store.load(name, outcome.saved.version), model)

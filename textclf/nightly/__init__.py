@@ -1,1 +1,1 @@
-"""One run a night: what is new is read, models are built anew where the rule says so, the day is scored."""
+"""The nightly run: ingest what is new, rebuild models where a rule requires it, score the day."""

@@ -1,4 +1,4 @@
-"""What earlier runs did, from the table ``runs`` alone."""
+"""Earlier runs that a night depends on, read from the table ``runs``."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,15 +17,19 @@ from textclf.storage import Warehouse
 VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
 _JOBS = (INGEST, VOCABULARY, *MODELS)
-_NIGHTS = 20  # newest nights whose times tell how long steps take
+_NIGHTS = 20  # number of newest nights from which the usual times of steps are taken
 
 
 @dataclass(frozen=True)
 class Done:
-    """The newest run that did something for a source.
+    """The newest run that completed a step for a source.
 
     Attributes:
-        figures: What its record keeps of the source.
+        run_id: Identifier of the run.
+        job: Name of the job.
+        started_at: When the run started.
+        ended_at: When the run ended.
+        figures: Figures of the source in the run record.
     """
 
     run_id: str
@@ -36,7 +40,7 @@ class Done:
 
     @property
     def night(self) -> date:
-        """The day that it was done for, else the day that it was done on."""
+        """The day that the run was for, or else the day that it ended on."""
         given = self.figures.get("night")
         return date.fromisoformat(given) if given else self.ended_at.date()
 
@@ -46,9 +50,12 @@ class Past:
     """The newest runs by source, and how long the steps of a night take.
 
     Attributes:
-        usual: Median seconds of each step over all nights, those that skip it among them.
-        busy: The same over the nights that had something to do in it.
-        refused: The run that refused the newest delivery of a source; none where a later one was published.
+        ingested: The run that published the newest delivery of each source.
+        counted: The run that built the newest vocabulary of each source.
+        built: The run that built the newest model of each source.
+        usual: Median seconds of each step over all nights, including those that skipped it.
+        busy: Median seconds of each step over the nights that did not skip it.
+        refused: The run that refused the newest delivery of each source, unless a later delivery was published.
     """
 
     ingested: Mapping[str, Done] = field(default_factory=dict)
@@ -60,12 +67,12 @@ class Past:
 
 
 def past(spark: SparkSession, warehouse: Warehouse) -> Past:
-    """Ask the table."""
+    """Read the table ``runs``."""
     runs = runs_table(spark, warehouse)
     if runs is None:
         return Past()
     succeeded = F.col("status") == "succeeded"
-    # An ingest that refused a delivery has failed, and has published the others.
+    # An ingest that refused a delivery has failed, but has published the others.
     table = runs.where(succeeded | (F.col("job") == INGEST))
     of_sources = newest_runs(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
     nights = newest_runs(table.where(F.col("job") == "nightly"), _NIGHTS)
@@ -92,12 +99,12 @@ def _done(run: PastRun, figures: Mapping[str, Any]) -> Done:
 
 
 def _sources(job: str, details: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each source in a record, with what is kept of it."""
+    """Yield each source in a record with its figures."""
     kept = details if job == "train_model" else details.get("sources", {})
     for source, figures in kept.items():
-        # A search keeps sources without a winner, too; the record's own entries are not of a source.
+        # A search also records sources without a winner; other entries of the record do not belong to a source.
         if isinstance(figures, dict) and (job not in MODELS or "version" in figures):
-            yield unmasked(source), figures  # no source has a name like ``${NAME}``: the release before masked them
+            yield unmasked(source), figures  # the previous release masked the names of sources: ``${NAME}``
 
 
 def _medians(steps: list[Any]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the rules of ``rules`` go by, asked of files, tables and models; nothing is written."""
+"""Collect the facts that ``rules`` decides by, from files, tables and models, without writing anything."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from textclf.workflow.steps import in_subfolders, model_settings, vocabulary_set
 
 
 def builds_by(pipeline: Pipeline) -> str:
-    """``search`` or ``train``: what builds models."""
+    """Return how models are built: ``search`` or ``train``."""
     given = pipeline.nightly.build
     if given != "auto":
         return given
@@ -39,10 +39,12 @@ def builds_by(pipeline: Pipeline) -> str:
 
 @dataclass(frozen=True)
 class Reads:
-    """What to ingest: fingerprints of all sources now, and a decision for each.
+    """What to ingest.
 
     Attributes:
-        failed: Sources that cannot be found.
+        found: Current fingerprint of each source.
+        decisions: Decision for each source.
+        failed: Error of each source that cannot be found.
     """
 
     found: Mapping[str, Fingerprint]
@@ -51,7 +53,7 @@ class Reads:
 
 
 def plan_reads(workspace: Workspace, before: Past) -> Reads:
-    """Whether the files of each source have changed."""
+    """Decide for each source whether its files have changed and must be ingested."""
     failed: dict[str, InputError] = {}
     found = fingerprints(workspace.spark, workspace.pipeline.sources, failed)
     digests = {name: mark.digest for name, mark in found.items()}
@@ -62,19 +64,19 @@ def plan_reads(workspace: Workspace, before: Past) -> Reads:
 
 
 def _of_subfolders(decision: Decision, mark: Fingerprint | None, before: Done | None) -> Decision:
-    """The decision, which says so where all that is new are subfolders, which earlier releases did not read."""
+    """Add a note to the decision if only subfolders are new: earlier releases did not read them."""
     if not decision.due or before is None or mark is None or mark.listing is None:
         return decision
     if not mark.listing.deep_files or before.figures.get("fingerprint") != mark.flat:
         return decision
-    new = f"read anew, with {in_subfolders(mark.listing.deep_files)}"
+    new = f"read again, with {in_subfolders(mark.listing.deep_files)}"
     say(f"source {decision.subject}: {new}", "warning", source=decision.subject)
     return replace(decision, reason=f"{decision.reason}: {new}")
 
 
 @dataclass(frozen=True)
 class Builds:
-    """Decisions on the vocabulary and the model of each source."""
+    """Decisions about the vocabulary and the model of each source."""
 
     vocabularies: list[Decision]
     models: list[Decision]
@@ -86,11 +88,13 @@ def plan_builds(
     night: date,
     unread: Collection[str] = (),
 ) -> Builds:
-    """Which models the rule wants anew.
+    """Decide which models and vocabularies to build.
 
     Args:
-        night: The day that ages are counted to.
-        unread: Sources that are not read yet: what their corpus will be nobody knows.
+        workspace: Session, pipeline file, tables and models.
+        before: Earlier runs.
+        night: Day that ages are counted to.
+        unread: Sources that are still to be ingested, so that their corpus is not known yet.
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     store = ModelStore(workspace.models)
@@ -112,7 +116,7 @@ def plan_builds(
         elif why:
             decision = Decision("models", name, True, why)
         else:
-            # A corpus that is yet to be read may have grown.
+            # A corpus that is still to be ingested may have grown.
             decision = Decision("models", name, None if name in unread else False, no_reason(found, night))
         made.models.append(decision)
         if decision.due:
@@ -150,16 +154,16 @@ def _facts(
         damaged,
         refused.run_id if refused else None,
     )
-    # What takes the place of a damaged version is built, though another one was built from the same.
+    # A damaged version is replaced even if another one was built from the same corpus and settings.
     return facts, None if damaged else newest
 
 
 def _newest_version(
     store: ModelStore, name: str, champion: str | None
 ) -> tuple[str | None, Manifest | None, str | None]:
-    """The newest version whose manifest can be read, that manifest, and why the champion cannot be used.
+    """Return the newest version with a readable manifest, that manifest, and why the champion cannot be used.
 
-    A version that is damaged is said, and is no reason to end the night: where it is the one in use, it is built anew.
+    A damaged version is logged and does not end the night. A damaged champion is rebuilt.
     """
     read: dict[str, Manifest | None] = {}
 
@@ -176,13 +180,13 @@ def _newest_version(
     newest = next((version for version in reversed(versions) if readable(version)), None)
     damaged = None
     if champion is not None and (champion not in versions or readable(champion) is None):
-        what = "damaged" if champion in versions else "gone"
+        what = "damaged" if champion in versions else "missing"
         damaged = f"version {champion}, which is in use, is {what}"
     return newest, None if newest is None else readable(newest), damaged
 
 
 def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manifest | None]) -> set[str]:
-    """Those of the sources whose newest version was built from the corpus and the settings that there are now."""
+    """Return the sources whose newest version was built from the current corpus and settings."""
     from textclf.corpus.vocabulary import corpus_of
     from textclf.training.data import corpus_digests
 
@@ -203,10 +207,14 @@ def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manif
 
 @dataclass(frozen=True)
 class Days:
-    """What to score.
+    """Which days to score.
 
     Attributes:
-        runs: The newest run of each day, whether it published or was refused.
+        plan: Scoring plan for the input.
+        options: Options of ``score_table``.
+        marks: Digests of what decides the rows of each day.
+        decisions: Decision for each day.
+        runs: Newest run of each day, published or refused.
     """
 
     plan: Plan
@@ -223,10 +231,14 @@ class Days:
 
 
 def plan_days(workspace: Workspace, asked: Sequence[date]) -> Days:
-    """Which days are to be scored: those asked for, and earlier ones whose input has changed or came late.
+    """Decide which days to score: the requested ones, and earlier ones whose input changed or came late.
+
+    Args:
+        workspace: Session, pipeline file, tables and models.
+        asked: Requested days.
 
     Raises:
-        UsageError, InputError: As ``score_table``.
+        UsageError, InputError: As in ``score_table``.
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     options = ScoreOptions()
@@ -234,7 +246,7 @@ def plan_days(workspace: Workspace, asked: Sequence[date]) -> Days:
     first, last = min(asked), max(asked)
     late = [first - timedelta(days=count) for count in range(1, pipeline.nightly.late_days + 1)]
     if pipeline.score.date is None:
-        late = []  # every row is of the night's day
+        late = []  # all rows belong to the day of the night
     marks = mark_days(plan, pipeline, options, min([first, *late]), last)
     published = newest_of_days(publications(spark, warehouse, plan.output))
     refused = newest_of_days(publications(spark, warehouse, plan.output, "refused"))

@@ -1,4 +1,4 @@
-"""The night itself: steps one after another, each skipped where nothing it depends on has changed."""
+"""Run a night: the steps in order, each skipped if nothing that it depends on has changed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,25 +35,25 @@ _Result = TypeVar("_Result")
 
 
 def run_nightly(workspace: Workspace, run: RunRecord, days: Sequence[date], held: ExitStack | None = None) -> None:
-    """Do what the days need, and note in ``run`` each step with its reasons.
+    """Run the steps that the days need, and record each step with its reasons in ``run``.
 
-    A step that fails does not keep the later ones from what they can do without it: the day is scored with the models
-    that there are. Steps that did something have records of their own in ``runs``, so that a night that was killed is
-    taken up where it was.
+    After a step fails, the later ones do what they can without it: the day is scored with the existing models. Each
+    step that did some work has its own record in ``runs``, so that a night that was killed continues where it stopped.
 
     Args:
-        workspace: The session, the pipeline file, tables and models.
-        run: The night's run record.
-        days: The days that are asked for.
-        held: Keeps the night's lock, so that its record can be written under it; without, it is given back at the end.
+        workspace: Session, pipeline file, tables and models.
+        run: Run record of the night.
+        days: Requested days.
+        held: Keeps the night's lock open for the caller, so that the record is written under it. By default the lock
+            is released at the end.
 
     Raises:
-        UsageError, InputError, GateError, LockError, StoppedError: As the steps; the first error of the night.
+        UsageError, InputError, GateError, LockError, StoppedError: First error of the night's steps.
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     if len(days) > 1:
         check_range(pipeline)
-    place = warehouse.location("nightly")  # no table: what the lock is called
+    place = warehouse.location("nightly")  # not a table, only the name of the lock
     with ExitStack() as stack:
         locks = (held or stack).enter_context(run_locked(spark, warehouse, place, run, pipeline.lock.lease))
         locks.take([NIGHTLY])
@@ -74,10 +74,10 @@ def run_nightly(workspace: Workspace, run: RunRecord, days: Sequence[date], held
 
 
 def plan_night(workspace: Workspace, days: Sequence[date]) -> Iterator[Decision]:
-    """What ``run_nightly`` would do, as far as it can be known before; nothing is written.
+    """Yield what ``run_nightly`` would do, as far as that can be known beforehand, without writing anything.
 
     Raises:
-        UsageError, InputError: As the steps; sources that cannot be found after all decisions.
+        UsageError, InputError: As in the steps. Sources that cannot be found are raised after all decisions.
     """
     before = past(workspace.spark, workspace.warehouse)
     reads = plan_reads(workspace, before)
@@ -93,18 +93,23 @@ def _plan_rest(workspace: Workspace, days: Sequence[date], before: Past, reads: 
     yield from builds.vocabularies
     yield from builds.models
     if any(decision.due and "no model yet" in decision.reason for decision in builds.models):
-        yield from (Decision("score", day.isoformat(), None, "the first models are built before") for day in days)
+        yield from (Decision("score", day.isoformat(), None, "the first models are built first") for day in days)
         return
     yield from plan_days(workspace, days).decisions
 
 
 @dataclass
 class Night:
-    """One night while it runs.
+    """A night in progress.
 
     Attributes:
-        before: What earlier runs did; None once a step of this night has added to it.
-        errors: What steps failed of, in their order.
+        workspace: Session, pipeline file, tables and models.
+        run: Run record of the night.
+        days: Requested days.
+        status: Status file.
+        locks: Locks of the night.
+        before: Earlier runs; None once a step of this night has added a record.
+        errors: Errors of the failed steps, in order.
     """
 
     workspace: Workspace
@@ -117,10 +122,10 @@ class Night:
     _due: list[str] = field(default_factory=list)
 
     def work(self) -> None:
-        """All steps.
+        """Run all steps.
 
         Raises:
-            Exception: The first error, after the last step.
+            Exception: First error, raised after the last step.
         """
         self.status.write()
         self._ingest()
@@ -142,7 +147,7 @@ class Night:
         def work() -> None:
             sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
-                before: Before = {}  # of all attempts: one that failed may have published a part
+                before: Before = {}  # shared by all attempts: a failed one may have published some sources
                 told = self.status.advance
                 try:
                     self._again(lambda: steps.ingest(self.workspace, record, sources, found, told, before=before))
@@ -152,7 +157,7 @@ class Night:
         self._step("ingest", plan, work)
 
     def _note_deliveries(self, record: RunRecord) -> None:
-        """Let the night's record and the status file tell which deliveries were refused, and which lost much."""
+        """Copy refused deliveries and those that lost many records into the night's record and the status file."""
         refused = {name: each["problem"] for name, each in record.details.get("refused", {}).items()}
         fallen = record.details.get("fallen", [])
         self.run.details |= {"refused": refused, "fallen": fallen}
@@ -183,7 +188,7 @@ class Night:
         held = ExitStack()
 
         def attempt() -> None:
-            held.close()  # what the attempt before has locked
+            held.close()  # release the locks of the previous attempt
             told = self.status.count
             raise_for(steps.search(self.workspace, record, sources, noted=self._noted, told=told, held=held))
 
@@ -199,7 +204,7 @@ class Night:
             self.status.advance(source.name)
 
     def _train_one(self, source: Source, record: RunRecord) -> None:
-        # What the rule has asked for is what the night scores with; the gate judges what it gives.
+        # A model that a rule requires is used at once; the gate judges its scores.
         self._again(lambda: steps.train(self.workspace, record, source, promote=True, noted=self._noted))
 
     def _score(self) -> None:
@@ -230,16 +235,16 @@ class Night:
         finish_range(self.run, records, skipped=len(self.days) - len(set(self.days) & set(days.due)))
 
     def _check_asked(self, days: Days) -> None:
-        """A night whose day is still refused, or has no rows, has not succeeded, though nothing was to be done."""
+        """Record an error for a requested day that is still refused or has no rows, although nothing is to be done."""
         skipped = {decision.subject: decision.reason for decision in days.decisions if decision.due is False}
         reasons = {day: skipped.get(day.isoformat(), "") for day in self.days}
         still = [f"{day}, run {why.split()[-1]}" for day, why in reasons.items() if why.startswith(STILL_REFUSED)]
         if still:
             self.errors.append(
                 GateError(
-                    "The gate has refused before what would be scored again.",
+                    "The gate has already refused these days, and nothing has changed since.",
                     received="; ".join(still),
-                    expected="another input, model or limit than before",
+                    expected="a different input, model or limit than before",
                     fix="look at the run with show_run; to publish its rows as they are: score_table --config FILE "
                     "--publish-anyway RUN_ID --reason TEXT",
                 )
@@ -247,10 +252,10 @@ class Night:
         if all(why == NO_ROWS for why in reasons.values()):
             self.errors.append(
                 InputError(
-                    "The input has no rows of what was asked for.",
+                    "The input has no rows for the requested days.",
                     received=f"no row of {', '.join(map(str, self.days))} in {days.plan.table.place}",
-                    expected="rows of the day, in the column of days that [score] names",
-                    fix="run again when they have arrived; the next night takes the day up, too",
+                    expected="rows of the day, in the date column that [score] names",
+                    fix="run again when they have arrived, or leave the day to the next night",
                 )
             )
 
@@ -261,7 +266,7 @@ class Night:
 
         def plan() -> list[Decision]:
             there = {run_id: default_path(self.workspace.warehouse, run_id).exists() for run_id in wanted}
-            why = {True: "the page is there", False: "no page yet"}
+            why = {True: "the page exists", False: "no page yet"}
             return [Decision("report", run_id, not found, why[found]) for run_id, found in there.items()]
 
         def work() -> None:
@@ -280,7 +285,7 @@ class Night:
         write(render_report(load_run(self.workspace, run_id)), path)
 
     def _step(self, name: str, plan: Callable[[], list[Decision]], work: Callable[[], None]) -> None:
-        """Decide, and do what is due; after an error the night goes on, unless it is to stop or has lost its lock."""
+        """Plan a step and do what is due; after an error the night goes on, unless it must stop or lost its lock."""
         cancellation.check()
         self.locks.check()
         self._due = []
@@ -306,7 +311,7 @@ class Night:
 
     @contextmanager
     def _part(self, job: str) -> Iterator[RunRecord]:
-        """A record of its own for what a job of that name would do, in ``runs`` whatever becomes of it."""
+        """Give a step the run record of its job and add it to ``runs`` however the step ends."""
         record = RunRecord(job, config_digest=self.run.config_digest, spark_app_id=self.run.spark_app_id)
         self.status.steps[-1].setdefault("runs", []).append(record.run_id)
         try:
@@ -315,7 +320,7 @@ class Night:
             found = outcome_of(error)
             record.end(found.status, found.problem)
             keep(self.workspace.spark, self.workspace.warehouse, record)
-            self.before = None  # a part of its work may be done
+            self.before = None  # a part of the work may be done
             raise
         record.end("succeeded")
         record.append(self.workspace.spark, self.workspace.warehouse)

@@ -1,4 +1,4 @@
-"""Another attempt for what can pass: lost executors, conflicts with other writers."""
+"""Retry work after transient failures: lost executors, conflicts with other writers."""
 
 import time
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from textclf.storage.commit_retry import lost_a_race
 
 _Result = TypeVar("_Result")
 
-_TURN = 0.5  # seconds between two looks, in a pause, at whether the run is asked to stop
+_TURN = 0.5  # seconds between two checks, during a pause, for a request to stop
 
 
 def can_pass(error: Exception) -> bool:
-    """Whether the same work may succeed a little later: never after an error that says what a person has to do."""
+    """Return whether a retry may succeed; never after an error that tells a person what to do."""
     if isinstance(error, TextclfError):
         return False
     return lost_a_race(error) or passing(error)
@@ -30,16 +30,17 @@ def _wait(seconds: float) -> None:
 
 
 def again(work: Callable[[], _Result], retries: int, pause: float, wait: Callable[[float], None] = _wait) -> _Result:
-    """What the work returns; where it fails of what can pass it is done again after a pause that doubles each time.
+    """Run work and return its result; retry transient failures after a pause that doubles each time.
 
     Args:
-        retries: Attempts after the first.
+        work: Work to run.
+        retries: Number of attempts after the first.
         pause: Seconds before the second attempt.
-        wait: Wait for so many seconds; by default it ends early where the run is asked to stop.
+        wait: Function that waits for a number of seconds; by default it returns early on a request to stop.
 
     Raises:
         StoppedError: The run was asked to stop.
-        Exception: What the last attempt raised, or the first that cannot pass.
+        Exception: Error of the last attempt, or the first error that is not transient.
     """
     attempt = 0
     while True:

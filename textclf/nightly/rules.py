@@ -1,4 +1,4 @@
-"""What a night has to do, and why: pure functions of what is known before each step."""
+"""Decide what a night has to do, and why: pure functions of what is known before each step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,13 @@ STILL_REFUSED = "refused from the same input, models and settings in run"
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether something is done for a source or a day, and why.
+    """Whether a step is done for a source or a day, and why.
 
     Attributes:
-        due: None where an earlier step of the same night decides it.
+        step: Name of the step.
+        subject: Source, day or run.
+        due: Whether the step is done; None if an earlier step of the same night decides it.
+        reason: Reason in words.
     """
 
     step: str
@@ -36,10 +39,12 @@ class Decision:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the newest published day of a source is from the first days that its model was in use for.
+    """The drift of a source's newest published day from the first days under its model.
 
     Attributes:
-        value: The larger index of labels and scores; 0 where chance explains it.
+        day: Newest published day.
+        value: Larger of the population stability indices of labels and scores; 0 if chance explains the difference.
+        days: Number of days that the newest one is compared with.
     """
 
     day: date
@@ -49,16 +54,18 @@ class Drift:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the rule for a source's model goes by.
+    """The facts that decide whether a source's model is rebuilt.
 
     Attributes:
-        version: The newest version, None before the first.
-        champion: The version in use.
+        source: Name of the source.
+        version: Newest version; None before the first.
+        champion: Version in use; None before the first.
         rows: Rows that the newest version was trained and tested on.
-        built: The run that built it, None where no record tells.
-        corpus_rows: Records that the corpus has of the source now; None where they are not read yet.
-        damaged: Why the version in use cannot be used; None where nothing is known against it.
-        refused: The run that refused the source's newest delivery, None where it passed.
+        built: Run that built the newest version; None if there is no record of it.
+        corpus_rows: Records of the source in the corpus; None while they are still to be ingested.
+        drift: Drift under the champion; None if it is not known.
+        damaged: Why the champion cannot be used; None if it can.
+        refused: Run that refused the source's newest delivery; None if it was published.
     """
 
     source: str
@@ -78,28 +85,28 @@ def ingest_decisions(
     refused: Mapping[str, Done] = MappingProxyType({}),
     failed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Decision]:
-    """For each source, whether its files are others than those of the newest ingest that published them.
+    """Decide for each source whether its files differ from those of the newest ingest that published them.
 
-    A source whose newest delivery was refused is read each night: whether the same files pass now nobody knows before,
-    and files of the delivery before, put back, have to be read for the refusal to be over.
+    A source whose newest delivery was refused is read every night. The same files may pass now, and if the files of
+    the previous delivery were put back, they must be read to end the refusal.
 
     Args:
-        found: Fingerprint of each source's files now.
-        known: The newest ingest of each source that published its delivery.
-        refused: The one that refused its newest delivery.
-        failed: Sources that cannot be found, with why; reading them says so again.
+        found: Current fingerprint of each source's files.
+        known: Newest ingest of each source that published its delivery.
+        refused: Ingest that refused the newest delivery of a source.
+        failed: Reason for each source that cannot be found; ingesting it raises the error again.
     """
     made = []
     for source, mark in found.items():
         before, no = known.get(source), refused.get(source)
         if no is not None and no.figures.get("fingerprint") == mark:
-            made.append(Decision("ingest", source, True, f"files are those that run {no.run_id} refused: read again"))
+            made.append(Decision("ingest", source, True, f"run {no.run_id} refused the same files: read again"))
         elif no is not None and (before is None or before.figures.get("fingerprint") == mark):
             made.append(Decision("ingest", source, True, f"run {no.run_id} refused its newest delivery: read again"))
         elif before is None:
             made.append(Decision("ingest", source, True, "never read"))
         elif before.figures.get("fingerprint") is None:
-            made.append(Decision("ingest", source, True, f"run {before.run_id} noted no fingerprint of its files"))
+            made.append(Decision("ingest", source, True, f"run {before.run_id} has no fingerprint of its files"))
         elif before.figures["fingerprint"] != mark:
             made.append(Decision("ingest", source, True, f"files or section changed since run {before.run_id}"))
         else:
@@ -108,7 +115,7 @@ def ingest_decisions(
 
 
 def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
-    """Why a model should be built anew; empty where nothing says so."""
+    """Return the reasons to rebuild a model; empty if there are none."""
     if facts.champion is None:
         return ["no model yet"]
     if facts.damaged:
@@ -127,22 +134,22 @@ def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
 
 
 def no_corpus(facts: ModelFacts) -> str | None:
-    """Why nothing can be built for a source whose corpus is read; None where something can."""
+    """Say why no model can be built for a source that has been ingested; None if one can."""
     refused = f"; run {facts.refused} refused its newest delivery" if facts.refused else ""
-    # Who reads nothing from a record may have a corpus all the same, unless a run says that it left none.
+    # Without a record of an ingest the corpus may still have rows, unless the recorded delivery was refused.
     empty = facts.corpus_rows == 0 or (facts.corpus_rows is None and facts.refused)
-    return f"the corpus has no record of it{refused}" if empty else None
+    return f"the corpus has no records of this source{refused}" if empty else None
 
 
 def no_reason(facts: ModelFacts, night: date) -> str:
-    """What is known of a model that stays as it is."""
+    """Describe a model that is not rebuilt."""
     parts = [f"version {facts.version}"]
     if facts.built:
         parts.append(f"built {(night - facts.built.night).days} days ago")
     parts.append(f"index {facts.drift.value:.3g} on {facts.drift.day}" if facts.drift else "no drift known")
     growth = _growth(facts)
     changed = f"corpus {'shrank' if (growth or 0) < 0 else 'grew'} by {abs(growth or 0):.1%}"
-    parts.append("corpus to be read" if facts.corpus_rows is None else changed)
+    parts.append("corpus still to be read" if facts.corpus_rows is None else changed)
     return ", ".join(parts)
 
 
@@ -151,7 +158,7 @@ def _growth(facts: ModelFacts) -> float | None:
 
 
 def vocabulary_decision(source: str, known: Past, settings: str) -> Decision:
-    """Whether the vocabulary of a source, whose model is to be built, is that of its corpus."""
+    """Decide whether the vocabulary of a source must be rebuilt before its model."""
     counted, ingested = known.counted.get(source), known.ingested.get(source)
     if counted is None:
         return Decision("vocabulary", source, True, "none yet")
@@ -163,11 +170,13 @@ def vocabulary_decision(source: str, known: Past, settings: str) -> Decision:
 
 
 def drift_of(source: str, version: str, published: Sequence[Publication], gate: Gate) -> Drift | None:
-    """The drift of a source under the model in use; None while it has too few rows or days.
+    """Return the drift of a source under its champion; None while there are too few rows or days.
 
     Args:
-        version: The one in use.
-        published: The newest first; of each day the newest counts.
+        source: Name of the source.
+        version: Version in use.
+        published: Publications, newest first; the newest of each day counts.
+        gate: Section ``[gate]``, for ``history``, ``min_rows`` and ``significance``.
     """
     days: dict[date | None, Figures] = {}
     for publication in published:
@@ -199,11 +208,13 @@ def day_decisions(
     published: Mapping[date | None, Publication],
     refused: Mapping[date | None, Publication],
 ) -> list[Decision]:
-    """For each day asked for, and each of the days before them that may have changed, whether it is scored.
+    """Decide whether to score each requested day, and each earlier day that may have changed.
 
     Args:
-        marks: What decides the rows of each day; none where the input's content cannot be told.
-        published, refused: The newest run of each day that published it, or was refused.
+        asked: Requested days.
+        late: Earlier days.
+        marks: Digests of what decides the rows of each day; empty if the input's content is not known.
+        published, refused: Newest run of each day that published it, or that was refused.
     """
     wanted = list(asked)
     first = min((day for day in published if day is not None), default=None)
@@ -223,7 +234,7 @@ def day_decisions(
 
 def _asked(mark: Mark | None, before: Publication | None, no: Publication | None) -> tuple[bool, str]:
     if mark is None:
-        return True, "the input does not tell whether it changed"
+        return True, "it is not known whether the input changed"
     if not mark.input:
         return False, NO_ROWS
     if no is not None and no.fingerprint == mark.fingerprint:
@@ -236,10 +247,13 @@ def _asked(mark: Mark | None, before: Publication | None, no: Publication | None
 
 
 def _late(mark: Mark | None, before: Publication | None, no: Publication | None, *, begun: bool) -> tuple[bool, str]:
-    """Of a day before those asked for only its input counts: a new model is for new days.
+    """Decide by the input alone whether to score a day before the requested ones: a new model is for new days.
 
     Args:
-        begun: Whether an earlier day has been published: nobody asked for the days before the first.
+        mark: Digests of what decides the rows of the day.
+        before: Newest run that published the day.
+        no: Newest run of the day that was refused.
+        begun: Whether an earlier day has been published: days before the first one were never requested.
     """
     if mark is None or not mark.input:
         return False, ""
@@ -248,7 +262,7 @@ def _late(mark: Mark | None, before: Publication | None, no: Publication | None,
     if before is None:
         return (True, "has rows and was not published") if begun else (False, "")
     if before.input_digest is None:
-        return False, f"run {before.run_id} noted no digest of its input"
+        return False, f"run {before.run_id} has no digest of its input"
     if before.input_digest != mark.input:
         return True, f"its input changed since run {before.run_id}"
     return False, ""

@@ -1,4 +1,4 @@
-"""How a night stands: a JSON file that is replaced at every step, and a bar where somebody watches."""
+"""Progress of a night: a JSON file that is replaced at every step, and a progress bar at a terminal."""
 
 import json
 import os
@@ -24,11 +24,11 @@ from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
 
 STEPS = ("ingest", "vocabulary", "models", "score", "report")
-_OFTEN = 1.0  # seconds between two files of a search, whose trials may end by the hundred
+_OFTEN = 1.0  # seconds between two writes during a search, in which hundreds of trials may end at once
 
 
 def status_path(pipeline: Pipeline, warehouse: Warehouse) -> Path:
-    """The file: the one of the pipeline file, else in the warehouse, else in the current folder."""
+    """Return the path that the pipeline file gives; else one in the warehouse, or in the current folder."""
     if pipeline.nightly.status is not None:
         return Path(pipeline.nightly.status)
     root = warehouse.local_root
@@ -37,13 +37,16 @@ def status_path(pipeline: Pipeline, warehouse: Warehouse) -> Path:
 
 @dataclass
 class Status:
-    """What the file says.
+    """The content of the status file.
 
     Attributes:
-        usual, busy: Seconds that each step takes, over all nights and over those with something to do in it.
-        steps: Each step that has begun: its name, its state (``running``, ``done``, ``skipped`` or ``failed``), why,
-            its seconds.
-        progress: Of the present step: what is done, of how many: sources, trials of a search, days or pages.
+        path: Path of the file.
+        run: Run record of the night.
+        days: Requested days.
+        usual, busy: Seconds that each step takes, over all nights and over those that did not skip it.
+        steps: Steps that have begun, each with its name, its state (``running``, ``done``, ``skipped`` or
+            ``failed``), the reason and its seconds.
+        progress: Progress of the current step, ``done`` of ``of``: sources, trials of a search, days or pages.
     """
 
     path: Path
@@ -60,35 +63,35 @@ class Status:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, step: str) -> None:
-        """A step begins, and looks at what it has to do."""
+        """Begin a step, which first finds out what it has to do."""
         if self._bar is None and sys.stderr.isatty():
             self._bar = tqdm(total=len(STEPS), unit="step", file=sys.stderr, dynamic_ncols=True)
         self._begun, self._told = time.monotonic(), set()
-        self.steps.append({"step": step, "state": "running", "why": "looks at what there is to do"})
+        self.steps.append({"step": step, "state": "running", "why": "finding out what there is to do"})
         self.progress = {"done": 0, "of": 0}
         self.write()
 
     def expect(self, count: int, why: str) -> None:
-        """The step knows how many things it has to do, and why."""
+        """Set how many items the step has to do, and why."""
         self.steps[-1]["why"] = why
         self.progress["of"] = count
         self.write()
 
     def advance(self, what: str) -> None:
-        """One thing of the step is done; told again, as by another attempt, it counts once. From any thread."""
+        """Count one item of the step as done; an item that another attempt repeats counts once. Thread-safe."""
         with self._guard:
             self._told.add(what)
             self.progress["done"] = len(self._told)
         self.write()
 
     def count(self, done: int, of: int) -> None:
-        """So many things of the step are done, of so many that are not those that it was begun for."""
+        """Set the step's progress, ``done`` of ``of``, in other items than it was begun with."""
         self.progress = {"done": done, "of": of}
         if time.monotonic() - self._written >= _OFTEN:
             self.write()
 
     def end(self, state: str, why: str | None = None) -> None:
-        """The step has ended: ``done``, ``skipped`` or ``failed``."""
+        """End the step with its state: ``done``, ``skipped`` or ``failed``."""
         step = self.steps[-1]
         step["state"], step["seconds"] = state, round(time.monotonic() - self._begun, 3)
         step["why"] = why or step["why"]
@@ -101,13 +104,13 @@ class Status:
         self.write()
 
     def close(self, state: str, code: int, error: str | None) -> None:
-        """The night is over."""
+        """End the night."""
         if self._bar is not None:
             self._bar.close()
         self.write(state, code, error)
 
     def write(self, state: str = "running", code: int | None = None, error: str | None = None) -> None:
-        """Replace the file; a night does not fail of a file that cannot be written."""
+        """Replace the file; a file that cannot be written is logged and does not fail the night."""
         now = datetime.now(UTC)
         step = self.steps[-1] if self.steps else {"step": "start"}
         values = {
@@ -133,7 +136,7 @@ class Status:
                 say(f"The status file {self.path} cannot be written: {error_}", "warning")
 
     def _expected(self, now: datetime) -> str | None:
-        """When the night will have ended, from what steps usually take; None before any has been seen."""
+        """Estimate when the night will end from the usual times of its steps; None without earlier nights."""
         if not self.usual:
             return None
         begun = {step["step"] for step in self.steps}
@@ -146,10 +149,10 @@ class Status:
 
 @contextmanager
 def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterator[None]:
-    """Within it the file tells of this run, which has yet to start Spark and to get the lock of the night.
+    """Write the status file for a run that has yet to start Spark and to take the lock of the night.
 
-    Where it fails before the night has begun, the file says so, and not how the last night went. The file of another
-    night that is at work is that night's to write.
+    If the run fails before the night begins, the file says so instead of showing the previous night. The file is left
+    alone while another night is running.
     """
     status = Status(status_path(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
     if _at_work(status.path):
@@ -167,7 +170,7 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What the file says; nothing where there is none that can be read."""
+    """Read the file; return an empty dictionary if it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -176,7 +179,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _at_work(path: Path) -> bool:
-    """Whether the file is of a night that may be running; of another machine nobody can tell."""
+    """Return whether the file is of a night that may be running; on another machine it is assumed to be."""
     said = _read(path)
     if said.get("state") != "running":
         return False
@@ -186,13 +189,13 @@ def _at_work(path: Path) -> bool:
 
 
 def _runs(pid: object) -> bool:
-    """Whether there is a process of that number on this machine."""
+    """Return whether a process with this number exists on this machine."""
     if not isinstance(pid, int) or pid < 1:
         return False
     try:
-        os.kill(pid, 0)  # sends nothing
+        os.kill(pid, 0)  # signal 0 only checks for the process
     except ProcessLookupError:
         return False
-    except OSError:  # another user's
+    except OSError:  # the process belongs to another user
         return True
     return True

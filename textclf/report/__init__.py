@@ -1,1 +1,1 @@
-"""Reports: pictures of training and of measures."""
+"""Reports: figures of training and search, and the page of a run."""

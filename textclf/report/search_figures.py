@@ -1,4 +1,4 @@
-"""Pictures of a search: the space by accuracy, and the winner's learning curves."""
+"""Figures of a search: accuracy over the search space, and the winner's learning curves."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[Trial, Result]]
 
 
 def search_figures(report: SearchReport) -> Iterator[tuple[str, "Figure"]]:
-    """Name and picture of each source's space and of its winner's curves, where it has them."""
+    """Yield name and figure of each source's search space and of its winner's learning curves, if it has any."""
     for name, outcome in report.outcomes.items():
         pairs = [pair for pair in report.results if pair[0].info.source == name and pair[0].outer is None]
         means = mean_accuracies(pairs)
@@ -37,7 +37,7 @@ def search_figures(report: SearchReport) -> Iterator[tuple[str, "Figure"]]:
 
 
 def mean_accuracies(pairs: Pairs) -> list[tuple[dict[str, Any], float]]:
-    """Values and mean accuracy of each network, those of one architecture: that with the most candidates.
+    """Return the hyperparameters and mean accuracy of the candidates of one architecture: that with the most of them.
 
     A candidate that ran with several numbers of epochs counts with the largest.
     """
@@ -56,7 +56,7 @@ def mean_accuracies(pairs: Pairs) -> list[tuple[dict[str, Any], float]]:
 
 
 def space_figure(name: str, means: Sequence[tuple[Mapping[str, Any], float]]) -> "Figure":
-    """A heat map where two values vary over a full grid, else parallel coordinates."""
+    """Draw a heat map if two hyperparameters vary over a full grid, otherwise parallel coordinates."""
     keys = [key for key in means[0][0] if len({str(values[key]) for values, _ in means}) > 1]
     with figure_style():
         figure = new_figure(7.5, 5)
@@ -100,7 +100,7 @@ def _parallel(axes: "Axes", keys: Sequence[str], means: Sequence[tuple[Mapping[s
 
     accuracies = [accuracy for _, accuracy in means]
     scale = ScalarMappable(Normalize(min(accuracies), max(accuracies)), _MAP)
-    for values, accuracy in sorted(means, key=lambda each: each[1]):  # the best on top
+    for values, accuracy in sorted(means, key=lambda each: each[1]):  # drawn last, the best lines are on top
         heights = [_height(values[key], _options(means, key)) for key in keys]
         heights.append((accuracy - min(accuracies)) / (max(accuracies) - min(accuracies) or 1))
         axes.plot(range(len(heights)), heights, color=tuple(scale.to_rgba(np.array([accuracy]))[0]), linewidth=1.6)
@@ -118,14 +118,14 @@ def _parallel(axes: "Axes", keys: Sequence[str], means: Sequence[tuple[Mapping[s
 
 
 def _height(value: Any, options: Sequence[Any]) -> float:
-    """Where a value stands on its axis, from 0 to 1: numbers of many kinds by size, others by order."""
+    """Return a value's position on its axis, from 0 to 1: by size for numbers with many options, else by order."""
     if len(options) > 8 and isinstance(value, int | float):
         return float((value - options[0]) / (options[-1] - options[0]))
     return options.index(value) / max(len(options) - 1, 1)
 
 
 def curves_figure(name: str, curves: Sequence[Mapping[str, Sequence[float]]]) -> "Figure":
-    """Loss and accuracy of the chosen candidate after each epoch: each fold a thin line, their mean a thick one."""
+    """Draw loss and accuracy of the chosen candidate by epoch: a thin line for each fold, a thick one for the mean."""
     from matplotlib.ticker import MaxNLocator
 
     with figure_style():

@@ -1,4 +1,4 @@
-"""Pictures of a training run and of measures, the same bytes for the same numbers."""
+"""Figures of a training run and of its measures; the same numbers give the same bytes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue, vermilion and grey stay apart for colour-blind readers (Okabe and Ito 2008) and in print.
+# Blue, vermilion and grey are distinct for colour-blind readers (Okabe and Ito 2008) and in print.
 BLUE, VERMILION, _GREY = "#0072B2", "#D55E00", "#6E6E6E"
-_LIGHT_BLUE = "#8CC3E3"  # leaves lines over it visible
+_LIGHT_BLUE = "#8CC3E3"  # light enough for lines drawn over it
 _SUFFIXES = (".png", ".svg")
 _DPI = 144
 _LONGEST_NAME = 24  # characters of a label on an axis
-_WRITTEN_LABELS = 20  # more labels than these leave no room for numbers in the cells
+_WRITTEN_LABELS = 20  # with more labels there is no room for numbers in the cells
 _STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#444444",
@@ -32,14 +32,14 @@ _STYLE = {
     "font.size": 10,
     "grid.color": "#DDDDDD",
     "legend.frameon": False,
-    "svg.hashsalt": "textclf",  # otherwise the names of shapes are random
-    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
+    "svg.hashsalt": "textclf",  # otherwise the ids of shapes are random
+    "text.parse_math": False,  # a dollar sign in a label does not begin a formula
 }
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """This module's style over the defaults of the package, whatever the user's own settings are."""
+    """Use matplotlib's defaults with this module's style, whatever the user's own settings are."""
     from matplotlib import style
 
     with style.context(["default", _STYLE]):
@@ -47,28 +47,28 @@ def figure_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, in inches, drawn without a display: it belongs to no window and to no global list."""
+    """Return an empty figure, sized in inches, that needs no display and is not in pyplot's list of figures."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def history_figure(history: Mapping[str, Sequence[float]]) -> "Figure":
-    """Accuracy and loss after each epoch, side by side.
+    """Draw accuracy and loss after each epoch, side by side.
 
     Args:
         history: ``accuracy`` and ``loss`` on the training rows after each epoch, as ``fit`` returns them; with a
             validation split also ``val_accuracy`` and ``val_loss``.
 
     Raises:
-        InputError: No epochs, as of an architecture that has none, or lists of different lengths.
+        InputError: There are no epochs, as with an architecture that has none, or the lists differ in length.
     """
     lengths = {name: len(values) for name, values in history.items()}
     if not {"accuracy", "loss"} <= set(lengths) or len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise InputError(
             "This training history cannot be drawn.",
             received=", ".join(f"{name}: {length} epochs" for name, length in lengths.items()) or "no epochs",
-            expected="accuracy and loss, one number an epoch each",
+            expected="accuracy and loss, each with one number per epoch",
         )
     with figure_style():
         figure = new_figure(12, 5)
@@ -84,7 +84,7 @@ def _curves(axes: "Axes", measure: str, history: Mapping[str, Sequence[float]]) 
         values = history.get(key, ())
         if values:
             epochs = range(1, len(values) + 1)
-            # A line of one point is invisible.
+            # A line with a single point would be invisible without markers.
             axes.plot(epochs, values, color=color, marker="o" if len(values) <= 30 else "", markersize=3.5, label=name)
     title = f"Training and validation {measure}" if f"val_{measure}" in history else f"Training {measure}"
     axes.set(title=title, xlabel="Epoch", ylabel=measure.capitalize())
@@ -93,9 +93,9 @@ def _curves(axes: "Axes", measure: str, history: Mapping[str, Sequence[float]]) 
 
 
 def confusion_figure(evaluation: Evaluation) -> "Figure":
-    """The confusion matrix: a row a label, a column a prediction, coloured by the share of the row.
+    """Draw the confusion matrix: true labels as rows, predictions as columns, coloured by the share of the row.
 
-    Up to 20 labels, each cell has its count and share written in it.
+    With up to 20 labels, each cell shows its count and share.
     """
     counts = np.array(evaluation.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -104,7 +104,7 @@ def confusion_figure(evaluation: Evaluation) -> "Figure":
         side = 2.6 + min(max(size, 3) * 0.75, 14)
         figure = new_figure(side + 1, side)
         axes = figure.subplots()
-        # Drawn cells instead of an image: sharp in SVG at any size.
+        # Cells are drawn as shapes, not as an image, so that SVG is sharp at any size.
         mesh = axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
         names = [_short(name) for name in evaluation.names]
         small = min(10.0, 400 / size)  # points: the labels of many rows must not overlap
@@ -135,9 +135,9 @@ def _write_cells(axes: "Axes", counts: Any, shares: Any) -> None:
 
 
 def reliability_figure(evaluation: Evaluation) -> "Figure":
-    """Share of right rows against confidence, bin by bin, above the number of rows in each bin.
+    """Draw accuracy against confidence for each bin, above the number of rows in the bin.
 
-    Bars under the diagonal are of a model that is surer than right, as in Guo et al. 2017.
+    Bars below the diagonal mean that the model is overconfident, as in Guo et al. 2017.
     """
     bins = evaluation.reliability
     middles = [(found.lower + found.upper) / 2 for found in bins]
@@ -149,10 +149,10 @@ def reliability_figure(evaluation: Evaluation) -> "Figure":
             [0, 1], [0, 1], color="#222222", linestyle="--", linewidth=1.3, label="Perfect calibration", zorder=3
         )
         accuracies = [found.accuracy for found in bins]
-        above.bar(middles, accuracies, width, color=_LIGHT_BLUE, edgecolor="white", label="Share of right rows")
+        above.bar(middles, accuracies, width, color=_LIGHT_BLUE, edgecolor="white", label="Accuracy in the bin")
         confidences = [found.confidence for found in bins]
         above.plot(confidences, accuracies, "o", color=VERMILION, markersize=6, label="At the bin's mean confidence")
-        above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Share of right rows")
+        above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy in the bin")
         above.set_title(f"Expected calibration error {evaluation.calibration_error:.3f}")
         above.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="white")
         below.bar(middles, [found.count for found in bins], width, color=_GREY, edgecolor="white")
@@ -163,13 +163,14 @@ def reliability_figure(evaluation: Evaluation) -> "Figure":
 
 
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG beside each other; the same figure gives the same bytes.
+    """Save a figure as PNG and as SVG side by side; the same figure gives the same bytes.
 
     Args:
-        path: Of both files without their suffix; one that is given is left out.
+        figure: Figure to save.
+        path: Path of both files without a suffix; a suffix ``.png`` or ``.svg`` is removed.
 
     Returns:
-        The paths of the PNG and of the SVG file.
+        Paths of the PNG file and of the SVG file.
 
     Raises:
         InputError: The files cannot be written.
@@ -180,20 +181,20 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with figure_style():
-            # Without the date and the version of matplotlib.
+            # Without the date and the version of matplotlib, which would change the bytes.
             figure.savefig(png, dpi=_DPI, metadata={"Software": None})
             figure.savefig(svg, metadata={"Date": None, "Creator": None})
     except OSError as error:
         raise InputError(
             f"The figure {path} cannot be written.",
             received=error.strerror or error,
-            expected="a folder that can be written to",
+            expected="a folder that this user may write to",
             fix="check the path and its permissions",
         ) from error
     return png, svg
 
 
 def _short(name: str) -> str:
-    """A label as an axis has room for it."""
+    """Shorten a label to the room on an axis."""
     line = " ".join(name.split())
     return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"

@@ -1,1 +1,1 @@
-"""Run records: what each run read, did and left, and what earlier ones say."""
+"""Run records: what each run read, did and wrote, and how later runs read that."""

@@ -1,4 +1,4 @@
-"""What runs of ingest refused, from their records alone."""
+"""Deliveries that ingest refused, read from run records."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
@@ -10,15 +10,17 @@ from textclf.runs.runs_table import newest_runs, runs_table
 from textclf.storage.warehouse import Warehouse
 
 INGEST = "ingest_corpus"
-NEWEST_RUNS = 4000  # that are looked at; what a source had before counts as never done, and is done again
+NEWEST_RUNS = 4000  # number of newest runs that are read; work of older ones counts as not done, and is done again
 _Run = TypeVar("_Run")
 
 
 def still_refused(runs: Iterable[tuple[_Run, Mapping[str, Any]]]) -> dict[str, tuple[_Run, Mapping[str, Any]]]:
-    """By source, the run that refused its newest delivery, and what its record keeps of that; none where it passed.
+    """Return, by source, the run that refused its newest delivery, with the figures of that delivery.
+
+    Sources whose newest delivery was published are left out.
 
     Args:
-        runs: Runs of ingest with the details of their records, the newest first.
+        runs: Runs of ingest with the details of their records, newest first.
 
     Example:
         >>> still_refused([("r2", {"sources": {"a": {}}, "refused": {"b": {}}}), ("r1", {"refused": {"a": {}}})])
@@ -37,10 +39,13 @@ def still_refused(runs: Iterable[tuple[_Run, Mapping[str, Any]]]) -> dict[str, t
 def refused_before(
     spark: SparkSession, warehouse: Warehouse, run_id: str, sources: Collection[str]
 ) -> dict[str, tuple[str, str]]:
-    """By source, the run that had refused its newest delivery when the run of that identifier began, and why.
+    """Return, by source, the run that had refused its newest delivery before a given run began, and why.
 
     Args:
-        sources: Those of the pipeline file: one that it no longer has will never be delivered again.
+        spark: An open session.
+        warehouse: Tables.
+        run_id: Identifier of the given run.
+        sources: Sources of the pipeline file; a source that was removed from it will not be delivered again.
     """
     table = runs_table(spark, warehouse)
     if table is None:

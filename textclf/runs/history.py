@@ -1,4 +1,4 @@
-"""What earlier runs published, from their records alone."""
+"""Publications of earlier runs, read from run records."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,22 @@ from textclf.storage.staging import any_staged, is_whole
 from textclf.storage.warehouse import Location, Warehouse
 
 _RESULTS = "results", "run_id"
-_RUNS = 400  # of the newest publications are looked at: a year of nights
+_RUNS = 400  # number of newest publications that are read: a year of nights
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One run that published to a table.
+    """One run that published to a table, or was refused there.
 
     Attributes:
-        day: The day it was asked for, None where it took the days of its input.
-        fingerprint: Digest of all that decides its rows.
-        input, input_version: As in its record.
-        limited: Whether it was asked for some rows of its input only.
-        input_digest: Digest of the files that held the day's rows.
+        run_id: Identifier of the run.
+        ended_at: When the run ended.
+        day: Day that was requested; None if the run took the days of its input.
+        fingerprint: Digest of everything that decides the run's rows.
+        slices: Figures of the audit for each slice.
+        input, input_version: As in the run record.
+        limited: Whether only some rows of the input were requested.
+        input_digest: Digest of the files with the day's rows.
         models: Digest of each model by ``name@version``.
     """
 
@@ -47,7 +50,7 @@ class Publication:
 
     @property
     def days(self) -> set[date | None]:
-        """The days whose slices it wrote, or was asked for."""
+        """Days whose slices the run wrote, and the requested day."""
         asked = {self.day} if self.day else set()
         return asked | {figures.slice.ds for figures in self.slices}
 
@@ -55,7 +58,7 @@ class Publication:
 def publications(
     spark: SparkSession, warehouse: Warehouse, output: str, status: str = "succeeded"
 ) -> list[Publication]:
-    """The newest runs that published to the table ``output``, the newest first; or that were ``refused`` there."""
+    """Return the newest runs that published to the table ``output``, or were ``refused`` there, newest first."""
     table = runs_table(spark, warehouse)
     if table is None:
         return []
@@ -65,7 +68,7 @@ def publications(
 
 
 def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Publication]:
-    """The newest of these publications, newest first, for each day."""
+    """Return the newest publication of each day; ``published`` is sorted newest first."""
     found: dict[date | None, Publication] = {}
     for publication in published:
         for day in publication.days:
@@ -91,7 +94,7 @@ def _publication(run: PastRun) -> Publication:
 
 
 def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | None, staged: str) -> str | None:
-    """The newest run that was stopped when it had staged all rows of that fingerprint; None without one."""
+    """Return the newest run that was stopped after it had staged all rows of a fingerprint; None if there is none."""
     if fingerprint is None or not any_staged(spark, warehouse):
         return None
     table = runs_table(spark, warehouse)
@@ -99,18 +102,18 @@ def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | N
         return None
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
     runs = [run.run_id for run in newest_runs(table.where((F.col("status") == "stopped") & same), 3)]
-    # One commit stages all rows: where there is a table, it is complete, unless a run has begun to publish it.
+    # One commit stages all rows, so an existing table is complete, unless a run has begun to publish it.
     return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)
 
 
 def baselines(
     found: Sequence[Figures], published: Iterable[Publication], history: int
 ) -> Mapping[str | None, Mapping[date | None, Baseline]]:
-    """For each slice the last ``history`` published days of its source before its own, taken together."""
+    """Return, for each slice, a baseline over the last ``history`` published days of its source before its own."""
     newest: dict[str | None, dict[date, Figures]] = {}
     for publication in published:
         for figures in publication.slices:
-            if figures.slice.ds is not None:  # the newest publication of a slice comes first and counts
+            if figures.slice.ds is not None:  # the newest publication of a slice comes first, and only it counts
                 newest.setdefault(figures.slice.source, {}).setdefault(figures.slice.ds, figures)
     made: dict[str | None, dict[date | None, Baseline]] = {}
     for each in found:
@@ -124,19 +127,22 @@ def baselines(
 
 
 def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, output: Location) -> None:
-    """Add a record for each run that died holding a lock and has none: who is killed writes none itself.
+    """Add a record for each run that died while holding a lock, because a killed run cannot write its own.
 
-    Tables are closed to it before: a run that was only held up commits nothing, and is recorded once.
+    Tables are closed to such a run first. So a run that was only held up commits nothing more, and is recorded once.
 
     Args:
-        output: The table whose days were locked; the record says whether it has rows of the run.
+        spark: An open session.
+        warehouse: Tables.
+        locks: Locks that were taken over from other runs.
+        output: Table whose days were locked; the record says whether it has rows of the run.
     """
     dead = {lease.run_id: (lease, day) for lease, day in locks.abandoned}
     if not dead:
         return
     for run_id in known_runs(spark, warehouse, dead):
         dead.pop(run_id)
-    # One that only stood still publishes nothing from here on; what it has published is there to be seen.
+    # From here on, a run that only stalled cannot publish; what it published before can be read below.
     for table in (output, warehouse.location("results_rejects")):
         fence.close(spark, table, list(dead))
     for lease, day in dead.values():
@@ -148,6 +154,6 @@ def record_killed(spark: SparkSession, warehouse: Warehouse, locks: Locks, outpu
         published = rows is not None and bool(rows.limit(1).count())
         record.details = {"day": str(day or "no date"), "host": lease.host, "pid": lease.pid, "published": published}
         record.tables[name] = str(output)
-        record.end("killed", f"gave no sign of life after {lease.renewed}; another run took its lock over")
+        record.end("killed", f"gave no sign of life after {lease.renewed}; another run took over its lock")
         record.append_for_another(spark, warehouse)
     locks.recorded()

@@ -1,7 +1,7 @@
-"""Which fields of a run record are places or free text: these are masked when it leaves the process.
+"""The fields of a run record that contain paths, URLs or free text; these are masked when it leaves the process.
 
-All others are names, keys, figures and digests, which later runs compare: what is read back is what was written. A
-field that is added to a record with a path, a URL or the words of an error in it gets a line here.
+All other fields are names, keys, figures and digests. Later runs compare these, so they must be read back as they were
+written. A new field with a path, a URL or the text of an error needs a line here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 from textclf.common.secrets import masked
 
 ANY, EACH = "*", "[]"
-"""In a path: any key of a dictionary, each item of a list."""
+"""Parts of a path: any key of a dictionary, each item of a list."""
 
 Path = tuple[str, ...]
 
 KEYED_BY_SOURCE = ("train_model",)
-"""Jobs whose details have a source's name for a key."""
+"""Jobs whose details have names of sources as keys."""
 
 RECORD: tuple[Path, ...] = (
     ("input",),
@@ -26,7 +26,7 @@ RECORD: tuple[Path, ...] = (
 DETAILS: tuple[Path, ...] = (
     ("tables", ANY),
     ("reason",),  # why refused rows were published
-    ("kernels", ANY),  # why a machine has none
+    ("kernels", ANY),  # why a machine has no compiled kernels
     ("backends", ANY),
     ("registered_model", "registry"),
     ("registered_model", "uri"),
@@ -34,8 +34,8 @@ DETAILS: tuple[Path, ...] = (
     ("sources", ANY, "warnings", EACH),
     ("sources", ANY, "skipped", "names", EACH),
     ("skipped", "names", EACH),
-    ("refused", ANY),  # why a delivery was, of a night
-    ("refused", ANY, "problem"),  # the same of an ingest
+    ("refused", ANY),  # why a delivery was refused, in a nightly run
+    ("refused", ANY, "problem"),  # the same in an ingest
     ("refused", ANY, "skipped", "names", EACH),
     ("unreadable_rows", "first_error"),
     ("steps", EACH, "why"),
@@ -52,18 +52,18 @@ EXPLAINED: tuple[Path, ...] = (
     ("run", "registered_model", "registry"),
     ("run", "registered_model", "uri"),
 )
-"""Of a row that ``explain_row`` tells of."""
+"""Masked fields of a row in the output of ``explain_row``."""
 IN_DETAILS: tuple[Path, ...] = (
     *DETAILS,
     *(("rows", EACH, *path) for path in EXPLAINED),
     *(("run", *path) for path in _SHOWN),
     *(("run", "details", *path) for path in DETAILS),
 )
-"""Of the details of any job, with what others show in theirs of a row or of a record."""
+"""Masked fields of any job's details, including rows and records that a job shows in its own."""
 
 
 def masked_record(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a run record as they are written down, or of one that was read, as ``show_run`` gives it."""
+    """Mask the fields of a run record before it is written, or of one that ``show_run`` has read."""
     found: dict[str, Any] = mask_fields(values, _SHOWN)
     details = found.get("details")
     if details and found.get("job") not in KEYED_BY_SOURCE:
@@ -72,7 +72,7 @@ def masked_record(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def mask_fields(values: Any, paths: Iterable[Sequence[str]]) -> Any:
-    """A copy of nested dictionaries and lists in which the texts at these paths are masked."""
+    """Return a copy of nested dictionaries and lists with the texts at these paths masked."""
     for path in paths:
         values = _mask(values, path)
     return values

@@ -1,8 +1,8 @@
-"""Figures of a run for Prometheus: a file for node_exporter's textfile collector, or a push to a Pushgateway.
+"""Export a run's metrics to Prometheus: as a file for node_exporter's textfile collector, or to a Pushgateway.
 
-The file is OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) of gauges alone, which is also
-Prometheus' text format 0.0.4, the one that the collector reads. Labels are names of jobs, steps and checks: neither
-texts nor ids.
+The file is OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) with gauges only, which is also
+valid in Prometheus' text format 0.0.4 that the collector reads. Labels are names of jobs, steps and checks, never
+texts or ids.
 """
 
 import threading
@@ -18,7 +18,7 @@ from textclf.common.secrets import first_line
 from textclf.config import Metrics
 from textclf.runs.record import RunRecord
 
-if TYPE_CHECKING:  # imported where figures are asked for: every job starts with this module
+if TYPE_CHECKING:  # at run time, imported only if metrics are requested: every job imports this module
     from prometheus_client import CollectorRegistry
 
 _ROWS = ("input_rows", "scored_rows", "rejected_rows")
@@ -27,7 +27,7 @@ _READERS = ("ingest_corpus", "nightly")
 
 @dataclass(frozen=True)
 class Gauge:
-    """A figure with its labels."""
+    """A metric with its labels."""
 
     name: str
     about: str
@@ -37,18 +37,18 @@ class Gauge:
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of one run."""
+    """The metrics of one run."""
 
     job: str
     gauges: tuple[Gauge, ...]
 
     @classmethod
     def of(cls, record: RunRecord, code: int) -> "Measured":
-        """What a record that has ended says in numbers."""
+        """Return the metrics of a record that has ended."""
         return cls(record.job, tuple(_gauges(record, code)))
 
     def registry(self) -> "CollectorRegistry":
-        """The figures as Prometheus' client has them, families in the order of their names."""
+        """Return the metrics as a registry of Prometheus' client, with families sorted by name."""
         from prometheus_client import CollectorRegistry
         from prometheus_client import Gauge as Family
 
@@ -61,56 +61,56 @@ class Measured:
 
 
 def emit(metrics: Metrics, measured: Measured) -> None:
-    """Write and push the figures as the pipeline file asks; what fails is said and fails no run."""
+    """Write and push the metrics as the pipeline file says; a failure is logged and does not fail the run."""
     if metrics.file is None and metrics.pushgateway is None:
         return
     from prometheus_client.openmetrics.exposition import generate_latest
 
     registry = measured.registry()
     if metrics.file is not None:
-        # Not str.format: other braces of a path stay.
+        # Not str.format: a path may contain other braces.
         path = Path(metrics.file.replace("{job}", measured.job))
         try:
             replace_file(path, generate_latest(registry))  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:  # a path with U+0000 is of the second kind
+        except (OSError, ValueError) as error:  # ValueError: U+0000 in the path
             _warn("file", path, error)
     if metrics.pushgateway is not None:
         try:
             _pushed_in_time(metrics.pushgateway, measured.job, registry, metrics.timeout)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger answers: the run has ended, and ended well perhaps
+        except Exception as error:  # noqa: BLE001 - whatever the server answers, the outcome of the run stands
             _warn("pushgateway", metrics.pushgateway, error)
 
 
 def _warn(key: str, place: object, error: Exception) -> None:
     said = f"{type(error).__name__}: {first_line(error)}"
-    say(f"The figures of this run went nowhere: {key} = {place} under [metrics]: {said}", "warning")
+    say(f"The metrics of this run were not exported: {key} = {place} under [metrics]: {said}", "warning")
 
 
 def _pushed_in_time(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> None:
-    """Push, and wait ``timeout`` seconds for all of it: a server that sends a byte now and then would never end.
+    """Push within ``timeout`` seconds in total: a server that sends a byte now and then would never end.
 
     Raises:
-        Exception: It did not work, or not in time.
+        Exception: The push failed or took too long.
     """
     raised: list[Exception] = []
 
     def push() -> None:
         try:
             _push(url, job, registry, timeout)
-        except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
             raised.append(error)
 
     thread = threading.Thread(target=push, name="pushgateway", daemon=True)
     thread.start()
     thread.join(timeout)
     if thread.is_alive():
-        raise TimeoutError(f"no whole answer within {timeout:g} seconds")
+        raise TimeoutError(f"no complete answer within {timeout:g} seconds")
     for error in raised:
         raise error
 
 
 def _push(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> None:
-    """Push; user and password of the URL go into a header, which is where a server looks for them."""
+    """Push the metrics; user and password of the URL are sent in a header, where a server expects them."""
     from prometheus_client import push_to_gateway
     from prometheus_client.exposition import basic_auth_handler, default_handler
 
@@ -125,9 +125,9 @@ def _push(url: str, job: str, registry: "CollectorRegistry", timeout: float) -> 
 
 
 def _gauges(record: RunRecord, code: int) -> Iterator[Gauge]:
-    job = {"job_name": record.job}  # "job" is the label that Prometheus itself gives
+    job = {"job_name": record.job}  # Prometheus sets the label "job" itself
     ended = record.ended_at or record.started_at
-    yield Gauge("textclf_run_succeeded", "1 where the last run ended well, else 0.", code == 0, job)
+    yield Gauge("textclf_run_succeeded", "1 if the last run succeeded, else 0.", code == 0, job)
     yield Gauge("textclf_run_exit_code", "Exit code of the last run.", code, job)
     yield Gauge("textclf_run_ended_timestamp_seconds", "When the last run ended.", ended.timestamp(), job)
     yield Gauge("textclf_run_duration_seconds", "Wall time of the last run.", record.seconds or 0.0, job)

@@ -1,4 +1,4 @@
-"""How a run ended, from what it raised."""
+"""The outcome of a run, from the error that ended it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _LONGEST = 500  # characters of an error in a record
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the record and the exit code say."""
+    """Exit code, and the record's status and problem."""
 
     code: int
     status: str
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """The outcome of a run that ended with this error; after a wish to stop whatever was raised is its consequence."""
+    """Return the outcome of a run that ended with an error; after a request to stop, any error is its consequence."""
     if asked() or isinstance(error, KeyboardInterrupt):
         error = StoppedError()
     if isinstance(error, TextclfError):
@@ -33,7 +33,7 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def end_with(record: RunRecord, error: BaseException, **fields: object) -> Outcome:
-    """Note the outcome in the record and say what went wrong."""
+    """Set the outcome in the record and log the error."""
     found = outcome_of(error)
     record.end(found.status, found.problem)
     say_error(StoppedError() if found.status == StoppedError.status else error, **fields)
@@ -41,14 +41,14 @@ def end_with(record: RunRecord, error: BaseException, **fields: object) -> Outco
 
 
 def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
-    """Add the record to ``runs``; whether it is there."""
+    """Add the record to ``runs`` and return whether that worked."""
     try:
         record.append(spark, warehouse)
-    except LockError as error:  # the record that is kept is not this one
+    except LockError as error:  # another run's record of this run is kept instead
         record.end(error.status, error.problem)
         say_error(error)
         return False
-    except Exception as error:  # noqa: BLE001 - the first error, if there was one, must still decide the exit code
+    except Exception as error:  # noqa: BLE001 - an earlier error must still decide the exit code
         say_error(error)
         say(f"{record.job}: the run record could not be written to {warehouse.location('runs')}", "error")
         return False
@@ -56,7 +56,7 @@ def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
 
 
 def code_when_kept(spark: SparkSession, warehouse: Warehouse, record: RunRecord, code: int) -> int:
-    """Add the record to ``runs``; the exit code of the run: one whose record cannot be kept has not succeeded."""
+    """Add the record to ``runs`` and return the run's exit code; without a record, a run has not succeeded."""
     if keep(spark, warehouse, record):
         return code
     return LockError.exit_code if record.status == LockError.status else code or 1

@@ -1,4 +1,4 @@
-"""What made a row: from the tables alone."""
+"""Provenance of a row, read from the tables."""
 
 import re
 from collections.abc import Iterator
@@ -14,31 +14,31 @@ from textclf.storage.schemas import RUNS
 from textclf.storage.warehouse import Location, Warehouse
 
 _RUN_ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
-_FOUND = 100  # rows of one id that are explained; an id may occur on any number of days
+_FOUND = 100  # largest number of rows explained for one id, which may occur on any number of days
 
 
 def run_record(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str, Any]:
-    """The record of a run, its JSON columns parsed.
+    """Return the record of a run with its JSON columns parsed.
 
     Raises:
-        UsageError: That is no identifier of a run.
-        InputError: No run of this warehouse has it.
+        UsageError: The identifier is not that of a run.
+        InputError: The warehouse has no run with this identifier.
     """
     if not _RUN_ID.fullmatch(run_id):
-        raise UsageError("This is no run's identifier.", received=run_id, expected="such as 20260131T235959-1a2b3c4d")
+        raise UsageError("This is not a run id.", received=run_id, expected="an id such as 20260131T235959-1a2b3c4d")
     found = _records(spark, warehouse, F.col("run_id") == run_id)
     if not found:
         raise InputError(
             "There is no such run.",
             received=run_id,
             expected=f"a run_id in {warehouse.location(RUNS.name)}",
-            fix="look the run up in the table runs, or in the last line that the job printed",
+            fix="look up the run in the table runs, or in the last line that the job printed",
         )
     return found[0]
 
 
 def show_run(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str, Any]:
-    """The record of a run, and the runs that published what this one had only staged; raises as ``run_record``."""
+    """Return the record of a run and the runs that published what it had only staged; raises as ``run_record``."""
     return _with_publishers(spark, warehouse, run_record(spark, warehouse, run_id))
 
 
@@ -55,18 +55,20 @@ def _with_publishers(spark: SparkSession, warehouse: Warehouse, record: dict[str
 def explain_row(
     spark: SparkSession, warehouse: Warehouse, row_id: str, *, output: Location | None = None, source: str | None = None
 ) -> list[dict[str, Any]]:
-    """What made the published rows of that id, rejected ones too, the newest day first.
+    """Explain the published and rejected rows with an id, newest day first.
 
-    Each has its own columns, the digest of the corpus that its model was trained on, and the run that made it, with
-    the input and its version and the version of the code.
+    Each row comes with its columns, the digest of the corpus that its model was trained on, and the run that wrote it:
+    its input with the version, and the version of the code.
 
     Args:
-        row_id: The id as text; it is compared as text, whatever its type.
-        output: The table of results, instead of the warehouse's.
-        source: Only rows of that source.
+        spark: An open session.
+        warehouse: Tables.
+        row_id: Id as text, whatever the type of the column.
+        output: Table of results; by default that of the warehouse.
+        source: Only rows of this source; by default of all sources.
 
     Raises:
-        InputError: No row has this id, or ids of this table cannot be written as text.
+        InputError: No row has this id, or the ids of this table cannot be written as text.
     """
     rows: list[dict[str, Any]] = []
     for place in (output or warehouse.location("results"), warehouse.location("results_rejects")):
@@ -92,9 +94,9 @@ def _rows_of(spark: SparkSession, place: Location, row_id: str, source: str | No
     kind = table.schema["id"].dataType
     if not isinstance(kind, AtomicType):
         raise InputError(
-            "Ids of this table are no single values.", received=kind.simpleString(), expected="such as bigint"
+            "The ids of this table are not single values.", received=kind.simpleString(), expected="such as bigint"
         )
-    # Both as the column's own type, where files have statistics; an id that is not of the type equals none.
+    # Compared in the column's own type, for which files have statistics; an id of another type equals no row.
     wanted = F.lit(row_id).try_cast(kind)
     found = table.where(F.col("id") == wanted)
     if source is not None:
@@ -103,7 +105,7 @@ def _rows_of(spark: SparkSession, place: Location, row_id: str, source: str | No
 
 
 def _made_by(spark: SparkSession, warehouse: Warehouse, run_id: str) -> dict[str, Any]:
-    """The run of a row in short; ``unrecorded`` for a run that was killed between its publish and its record."""
+    """Summarize the run of a row; ``unrecorded`` for a run that was killed between publishing and its record."""
     found = _records(spark, warehouse, F.col("run_id") == run_id)
     if not found:
         return {"run_id": run_id, "status": "unrecorded"}
@@ -121,7 +123,7 @@ def _records(spark: SparkSession, warehouse: Warehouse, condition: Any) -> list[
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """Values as JSON has them."""
+    """Return a row's values in types that JSON has."""
     return dict(_values(row))
 
 

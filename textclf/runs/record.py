@@ -1,4 +1,4 @@
-"""Run records: one row in ``runs`` and one JSON line for each run of a job, failed ones too."""
+"""Run records: one row in ``runs`` and one line of JSON for each run of a job, including failed runs."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -23,28 +23,28 @@ from textclf.storage.warehouse import Warehouse
 
 @dataclass
 class RunRecord:
-    """What one run of a job read, did and left: a row of ``runs``, a line of JSON.
+    """The record of one run of a job: a row of ``runs`` and a line of JSON.
 
     Attributes:
         job: Name of the job.
-        started_at: When it began; now by default.
-        run_id: Identifier that sorts by time; a new one by default.
+        started_at: When the run started; by default now.
+        run_id: Identifier that sorts by time; by default a new one.
         status: ``running``, ``succeeded``, ``failed``, ``refused`` (by the gate), ``locked`` (by another run) or
-            ``killed`` (noted by the run that found its lock).
-        ended_at: When it ended; None while it lasts.
-        input: Path, URL or name of what it read.
-        input_version: Version of the input where it is a Delta table.
-        input_rows: Number of rows that it read.
+            ``killed`` (recorded by the run that found its lock).
+        ended_at: When the run ended; None while it is running.
+        input: Path, URL or name of the input.
+        input_version: Version of the input, if it is a Delta table.
+        input_rows: Number of rows read.
         scored_rows: Number of rows with a score.
-        rejected_rows: Number of rows without one, each with a reason.
+        rejected_rows: Number of rows without a score, each with a reason.
         models: Digest of each model used, by ``name@version``.
-        gate: The audit's figures, checks and verdict, where the job has a gate.
+        gate: Figures of the audit, checks and verdict; None for jobs without a gate.
         config_digest: Digest of the pipeline file.
         spark_app_id: Identifier of the Spark application.
-        error: The problem that ended it.
+        error: Problem that ended the run.
         tables: Location of each table that the run wrote.
-        details: Figures of the job's own, which it may replace whole.
-        code_version: Version of the code; in ``runs`` among the details.
+        details: Figures specific to the job, which may replace them as a whole.
+        code_version: Version of the code; in ``runs`` it is among the details.
 
     Example:
         >>> from textclf import RunRecord
@@ -72,7 +72,7 @@ class RunRecord:
     tables: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     code_version: str = field(default_factory=code_version)
-    # No field, and so in no row: what keeps a run that was taken for dead from being recorded a second time.
+    # Not a field, and so not a column: keeps a run that was taken for dead from being recorded a second time.
     fence = OPEN
 
     def __post_init__(self) -> None:
@@ -80,36 +80,37 @@ class RunRecord:
 
     @property
     def seconds(self) -> float | None:
-        """Wall time of the run, None while it lasts."""
+        """Wall time of the run in seconds; None while it is running."""
         return None if self.ended_at is None else round((self.ended_at - self.started_at).total_seconds(), 3)
 
     def end(self, status: str, error: str | None = None) -> None:
-        """Note how the run ended, and when.
+        """Set the status, the error and the end time.
 
         Args:
             status: ``succeeded``, ``failed``, ``refused``, ``locked`` or ``killed``.
-            error: The problem that ended it; None for none.
+            error: Problem that ended the run; None if there was none.
         """
         self.status, self.error, self.ended_at = status, error, datetime.now(UTC)
 
     def to_json(self, stream: TextIO | None = None) -> str:
-        """Give the record as one line of JSON; fields without a value are left out, places and free text are masked.
+        """Return the record as one line of JSON, without empty fields and with paths and free text masked.
 
         Args:
-            stream: Stream that the line will be written to: what its encoding lacks is escaped. None for UTF-8.
+            stream: Stream that the line will be written to; characters that its encoding lacks are escaped. None for
+                UTF-8.
 
         Returns:
-            The line, without a line break.
+            Line without a line break.
         """
         values = masked_record(asdict(self)) | {"seconds": self.seconds}
         kept = {key: value for key, value in values.items() if value not in (None, {}, "")}
         return json_text({name: _plain(value) for name, value in kept.items()}, stream=stream)
 
     def row(self) -> dict[str, Any]:
-        """Give the record as a row of ``runs``: places and free text are masked as in ``to_json``, names are not.
+        """Return the record as a row of ``runs``; paths and free text are masked as in ``to_json``, names are not.
 
         Returns:
-            Values by the name of the column.
+            Values by name of the column.
         """
         values = masked_record(asdict(self))
         details = values["details"] | {name: values[name] for name in ("tables", "code_version")}
@@ -122,10 +123,10 @@ class RunRecord:
 
         Args:
             spark: An open session.
-            warehouse: The tables; ``runs`` is created where there is none.
+            warehouse: Tables; ``runs`` is created if it does not exist.
 
         Raises:
-            LockError: Another run has taken the run's lock over and recorded it as killed; that record stays.
+            LockError: Another run took over this run's lock and recorded it as killed; that record stays.
         """
         try:
             self._append(spark, warehouse)
@@ -134,37 +135,37 @@ class RunRecord:
         except Exception:
             if not cancellation.asked():
                 raise
-            self._append(spark, warehouse)  # the first was cancelled with the run's other jobs
+            self._append(spark, warehouse)  # the first attempt was cancelled with the run's other jobs
 
     def _append(self, spark: SparkSession, warehouse: Warehouse) -> None:
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)
         reached("recording")
-        # Of a run without locks, too: one record, though the first attempt has failed of what came after its commit.
+        # A run without locks needs a fence too: there must be one record even if an attempt fails after its commit.
         fence = self.fence if self.fence.run_id is not None else Fence(self.run_id)
         try:
             retried(lambda: append_rows(spark, place, RUNS, [row], fence))
         except LockError:
-            # Who took the lock over may have recorded the run: one of the two records is kept, the first.
+            # The run that took over the lock may have recorded this one; only the first of the two records is kept.
             if not self.append_for_another(spark, warehouse):
                 raise LockError(
-                    "This run was held up for so long that another run took it for dead, and recorded it as killed.",
-                    received=f"a record of {self.run_id} as killed; this one would say: {self.status}",
-                    expected="no sign of life missed for longer than a lease",
-                    fix="look at the run that took its lock over; where machines stall for long, set a longer lease "
+                    "This run was held up for so long that another run took it for dead and recorded it as killed.",
+                    received=f"a record of {self.run_id} as killed; its own record would say: {self.status}",
+                    expected="a sign of life at least once per lease",
+                    fix="look at the run that took over its lock; if machines stall for long, set a longer lease "
                     "under [lock]",
                 ) from None
         reached("recorded")
 
     def append_for_another(self, spark: SparkSession, warehouse: Warehouse) -> bool:
-        """Add the record, unless there is one of a run that was taken for dead.
+        """Add the record of a run that was taken for dead, unless it already has one.
 
         Args:
             spark: An open session.
-            warehouse: The tables.
+            warehouse: Tables.
 
         Returns:
-            Whether it was added.
+            Whether the record was added.
         """
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)
         place.ensure(spark, RUNS)

@@ -1,4 +1,4 @@
-"""The locks of a run: its commits and its record look at them."""
+"""Locks of a run, which its commits and its record check."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from textclf.storage.warehouse import Location, Warehouse
 def run_locked(
     spark: SparkSession, warehouse: Warehouse, output: Location, run: RunRecord, lease: float
 ) -> Iterator[Locks]:
-    """``locked`` for a run: its commits and its record look at these locks from here on; see ``Fence``."""
+    """Take locks for a run as ``locked`` does; from here on its commits and its record check them. See ``Fence``."""
     with locked(spark, warehouse.locks(spark), str(output), run.run_id, run.job, lease) as locks:
         run.fence = Fence(run.run_id, locks.check, again=run.fence.run_id is not None)
         yield locks

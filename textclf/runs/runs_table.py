@@ -1,4 +1,4 @@
-"""Rows of ``runs`` as they are read: which runs there were, and what their records say."""
+"""Read the table ``runs``."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -17,12 +17,19 @@ _PARSED = "gate", "details"
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run that has ended, as far as later runs ask.
+    """The part of an ended run's record that later runs need.
 
     Attributes:
+        run_id: Identifier of the run.
+        job: Name of the job.
+        status: How the run ended.
+        started_at: When the run started.
+        ended_at: When the run ended.
+        input: Path, URL or name of the input.
+        input_version: Version of the input, if it is a Delta table.
         models: Digest of each model by ``name@version``.
-        gate: Figures, checks and verdict; empty where the job has no gate.
-        details: Figures of the job's own.
+        gate: Figures, checks and verdict; empty for jobs without a gate.
+        details: Figures specific to the job.
     """
 
     run_id: str
@@ -38,7 +45,7 @@ class PastRun:
 
     @classmethod
     def of(cls, row: Any) -> "PastRun":
-        """The run of a row of ``runs``, or of what ``RunRecord.row`` gives."""
+        """Return the run of a row of ``runs``, or of what ``RunRecord.row`` returns."""
         values = parsed({name: row[name] for name in _COLUMNS})
         return cls(**values | {"models": values["models"] or {}})
 
@@ -47,17 +54,17 @@ _COLUMNS = tuple(PastRun.__dataclass_fields__)
 
 
 def runs_table(spark: SparkSession, warehouse: Warehouse) -> DataFrame | None:
-    """The table ``runs``, None before the first run has ended."""
+    """Return the table ``runs``; None before the first run has ended."""
     place = warehouse.location(RUNS.name)
     return place.read(spark) if place.exists(spark) else None
 
 
 def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
-    """The runs that ended last, the newest first.
+    """Return the runs that ended last, newest first.
 
     Args:
         table: Rows of ``runs``.
-        most: How many are read.
+        most: Largest number of runs to read.
     """
     rows = table.orderBy(F.desc("ended_at")).select(*_COLUMNS).limit(most).collect()
     return [PastRun.of(row) for row in rows]
@@ -66,10 +73,13 @@ def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
 def known_runs(
     spark: SparkSession, warehouse: Warehouse, run_ids: Collection[str], status: Collection[str] | None = None
 ) -> set[str]:
-    """Those of the runs that have a record.
+    """Return the given runs that have a record.
 
     Args:
-        status: Only with one of these; by default any will do.
+        spark: An open session.
+        warehouse: Tables.
+        run_ids: Identifiers of runs.
+        status: Statuses to accept; by default any.
     """
     table = runs_table(spark, warehouse) if run_ids else None
     if table is None:
@@ -81,5 +91,5 @@ def known_runs(
 
 
 def parsed(record: dict[str, Any]) -> dict[str, Any]:
-    """A row of ``runs`` with its columns of JSON parsed; an empty one where the column is null."""
+    """Return a row of ``runs`` with its JSON columns parsed; a null column becomes an empty dictionary."""
     return record | {name: json.loads(record[name]) if record[name] else {} for name in _PARSED}

@@ -1,4 +1,4 @@
-"""What a job works with, as one object: Spark, the pipeline file, its tables and its models."""
+"""One object for everything that a job works with: Spark, the pipeline file, its tables and its models."""
 
 import warnings
 from collections.abc import Callable
@@ -24,10 +24,10 @@ class Workspace:
     Args:
         spark: An open session.
         pipeline: A validated pipeline file.
-        other: Tables elsewhere than where the pipeline file has them; None for the pipeline file's own.
+        other: Tables to use instead of those that the pipeline file names; None for the latter.
 
     Attributes:
-        warehouse: The tables.
+        warehouse: Tables.
 
     Example:
         >>> from textclf import Workspace, load_pipeline, open_session
@@ -73,7 +73,7 @@ class TakesWorkspaceOrTables(Protocol[_Rest, _Given]):
 
 
 def takes_workspace(function: Callable[Concatenate[Workspace, _Rest], _Result]) -> TakesWorkspace[_Rest, _Result]:
-    """Let a function also take ``(spark, warehouse, pipeline, ...)``, its form until 0.1, with a DeprecationWarning."""
+    """Let a function also take ``(spark, warehouse, pipeline, ...)``, as until 0.1, with a DeprecationWarning."""
     made: TakesWorkspace[_Rest, _Result] = _either_form(function, _FIRST, _elsewhere)
     return made
 
@@ -81,7 +81,7 @@ def takes_workspace(function: Callable[Concatenate[Workspace, _Rest], _Result]) 
 def takes_workspace_or_tables(
     function: Callable[Concatenate[Workspace, _Rest], _Result],
 ) -> TakesWorkspaceOrTables[_Rest, _Result]:
-    """Let a function also take ``(spark, warehouse, ...)``, its form until 0.1, with a DeprecationWarning."""
+    """Let a function also take ``(spark, warehouse, ...)``, as until 0.1, with a DeprecationWarning."""
     made: TakesWorkspaceOrTables[_Rest, _Result] = _either_form(function, _FIRST_OF_INGEST, _without_pipeline)
     return made
 
@@ -91,7 +91,7 @@ def _elsewhere(spark: SparkSession, warehouse: Warehouse, pipeline: Pipeline) ->
 
 
 def _without_pipeline(spark: SparkSession, warehouse: Warehouse) -> Workspace:
-    """A workspace whose pipeline has nothing but defaults, which the old form of ``ingest_corpus`` had, too."""
+    """Return a workspace whose pipeline has only defaults, as in the old form of ``ingest_corpus``."""
     return Workspace(spark, Pipeline.model_construct(sources=[]), warehouse)
 
 
@@ -100,10 +100,10 @@ def _either_form(function: Any, names: tuple[str, ...], workspace_of: Callable[.
     def either(*args: Any, **kwargs: Any) -> Any:
         given = args[: len(names)] + tuple(kwargs[name] for name in names[len(args) :] if name in kwargs)
         if "workspace" in kwargs or isinstance(next(iter(args), None), Workspace) or len(given) < len(names):
-            return function(*args, **kwargs)  # where arguments are missing, Python's own error names them
+            return function(*args, **kwargs)  # if arguments are missing, Python's own error names them
         warnings.warn(
             f"{function.__name__}({', '.join(names)}, ...) is deprecated: "
-            f"give Workspace(spark, pipeline) instead, from textclf",
+            f"pass textclf.Workspace(spark, pipeline) instead",
             DeprecationWarning,
             stacklevel=2,
         )

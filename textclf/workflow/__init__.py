@@ -1,1 +1,1 @@
-"""What jobs and nights share: the runner, the steps, the maintenance of tables."""
+"""Code shared by jobs and nights: the runner, the steps, the maintenance of tables."""

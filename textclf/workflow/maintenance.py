@@ -1,4 +1,4 @@
-"""What keeps tables fast and storage small: files merged, old ones removed, what dead runs left cleared away."""
+"""Maintain tables: merge small files, remove old ones, and clear away what dead runs left."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,8 +23,8 @@ from textclf.storage.staging import remove
 from textclf.storage.warehouse import Location, Warehouse
 
 _ASIDE = (TRIALS.name, "nightly")
-"""What searches and nights have locks on: neither publishes rows by itself."""
-DELTA_HOURS = 168  # below it Delta itself refuses to remove files, unless told
+"""Locked by searches and nights, which do not publish rows themselves."""
+DELTA_HOURS = 168  # Delta refuses to remove files younger than this unless its check is turned off
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
@@ -35,14 +35,17 @@ _ENDED = ("succeeded", "failed", "locked", "killed")
 def runs_held_off(
     spark: SparkSession, warehouse: Warehouse, outputs: Sequence[Location], run: RunRecord, lease: float
 ) -> Iterator[str | None]:
-    """Within it no run begins to publish to these tables or their rejects; one that is at work already, else None.
+    """Keep runs from beginning to publish to these tables or their rejects; yield a run that is publishing already.
 
-    It may be at work on any table of results: their rejects are in one. It may have files there that no version has
-    yet, and waits with others for as long as this holds. Each side says that it is there before it looks at the other:
-    both may give way, never neither.
+    That run may be publishing to any table of results, because all share one table of rejects. It may have written
+    files that no version refers to yet. Other runs wait while this context is open. Each side takes its lock before it
+    checks for the other one: both may give way, but never neither.
+
+    Yields:
+        Identifier of a run that is publishing; None if there is none.
 
     Raises:
-        LockError: Another run tends to the same tables.
+        LockError: Another run maintains the same tables.
     """
     taken: list[Locks] = []
 
@@ -64,13 +67,19 @@ def runs_held_off(
 
 
 def tend(spark: SparkSession, place: Location, upkeep: Upkeep, at_work: str | None = None) -> dict[str, Any]:
-    """Merge a table's small files and remove files that no version within the retention needs; what changed.
+    """Merge a table's small files and remove files that no version within the retention needs.
 
     Rows stay the same for every reader: merging is a commit without changed data, and a reader of an older version
     finds its files for ``retention_days``.
 
     Args:
-        at_work: A run that publishes to the table; then files stay.
+        spark: An open session.
+        place: Table to maintain.
+        upkeep: Section ``[upkeep]`` of the pipeline file.
+        at_work: Run that is publishing to the table; then no files are removed.
+
+    Returns:
+        Number of files before and after, bytes before, and ``kept_for`` if files were kept for a run.
     """
     table = place.delta(spark)
     before = table.detail().select("numFiles", "sizeInBytes").collect()[0]
@@ -78,25 +87,25 @@ def tend(spark: SparkSession, place: Location, upkeep: Upkeep, at_work: str | No
     if before["numFiles"] > 1 and mean < upkeep.small_file_mb * 2**20:
         retried(lambda: table.optimize().executeCompaction())
     hours = upkeep.retention_days * 24
-    # Delta lists a table in that many tasks, 10,000 by default, however few its folders are.
+    # Delta lists a table in this many tasks, by default 10,000, however few folders it has.
     settings = {_LISTING: str(4 * spark.sparkContext.defaultParallelism)}
-    if hours < DELTA_HOURS:  # the pipeline file says so, or it would not have been read
+    if hours < DELTA_HOURS:  # only with short_retention, or the pipeline file would have been refused
         settings[_CHECK] = "false"
     if at_work is None:
         with _settings(spark, settings):
             table.vacuum(hours)
     else:
-        say(f"{place}: old files stay, as run {at_work} publishes to the table; the next upkeep removes them")
+        say(f"{place}: old files are kept while run {at_work} publishes to the table; the next upkeep removes them")
     after = table.detail().select("numFiles").collect()[0]
     figures = {"files_before": before["numFiles"], "files": after["numFiles"], "bytes": before["sizeInBytes"]}
     return figures | ({} if at_work is None else {"kept_for": at_work})
 
 
 def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> list[str]:
-    """Remove staged rows that nobody will publish; the runs whose rows went.
+    """Remove staged rows that will not be published; return the runs whose rows were removed.
 
-    Rows of a run that has ended go at once, those of a refused or stopped one after the retention, and those of a run
-    without a record, which may still work, after the retention too, unless it holds a lock.
+    Rows of a run that has ended are removed at once. Rows of a refused or stopped run are removed after the retention.
+    So are those of a run without a record, which may still be running, unless it holds a lock.
     """
     ages = datetime.now(UTC) - timedelta(days=upkeep.retention_days)
     places = list(_staged(spark, warehouse))
@@ -112,7 +121,7 @@ def clear_staging(spark: SparkSession, warehouse: Warehouse, upkeep: Upkeep) -> 
 
 
 def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease: float) -> int:
-    """Record runs that died holding a lock that no later run has asked for; the number of such locks."""
+    """Record runs that died while holding a lock that no later run has taken; return the number of such locks."""
     count = 0
     for name, log in _locks(spark, warehouse):
         found = log.newest()[1]
@@ -128,7 +137,7 @@ def record_dead(spark: SparkSession, warehouse: Warehouse, run: RunRecord, lease
 
 
 def trim_locks(spark: SparkSession, warehouse: Warehouse) -> int:
-    """Remove all but the newest commit of each lock that is free; their number."""
+    """Remove all but the newest commit of each free lock; return how many were removed."""
     count = 0
     for _, log in _locks(spark, warehouse):
         number, lease = log.newest()
@@ -138,14 +147,14 @@ def trim_locks(spark: SparkSession, warehouse: Warehouse) -> int:
 
 
 def _locks(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, LockLog]]:
-    """Each lock of the warehouse by its name."""
+    """Yield each lock of the warehouse with its name."""
     folder = warehouse.locks(spark)
     for name in _children(spark, folder):
         yield name, LockLog(spark, f"{folder}/{name}")
 
 
 def _held(spark: SparkSession, warehouse: Warehouse) -> Iterator[Lease]:
-    """The leases of locks that are held."""
+    """Yield the leases of the locks that are held."""
     for _, log in _locks(spark, warehouse):
         lease = log.newest()[1]
         if lease is not None and not lease.free:
@@ -153,7 +162,7 @@ def _held(spark: SparkSession, warehouse: Warehouse) -> Iterator[Lease]:
 
 
 def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Location]]:
-    """Run and place of all staged rows."""
+    """Yield the run and the location of all staged rows."""
     root = f"{warehouse.folder(spark)}/_staging"
     for run_id in _children(spark, root):
         if _RUN_ID.fullmatch(run_id):
@@ -162,7 +171,7 @@ def _staged(spark: SparkSession, warehouse: Warehouse) -> Iterator[tuple[str, Lo
 
 
 def _children(spark: SparkSession, folder: str) -> list[str]:
-    """Names in a folder, none where there is no such folder."""
+    """List the names in a folder; an empty list if the folder does not exist."""
     system, path = hadoop_path(spark, folder)
     if not system.exists(path):
         return []
@@ -171,7 +180,7 @@ def _children(spark: SparkSession, folder: str) -> list[str]:
 
 @contextmanager
 def _settings(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
-    """Settings of the session, for a while."""
+    """Change settings of the session for the duration of the context."""
     before = {name: spark.conf.get(name, None) for name in values}
     for name, value in values.items():
         spark.conf.set(name, value)

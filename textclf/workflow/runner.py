@@ -1,4 +1,4 @@
-"""What every job does around its work: command line, pipeline file, session, run record, exit code."""
+"""Run a job: command line, pipeline file, session, run record and exit code, around the work itself."""
 
 import argparse
 import contextlib
@@ -23,18 +23,19 @@ from textclf.spark.openlineage import Collector
 from textclf.storage import Warehouse
 
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
-"""What a job does around its session and its work."""
+"""A context that a job enters around its session and its work."""
 
 
 @dataclass
 class Job:
-    """What a job's work has at hand.
+    """The arguments and resources of a job's work.
 
     Attributes:
-        args: The command line.
-        workspace: The session, the pipeline file, tables and models.
-        record: The run's record.
-        held: Is closed when the run is recorded: for locks, so that a run killed before that is recorded by the next.
+        args: Parsed command line.
+        workspace: Session, pipeline file, tables and models.
+        record: Run record.
+        held: Closed once the run is recorded. It holds locks, so that a run killed before that is recorded by the
+            next one.
     """
 
     args: argparse.Namespace
@@ -44,30 +45,30 @@ class Job:
 
     @property
     def spark(self) -> SparkSession:
-        """The session."""
+        """Spark session."""
         return self.workspace.spark
 
     @property
     def warehouse(self) -> Warehouse:
-        """The tables."""
+        """Tables."""
         return self.workspace.warehouse
 
     @property
     def pipeline(self) -> Pipeline:
-        """The pipeline file."""
+        """Pipeline file."""
         return self.workspace.pipeline
 
     def sources(self) -> list[Source]:
-        """The sources asked for with ``--source``, all of the pipeline file without it; each once.
+        """Return the sources given with ``--source``, each once; by default all of the pipeline file.
 
         Raises:
-            UsageError: A source that the pipeline file does not have.
+            UsageError: The pipeline file does not have a source of that name.
         """
         return asked_sources(self.args, self.pipeline)
 
 
 def asked_sources(args: argparse.Namespace, pipeline: Pipeline) -> list[Source]:
-    """As ``Job.sources``, for who has no job yet."""
+    """Return the sources of a command line as ``Job.sources`` does, before there is a job."""
     wanted: list[str] = args.source or [source.name for source in pipeline.sources]
     return [_source(pipeline, name) for name in dict.fromkeys(wanted)]
 
@@ -84,7 +85,7 @@ def _source(pipeline: Pipeline, name: str) -> Source:
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
-    """A command line with ``--config``, as every job has."""
+    """Return a parser with ``--config``, which every job has."""
     made = argparse.ArgumentParser(prog=name, description=about)
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
     return made
@@ -96,7 +97,7 @@ def add_source(made: argparse.ArgumentParser) -> None:
 
 
 def day(text: str) -> date:
-    """A day as command lines have it: the type of such an argument."""
+    """Parse a day of the command line; for use as an argument's type."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -104,13 +105,13 @@ def day(text: str) -> date:
 
 
 def add_range(made: argparse.ArgumentParser) -> None:
-    """Take ``--from DAY --to DAY``."""
+    """Add ``--from DAY --to DAY``."""
     made.add_argument("--from", dest="first", type=day, metavar="YYYY-MM-DD", help="first day of a range")
     made.add_argument("--to", dest="last", type=day, metavar="YYYY-MM-DD", help="last day of the range")
 
 
 def range_mistake(args: argparse.Namespace) -> str | None:
-    """What is expected of ``--from`` and ``--to`` where they make no range; None where they do, or are not given."""
+    """Say what is expected of ``--from`` and ``--to`` if they are not a valid range; None if they are or are absent."""
     if (args.first is None) != (args.last is None):
         return "--from and --to together"
     return "--from no later than --to" if args.first and args.first > args.last else None
@@ -128,15 +129,21 @@ def run(
 ) -> int:
     """Run a job's work and return its exit code.
 
-    The last line on standard output is the run record as JSON; all else, Spark's and Keras' words included,
-    goes to standard error. SIGTERM ends the work cleanly; the exit code is then 1 and the record says ``stopped``.
+    The last line on standard output is the run record as JSON; everything else, including the output of Spark and
+    Keras, goes to standard error. SIGTERM ends the work cleanly; then the exit code is 1 and the record says
+    ``stopped``.
 
     Args:
-        kept: Whether the record is added to ``runs`` and measured; jobs that only look at tables leave no trace.
-        around: Is entered before Spark starts, and sees what session and work raise.
-        spark: The job's own defaults of Spark settings.
+        name: Name of the job.
+        made: Parser of the job's command line.
+        work: The work itself.
+        argv: Command line; by default that of the process.
+        kept: Whether the record is added to ``runs`` and exported as metrics; jobs that only read tables leave no
+            trace.
+        around: Context that is entered before Spark starts and sees the errors of session and work.
+        spark: Default Spark settings of the job.
     """
-    args = made.parse_args(argv)  # exits with 2 and a usage line on a wrong command line
+    args = made.parse_args(argv)  # exits with 2 and a usage line if the command line is invalid
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
@@ -171,14 +178,14 @@ def _attempt(
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
             spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
-            cancellation.listen()  # PySpark has a way of its own with Ctrl-C
+            cancellation.listen()  # PySpark installs its own handler for Ctrl-C
             record.spark_app_id = spark.sparkContext.applicationId
             job = Job(args, Workspace(spark, pipeline), record)
-            named.enter_context(described(spark))  # the writing of the record, too
+            named.enter_context(described(spark))  # stays open while the record is written
             cancellation.check()
             work(job)
         record.end("succeeded")
-    # The job's outermost frame: whatever it was is recorded and reported, a second Ctrl-C, too.
+    # The job's outermost frame: every error is recorded and reported, including a second Ctrl-C.
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         code = end_with(record, error).code
     if job is not None:

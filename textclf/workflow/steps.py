@@ -1,4 +1,4 @@
-"""The steps before scoring as jobs run them, alone or in the nightly run: the work, and what its record says of it."""
+"""The steps before scoring: each does the work of a job, or of a part of the nightly run, and fills in its record."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,12 +19,12 @@ from textclf.runs.workspace import Workspace
 from textclf.spark.job_names import described, together
 from textclf.storage.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
 
-if TYPE_CHECKING:  # Keras and the search are imported where they are used
+if TYPE_CHECKING:  # at run time, Keras and the search are imported where they are used
     from textclf.search.search import SearchReport
     from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
-"""What a record keeps beside a source's own figures."""
+"""Entries of a record in addition to a source's own figures."""
 
 
 def ingest(
@@ -32,30 +32,30 @@ def ingest(
     record: RunRecord,
     sources: Sequence[Source],
     found: Mapping[str, Fingerprint] | None = None,
-    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - nobody listens
+    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - by default progress is not reported
     *,
     accept: Collection[str] = (),
     before: Before | None = None,
 ) -> None:
-    """Ingest sources, and note each one's counts and the fingerprint of its files, of refused deliveries, too.
+    """Ingest sources, and record the counts and the fingerprint of each, including those of refused deliveries.
 
     Args:
-        workspace: The session, the pipeline file and the tables.
-        record: The run record that takes the counts.
-        sources: The sources.
-        found: Fingerprints by source, taken before; a file that changed since looks new to the next run.
-        told: Hears of each source whose records have been looked at.
+        workspace: Session, pipeline file and tables.
+        record: Run record that receives the counts.
+        sources: Sources to ingest.
+        found: Fingerprints by source, taken earlier; a file that changed since then looks new to the next run.
+        told: Callback that receives each source whose records have been read.
         accept: As in ``ingest_corpus``.
         before: As in ``ingest_corpus``.
 
     Raises:
-        DeliveryError: Deliveries were refused; the others are published and noted.
+        DeliveryError: Deliveries were refused; the others are published and recorded.
     """
     spark, warehouse, rule = workspace.spark, workspace.warehouse, workspace.pipeline.ingest
     record.input = ", ".join(source.path for source in sources)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
     with described(spark, "ingest", source=_named(sources)):
-        # Before anything is read: a file that changes meanwhile must look new the next time.
+        # Taken before anything is read: a file that changes in the meantime must look new the next time.
         marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
         try:
@@ -76,7 +76,7 @@ def _note_published(
     marks: Mapping[str, Fingerprint],
     rule: Ingest,
 ) -> None:
-    """Note what was published; the record's sums are of that alone."""
+    """Record what was published; the record's sums cover only that."""
     record.input_rows = sum(count.records for count in counts.values())
     record.rejected_rows = sum(count.rejected for count in counts.values())
     falls = {name: words for name, count in counts.items() if (words := large_fall(count, rule.warn_below))}
@@ -98,7 +98,7 @@ def _note_published(
 
 
 def _note_refused(record: RunRecord, refused: Mapping[str, Refused], marks: Mapping[str, Fingerprint]) -> None:
-    """Note the deliveries that were not published, each with why and, where it could be read, its counts."""
+    """Record the deliveries that were refused, each with the reason and, if it could be read, its counts."""
     record.details["refused"] = {
         name: {"problem": each.error.problem} | (_noted(each.counts) if each.counts else {}) | _mark(marks, name)
         for name, each in refused.items()
@@ -110,14 +110,14 @@ def _mark(marks: Mapping[str, Fingerprint], name: str) -> dict[str, str]:
 
 
 def _noted(count: Counts) -> dict[str, Any]:
-    """A source's counts; files that were skipped or are in subfolders only where there are some."""
+    """Return a source's counts; without those of skipped files and subfolders if there are none."""
     absent = {name for name in ("skipped", "subfolder_files", "before") if not getattr(count, name)}
     return {name: value for name, value in asdict(count).items() if name not in absent}
 
 
 def in_subfolders(files: int) -> str:
-    """The words for files that ``recursive = false`` would leave out."""
-    return f"{files} file{'s' * (files > 1)} in subfolders; recursive = false keeps them out"
+    """Describe the files that ``recursive = false`` would leave out."""
+    return f"{files} file{'s' * (files > 1)} in subfolders; recursive = false leaves them out"
 
 
 def vocabulary(
@@ -126,7 +126,7 @@ def vocabulary(
     sources: Sequence[Source],
     told: Callable[[str], None] | None = None,
 ) -> None:
-    """Build vocabularies, and note each source's figures; ``told`` hears of each source that is counted."""
+    """Build vocabularies, and record each source's figures; ``told`` is called with each source that is counted."""
     warehouse = workspace.warehouse
     record.input = str(warehouse.location(CORPUS.name))
     with described(workspace.spark, "vocabulary", source=_named(sources)):
@@ -147,7 +147,7 @@ def train(
     promote: bool = False,
     noted: Noted | None = None,
 ) -> "TrainedModel":
-    """Train a model of a source, and note its version, digest and measures; the trained model."""
+    """Train a model of a source, record its version, digest and measures, and return it."""
     from textclf.training.train import train_model
 
     pipeline = workspace.pipeline
@@ -187,11 +187,19 @@ def search(
     told: Callable[[int, int], None] | None = None,
     held: ExitStack | None = None,
 ) -> "SearchReport":
-    """Search the best model of each source, log it where the pipeline file asks, and note the choices; the report.
+    """Search the best model of each source, record the choices, and log the search to MLflow if requested.
 
-    ``told`` hears, whenever a trial has ended, how many have and how many there are so far.
-    Where ``held`` is given it keeps the locks on the searches, so that the record can be written under them.
-    Sources without a winner are in the report, as ``textclf.search.summary.raise_for`` tells.
+    Args:
+        workspace: Session, pipeline file, tables and models.
+        record: Run record that receives the choices.
+        sources: Sources to search for.
+        fresh: Whether to run every trial again.
+        noted: Entries to record in addition to a source's own.
+        told: Callback that receives, after each trial, how many trials have ended and how many there are so far.
+        held: Keeps the locks of the searches open for the caller, so that the record is written under them.
+
+    Returns:
+        Report, which includes sources without a winner; see ``textclf.search.summary.raise_for``.
     """
     from textclf.search.search import search_models
     from textclf.search.source_lock import sources_locked
@@ -218,18 +226,20 @@ def search(
 
 
 def vocabulary_settings(pipeline: Pipeline) -> str:
-    """Digest of what, beside the corpus, decides a vocabulary."""
+    """Return a digest of the settings that, with the corpus, decide a vocabulary."""
     return json_digest(identity(pipeline.split), sort_keys=True, default=str)
 
 
 def model_settings(
     pipeline: Pipeline, source: str, build: str, architecture: str = "", overrides: Mapping[str, str] | None = None
 ) -> str:
-    """Digest of what, beside the corpus, decides a model of a source.
+    """Return a digest of the settings that, with the corpus, decide a model of a source.
 
     Args:
+        pipeline: Pipeline file.
+        source: Name of the source.
         build: ``search`` or ``train``.
-        architecture, overrides: What ``train`` was given.
+        architecture, overrides: Arguments of ``train``.
     """
     sections = pipeline.text, pipeline.split, pipeline.train, pipeline.search.plan(source)
     parts = [build, architecture, sorted((overrides or {}).items()), *map(identity, sections)]

@@ -1,1 +1,1 @@
-"""Labelled data of unknown form: encoding, fields, columns, labels."""
+"""Detect the form of labelled data: encoding, fields, columns, labels."""

@@ -1,4 +1,4 @@
-"""Which column of a table of unknown origin holds the text and which the label."""
+"""Detect which column of a table holds the text and which the label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,41 +22,41 @@ OTHER_NAMES = (
     "address", "street", "city", "country", "lang", "language", "split", "source", "origin", "ip", "score", "count",
     "lead_time", "name",
 )  # fmt: skip
-"""Names of columns that are neither, as long as there are others."""
+"""Names of columns that are neither text nor label, if there are other columns to choose from."""
 _MEASURES = ("stars", "rating", "y")
-"""Names of labels that give way to others."""
+"""Names of label columns that are chosen only if there is no other."""
 _SPLITS = frozenset(("train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval"))
-_FEW = 200  # a column with more values than these, or than a third of its rows, is no label
-_FEW_NAMED = 2000  # nor is one of a telling name with more than these, or with hardly a value twice
+_FEW = 200  # a label column has at most this many distinct values, and at most a third as many as rows
+_FEW_NAMED = 2000  # the limit for a column that is named like a label; some values must recur there too
 _ROWS_A_LABEL = 3
-_CLEARLY = 3  # times that the words of one column must be those of another, to be beyond doubt the text
+_CLEARLY = 3  # a column with this many times the words of another is clearly the text
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a sample: its name where it has one, and its values as text."""
+    """A column of a sample: its name, if it has one, and its values as text."""
 
     name: str | None
     values: Sequence[str | None] = field(repr=False)
 
     @cached_property
     def present(self) -> list[str]:
-        """The values that are there and not blank."""
+        """Values that are neither null nor blank."""
         return [value for value in self.values if value is not None and value.strip()]
 
     @cached_property
     def kind(self) -> str | None:
-        """The form of its values, as of ``kind_of``."""
+        """Form of the values, as ``kind_of`` returns it."""
         return kind_of(self.present)
 
     @cached_property
     def distinct(self) -> set[str]:
-        """Its different values, without blanks around them."""
+        """Distinct values, stripped of whitespace."""
         return {value.strip() for value in self.present}
 
     @cached_property
     def words(self) -> float:
-        """Words of a value, less where values recur."""
+        """Mean number of words per value, reduced where values recur."""
         if not self.present:
             return 0.0
         some = self.present[:: max(len(self.present) // 1000, 1)]
@@ -64,27 +64,27 @@ class Column:
         return mean * (0.3 + 0.7 * len(self.distinct) / len(self.present))
 
     def is_called(self, names: Sequence[str]) -> bool:
-        """Whether its name is one of these."""
+        """Return whether the column's name is one of the given names."""
         return (self.name or "").strip().casefold() in names
 
     def is_like(self, names: Sequence[str]) -> bool:
-        """Whether its name is, or holds, one of these."""
+        """Return whether the column's name equals or contains one of the given names."""
         name = (self.name or "").strip().casefold()
         return any(each == name or (len(each) > 2 and each in name) for each in names)
 
     def rank(self, names: Sequence[str]) -> int:
-        """How well its name says that it is what these are names of; 0 is best."""
+        """Return how well the column's name matches the given names, from 0 (best) to 3."""
         if self.is_called(names):
             return 0
         parts = (self.name or "").casefold().replace("-", "_").replace(" ", "_").split("_")
         if self.is_called(OTHER_NAMES) or parts[-1] in OTHER_NAMES or self.kind == "address":
-            return 3  # what looks like addresses may be names of products: better than no text
+            return 3  # values that look like addresses may be product names: better than no text column
         return 1 if self.is_like(names) else 2
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Numbers of the columns with text and label, and names of others that were not far from it."""
+    """The positions of the text and label columns, with notes on other columns that came close."""
 
     text: int
     label: int
@@ -92,9 +92,10 @@ class Choice:
 
 
 def choices(columns: Sequence[Column], asked: Mapping[str, str] | None = None) -> list[Choice]:
-    """The choices of text and label that are as good as each other; none where no column may be one.
+    """Return the equally good choices of text and label; an empty list if no columns qualify.
 
     Args:
+        columns: Columns of the sample.
         asked: Names that the user has given for ``text`` and ``label``.
     """
     texts, more_texts = _asked(columns, asked, "text") or text_candidates(columns)
@@ -123,18 +124,18 @@ def _shown(columns: Sequence[Column], at: int) -> str:
 
 
 def text_candidates(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
-    """Numbers of the columns that may as well as each other be the text, and of others that may.
+    """Return the positions of the equally good candidates for the text, and of weaker ones.
 
-    A telling name decides, then the number of words. What has the form of times, addresses or numbers is no text.
+    A matching name decides, then the number of words. Times, addresses and numbers are not texts.
     """
-    # A column of few values is rather the label.
+    # A column with few distinct values is more likely the label.
     ranked = [
         (4 if _is_label(column) and not column.is_called(TEXT_NAMES) else column.rank(TEXT_NAMES), -column.words, at)
         for at, column in enumerate(columns)
         if column.words > 0 and (column.kind in (None, "address") or column.is_called(TEXT_NAMES))
     ]
     most = max((-each[1] for each in ranked), default=0.0)
-    # A name says little of a column that has next to nothing in it.
+    # A name means little if the column is nearly empty.
     fitting = sorted(each for each in ranked if -each[1] > most / 50 or each[0] == 0)
     if not fitting:
         return [], []
@@ -151,10 +152,10 @@ def _is_label(column: Column) -> bool:
 
 
 def label_candidates(columns: Sequence[Column], text: int) -> tuple[list[int], list[int]]:
-    """Numbers of the columns that may as well as each other be the label, and of others that may.
+    """Return the positions of the equally good candidates for the label, and of weaker ones.
 
-    They have few different values, each often. A telling name decides; of two columns that tell rows apart alike it is
-    the one with the better name, or the first.
+    A label column has few distinct values, each of which occurs often. A matching name decides. Of two columns that
+    divide the rows in the same way, the one with the better name counts, or else the first.
     """
     fitting = []
     for at, column in enumerate(columns):
@@ -180,13 +181,13 @@ def label_candidates(columns: Sequence[Column], text: int) -> tuple[list[int], l
 
 
 def _alike(one: Column, other: Column) -> bool:
-    """Whether two columns say the same in other words, as a number and the name of a class."""
+    """Return whether two columns divide the rows in the same way, like the number and the name of a class."""
     pairs = {(a, b) for a, b in zip(one.values, other.values, strict=True) if a is not None and b is not None}
     return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
 def choose_id(columns: Sequence[Column], text: int | None) -> int | None:
-    """Number of the column that tells rows apart; a telling name decides."""
+    """Return the position of the column that identifies rows; a matching name decides. None if there is none."""
     fitting = []
     for at, column in enumerate(columns):
         unique = len(column.present) == len(column.values) == len(set(column.values))

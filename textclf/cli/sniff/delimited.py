@@ -1,4 +1,4 @@
-"""Files of fields of unknown origin: what stands between the fields, how they are quoted, and which is what."""
+"""Detect how a file of fields is written: its delimiter, its quoting, and which field is the text or the label."""
 
 import re
 from collections import Counter
@@ -13,23 +13,26 @@ from textclf.cli.sniff.tally import NULL, Tally
 from textclf.config import Source
 from textclf.corpus.local.reader import read_fields
 
-_DELIMITERS = ("\t", ",", ";", "|", "\x01", "\x1f")  # the last two are of Hive, and of ASCII
-_LEAST = 0.6  # share of the bytes that must be in records of as many fields as most
-_NEAR = 0.05  # of the best share, where the beginning alone has been looked at
+_DELIMITERS = ("\t", ",", ";", "|", "\x01", "\x1f")  # the last two: Hive's delimiter and ASCII's unit separator
+_LEAST = 0.6  # share of the bytes that must be in records with the most common number of fields
+_NEAR = 0.05  # distance from the best share at which a dialect stays, when only the beginning has been read
 _EQUAL = 1e-3
 _MANY_WRAPPED = 0.2
 _EXCELS = re.compile(rb"sep=.?\r?")  # a first line that tells Excel the delimiter
-_NOT_FIRST = "a line names its columns that ingest_corpus cannot take for a header, and will refuse"
+_NOT_FIRST = "a line names the columns, but ingest_corpus cannot read it as a header and will reject it"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How fields are written.
+    """How the fields of a file are written.
 
     Attributes:
-        width: Fields that most of the sample's bytes are in records of; 0 where it has not been looked at.
-        share: Of its bytes that those are.
-        tally: Of those records.
+        delimiter: Character between fields.
+        quoting: Whether fields may be within quotes.
+        escape: Character that escapes a quote; None if there is none.
+        width: Number of fields in the records that hold most of the sample's bytes; 0 before a sample is read.
+        share: Share of the sample's bytes in those records.
+        tally: Tally of those records.
     """
 
     delimiter: str
@@ -41,8 +44,8 @@ class Dialect:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Which of two that read as much is the more likely; smaller is."""
-        # More fields: of a decimal comma in each record there are two.
+        """Sort key among dialects that read equally much: the more likely one comes first."""
+        # More fields are more likely: a decimal comma in each record would make two.
         return (
             self.delimiter != "\t",
             -self.width,
@@ -50,7 +53,7 @@ class Dialect:
         )
 
     def keys(self) -> dict[str, Any]:
-        """Keys of ``[[sources]]``."""
+        """Return the keys of ``[[sources]]``."""
         form = "tsv" if self.delimiter == "\t" else "csv"
         made: dict[str, Any] = {"format": form}
         if self.delimiter not in "\t,":
@@ -63,7 +66,7 @@ class Dialect:
 
 
 def delimited_readings(sample: Sample, encoding: str, asked: Asked) -> list[Reading]:
-    """The ways to read a file of fields that are as good as each other; none where it is no such file."""
+    """Return the equally good ways to read a file of fields; an empty list if it is not such a file."""
     near: list[Dialect] = []
     for dialect in _dialects(sample.data, asked):
         if not _is_possible(dialect, encoding):
@@ -107,7 +110,7 @@ def _source(dialect: Dialect, encoding: str) -> Source:
 
 
 def _is_possible(dialect: Dialect, encoding: str) -> bool:
-    """Whether a source may be so: within quotes no sign may be a part of other characters, as in Shift_JIS."""
+    """Return whether a source may have this dialect: in Shift_JIS a quote's byte may be part of another character."""
     try:
         _source(dialect, encoding)
     except ValueError:
@@ -116,21 +119,21 @@ def _is_possible(dialect: Dialect, encoding: str) -> bool:
 
 
 def _fitted(dialect: Dialect, data: bytes, encoding: str) -> Dialect:
-    """The dialect with what it makes of data."""
+    """Read data with a dialect and return the dialect with its width, share and tally."""
     sizes, tally = _counted(dialect, data, encoding)
     total = sum(sizes.values())
     sizes[0] = 0
     width, size = sizes.most_common(1)[0]
     if not size:
         return dialect
-    if width != dialect.width:  # as of a beginning that is not as the rest
+    if width != dialect.width:  # the beginning of the file differs from the rest
         dialect = replace(dialect, width=width)
         _, tally = _counted(dialect, data, encoding)
     return replace(dialect, share=size / total, tally=tally)
 
 
 def _counted(dialect: Dialect, data: bytes, encoding: str) -> tuple[Counter[int], Tally]:
-    """Bytes in records by their number of fields, 0 for none; and the records of the dialect's width."""
+    """Count bytes by the number of fields of their record (0: no record), and tally records of the dialect's width."""
     sizes: Counter[int] = Counter()
     tally = Tally(dialect.delimiter)
     for raw, fields in read_fields(_source(dialect, encoding), data):
@@ -149,14 +152,14 @@ def _by_delimiter(dialects: Sequence[Dialect]) -> list[list[Dialect]]:
 
 
 def _quoted_or_not(dialects: Sequence[Dialect]) -> tuple[list[Dialect], tuple[str, ...]]:
-    """Which of the dialects of one delimiter that read as much is meant; two where nothing tells."""
+    """Choose among dialects with one delimiter that read equally much; return two if nothing decides."""
     by_form = {(each.quoting, each.escape): each for each in dialects}
     plain, quoted = by_form.get((False, None)), by_form.get((True, None))
     escaped = next((each for (_, sign), each in by_form.items() if sign is not None), None)
     if escaped is not None and (quoted is None or not quoted.tally.is_same(escaped.tally)):
         if quoted is None:
             return [escaped], ()
-        # Quotes doubled as RFC 4180 has it: then a backslash is one.
+        # If quotes are doubled, as in RFC 4180, a backslash is an ordinary character.
         if not quoted.tally.quotes:
             return [quoted, escaped], ()
     if plain is None or quoted is None:
@@ -167,7 +170,7 @@ def _quoted_or_not(dialects: Sequence[Dialect]) -> tuple[list[Dialect], tuple[st
     wrapped = plain.tally.wrapped
     if needed or quoted.delimiter in ",;" or wrapped >= _MANY_WRAPPED * plain.tally.count:
         return [quoted], ()
-    return [plain], (f"{wrapped:,} records have fields within quotes, which stay: quoting = true takes them off",)
+    return [plain], (f"{wrapped:,} records have fields within quotes, which are kept: quoting = true removes them",)
 
 
 def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> Iterator[Reading]:
@@ -184,7 +187,7 @@ def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> 
         again = header and list(first) in list(map(list, body))
         for choice in _chosen(columns, asked):
             wrong = {NULL} | ({first[choice.label].strip()} if again else set())
-            notes = choice.notes + (("its header stands in it again",) if again else ())
+            notes = choice.notes + (("the header occurs again among the records",) if again else ())
             doubt = None if told else _doubt(sample, dialect, encoding, choice)
             bare = Reading(
                 common | _column_keys(None, choice, dialect.width),
@@ -215,13 +218,13 @@ def _column_keys(header: Sequence[str] | None, choice: Choice, width: int) -> di
 
 
 def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> str | None:
-    """What tells that quotes or backslashes mean more than the reading makes of them, as in MySQL's files."""
+    """Return a sign that quotes or backslashes mean more than this reading assumes, as in files of MySQL."""
     for sign in "\"'" if not dialect.quoting else "'":
         around = dialect.tally.within[sign, choice.label]
         if around > _MANY_WRAPPED * dialect.tally.count:
-            fix = 'fields are "quoted", and no blank stands before a quote'
+            fix = "write fields in double quotes, with no blank before a quote"
             return (
-                f"{around:,} labels are within {sign}, which would stay, since this is no CSV as ingest has it: {fix}"
+                f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
             )
     nulls = dialect.tally.nulls[choice.text]
     counts = [(nulls, f"null for a text, {NULL}")]
@@ -235,23 +238,23 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> s
     if not signs:
         return None
     return (
-        f"backslashes seem to escape outside of quotes ({signs}), which no reading undoes: write quotes around fields, "
-        "and no nulls (MySQL: FIELDS TERMINATED BY ',' ENCLOSED BY '\"'; PostgreSQL: CSV)"
+        f"backslashes seem to escape outside of quotes ({signs}), which no format supports: write fields in quotes, "
+        "without nulls (MySQL: FIELDS TERMINATED BY ',' ENCLOSED BY '\"'; PostgreSQL: CSV)"
     )
 
 
 def _outside(lines: Sequence[str], dialect: Dialect) -> int:
-    """In how many lines a backslash escapes itself or a quote though no quote is open, as Python's csv writes them."""
+    """Count lines where a backslash outside of quotes escapes itself or a quote, as Python's csv writes them."""
     begins = re.compile(rf'(?:^|{re.escape(dialect.delimiter)})\\"')
     return sum("\\\\" in line if '"' not in line else begins.search(line) is not None for line in lines)
 
 
 def _escapes(text: str) -> int:
-    """How many backslashes begin an escape, where all do; 0 where some do not, and are just backslashes."""
+    """Count backslashes that begin an escape; 0 if some do not, because then they are ordinary characters."""
     escapes = re.findall(r"\\[tnr0b\\N\t\n]", text)
     return len(escapes) if escapes and "\\" not in re.sub(r"\\[tnr0b\\N\t\n]", "", text) else 0
 
 
 def _odd(text: str, sign: str) -> int:
-    """How often an odd number of backslashes stands before a sign."""
+    """Count how often an odd number of backslashes precedes a character."""
     return len(re.findall(r"(?<!\\)(?:\\\\)*\\" + re.escape(sign), text))

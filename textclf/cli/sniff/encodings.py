@@ -1,10 +1,10 @@
-"""Which encoding a file of lines has: UTF-8 wherever it may be, else what its bytes speak of."""
+"""Detect the encoding of a text file: UTF-8 wherever possible, otherwise what its bytes suggest."""
 
 import unicodedata
 from dataclasses import dataclass
 
-_DENSE = 0.3  # share of a text's letters that are not ASCII, from which it is in no Latin script
-_MANY = 0.5  # share of the lines
+_DENSE = 0.3  # from this share of letters beyond ASCII on, a text is not in a Latin script
+_MANY = 0.5  # below this share of lines that are not UTF-8, a file is read as a Western encoding
 _PUNCTUATION = "‘’“”‚„–—…•€£©®°«»¿¡·´`§²³½¼¾™\xa0±×÷ºª"
 _OTHERS = (
     "cp1251", "koi8-r", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "cp874", "cp1256", "cp1253", "cp1255",
@@ -15,17 +15,17 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Encoding:
-    """An encoding that a file may have, and what a reader of the pipeline file should know of that."""
+    """An encoding that a file may have, with notes for the reader of the pipeline file."""
 
     name: str
     notes: tuple[str, ...] = ()
 
 
 def encodings(data: bytes) -> list[Encoding]:
-    """The encodings that a file may have; more than one where its bytes do not tell.
+    """Return the encodings that a file may have; more than one if its bytes do not decide.
 
-    A file in which some lines are UTF-8 beyond ASCII is UTF-8, and lines that are not are rejects; of one in which
-    none is, every record can be read in another.
+    If some lines beyond ASCII are UTF-8, the file is UTF-8 and its other lines are rejects. If none is, another
+    encoding can read every record.
     """
     try:
         data.decode("utf-8")
@@ -35,12 +35,12 @@ def encodings(data: bytes) -> list[Encoding]:
         return [Encoding("utf-8")]
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     bad = [line for line in lines if not _is_utf8(line)]
-    few = f"{len(bad):,} line{'s' * (len(bad) != 1)} with bytes that are not UTF-8, which ingest_corpus will refuse"
+    few = f"{len(bad):,} line{'s' * (len(bad) != 1)} with bytes that are not UTF-8, which ingest_corpus will reject"
     if len(bad) < len(lines):
         return [Encoding("utf-8", (few,))]
     joined = b"\n".join(bad)
     western = _western(joined)
-    # Of a text in another script hardly a line is all ASCII; of one in ASCII the odd byte costs no record in latin-1.
+    # In another script, hardly any line is all ASCII. In ASCII with a few odd bytes, latin-1 loses no record.
     few_bad = len(bad) < _MANY * (data.count(b"\n") + 1)
     if western is not None or few_bad:
         return [_told(western or "latin-1", bad[0])]
@@ -51,7 +51,7 @@ def encodings(data: bytes) -> list[Encoding]:
 
 
 def _told(name: str, line: bytes) -> Encoding:
-    return Encoding(name, (f"not UTF-8: read as {name}, as in {_example(line, name)}",))
+    return Encoding(name, (f"not UTF-8: read as {name}, for example {_example(line, name)}",))
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -63,8 +63,8 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _western(data: bytes) -> str | None:
-    """``cp1252`` or ``latin-1`` where what they make of the bytes looks like words of Latin letters."""
-    # Windows' characters are where latin-1 has control characters, which no text uses.
+    """Return ``cp1252`` or ``latin-1`` if the bytes then look like words of Latin letters, otherwise None."""
+    # Windows has characters at codes where latin-1 has control characters, which texts do not use.
     name = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"
     try:
         text = data.decode(name)
@@ -79,7 +79,7 @@ def _western(data: bytes) -> str | None:
 
 
 def _in_word(text: str, at: int) -> bool:
-    """Whether a letter beyond ASCII stands beside others as it does in words: ``façade``, ``É``, not ``aÿÿþ``."""
+    """Return whether a letter beyond ASCII fits its neighbours as in a word: ``façade``, ``É``, not ``aÿÿþ``."""
     character = text[at]
     if not character.isalpha() or character in "ÿþÐðÞ×÷ƒ":
         return False
@@ -90,7 +90,7 @@ def _in_word(text: str, at: int) -> bool:
 
 
 def _one_script(data: bytes, name: str) -> bool:
-    """Whether bytes are letters of one script beside ASCII's, and nothing that texts do not use."""
+    """Return whether bytes beyond ASCII decode to letters of one script, without characters that texts do not use."""
     try:
         text = data.decode(name)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""A look at labelled data of unknown form: how its records are read, and which labels they have."""
+"""Inspect labelled files of unknown form: how to read their records, and which labels they have."""
 
 import re
 from collections import Counter
@@ -20,12 +20,12 @@ from textclf.formats.jsonl import JSON_ARRAY
 __all__ = ["Look", "NotLabelledError", "UnsureError", "look_at_files", "looked", "one_of"]
 
 _LEAST = 0.5  # share of the records that must be accepted
-_TOLD = 0.02  # share of the records that may be refused without a word on standard error
-_PATTERN_LEAST = 0.9  # and of lines that must match a pattern
-_AS_GOOD = 0.98  # share of the most that are accepted
-_FEW_LABELS = 20  # more are not listed in a pipeline file
+_TOLD = 0.02  # share of the records that may be rejected without a note on standard error
+_PATTERN_LEAST = 0.9  # share of the lines that must match a pattern
+_AS_GOOD = 0.98  # share of the best reading's accepted records from which another reading is as good
+_FEW_LABELS = 20  # longer lists of labels are not written into a pipeline file
 _NO_LABELS = ("nan", "null", "<na>", "n/a", "\\n")
-# A label before the text: fastText's files; TREC's coarse and fine class; a word and a colon.
+# Lines with the label first: fastText's format; TREC's coarse and fine class; a word and a colon.
 PATTERNS = (
     r"__label__(?P<label>\S+)\s+(?P<text>.*)",
     r"(?P<label>[A-Z]+):\S+ (?P<text>.*)",
@@ -35,15 +35,16 @@ PATTERNS = (
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a source found.
+    """The result of inspecting a source.
 
     Attributes:
-        keys: Of ``[[sources]]`` beside name, path and labels.
-        labels: Labels of the accepted records among those looked at; the texts are theirs.
-        whole: All of the source was looked at.
-        notes: What a reader of the pipeline file should know.
-        rejects: The other records, by the reason of ingest.
-        doubt: Why it may not be taken without a question.
+        keys: Keys of ``[[sources]]`` except name, path and labels.
+        texts: Texts of the accepted records among those inspected.
+        labels: Counts of the labels of these records.
+        whole: Whether the whole source was inspected.
+        notes: Notes for the reader of the pipeline file.
+        rejects: Counts of the rejected records, by reason.
+        doubt: Why the user must confirm this reading; None if it is beyond doubt.
     """
 
     keys: Mapping[str, Any]
@@ -56,12 +57,12 @@ class Look:
 
     @property
     def label_set(self) -> list[str] | None:
-        """All labels, where all were seen and they are few."""
+        """All labels, if the whole source was inspected and they are few; otherwise None."""
         return sorted(self.labels) if self.whole and len(self.labels) <= _FEW_LABELS else None
 
     @property
     def refused(self) -> int:
-        """Records that are not accepted."""
+        """Number of rejected records."""
         return self.rejects.total()
 
     @property
@@ -71,27 +72,27 @@ class Look:
 
     @property
     def counted(self) -> str:
-        """What ingest would read, in words."""
+        """Summary of what ingest would read."""
         return counts(Preview(len(self.texts), self.rejects, self.labels))
 
 
 class UnsureError(UsageError):
-    """Data that can be read in several ways, of which none is the better; or in one that may be wrong."""
+    """Data that can be read in several equally good ways, or in one that may be wrong."""
 
     def __init__(self, place: Path, options: Sequence[Look]) -> None:
         self.place, self.options = place, options
         doubt = next((each.doubt for each in options if each.doubt), None)
         super().__init__(
-            f"{place} can be read in {len(options)} ways, and nothing tells which is meant."
+            f"{place} can be read in {len(options)} ways, and nothing in it says which is right."
             if doubt is None
-            else f"{place} can be read, but perhaps not as it is meant.",
+            else f"{place} can be read, but perhaps not as intended.",
             received="\n    ".join((*([doubt] if doubt else ()), *self.shown())),
-            expected="an answer, which needs a terminal, or one on the command line",
-            fix=f"say which, for example: {self.answers()[0]}",
+            expected="an answer at a terminal or on the command line",
+            fix=f"choose one, for example: {self.answers()[0]}",
         )
 
     def answers(self) -> list[str]:
-        """The words of the command line that choose each option."""
+        """Return the command-line arguments that choose each option."""
         first = dict(self.options[0].keys)
         differing = [
             key
@@ -106,7 +107,7 @@ class UnsureError(UsageError):
         return answers
 
     def shown(self) -> list[str]:
-        """Each option, with what it would read."""
+        """Describe each option and what it would read."""
         shown = []
         for number, (option, answer) in enumerate(zip(self.options, self.answers(), strict=True), start=1):
             text, label = (_cut(option.texts[0]), next(iter(option.labels)))
@@ -122,14 +123,15 @@ def _cut(text: str) -> str:
 
 
 def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
-    """Look at text files of one form.
+    """Inspect text files of one form.
 
     Args:
+        paths: Files to inspect.
         asked: Keys of ``[[sources]]`` that the user has given.
 
     Raises:
         NotLabelledError: No form of records fits, or no column is a label.
-        UnsureError: Several forms fit alike, or one that may be wrong.
+        UnsureError: Several forms fit equally well, or the best one may be wrong.
     """
     asked = asked or {}
     sample = _sample(paths)
@@ -157,7 +159,7 @@ def look_at_files(paths: Sequence[Path], asked: Asked | None = None) -> Look:
 def _readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
     lines = sample.lines(encoding)
     if not lines:
-        raise unlike(place, "blanks alone")
+        raise unlike(place, "only blanks")
     form = asked.get("format")
     if form == "jsonl" or (form is None and is_json(lines)):
         return json_readings(sample, encoding, asked, place)
@@ -180,15 +182,15 @@ def _patterned(lines: Sequence[str], encoding: str, patterns: Sequence[str]) -> 
 
 
 def _sample(paths: Sequence[Path]) -> Sample:
-    """The first bytes of files.
+    """Read the first bytes of files.
 
     Raises:
-        NotLabelledError: They hold no lines of text.
+        NotLabelledError: The files hold no lines of text.
     """
     files, left = [], LOOKED_AT
     for path in paths:
         if path.name.endswith(SPARKS_ALONE):
-            raise unlike(path, f"a packed file that Spark alone unpacks ({path.suffix}): unpack it for a look")
+            raise unlike(path, f"a compressed file that only Spark reads ({path.suffix}): decompress it first")
         data = b""
         if left and is_plain(path):
             for chunk in chunks(path, left + 1):
@@ -208,29 +210,29 @@ def _sample(paths: Sequence[Path]) -> Sample:
 
 
 def _check(path: Path, data: bytes) -> None:
-    """Refuse what holds no lines of text: Parquet, archives, UTF-16, a JSON array."""
+    """Refuse files that are not lines of text: Parquet, archives, UTF-16, a JSON array."""
     source = Reading({"format": "jsonl"}).source()
     head, _, more = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").partition(b"\n")
     why = refusal(source, head, alone=not more.strip())
     if why is None and b"\0" in data[:4096]:
         why = "a binary file"
     if why is not None and path.suffix in (".xlsx", ".ods", ".docx"):
-        why = "a document of an office program: save it as CSV in UTF-8"
+        why = "an office document: save it as CSV in UTF-8"
     if why is not None and (why != JSON_ARRAY or _is_array(head, more)):
         raise unlike(path, why)
 
 
 def _is_array(head: bytes, more: bytes) -> bool:
-    """Whether a file that begins as an array does is one of objects, and no text in brackets."""
+    """Return whether a file that begins with a bracket is a JSON array of objects, not text in brackets."""
     rest = (head.lstrip()[1:] + b"\n" + more).lstrip()
     return rest.startswith((b"{", b"]")) or not rest
 
 
 def _look(sample: Sample, reading: Reading, notes: tuple[str, ...], place: Path) -> Look:
-    """What ingest's readers make of the sample by a reading.
+    """Preview a sample with ingest's readers in one way of reading it.
 
     Raises:
-        NotLabelledError: They refuse it.
+        NotLabelledError: The readers refuse it.
     """
     try:
         found = preview_sample(reading.source(), sample.files)
@@ -245,21 +247,21 @@ def _look(sample: Sample, reading: Reading, notes: tuple[str, ...], place: Path)
 
 
 def looked(reading: Reading, found: Preview, notes: tuple[str, ...] = ()) -> Look:
-    """The look that a preview by a reading is."""
+    """Return the result of inspecting a source from its preview."""
     texts = [text for text, _ in found.pairs or ()]
     said = [*notes, *reading.notes]
     if found.rejected > _TOLD * found.records:
-        said.append(f"{found.rejected:,} of {found.records:,} records would be refused: {found.why}")
-    said += [f"the label {label} may stand for none" for label in found.labels if label.casefold() in _NO_LABELS]
+        said.append(f"{found.rejected:,} of {found.records:,} records would be rejected: {found.why}")
+    said += [f"the label {label} may stand for no label" for label in found.labels if label.casefold() in _NO_LABELS]
     return Look(reading.keys, texts, found.labels, found.whole, tuple(said), found.rejects, reading.doubt)
 
 
 def one_of(place: Path, looks: Sequence[Look]) -> Look:
-    """The look under which most is read.
+    """Return the result that accepts the most records.
 
     Raises:
-        NotLabelledError: None reads two labels, and more records than it refuses.
-        UnsureError: Several read as much, and not the same; or the one that does may be wrong.
+        NotLabelledError: No result has two labels and at least half of the records accepted.
+        UnsureError: Several accept equally many but different records, or the best one may be wrong.
     """
     usable = [each for each in looks if len(each.labels) > 1 and len(each.texts) >= _LEAST * _records(each)]
     if not usable:

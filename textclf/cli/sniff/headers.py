@@ -1,4 +1,4 @@
-"""Whether the first record of a file names its columns."""
+"""Detect whether the first record of a file is a header."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,18 @@ from textclf.cli.sniff.values import is_number, kind_of, words
 _KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES))
 _LONGEST = 60  # characters of a name
 _MOST_WORDS = 4
-_TIMES = 3  # words that texts must have for each of a name's
+_TIMES = 3  # ratio of the words of texts to those of the column's name
 
 
 def header_readings(first: Sequence[str], rest: Sequence[Sequence[str]]) -> list[bool]:
-    """Whether the first record names the columns; both answers where nothing tells.
+    """Return whether the first record is a header: one answer, or both if nothing decides.
 
-    A name is none of the values below it: a label's name is none of the labels. Columns of indices have no name.
+    A column's name is not among its values. In particular, the name of the label column is not a label. An index
+    column may have an empty name.
 
     Args:
-        rest: Other records, as many fields each.
+        first: First record.
+        rest: Other records, with the same number of fields.
     """
     names = [value.strip() for value in first]
     filled = [name for name in names if name]
@@ -25,7 +27,7 @@ def header_readings(first: Sequence[str], rest: Sequence[Sequence[str]]) -> list
         return [False]
     known = sum(name.casefold() in _KNOWN for name in filled)
     if known == len(filled) and list(first) in list(map(list, rest)):
-        return [True]  # of files that were put together with their headers
+        return [True]  # the header recurs where files were concatenated
     columns = [Column(None, [row[at].strip() for row in rest]) for at in range(len(names))]
     texts, _ = text_candidates(columns)
     labels = label_candidates(columns, texts[0])[0] if texts else []
@@ -41,7 +43,7 @@ def header_readings(first: Sequence[str], rest: Sequence[Sequence[str]]) -> list
 def _by_form(
     names: Sequence[str], columns: Sequence[Column], texts: Sequence[int], labels: Sequence[int], known: int
 ) -> list[bool]:
-    """As the values below are of another form than the names."""
+    """Decide by whether the values have another form than the names."""
     if any(words(name) > _MOST_WORDS for name in names):
         return [False]
     formed = [name and column.kind not in (None, kind_of([name])) for name, column in zip(names, columns, strict=True)]

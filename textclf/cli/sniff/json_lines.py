@@ -1,4 +1,4 @@
-"""JSON lines of unknown origin: which names hold text and label, and how to mend JSON that is not an object a line."""
+"""Inspect JSON lines: which keys hold text and label, and how to convert JSON that is not one object per line."""
 
 import json
 import re
@@ -19,24 +19,25 @@ _DEEPEST = 8
 
 
 def is_json(lines: Sequence[str]) -> bool:
-    """Whether lines are meant to be JSON: most begin as an object does, or the first as one over several lines."""
+    """Return whether lines look like JSON: most begin an object, or the first begins one over several lines."""
     first = lines[:200]
     return sum(_BEGINS.match(line) is not None for line in first) * 2 > len(first) or first[0].strip() == "{"
 
 
 def json_readings(sample: Sample, encoding: str, asked: Asked, place: Path) -> list[Reading]:
-    """The ways to read JSON lines.
+    """Return the ways to read JSON lines.
 
     Raises:
-        NotLabelledError: They are not an object a line, or hold no text or label at their top; says how to mend that.
+        NotLabelledError: The lines are not one object each, or have no text or label at the top level. The message
+            says how to convert them.
     """
     lines = thinned(sample.lines(encoding))
     values = [value for value in map(_object, lines) if value is not None]
     if len(values) * 2 < len(lines):
-        raise unlike(place, "JSON that is not an object a line: write one, for example: jq -c . FILE > NEW")
+        raise unlike(place, "JSON without one object per line: convert it, for example: jq -c . FILE > NEW")
     if len(values) == 1 and len(sample.lines(encoding)) == 1 and all(isinstance(v, dict) for v in values[0].values()):
-        fix = "pandas does so with to_json(orient='records', lines=True)"
-        raise unlike(place, f"one JSON object of columns: write an object a line; {fix}")
+        fix = "with pandas: to_json(orient='records', lines=True)"
+        raise unlike(place, f"one JSON object of columns: write one object per line; {fix}")
     names = [name for name, _ in Counter(name for value in values for name in value).most_common()]
     columns = [Column(name, [scalar(value.get(name)) for value in values] if is_text(name) else []) for name in names]
     found = choices(columns, asked)
@@ -55,33 +56,33 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def scalar(value: object) -> str | None:
-    """A value as text, where it may be text or label."""
+    """Return a string or number as text; None for any other value."""
     return value_text(value) if isinstance(value, str | int | float) else None
 
 
 def _why_not(values: Sequence[dict[str, Any]]) -> str:
-    """Why no text and label were found, and what would put them at the top where they are further down."""
+    """Say why no text and label were found, and give a jq command if they are nested."""
     nested = [(name, value) for name, value in values[0].items() if isinstance(value, dict | list)]
     if not nested:
         return f"JSON without a usable text and label: {_cut(values[0])}"
     flat = [dict(_paths(value)) for value in values]
     names = list(dict.fromkeys(name for each in flat for name in each))
-    # The last part of a path is the name that counts: .data.text is called text.
+    # The last part of a path is its name: .data.text is called text.
     columns = [Column(_last(name), [each.get(name) for each in flat]) for name in names]
     found = choices(columns)
     name, value = nested[0]
     if len(values) == 1 and isinstance(value, list) and value and isinstance(value[0], dict):
         path = next(iter(_paths({name: 0})))[0]
-        return f"one JSON object that holds the records: write one a line, for example: jq -c '{path}[]' FILE > NEW"
-    said = f"JSON without a usable text and label at its top: {_cut(name)} holds {_cut(value)}"
+        return f"one JSON object with all records: write one per line, for example: jq -c '{path}[]' FILE > NEW"
+    said = f"JSON without a usable text and label at its top level: {_cut(name)} holds {_cut(value)}"
     if not found:
         return said
     text, label = names[found[0].text], names[found[0].label]
-    return f"{said}; put them there, for example: jq -c '{{text: {text}, label: {label}}}' FILE > NEW"
+    return f"{said}; move them there, for example: jq -c '{{text: {text}, label: {label}}}' FILE > NEW"
 
 
 def _paths(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """All values within a value that may be text or label, by their paths as jq has them."""
+    """Yield all strings and numbers inside a value, with their paths in jq's syntax."""
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
@@ -102,7 +103,7 @@ def _quoted(name: str) -> str:
 def _last(path: str) -> str:
     names = re.findall(r"\.(\w+)|\[\"(.*?)\"\]", path)
     last = names[-1][0] or names[-1][1] if names else path
-    return "label" if last == "choices" else last  # as Label Studio calls them
+    return "label" if last == "choices" else last  # Label Studio's name for labels
 
 
 def _cut(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The sources-to-be at the places that a person names: files of one form together, tables, and what is neither."""
+"""Find the possible sources at a path: a table, or files that are grouped by name."""
 
 import os
 import re
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class DataPlace(NamedTuple):
-    """A source-to-be: the path that its section will have, and the function that looks at it."""
+    """A possible source: the path for its section, and the function that inspects it."""
 
     path: Path
     look: "Callable[[], Look]"
 
 
 def data_places(given: str, asked: Asked) -> Iterator[DataPlace]:
-    """The sources-to-be at a path.
+    """Yield the possible sources at a path.
 
     Raises:
-        InputError: Nothing is there, or nothing that can be read.
+        InputError: The path does not exist or cannot be read.
     """
     place = Path(given)
     try:
@@ -40,7 +40,7 @@ def data_places(given: str, asked: Asked) -> Iterator[DataPlace]:
     except (OSError, ValueError) as error:
         raise _unusable(given, getattr(error, "strerror", None) or str(error)) from error
     if not there or not given:
-        raise InputError("There is no such data.", received=given, expected="a file or folder that exists")
+        raise InputError("The data does not exist.", received=given, expected="an existing file or folder")
     try:
         if is_file:
             found = [_file(place, asked)]
@@ -55,10 +55,10 @@ def data_places(given: str, asked: Asked) -> Iterator[DataPlace]:
 
 def _unusable(given: str, received: str) -> InputError:
     return InputError(
-        f"{given!r} is nothing to look at.",
+        f"{given!r} cannot be inspected.",
         received=received,
-        expected="a file or folder that exists and may be read",
-        fix="write what it gives into a file",
+        expected="an existing file or folder that this user may read",
+        fix="correct its permissions, or write the data to a file",
     )
 
 
@@ -70,7 +70,7 @@ def _file(path: Path, asked: Asked) -> DataPlace:
 
 
 def _folder(folder: Path, asked: Asked) -> Iterator[DataPlace]:
-    """The sources of a folder: a table, or groups of its files."""
+    """Yield the possible sources in a folder: one table, or groups of files."""
     form = table_format(folder)
     if form is not None:
         yield DataPlace(folder, lambda: look_at_table(folder, form, asked))
@@ -92,19 +92,19 @@ def _folder(folder: Path, asked: Asked) -> Iterator[DataPlace]:
 
 
 def _within(folder: Path) -> "Look":
-    """No look into a folder within the one that was named: it may be a warehouse, or a thing of its own.
+    """Refuse a subfolder, which may be a warehouse or unrelated data.
 
     Raises:
-        NotLabelledError: Always; says what to do.
+        NotLabelledError: Always; the message says what to do.
     """
-    raise unlike(folder, "a folder: name it, too, for a look into it")
+    raise unlike(folder, "a subfolder: name it on the command line to include it")
 
 
 def _path_of(folder: Path, pattern: str, files: Sequence[Path]) -> Path | None:
-    """The path under which ingest reads these files and no others; None where there is none."""
+    """Return the path under which ingest reads exactly these files; None if there is none."""
     if len(files) == 1 and not files[0].name.startswith("part-"):
         return files[0]
-    # What writes part-00000-...: each run gives other names, and none beside them.
+    # Programs that write part-00000-... use new names on each run and write nothing else: the path is the folder.
     paths = [folder] if files[0].name.startswith("part-") else []
     paths += [files[0]] if len(files) == 1 else [Path(escaped(str(folder))) / pattern]
     for path in paths:
@@ -118,10 +118,10 @@ def _path_of(folder: Path, pattern: str, files: Sequence[Path]) -> Path | None:
 
 
 def _readable(path: Path) -> Path:
-    """A file that ingest reads under its name.
+    """Return the path of a file if ingest can read it under its name.
 
     Raises:
-        NotLabelledError: Hadoop reads none of such a name.
+        NotLabelledError: Hadoop does not read files with such a name.
     """
     try:
         list_local(str(path))

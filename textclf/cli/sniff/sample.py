@@ -1,4 +1,4 @@
-"""The beginning of a source's files, in memory, and ways to read it."""
+"""The beginning of a source's files in memory, and ways to read it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from textclf.common.secrets import first_line
 from textclf.config import Source
 from textclf.errors import InputError, UsageError
 
-EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines with a label in front, Parquet or Delta"
-_HEAD = 256 << 10  # bytes that tell how a file is made
-ROWS = 20_000  # that tell which columns are what
+EXPECTED = "records with a text and a label: tsv, csv, jsonl, lines that begin with a label, Parquet or Delta"
+_HEAD = 256 << 10  # bytes used to detect a file's dialect
+ROWS = 20_000  # rows used to detect the columns
 
 Asked = Mapping[str, Any]
 """Keys of ``[[sources]]`` that the user has given."""
 
 
 class NotLabelledError(InputError):
-    """Data in which no text with a label can be found."""
+    """Data without labelled texts that could be detected."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Reading:
     """A way to read a source.
 
     Attributes:
-        keys: Of ``[[sources]]`` beside name, path and labels.
-        notes: What a reader of the pipeline file should know.
-        no_labels: Values of the label column that are no labels, as a header's within a file.
-        doubt: Why it may not be taken without a question though there is no other.
-        otherwise: What to try where ingest refuses this one.
+        keys: Keys of ``[[sources]]`` except name, path and labels.
+        notes: Notes for the reader of the pipeline file.
+        no_labels: Values of the label column that are not labels, such as a header that recurs within a file.
+        doubt: Why the user must confirm this reading even if it is the only one.
+        otherwise: Reading to try if ingest refuses this one.
     """
 
     keys: Mapping[str, Any]
@@ -41,48 +41,48 @@ class Reading:
     otherwise: "Reading | None" = None
 
     def source(self, labels: Sequence[str] | None = None) -> Source:
-        """The source that it describes.
+        """Return a source with these keys.
 
         Raises:
-            NotLabelledError: No source can be so: a name that is no text, signs that the encoding does not have.
+            NotLabelledError: The keys are invalid: a name that is not Unicode, or characters that the encoding lacks.
         """
         try:
             return Source(name="sample", path="sample", labels=None if labels is None else list(labels), **self.keys)
         except ValueError as error:
-            raise unlike("It", f"what no source can have: {first_line(error)}") from error
+            raise unlike("It", f"keys that a source cannot have: {first_line(error)}") from error
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The first bytes of files of one form: name, bytes and whether that is all of it, of each."""
+    """The first bytes of files of one form: for each file its name, its bytes and whether they are all of it."""
 
     files: tuple[tuple[str, bytes, bool], ...] = field(repr=False)
 
     @cached_property
     def data(self) -> bytes:
-        """All of it, each file ended by a line feed."""
+        """All bytes, with a line feed at the end of each file."""
         parts = [data.removeprefix(b"\xef\xbb\xbf") for _, data, _ in self.files]
         return b"".join(part if part.endswith(b"\n") or not part else part + b"\n" for part in parts)
 
     @property
     def whole(self) -> bool:
-        """Whether it is all of the files."""
+        """Whether the sample holds the files completely."""
         return all(whole for _, _, whole in self.files)
 
     @cached_property
     def head(self) -> bytes:
-        """The first lines of the first file that has any."""
+        """The first lines of the first file that is not blank."""
         data = next((data for _, data, _ in self.files if data.strip()), b"")
         return data if len(data) <= _HEAD else data[: data.rfind(b"\n", 0, _HEAD) + 1] or data
 
     def lines(self, encoding: str) -> list[str]:
-        """Lines that are not blank, without their ends; a line feed alone ends one."""
+        """Return the lines that are not blank, without their ends; only a line feed ends a line."""
         text = self.data.decode(encoding, errors="replace")
         return [line for line in (line.removesuffix("\r") for line in text.split("\n")) if line.strip()]
 
 
 def unlike(place: Path | str, received: str) -> NotLabelledError:
-    """The error for a place without labelled texts."""
+    """Return the error for a path without labelled texts."""
     return NotLabelledError(
         f"{place} does not look like labelled texts.",
         received=received,
@@ -92,18 +92,18 @@ def unlike(place: Path | str, received: str) -> NotLabelledError:
 
 
 def thinned(rows: Sequence[Any], most: int = ROWS) -> Sequence[Any]:
-    """At most so many rows, from all over: files may be sorted by label."""
+    """Return at most ``most`` rows from the whole range, because files may be sorted by label."""
     if len(rows) <= most:
         return rows
     return [row for at, row in enumerate(rows) if rank(at) * len(rows) < most][:most]
 
 
 def rank(at: int) -> float:
-    """A number below 1 for a place in a file, smallest first to keep: places of a rank are no regular distance apart.
+    """Return a pseudorandom number below 1 for a row's position; the rows with the smallest numbers are kept.
 
-    Labels may take turns: of each second row all would have the same.
+    The rows kept are not evenly spaced. Labels may alternate, and then every second row would have the same label.
     """
-    return (at * 2_654_435_761 & 0xFFFF_FFFF) / (1 << 32)  # multiples of the golden ratio leave no period out
+    return (at * 2_654_435_761 & 0xFFFF_FFFF) / (1 << 32)  # multiplicative hashing with the golden ratio
 
 
 _KEYS = {
@@ -116,10 +116,10 @@ _AS_WORDS = {None: "none", True: "true", False: "false", "\t": "tab"}
 
 
 def parse_asked(words: Sequence[str]) -> dict[str, Any]:
-    """``KEY=VALUE`` words as keys of ``[[sources]]``.
+    """Parse ``KEY=VALUE`` arguments into keys of ``[[sources]]``.
 
     Raises:
-        UsageError: A word is none, or no source has such a key.
+        UsageError: An argument is not of this form, or its key or value is unknown.
 
     Example:
         >>> parse_asked(["delimiter=tab", "header=true", "columns=label,text"])
@@ -132,7 +132,7 @@ def parse_asked(words: Sequence[str]) -> dict[str, Any]:
         answer = _ANSWERS.get(value.lower())
         if not sign or kind is None or (kind is bool and answer is None):
             expected = "true or false" if sign and kind is bool else f"KEY=VALUE with a key of: {', '.join(_KEYS)}"
-            raise UsageError("--set cannot be understood.", received=word, expected=expected)
+            raise UsageError("The argument of --set is invalid.", received=word, expected=expected)
         if kind is bool:
             found[key] = answer
         elif key == "escape" and value in ("", "none"):
@@ -146,10 +146,10 @@ def parse_asked(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _check(asked: Mapping[str, Any], words: Sequence[str]) -> None:
-    """Refuse values that no source can have."""
+    """Refuse values that a source cannot have."""
     from pydantic import ValidationError
 
-    # As fields of a CSV: other formats know fewer keys.
+    # Checked as CSV, because other formats have fewer keys.
     keys = {key: asked[key] for key in ("encoding", "delimiter", "escape") if key in asked}
     tries = [{"format": "csv", "columns": ["text", "label"], **keys}]
     if asked.get("format") not in (None, "csv", "tsv", "text"):
@@ -159,11 +159,11 @@ def _check(asked: Mapping[str, Any], words: Sequence[str]) -> None:
             Source.model_validate({"name": "sample", "path": "sample", **each})
     except ValidationError as error:
         said = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-        raise UsageError("--set asks for what no source can have.", received=" ".join(words), expected=said) from error
+        raise UsageError("A value of --set is invalid.", received=" ".join(words), expected=said) from error
 
 
 def as_asked(keys: Mapping[str, Any]) -> str:
-    """Keys as ``--set`` takes them, for messages."""
+    """Format keys as arguments of ``--set``, for messages."""
     import shlex
 
     words = []

@@ -1,4 +1,4 @@
-"""A look at Parquet and Delta tables: their text, label, identifier and day."""
+"""Inspect Parquet and Delta tables: their columns of text, label, identifier and date."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _ROWS = 50_000
 
 
 def table_format(path: Path) -> str | None:
-    """``delta`` or ``parquet``, None where it is neither: a folder is Parquet where all files in it are."""
+    """Return ``delta``, ``parquet`` or None; a folder counts as Parquet if all its files are."""
     if (path / "_delta_log").is_dir():
         return "delta"
     if path.is_file():
@@ -40,11 +40,11 @@ def table_format(path: Path) -> str | None:
 
 
 def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
-    """Look at the first rows of a table of labelled texts.
+    """Inspect the first rows of a table of labelled texts.
 
     Raises:
-        NotLabelledError: No column of it is a text, or none a label.
-        UnsureError: Several may be.
+        NotLabelledError: The table has no column of texts, or no column of labels.
+        UnsureError: Several columns qualify equally well.
     """
     table = _dataset(path, form)
     columns = _sample(path, form)
@@ -53,8 +53,8 @@ def look_at_table(path: Path, form: str, asked: Asked | None = None) -> Look:
         raise NotLabelledError(
             f"{path} does not look like a table of labelled texts.",
             received=f"columns {', '.join(str(column.name) for column, _ in columns)}",
-            expected="a column of texts, and one of labels: strings, numbers or booleans that occur often",
-            fix="name a labelled table; a table to score is named with --score",
+            expected="a column of texts and a column of labels: strings, numbers or booleans that recur",
+            fix="name a labelled table; name a table to score with --score",
         )
     looks = []
     for choice in found:
@@ -77,15 +77,15 @@ class Scorable:
 
 
 def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
-    """Look at a table to score.
+    """Inspect a table to score.
 
     Raises:
-        InputError: No column of texts, or none that tells rows apart.
+        InputError: The table has no column of texts, or no column that identifies its rows.
     """
     try:
         form = table_format(path)
     except (OSError, ValueError) as error:
-        raise InputError("There is no such table to score.", received=str(path), expected="a folder or file") from error
+        raise InputError("The table to score is not there.", received=str(path), expected="a folder or file") from error
     columns = _sample(path, form) if form is not None else []
     names = [str(column.name) for column, _ in columns]
     values = [column for column, _ in columns]
@@ -95,7 +95,7 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
         raise InputError(
             f"{path} does not look like a table of texts to score.",
             received=f"columns {', '.join(names) or 'none'}",
-            expected="Parquet or Delta, with a column of texts and one whose values tell the rows apart",
+            expected="Parquet or Delta, with a column of texts and one whose values identify the rows",
             fix="write the [score] section by hand: docs/manual/pipeline-file.md lists its keys",
         )
     source = next(
@@ -106,10 +106,10 @@ def look_at_input(path: Path, sources: Sequence[str]) -> Scorable:
 
 
 def _dataset(path: Path, form: str) -> Any:
-    """The rows of a table as a dataset of pyarrow.
+    """Return the rows of a table as a pyarrow dataset.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The table cannot be read.
     """
     from textclf.storage.files.listing import list_local
 
@@ -125,7 +125,7 @@ def _dataset(path: Path, form: str) -> Any:
 
 @contextmanager
 def _explained(path: Path, form: str) -> Iterator[None]:
-    """An InputError for what goes wrong where a table is read."""
+    """Turn errors of reading a table into an InputError."""
     import pyarrow as pa
 
     from textclf.common.secrets import first_line
@@ -139,7 +139,7 @@ def _explained(path: Path, form: str) -> Iterator[None]:
 
 
 def _sample(path: Path, form: str) -> list[tuple[Column, str]]:
-    """The columns with plain values, as text, each with the kind of its type, as far as lines are looked at."""
+    """Read the first rows of the columns with plain values, as text; each column comes with the kind of its type."""
     table = _dataset(path, form)
     kinds = {field.name: kind for field in table.schema if (kind := _kind(field.type)) is not None}
     names = [name for name in kinds if table.schema.names.count(name) == 1]

@@ -1,4 +1,4 @@
-"""Records of fields as a look needs them: counts of all, and some of them, so that no sample fills the memory."""
+"""Counts over all records of a file and a bounded sample of them, so that memory stays bounded."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +13,19 @@ _SIGNS = ('"', "'")
 
 @dataclass
 class Tally:
-    """Records of as many fields each.
+    """Counts of records that have the same number of fields.
 
     Attributes:
-        count: How many they are.
-        digest: Of all fields of all of them, in order.
-        rows: Some of them, from all over, the first among them.
-        nulls: How many fields are null, by column.
-        within: How many fields are within a sign, blanks around it aside, by sign and column.
-        wrapped: How many records have a field within quotes.
-        quotes: Whether a field holds a quote.
-        breaks: Whether a field holds a line feed.
-        delimiters: Whether a field holds the delimiter.
+        delimiter: Character between fields.
+        count: Number of records.
+        digest: Hash of all fields of all records, in order.
+        rows: Sample of the records from the whole range, including the first.
+        nulls: Number of null fields, by column.
+        within: Number of fields within a pair of quote characters, ignoring blanks around it, by character and column.
+        wrapped: Number of records with a field within quotes.
+        quotes: Whether a field contains a quote.
+        breaks: Whether a field contains a line feed.
+        delimiters: Whether a field contains the delimiter.
     """
 
     delimiter: str = ""
@@ -44,7 +45,8 @@ class Tally:
         """Count a record.
 
         Args:
-            raw: Its bytes.
+            row: Fields of the record.
+            raw: Bytes of the record.
         """
         self.digest = hash((self.digest, *row))
         if (place := rank(self.count)) < self._share:
@@ -61,7 +63,7 @@ class Tally:
             self.breaks = self.breaks or any("\n" in value for value in row)
 
     def is_same(self, other: "Tally") -> bool:
-        """Whether the records are the same."""
+        """Return whether two tallies are of the same records."""
         return (self.count, self.digest) == (other.count, other.digest)
 
     def _thin(self) -> None:
@@ -79,5 +81,5 @@ class Tally:
 
 
 def is_wrapped(value: str, sign: str) -> bool:
-    """Whether a value begins and ends with a sign."""
+    """Return whether a value begins and ends with a character."""
     return len(value) > 1 and value.startswith(sign) and value.endswith(sign)

@@ -1,4 +1,4 @@
-"""What the values of a column are, as far as their form tells: times, addresses and the like are no texts."""
+"""Classify the values of a column by their form: times, addresses and the like are not texts."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ _DAYS = "mon|tue|wed|thu|fri|sat|sun"
 _ZONE = "utc|gmt|[a-z]{1,2}[ds]t|am|pm|at|t|z|[年月日时時分秒]"
 _TIME = re.compile(
     rf"(?=.*\d)(?:(?:{_MONTHS}|{_DAYS})[a-z]*+|{_ZONE}|\d{{1,6}}+(?:st|nd|rd|th)?|[\s,:/.+()-])++", re.IGNORECASE
-)  # nothing is tried twice: a value may be one that fits in many ways, and fails at its end
+)  # possessive quantifiers: a value that matches in many ways and fails at its end must not cause backtracking
 _LONGEST_TIME = 50
 _MADE_OF = re.compile(r"\d+[-/.:年]\d|\d:\d\d|[a-z]{3}.*\d{1,2}.*\d{2}", re.IGNORECASE)
 _FROM_ROOT = re.compile(r"(?:/|\.{1,2}/|[A-Za-z]:\\)[^\s].*")
@@ -34,12 +34,12 @@ _UNSPACED = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
 )  # fmt: skip
-"""Scripts without blanks between words: Thai, Lao, Burmese, Khmer, kana and ideographs."""
+"""Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana and ideographs."""
 _CHARACTERS_A_WORD = 3
 
 
 def kind_of(values: Sequence[str]) -> str | None:
-    """The form that nearly all values have; None where it is none that is known, as of texts.
+    """Return the form of nearly all values; None if it is not a known one, as with texts.
 
     Example:
         >>> kind_of(["2026-01-05 10:00", "Tue Jan 6 2026"]), kind_of(["good food", "at 10 it closed"])
@@ -53,7 +53,7 @@ def kind_of(values: Sequence[str]) -> str | None:
 
 
 def words(text: str) -> float:
-    """How many words a text has about; of scripts without blanks, by its characters.
+    """Estimate the number of words of a text; in scripts without spaces, from the number of characters.
 
     Example:
         >>> words("good food"), words("服务非常好"), words("12:30")
@@ -78,7 +78,7 @@ def _is_unspaced(character: str) -> bool:
 
 
 def value_text(value: object) -> str | None:
-    """A value of a table or of JSON as text; of a number that is whole its digits.
+    """Return a value of a table or of JSON as text; a whole number becomes its digits.
 
     Example:
         >>> value_text(True), value_text(1.0), value_text(0.5), value_text(None)
@@ -92,7 +92,7 @@ def value_text(value: object) -> str | None:
 
 
 def is_number(value: str) -> bool:
-    """Whether a value is a number as programs write it."""
+    """Return whether Python parses a value as a number."""
     try:
         float(value)
     except ValueError:
@@ -101,7 +101,7 @@ def is_number(value: str) -> bool:
 
 
 def _is_path(value: str) -> bool:
-    """A place on a disk: from its root, or a file in a folder whose name has an end; in one pass over the value."""
+    """Return whether a value is a file path, absolute or with a folder and a suffix; takes one pass over the value."""
     if _FROM_ROOT.fullmatch(value):
         return True
     stem, _, end = value.rpartition(".")
@@ -109,7 +109,7 @@ def _is_path(value: str) -> bool:
 
 
 def _is_address(value: str) -> bool:
-    """A street or place: a number, and each longer word with a capital; ``12 Main Street, Springfield``."""
+    """Return whether a value is a street address: a number, and a capital in each longer word (``12 Main Street``)."""
     parts = re.findall(r"[^\W\d_]{4,}", value)
     has_number = re.search(r"(?:^|\s)\d{1,6}[a-zA-Z]?(?=[\s,]|$)", value) is not None
     return has_number and len(value) <= 120 and bool(parts) and all(part[0].isupper() for part in parts)

@@ -1,4 +1,4 @@
-"""Champion against challenger in one run: how often they agree, and which labels would change."""
+"""Agreement of champion and challenger in a run: how often they agree, and which labels would change."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-_SHOWN = 12  # changes of label of a pair, the most frequent ones
+_SHOWN = 12  # number of most frequent label changes that are shown for a pair
 
 
 @dataclass
@@ -15,10 +15,11 @@ class Duel:
     """A champion and its challenger on the rows of one source that both scored.
 
     Attributes:
-        champion, challenger: As ``name@version``.
-        agreeing: Rows with one label.
-        changes: Other rows, by the champion's label and the challenger's.
-        score_sum, challenger_sum: Of the scores that each gave its own label.
+        source: Name of the source.
+        champion, challenger: Models as ``name@version``.
+        agreeing: Number of rows with the same label.
+        changes: Number of rows with different labels, by the champion's label and the challenger's.
+        score_sum, challenger_sum: Sums of the scores that each model gave its own label.
     """
 
     source: str
@@ -31,27 +32,27 @@ class Duel:
 
     @property
     def rows(self) -> int:
-        """Rows that both scored."""
+        """Number of rows that both scored."""
         return self.agreeing + self.changes.total()
 
     @property
     def agreement(self) -> float:
-        """Share of the rows with one label."""
+        """Share of rows with the same label."""
         return self.agreeing / self.rows
 
     @property
     def mean_scores(self) -> tuple[float, float]:
-        """Mean score of the champion and of the challenger, each of its own label."""
+        """Mean scores of champion and challenger, each for its own label."""
         return self.score_sum / self.rows, self.challenger_sum / self.rows
 
     @property
     def shown(self) -> list[tuple[str, str, int]]:
-        """The most frequent changes of label, with their rows."""
+        """Most frequent changes of label, with their numbers of rows."""
         return [(*labels, rows) for labels, rows in self.changes.most_common(_SHOWN)]
 
 
 def duels(rows: DataFrame) -> list[Duel]:
-    """The duels in rows of ``results``, by source; none where the table has no challengers' columns."""
+    """Return the duels in rows of ``results``, sorted by source; empty if the table has no columns of a challenger."""
     if "challenger_label" not in rows.columns:
         return []
     both = rows.where(F.col("challenger_label").isNotNull())

@@ -1,4 +1,4 @@
-"""What the report of a run shows, asked of the tables: counts and histograms come to the driver, rows do not."""
+"""Load the data of a run's report from the tables; counts and histograms come to the driver, rows do not."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from textclf.scoring.input.table import open_input
 from textclf.storage import Location
 from textclf.storage.warehouse import absolute
 
-_EARLIER = 8  # runs of the same job beside the one that the report is about
+_EARLIER = 8  # number of earlier runs of the same job in the report
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class UsedModel:
     """A model that the run used.
 
     Attributes:
-        reference: ``NAME@VERSION``.
+        reference: Model as ``NAME@VERSION``.
         digest: SHA-256 of the model, in hexadecimal.
-        manifest: What the version says of itself; None where the version is gone from the store, or damaged.
-        champion: The version that is in use now.
-        champion_manifest: The champion's, where it is another one.
+        manifest: Manifest of the version; None if the version is missing from the store or damaged.
+        champion: Version that is in use now.
+        champion_manifest: Manifest of the champion; None if the champion is this version.
     """
 
     reference: str
@@ -46,7 +46,7 @@ class UsedModel:
 
 @dataclass(frozen=True)
 class Example:
-    """A text that its model was least sure about."""
+    """A text that its model was among the least sure about."""
 
     id: str
     source: str
@@ -57,21 +57,22 @@ class Example:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run.
+    """The data of a run's report.
 
     Attributes:
-        run: Its row in ``runs``; times as text in UTC, ``seconds`` beside them, ``gate`` and ``details`` parsed;
-            ``rows_of`` is the run that scored its rows, another one where it published what that one had staged.
-        earlier: Runs of the same job before it, the newest first.
-        published: Number of its rows that are in the table now.
-        now: What it scored, by source: from the table where all of it is there, else from its record.
-        before: The week that ends with the last slice published before its first day, by source.
+        run: Row of the run in ``runs``, with times as text in UTC, ``seconds`` added, and ``gate`` and ``details``
+            parsed. ``rows_of`` is the run that scored its rows; it differs if this run published what another one had
+            staged.
+        earlier: Earlier runs of the same job, newest first.
+        published: Number of the run's rows that are in the table now.
+        now: What the run scored, by source: from the table if all rows are still there, otherwise from the record.
+        before: The week that ends with the last slice published before the run's first day, by source.
         duels: Champions and the challengers that scored beside them.
         rejects: Source, reason and number of rejected rows.
-        models: The models that it used.
-        examples: The texts that models were least sure about; None where the pipeline file does not allow texts.
-        refused: Run and reason by source whose newest delivery was refused when the run began: what there is of it in
-            the corpus is older.
+        models: Models that the run used.
+        examples: Texts that models were least sure about; None if the pipeline file does not allow texts.
+        refused: Run and reason, by source, for sources whose newest delivery was refused when the run began; their
+            records in the corpus are from an older delivery.
     """
 
     run: dict[str, Any]
@@ -88,15 +89,15 @@ class RunData:
 
 @takes_workspace
 def load_run(workspace: Workspace, run_id: str | None = None, day: date | None = None) -> RunData:
-    """Load all that the report of a run shows from ``runs``, ``results`` and the models.
+    """Load the data of a run's report from ``runs``, ``results`` and the models.
 
     Args:
-        workspace: The session, the pipeline file (``[report]``), tables and models.
+        workspace: Session, pipeline file (``[report]``), tables and models.
         run_id: Identifier of a run in ``runs``; None for the newest run of ``score_table``.
-        day: Without ``run_id``, load the newest run that scored this day, whatever became of it.
+        day: Day whose newest run is loaded, whatever its outcome; only used without ``run_id``.
 
     Returns:
-        The run's record, its distributions of labels and scores, its models and its rejects.
+        Record of the run, its distributions of labels and scores, its models and its rejects.
 
     Raises:
         InputError: There is no such run.
@@ -160,7 +161,7 @@ def _no_run(run_id: str | None, day: date | None) -> InputError:
 
 
 def _readable(table: DataFrame) -> list[Column]:
-    """The columns of ``runs``, times as text: Python would show them in this machine's time zone."""
+    """Return the columns of ``runs`` with times as text, because Python would show them in the local time zone."""
     times = ("started_at", "ended_at")
     seconds = (F.unix_micros("ended_at") - F.unix_micros("started_at")) / 1e6
     shown = [
@@ -171,7 +172,7 @@ def _readable(table: DataFrame) -> list[Column]:
 
 
 def _published(workspace: Workspace, run: Mapping[str, Any]) -> DataFrame | None:
-    """The table that the run published to, None where there is none."""
+    """Return the table that the run published to; None if it does not exist."""
     spark, place = workspace.spark, workspace.warehouse.location("results")
     written = opened(run["details"].get("tables", {}).get("results", str(place)), [str(place)])
     if written != str(place):  # score_table --output
@@ -180,7 +181,7 @@ def _published(workspace: Workspace, run: Mapping[str, Any]) -> DataFrame | None
 
 
 def _rejects(workspace: Workspace, run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """From the record where it has them, since what was refused or replaced is in no table."""
+    """Return the run's rejects, from its record if possible: refused or replaced rows are in no table."""
     found: Counter[tuple[str, str]] = Counter()
     for each in run["gate"].get("slices", []):
         found.update({(each["source"] or "", reason): count for reason, count in each["rejected"].items()})
@@ -203,7 +204,7 @@ def _model(store: ModelStore, reference: str, digest: str) -> UsedModel:
 
 
 def _manifest(store: ModelStore, name: str, version: str | None) -> Manifest | None:
-    """The manifest of a version; None where it is gone or damaged: the page is about the run, not about the store."""
+    """Return the manifest of a version; None if it is missing or damaged, because the page is not about the store."""
     try:
         return None if version is None else store.manifest(name, version)
     except InputError:
@@ -211,7 +212,7 @@ def _manifest(store: ModelStore, name: str, version: str | None) -> Manifest | N
 
 
 def _examples(workspace: Workspace, results: DataFrame | None, run: Mapping[str, Any]) -> list[Example]:
-    """The rows of the lowest scores, with their texts from the input as the run read it."""
+    """Return the rows with the lowest scores and their texts, from the version of the input that the run read."""
     spark, pipeline = workspace.spark, workspace.pipeline
     if results is None or run["input"] is None:
         return []
@@ -225,7 +226,7 @@ def _examples(workspace: Workspace, results: DataFrame | None, run: Mapping[str,
     version = run["input_version"]
     read = table.rows if version is None else table.place.read_version(spark, version)
     wanted = spark.createDataFrame([(row["id"],) for row in rows], lowest.select("id").schema)
-    # Where an id occurs more than once nobody can tell which of its texts was scored how: one is shown.
+    # If an id occurs more than once, it is not known which of its texts got which score: one of them is shown.
     texts = read.select(table.column(score.id, "id").alias("id"), table.column(score.text, "text").alias("text"))
     found = texts.join(F.broadcast(wanted), "id").groupBy("id").agg(F.min("text").alias("text")).collect()
     by_id = {row["id"]: row["text"] for row in found}

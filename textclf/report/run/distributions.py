@@ -1,4 +1,4 @@
-"""Labels and scores of a run, by source, beside those of the week before."""
+"""Distributions of a run's labels and scores, by source, with those of the week before."""
 
 import datetime as dt
 from collections import Counter
@@ -12,16 +12,18 @@ from pyspark.sql import functions as F
 from textclf.common.score_bins import BINS
 from textclf.quality.audit import Figures, bin_of
 
-_WEEK = 7  # days, so that each day of the week is once in what a run is compared with
+_WEEK = 7  # days, so that a run is compared with each day of the week once
 
 
 @dataclass
 class Distribution:
-    """Rows of one source: by label, and by the bin of their score.
+    """Counts of one source's rows by label and by bin of the score.
 
     Attributes:
-        score_sum: None where only the bins are known.
-        days: The days that the rows are of.
+        labels: Number of rows by label.
+        bins: Number of rows by bin of the score.
+        score_sum: Sum of the scores; None if only the bins are known.
+        days: Days of the rows.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
@@ -31,30 +33,31 @@ class Distribution:
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """Number of rows."""
         return sum(self.bins)
 
     @property
     def mean_score(self) -> float | None:
-        """Mean of the scores, None without rows or where only the bins are known."""
+        """Mean of the scores; None without rows, or if only the bins are known."""
         return self.score_sum / self.rows if self.rows and self.score_sum is not None else None
 
     @property
     def span(self) -> str:
-        """First and last day."""
+        """First and last day, as text."""
         return " to ".join(sorted({min(self.days), max(self.days)}))
 
     def share(self, label: str) -> float:
-        """Share of the rows with that label."""
+        """Return the share of rows with a label."""
         return self.labels[label] / self.rows if self.rows else 0.0
 
 
 def distributions(
     results: DataFrame | None, run: Mapping[str, Any]
 ) -> tuple[int, dict[str, Distribution], dict[str, Distribution]]:
-    """Rows of a run that are in the table; what it scored, by source; and what was published in the week before.
+    """Count a run's rows in the table, and return its distributions and those of the week before, by source.
 
-    What the gate refused is in no table, nor is what later runs replaced: then the record says what was scored.
+    Rows that the gate refused or that later runs replaced are in no table. Then the run's distributions come from its
+    record.
     """
     there = {} if results is None else _distribution(results.where(F.col("run_id") == run["rows_of"]))
     rows = sum(each.rows for each in there.values())
@@ -75,7 +78,7 @@ def _recorded(slices: Iterable[Figures]) -> dict[str, Distribution]:
 
 
 def _before(results: DataFrame, run_id: str, now: Mapping[str, Distribution]) -> dict[str, Distribution]:
-    """Of each source, the week that ends with its last day before the run's first."""
+    """Return, for each source, the distribution of the week that ends with its last day before the run's first."""
     dated = {source: [day for day in each.days if day[:1].isdigit()] for source, each in now.items()}
     firsts = [(source, dt.date.fromisoformat(min(days))) for source, days in dated.items() if days]
     if not firsts:
@@ -87,7 +90,7 @@ def _before(results: DataFrame, run_id: str, now: Mapping[str, Distribution]) ->
 
 
 def _of_days(results: DataFrame, days: DataFrame, condition: Column) -> DataFrame:
-    """Rows that meet a condition on their source's day; ``days`` has one row a source."""
+    """Return the rows that meet a condition on their source's day; ``days`` has one row per source."""
     joined = results.join(F.broadcast(days), F.col("source").eqNullSafe(F.col("its_source")) & condition)
     return joined.select(*results.columns)
 

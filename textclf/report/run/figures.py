@@ -1,4 +1,4 @@
-"""Pictures of a run's results beside those of the week before, as images that live inside a page."""
+"""Figures of a run's results beside those of the week before, embedded in a page."""
 
 import base64
 import io
@@ -14,11 +14,11 @@ from textclf.report.training_figures import BLUE, VERMILION, figure_style, new_f
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LABELS = 12  # more have no room beside each other
+_LABELS = 12  # there is no room for more labels
 
 
 def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
-    """Share of each label, a bar for this run and, where there is one, a bar for the week before."""
+    """Draw the share of each label: a bar for this run and, if there is one, a bar for the week before."""
     both = now.labels + (before.labels if before else now.labels.__class__())
     names = [name for name, _ in both.most_common(_LABELS)]
     with figure_style():
@@ -38,7 +38,7 @@ def label_figure(now: Distribution, before: Distribution | None) -> "Figure":
 
 
 def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
-    """Share of the rows in each bin of the score: this run filled, the week before as a line."""
+    """Draw the share of rows in each bin of the score: this run as an area, the week before as a line."""
     edges = bin_edges()
     with figure_style():
         figure = new_figure(5.2, 2.6)
@@ -49,7 +49,7 @@ def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
                 np.array(before.bins) / max(before.rows, 1), edges, color=VERMILION, linewidth=2, label="before"
             )
         axes.yaxis.set_major_formatter("{x:.0%}")
-        # Of two labels the likelier has at least a half; empty bins would take half of the picture.
+        # With two labels, a score is at least one half; empty bins would take up half of the figure.
         filled = [at for at, count in enumerate(now.bins) if count or (before and before.bins[at])]
         axes.set(xlabel="Score of the chosen label", ylabel="Share of rows", xlim=(edges[min(filled, default=0)], 1))
         figure.legend(loc="outside upper right", ncols=2)
@@ -57,7 +57,7 @@ def score_figure(now: Distribution, before: Distribution | None) -> "Figure":
 
 
 def data_uri(figure: "Figure") -> str:
-    """The figure as SVG in a ``data:`` address: as an image its identifiers meet no others of the page."""
+    """Return the figure as SVG in a ``data:`` URI; as an image, its ids cannot clash with others of the page."""
     held = io.BytesIO()
     with figure_style():
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
@@ -65,6 +65,6 @@ def data_uri(figure: "Figure") -> str:
 
 
 def pictures(now: Distribution, before: Distribution | None) -> list[tuple[str, str]]:
-    """Each picture's title and address."""
+    """Return title and ``data:`` URI of each figure."""
     drawn: Sequence[tuple[str, Callable[..., Any]]] = (("Labels", label_figure), ("Scores", score_figure))
     return [(title, data_uri(draw(now, before))) for title, draw in drawn]

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing beside itself."""
+"""Render the report of a run as one self-contained HTML page."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -13,19 +13,19 @@ from textclf.report.run.figures import pictures
 from textclf.storage import Warehouse
 
 MEASURES = ("accuracy", "macro F1", "log loss", "ROC AUC", "calibration error")
-_DRAWN = 12  # sources with pictures, the largest; all are in the table
+_DRAWN = 12  # number of sources with figures, the largest ones; the table has all sources
 _GOOD = {"pass", "passed", "ok", "accepted", "succeeded"}
 _BAD = {"fail", "failed", "refused", "wrong"}
 
 
 def render_report(data: RunData) -> str:
-    """Render a run's data as one HTML page that loads nothing from elsewhere.
+    """Render a run's data as one HTML page that loads no other resources.
 
     Args:
         data: Data of a run, from ``load_run``.
 
     Returns:
-        HTML, in which everything that comes from the data is escaped.
+        HTML in which everything from the data is escaped.
 
     Example:
         >>> from textclf import load_run, render_report
@@ -37,7 +37,7 @@ def render_report(data: RunData) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"count": _count, "share": _share, "number": _number, "tone": _tone}
-    # Through the package's loader: executors and clusters have the package as a zip.
+    # Read through the package's loader, because executors and clusters have the package as a zip.
     template = environment.from_string(files("textclf.report.run").joinpath("page.html").read_text(encoding="utf-8"))
     run, drift = data.run, data.run["gate"].get("drift", [])
     largest = sorted(data.now, key=lambda source: -data.now[source].rows)[:_DRAWN]
@@ -61,22 +61,22 @@ def render_report(data: RunData) -> str:
 
 
 render = render_report
-"""The name until 0.1."""
+"""Name of ``render_report`` until 0.1."""
 
 
 def default_path(warehouse: Warehouse, run_id: str) -> Path:
-    """Where the page of a run is, unless a command line says otherwise."""
+    """Return the default path of a run's page."""
     name = f"{run_id}.html"
     folder = warehouse.local_root
-    # A warehouse that is no folder of this machine is no place for a file; the current folder is.
+    # If the warehouse is not a folder on this machine, the page goes into the current folder.
     return Path(name) if folder is None else folder / "reports" / name
 
 
 def write(page: str, path: Path) -> None:
-    """Write the page in one step: a reader sees the old one or the new one.
+    """Write the page atomically: a reader sees the old one or the new one.
 
     Args:
-        page: The page, from ``render_report``.
+        page: Page, from ``render_report``.
         path: Path of the file.
 
     Raises:
@@ -87,16 +87,16 @@ def write(page: str, path: Path) -> None:
     except OSError as error:
         raise InputError(
             f"The report {path} cannot be written.", received=error.strerror or error,
-            expected="a place that can be written to", fix="give --output FILE",
+            expected="a folder that this user may write to", fix="give another path with --output FILE",
         ) from error  # fmt: skip
 
 
 def gate_checks(gate: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each check of a gate's record with name, verdict, expected, received and, as ``more``, all else that it says.
+    """List the checks in a gate's record with name, verdict, expected and received; ``more`` has any other entries.
 
     Checks are the dictionaries under ``checks``, or in the record itself, that say whether they failed: by a
-    ``verdict``, or by how many slices ``failed`` of which highest value and limit are told. The list ``failed`` has
-    single failures.
+    ``verdict``, or by the number of slices that ``failed``, with the highest value and the limit. The list ``failed``
+    has single failures.
 
     Example:
         >>> gate_checks({"verdict": "passed", "rows": {"verdict": "passed", "expected": "1 or more", "received": 3}})
@@ -128,7 +128,7 @@ def _check(name: str, one: Mapping[str, Any], verdict: str | None = None) -> dic
 
 
 def _model_rows(data: RunData) -> list[list[tuple[str, str, str, list[float | None]]]]:
-    """Reference, role, architecture and measures of each model of the run, then of other versions in use now."""
+    """Return reference, role, architecture and measures of each model of the run, and of champions that replaced it."""
     challengers = set(data.run["details"].get("challengers", {}).values())
     used = {model.reference for model in data.models}
     found = []
@@ -151,7 +151,7 @@ def _architecture_and_measures(manifest: Manifest | None) -> tuple[str, list[flo
 
 
 def _rate(run: Mapping[str, Any]) -> float | None:
-    """Rows a second, of the whole run: start of the session's work to the publishing."""
+    """Return rows per second over the whole run, publishing included."""
     return run["input_rows"] / run["seconds"] if run["input_rows"] and run["seconds"] else None
 
 
@@ -168,6 +168,6 @@ def _number(value: float | None) -> str:
 
 
 def _tone(verdict: object) -> str:
-    """The class that colours a verdict; the word itself stands there, too."""
+    """Return the CSS class that colours a verdict, whose word is always shown too."""
     word = str(verdict).casefold()
     return "good" if word in _GOOD else "bad" if word in _BAD else "plain"
