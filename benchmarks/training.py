@@ -100,7 +100,7 @@ def ours(engine: str, texts: list[str], labels: Any, seeds: int) -> list[tuple[f
     from textclf.text.encoder import Encoder
     from textclf.text.vocabulary import Vocabulary
     from textclf.training.data import Rows
-    from textclf.training.fit import Candidate, fit
+    from textclf.training.fit import ModelSpec, fit
     from textclf.training.keras_trainer import use_keras_backend
     from textclf.training.settings import FitSettings
 
@@ -115,7 +115,7 @@ def ours(engine: str, texts: list[str], labels: Any, seeds: int) -> list[tuple[f
     for seed in range(seeds):
         settings = FitSettings(epochs=EPOCHS, batch_size=BATCH, seed=seed)
         begin = time.perf_counter()
-        fitted = fit(Candidate(made, wanted, encoder, 2, settings), rows)
+        fitted = fit(ModelSpec(made, wanted, encoder, 2, settings), rows)
         seconds = time.perf_counter() - begin
         scores = fitted.predict(pa.array(texts[ROWS:]))
         found.append((seconds, float(np.mean(scores.argmax(axis=1) == labels[ROWS:]))))

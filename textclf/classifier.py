@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from textclf.text.vocabulary import Vocabulary
     from textclf.training.data import Rows
-    from textclf.training.fit import Candidate
+    from textclf.training.fit import ModelSpec
 
 _NAME = "classifier"  # name of a model before it is saved
 _SAVED = ("epochs", "batch_size", "learning_rate", "schedule", "validation_size", "patience")  # keys in manifests
@@ -130,21 +130,21 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 expected="a label for each text",
             )
         rows = Rows(_column(texts), numbers)
-        candidate = self._candidate(rows, len(classes))
-        if self.keras_backend is not None and candidate.architecture.name != "logistic_regression":
+        spec = self._spec(rows, len(classes))
+        if self.keras_backend is not None and spec.architecture.name != "logistic_regression":
             use_keras_backend(self.keras_backend)
-        fitted = fit(candidate, rows)
+        fitted = fit(spec, rows)
         self.classes_, self.history_ = classes, fitted.history
-        self.artifact_ = _pack(candidate, fitted, rows, classes)
+        self.artifact_ = _pack(spec, fitted, rows, classes)
         self._scorer = _make_scorer(self.artifact_)
         return self
 
-    def _candidate(self, rows: "Rows", labels: int) -> "Candidate":
-        """Make the candidate to fit, with architecture, encoder of the rows' vocabulary and settings, all checked."""
+    def _spec(self, rows: "Rows", labels: int) -> "ModelSpec":
+        """Specify the model to fit: architecture, encoder of the rows' vocabulary and settings, all checked."""
         from pydantic import ValidationError
 
         from textclf.models import architecture
-        from textclf.training.fit import Candidate
+        from textclf.training.fit import ModelSpec
         from textclf.training.settings import FitSettings, check_patience, first_mistake
         from textclf.training.train import encoder_of
         from textclf.training.usable_texts import check_words
@@ -166,9 +166,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         check_patience(settings)
         check_words(rows.texts, made.tokenizer, f"Classifier({self.architecture!r})", DataError)
         encoder = encoder_of(made, rows, self.num_words, self.max_length, lambda: _vocabulary(rows))
-        candidate = Candidate(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
-        made.check(candidate.hyperparameters, candidate.shape)
-        return candidate
+        spec = ModelSpec(made, made.parse(self.hyperparameters or {}), encoder, labels, settings)
+        made.check(spec.hyperparameters, spec.shape)
+        return spec
 
     def predict_proba(self, X: Iterable[str]) -> Float64:  # noqa: N803
         """Compute the probability of each label, with the scorer that the jobs use.
@@ -337,13 +337,13 @@ def _vocabulary(rows: "Rows") -> "Vocabulary":
     return Vocabulary(tuple(token for token, _ in counts.most_common()))
 
 
-def _pack(candidate: "Candidate", fitted: Any, rows: "Rows", classes: npt.NDArray[Any]) -> Artifact:
+def _pack(spec: "ModelSpec", fitted: Any, rows: "Rows", classes: npt.NDArray[Any]) -> Artifact:
     from textclf.training.labels import type_name
     from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, Origin, pack_model
 
     texts = [*GOLDEN_EDGES, *rows.texts.slice(0, GOLDEN_ROWS).to_pylist()]
     origin = Origin(_NAME, [str(label) for label in classes.tolist()], len(rows), 0, {}, "", texts)
-    artifact = pack_model(origin, candidate, fitted, None)
+    artifact = pack_model(origin, spec, fitted, None)
     manifest = artifact.manifest
     training = manifest.training | {"label_type": type_name(classes)}
     return Artifact(manifest.model_copy(update={"training": training}).to_bytes(), artifact.files)

@@ -12,7 +12,7 @@ from textclf.models import architecture
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows
-from textclf.training.fit import Candidate, fit
+from textclf.training.fit import ModelSpec, fit
 from textclf.training.settings import FitSettings
 from textclf.training.train import sorted_vocabulary
 
@@ -63,14 +63,14 @@ class Recipe:
     vocabulary: Vocabulary | None = None
     max_length: int = 100
 
-    def candidate(self, train: Rows, labels: int, seed: int) -> Candidate:
+    def candidate(self, train: Rows, labels: int, seed: int) -> ModelSpec:
         """The candidate for those training rows."""
         made = architecture(self.architecture)
         vocabulary = self.vocabulary or sorted_vocabulary(train, made.tokenizer)
         num_words = 5000 if self.vocabulary else len(vocabulary.tokens) + 1
         encoder = Encoder(made.tokenizer, vocabulary, num_words, self.max_length)
         settings = FitSettings.model_validate({"epochs": 1, "batch_size": 10, "seed": seed} | dict(self.settings))
-        return Candidate(made, made.parse(self.hyperparameters), encoder, labels, settings)
+        return ModelSpec(made, made.parse(self.hyperparameters), encoder, labels, settings)
 
 
 def predictions(recipe: Recipe, train: Rows, tests: Sequence[Rows], labels: int, seed: int) -> list[Any]:

@@ -14,7 +14,7 @@ from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows
-from textclf.training.fit import Candidate, Fit, fit
+from textclf.training.fit import Fit, ModelSpec, fit
 from textclf.training.keras_trainer import Network
 from textclf.training.settings import FitSettings
 
@@ -41,7 +41,7 @@ def rows_of(pairs: list[tuple[str, str]]) -> Rows:
     return Rows(pa.array(texts), np.array([names.index(label) for label in labels], np.int32))
 
 
-def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **settings: Any) -> Candidate:
+def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **settings: Any) -> ModelSpec:
     """A small model of that architecture whose vocabulary is that of the rows."""
     made = architecture(name)
     tokenize = TOKENIZERS[made.tokenizer]
@@ -49,10 +49,10 @@ def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **sett
     encoder = Encoder(made.tokenizer, Vocabulary(tuple(words)), len(words) + 1, 30)
     fit_settings = FitSettings(**({"epochs": 8, "batch_size": 8, "seed": 3, "learning_rate": 0.01} | settings))
     wanted = made.parse(SMALL.get(name, {}) | (given or {}))
-    return Candidate(made, wanted, encoder, int(rows.labels.max()) + 1, fit_settings)
+    return ModelSpec(made, wanted, encoder, int(rows.labels.max()) + 1, fit_settings)
 
 
-def network_of(wanted: Candidate) -> Network:
+def network_of(wanted: ModelSpec) -> Network:
     """What ``fit`` fits, for a candidate that is a network."""
     assert isinstance(wanted.architecture, KerasArchitecture)
     return Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape)
@@ -64,7 +64,7 @@ def same(first: Fit, second: Fit) -> bool:
 
 
 @lru_cache
-def learned(name: str, labels: tuple[str, ...]) -> tuple[Candidate, Rows, Fit]:
+def learned(name: str, labels: tuple[str, ...]) -> tuple[ModelSpec, Rows, Fit]:
     """A candidate, its rows and its fit: each is fitted once for all tests."""
     rows = rows_of(invented(96, labels))
     kind, given = MODELS[name]
@@ -72,7 +72,7 @@ def learned(name: str, labels: tuple[str, ...]) -> tuple[Candidate, Rows, Fit]:
     return wanted, rows, fit(wanted, rows)
 
 
-def packed(model: str, wanted: Candidate, fitted: Fit, labels: tuple[str, ...], texts: list[str]) -> Artifact:
+def packed(model: str, wanted: ModelSpec, fitted: Fit, labels: tuple[str, ...], texts: list[str]) -> Artifact:
     """A fit as an artifact."""
     encoder = wanted.encoder
     manifest = Manifest(

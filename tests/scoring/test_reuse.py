@@ -15,7 +15,7 @@ from tests.factories.artifacts import sample
 from tests.scoring.passes import ONE_MODEL, ROUTED, publish, table, values
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline
-from textclf.inference.backends import BACKENDS, Choice
+from textclf.inference.backends import BACKENDS, BackendChoice
 from textclf.inference.scorer import Scorer, make_scorer
 from textclf.scoring.reuse import with_digests
 from textclf.storage.schemas import SCORED
@@ -112,7 +112,7 @@ def test_a_digest_is_of_the_text_and_of_how_it_is_scored(spark: SparkSession) ->
     artifacts = {"a": sample("a"), "b": sample("b")}
 
     def digests(name: str = "compiled", **asked: bool) -> list[bytes | None]:
-        choices = dict.fromkeys(artifacts, Choice(name, ""))
+        choices = dict.fromkeys(artifacts, BackendChoice(name, ""))
         return [row["text_digest"] for row in with_digests(rows, artifacts, choices, **asked).collect()]
 
     found = digests(evidence=False)

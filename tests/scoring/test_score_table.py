@@ -20,7 +20,7 @@ from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, v
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.inference.backends import BACKENDS, Choice
+from textclf.inference.backends import BACKENDS, BackendChoice
 from textclf.inference.scorer import make_scorer
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
@@ -159,7 +159,7 @@ def test_a_filter_on_the_score_evaluates_nothing_twice(
 ) -> None:
     monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
     texts = spark.range(100).select(F.when(F.col("id") % 2 == 0, "good").otherwise("bad").alias("text"))
-    scored = add_scores(texts, {"yelp": sample()}, {"yelp": Choice("keras", "")})
+    scored = add_scores(texts, {"yelp": sample()}, {"yelp": BackendChoice("keras", "")})
     assert scored.where("label = '1' AND score > 0.6").select("text", "score").count() == 50
     assert len(lines(tmp_path / "texts")) == 100
 

@@ -16,7 +16,7 @@ from tests.factories.backends import counting, lines
 from tests.scoring.passes import DAY, ONE_MODEL, score
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline
-from textclf.inference.backends import BACKENDS, Choice, choose
+from textclf.inference.backends import BACKENDS, BackendChoice, choose
 from textclf.scoring.dataframe import add_scores
 from textclf.scoring.udf import score_udf
 
@@ -105,7 +105,7 @@ def test_a_preview_scores_only_what_it_shows(
         assert preview() == 7
         return len(lines(scored_texts))
 
-    preview = add_scores(texts.limit(7), {"yelp": sample()}, {"yelp": Choice("keras", "")})
+    preview = add_scores(texts.limit(7), {"yelp": sample()}, {"yelp": BackendChoice("keras", "")})
     assert scored_by(lambda: len(preview.collect())) == 7
     function = score_udf(sample(), backend="keras")
     spark.udf.register("score_preview", function)

@@ -57,7 +57,7 @@ def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
     warehouse = put(spark, pipeline, "b", invented(40, ("x", "y", "z")))
     told: list[tuple[int, int]] = []
     report = search_models(
-        Workspace(spark, pipeline), pipeline.sources, "first", told=lambda done, of: told.append((done, of))
+        Workspace(spark, pipeline), pipeline.sources, "first", on_progress=lambda done, of: told.append((done, of))
     )
     assert told == [(done, report.ran) for done in range(1, report.ran + 1)]
     return pipeline, warehouse, report

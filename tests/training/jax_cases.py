@@ -28,7 +28,7 @@ from textclf.artifact import ModelStore
 from textclf.models import KerasArchitecture
 from textclf.training import validated_fit
 from textclf.training.data import Rows
-from textclf.training.fit import Candidate, fit
+from textclf.training.fit import ModelSpec, fit
 from textclf.training.jax.initial_weights import initial_tensors
 from textclf.training.jax.ragged import batches
 from textclf.training.jax.ragged.batches import Texts, bucket
@@ -40,13 +40,13 @@ from textclf.training.validated_fit import Watched, fit_watched
 Numbers = npt.NDArray[np.int64]
 
 
-def watch(wanted: Candidate, rows: Rows, some: Numbers, others: Numbers) -> Watched:
+def watch(wanted: ModelSpec, rows: Rows, some: Numbers, others: Numbers) -> Watched:
     """A fit on some of the rows, measured on others."""
     network = network_of(wanted)
     return fit_watched(network, network.training_inputs(rows.texts), rows.labels, some, others, wanted.settings)
 
 
-def assert_as_keras(wanted: Candidate, rows: Rows) -> None:
+def assert_as_keras(wanted: ModelSpec, rows: Rows) -> None:
     """Assert that the losses of a fit are those of Keras' own loop, and that it learns.
 
     With one batch of all rows the order of rows is nothing: a fit can be held against Keras' own.
@@ -59,7 +59,7 @@ def assert_as_keras(wanted: Candidate, rows: Rows) -> None:
     assert ours["loss"][-1] < ours["loss"][0]
 
 
-def assert_cropping_is_nothing(wanted: Candidate, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def assert_cropping_is_nothing(wanted: ModelSpec, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """Assert that a fit at the shortest length measures what one at the full length does."""
     cropped = fit(wanted, rows).history
     with monkeypatch.context() as patched:

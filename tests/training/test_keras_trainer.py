@@ -29,7 +29,7 @@ from textclf.artifact import ModelStore, network_scores
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
 from textclf.text.pretrained import load_embeddings
-from textclf.training.fit import Candidate, fit
+from textclf.training.fit import ModelSpec, fit
 from textclf.training.keras_trainer import use_keras_backend
 from textclf.training.settings import FitSettings
 
@@ -277,7 +277,7 @@ def test_frozen_pretrained_vectors_stay() -> None:
     assert not np.array_equal(trained.weights["embedding.embeddings"], expected)
 
 
-def given_vectors(wanted: Candidate) -> npt.NDArray[np.float32]:
+def given_vectors(wanted: ModelSpec) -> npt.NDArray[np.float32]:
     """The embedding that a candidate begins with."""
     return load_embeddings(VECTORS, wanted.encoder.vocabulary, wanted.encoder.num_words).matrix
 

@@ -11,9 +11,7 @@ from textclf.formats.encodings import check_encoding
 if TYPE_CHECKING:
     FormatName = str
 else:
-    FormatName = Literal[
-        tuple(FORMATS)
-    ]  # named where another is refused
+    FormatName = Literal[tuple(FORMATS)]  # named where another is refused
 
 
 class Source(Section):

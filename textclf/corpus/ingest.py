@@ -49,7 +49,7 @@ def ingest_corpus(
     workspace: Workspace,
     run_id: str,
     sources: Sequence[Source],
-    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - does nothing
+    on_progress: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - does nothing
     listings: Mapping[str, Listing | None] | None = None,
     *,
     rule: Ingest | None = None,
@@ -66,8 +66,8 @@ def ingest_corpus(
         workspace: Session, pipeline file (``[ingest]``) and tables.
         run_id: Identifier of the run. It names the run's staging folder and marks its rows in ``corpus_refused``.
         sources: Sources to ingest, from the pipeline file or not.
-        told: Callback that gets the name of each source whose records have been read, before any of them is visible
-            and from any thread; by default it does nothing.
+        on_progress: Callback that gets the name of each source whose records have been read, before any of them is
+            visible and from any thread; by default it does nothing.
         listings: Files of sources that have been listed already, by source name.
         rule: Limits beyond which a delivery is refused; by default ``[ingest]`` of the pipeline file.
         accept: Names of sources whose delivery is published even if it would be refused.
@@ -95,7 +95,7 @@ def ingest_corpus(
         new = [source.name for source in sources if source.name not in had]
         counted = pool.submit(carried(spark, _published), workspace, new)
         looks = _each(
-            spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), told), sources, failed
+            spark, lambda source: _looked(look_at(spark, source, known.get(source.name)), on_progress), sources, failed
         )
         _check_labels(workspace, looks, failed)
         odd = [look for look in looks.values() if not look.all_plain and look.source.name not in failed]
@@ -103,7 +103,7 @@ def ingest_corpus(
         tallies: dict[str, list[Tally]] = {name: [] for name in looks}
         if odd:
             place = stack.enter_context(staging(spark, warehouse, run_id, STAGED))
-            staged = _staged(spark, place, {look.source.name: look for look in odd}, told, failed)
+            staged = _staged(spark, place, {look.source.name: look for look in odd}, on_progress, failed)
             for row in staged.groupBy("source", "reason").agg(F.count("*"), F.sum("lines")).collect():
                 tallies[row["source"]].append(Tally(*row[1:]))
             _check_files(staged, [look.source for look in odd], tallies, failed)
@@ -169,16 +169,17 @@ def _each(
 
 
 @contextmanager
-def _readable(*sources: Source, told: Callable[[Exception], str | None] = unreadable) -> Iterator[None]:
+def _readable(*sources: Source, words: Callable[[Exception], str | None] = unreadable) -> Iterator[None]:
     """Turn a failed read by Spark into an error that names the sources.
 
     Args:
-        told: Function that extracts Spark's message, or None if the error is not about the sources' files.
+        sources: Sources whose files are read.
+        words: Function that extracts Spark's message, or None if the error is not about the sources' files.
     """
     try:
         yield
     except READ_FAILURES as error:
-        received = told(error)
+        received = words(error)
         if received is None:
             raise
         kinds = ", ".join(f"{source.format} at {absolute(source.path)}" for source in sources)
@@ -214,20 +215,20 @@ def _check_labels(workspace: Workspace, looks: Mapping[str, Look], failed: Faile
                 failed[name] = error
 
 
-def _looked(look: Look, told: Callable[[str], None]) -> Look:
+def _looked(look: Look, on_progress: Callable[[str], None]) -> Look:
     if look.all_plain:
-        told(look.source.name)
+        on_progress(look.source.name)
     return look
 
 
 def _staged(
-    spark: SparkSession, place: Location, odd: Mapping[str, Look], told: Callable[[str], None], failed: Failed
+    spark: SparkSession, place: Location, odd: Mapping[str, Look], on_progress: Callable[[str], None], failed: Failed
 ) -> DataFrame:
     """Stage the records that need Python, each accepted or rejected, and return all staged records."""
 
     def stage(source: Source) -> None:
         _stage_odd(odd[source.name], place)
-        told(source.name)
+        on_progress(source.name)
 
     _each(spark, stage, [look.source for look in odd.values()], failed)
     # Not in parallel: each source reads the table that all of them write to, which Delta would refuse.
@@ -363,7 +364,7 @@ def publish(workspace: Workspace, looks: Sequence[Look], staged: DataFrame | Non
         parts.append(staged.where("reason IS NULL").select(*CORPUS.columns))
     refused = warehouse.location(CORPUS_REJECTS.name)
     # A new table of rejects is created while the executors write.
-    with _readable(*(look.source for look in looks), told=failed_reading), ThreadPoolExecutor(1) as pool:
+    with _readable(*(look.source for look in looks), words=failed_reading), ThreadPoolExecutor(1) as pool:
         made = pool.submit(carried(spark, refused.ensure), spark, CORPUS_REJECTS)
         rows = reduce(DataFrame.unionAll, parts) if parts else spark.createDataFrame([], CORPUS.schema)
         commit = warehouse.replace_sources(rows, CORPUS, names)

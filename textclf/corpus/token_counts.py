@@ -26,10 +26,12 @@ Rows = dict[str, int]
 
 
 class _Sum(AccumulatorParam[Rows]):
-    """Sum of the rows of finished tasks. On the driver, ``told`` is called with each source whose rows are complete."""
+    """Sum of the rows of finished tasks; on the driver ``on_progress`` gets each source whose rows are complete."""
 
-    def __init__(self, expected: Mapping[str, int] | None = None, told: Callable[[str], None] | None = None) -> None:
-        self._expected, self._told = expected or {}, told
+    def __init__(
+        self, expected: Mapping[str, int] | None = None, on_progress: Callable[[str], None] | None = None
+    ) -> None:
+        self._expected, self._on_progress = expected or {}, on_progress
 
     def __reduce__(self) -> tuple[type["_Sum"], tuple[()]]:
         return _Sum, ()  # workers only add
@@ -40,20 +42,20 @@ class _Sum(AccumulatorParam[Rows]):
     def addInPlace(self, value1: Rows, value2: Rows) -> Rows:  # noqa: N802 - Spark's name
         for source, rows in value2.items():
             value1[source] = value1.get(source, 0) + rows
-            if self._told is not None and value1[source] >= self._expected[source]:
-                self._told(source)
+            if self._on_progress is not None and value1[source] >= self._expected[source]:
+                self._on_progress(source)
         return value1
 
 
 def rows_seen(
-    context: SparkContext, splits: Mapping[str, SourceSplit], told: Callable[[str], None]
+    context: SparkContext, splits: Mapping[str, SourceSplit], on_progress: Callable[[str], None]
 ) -> Accumulator[Rows]:
     """Make the accumulator into which workers count rows.
 
     Args:
-        told: Callback that gets the name of each source whose rows are all counted, perhaps more than once.
+        on_progress: Callback that gets the name of each source whose rows are all counted, perhaps more than once.
     """
-    return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, told))
+    return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, on_progress))
 
 
 def token_packer(

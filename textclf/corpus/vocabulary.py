@@ -49,7 +49,7 @@ class VocabularyCounts:
 def build_vocabulary(
     workspace: Workspace,
     sources: Sequence[Source],
-    told: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
     *,
     run_id: str | None = None,
 ) -> dict[str, VocabularyCounts]:
@@ -61,8 +61,8 @@ def build_vocabulary(
     Args:
         workspace: Session, pipeline file (``[split]``) and tables.
         sources: Sources with rows in ``corpus``.
-        told: Callback that gets the name of each source whose rows are counted, perhaps more than once and from any
-            thread; None for no callback.
+        on_progress: Callback that gets the name of each source whose rows are counted, perhaps more than once and
+            from any thread; None for no callback.
         run_id: Identifier of the run, which names the folder where files wait to be published; by default a new one.
 
     Returns:
@@ -81,7 +81,7 @@ def build_vocabulary(
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
     corpus = corpus_of(workspace, names)
     splits = plan_splits(corpus, workspace.pipeline.split, names)
-    rows = None if told is None else rows_seen(spark.sparkContext, splits, told)
+    rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
     packer = token_packer(splits, parquet_codec(spark), rows)
     packed = corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED)
     seen = Observation()

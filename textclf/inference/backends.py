@@ -20,7 +20,7 @@ BACKENDS: dict[str, Backend] = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class BackendChoice:
     """The backend chosen for one model, and why.
 
     Attributes:
@@ -60,12 +60,12 @@ class Challenge:
     """The challengers by key of the rows, and the backend of each."""
 
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
-    choices: Mapping[str, Choice] = field(default_factory=dict)
+    choices: Mapping[str, BackendChoice] = field(default_factory=dict)
 
 
 def choose(
     artifact: Artifact, name: str, *, max_table_bytes: int = MAX_TABLE_BYTES, half: bool = False, gpu: bool = False
-) -> Choice:
+) -> BackendChoice:
     """Choose the backend of a model.
 
     Args:
@@ -99,7 +99,7 @@ def choose(
     half_error = _half_error(artifact, max_table_bytes) if half else None
     if half_error is not None:
         why = f"{why}; in half precision, which changes golden scores by up to {half_error:.2g}"
-    return Choice("compiled", why, max_table_bytes, half, half_error)
+    return BackendChoice("compiled", why, max_table_bytes, half, half_error)
 
 
 def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
@@ -110,6 +110,6 @@ def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
     return check_golden(scorer, artifact.golden, artifact.reference, 1.0)
 
 
-def _keras(artifact: Artifact, why: str, *, gpu: bool) -> Choice:
+def _keras(artifact: Artifact, why: str, *, gpu: bool) -> BackendChoice:
     network = isinstance(artifact.architecture, KerasArchitecture)
-    return Choice("keras", f"{why}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)
+    return BackendChoice("keras", f"{why}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)

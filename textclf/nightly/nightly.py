@@ -148,9 +148,11 @@ class Night:
             sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
             with self._part(INGEST) as record:
                 before: Before = {}  # shared by all attempts: a failed one may have published some sources
-                told = self.status.advance
+                on_progress = self.status.advance
                 try:
-                    self._again(lambda: steps.ingest(self.workspace, record, sources, found, told, before=before))
+                    self._again(
+                        lambda: steps.ingest(self.workspace, record, sources, found, on_progress, before=before)
+                    )
                 finally:
                     self._note_deliveries(record)
 
@@ -181,7 +183,7 @@ class Night:
     def _count_words(self) -> None:
         sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
         with self._part(VOCABULARY) as record:
-            self._again(lambda: steps.vocabulary(self.workspace, record, sources, told=self.status.advance))
+            self._again(lambda: steps.vocabulary(self.workspace, record, sources, on_progress=self.status.advance))
 
     def _search(self) -> None:
         sources = [source for source in self.workspace.pipeline.sources if source.name in self._due]
@@ -189,8 +191,10 @@ class Night:
 
         def attempt() -> None:
             held.close()  # release the locks of the previous attempt
-            told = self.status.count
-            raise_for(steps.search(self.workspace, record, sources, noted=self._noted, told=told, held=held))
+            on_progress = self.status.count
+            raise_for(
+                steps.search(self.workspace, record, sources, noted=self._noted, on_progress=on_progress, held=held)
+            )
 
         with held, self._part("search_models") as record:
             self._again(attempt)

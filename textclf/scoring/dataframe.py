@@ -12,7 +12,7 @@ from pyspark.sql.types import StructField, StructType
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.inference.backends import Challenge, Choice
+from textclf.inference.backends import BackendChoice, Challenge
 from textclf.scoring.worker.batch import CHALLENGER, REASONS, Wanted
 from textclf.scoring.worker.kernel_report import Fallbacks
 from textclf.scoring.worker.models import Models, make_resident
@@ -28,7 +28,7 @@ arrow_udf: Any = arrow_functions.arrow_udf  # its type hints lack structs
 def add_scores(
     rows: DataFrame,
     artifacts: Mapping[str, Artifact],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, BackendChoice],
     *,
     key: str | None = None,
     all_scores: bool = False,

@@ -12,7 +12,7 @@ from textclf.artifact import Artifact, ModelStore
 from textclf.common.logs import say
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.inference.backends import Challenge, Choice, choose
+from textclf.inference.backends import BackendChoice, Challenge, choose
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.scoring.challengers import asked_challengers, with_challengers
@@ -84,7 +84,7 @@ class Plan:
 
     table: InputTable
     routes: Routes
-    choices: dict[str, Choice]
+    choices: dict[str, BackendChoice]
     challenge: Challenge
     targets: Targets
     fallbacks: Accumulator[Fallbacks]
@@ -226,7 +226,7 @@ def _output(warehouse: Warehouse, output: str | None) -> Location:
 
 def _choices(
     spark: SparkSession, artifacts: Mapping[str, Artifact], pipeline: Pipeline, options: ScoreOptions
-) -> dict[str, Choice]:
+) -> dict[str, BackendChoice]:
     """Choose a backend for each model."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20

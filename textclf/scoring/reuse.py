@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from textclf._version import code_version
 from textclf.artifact import Artifact
 from textclf.common.digests import json_digest
-from textclf.inference.backends import Choice
+from textclf.inference.backends import BackendChoice
 from textclf.runs.history import Publication
 from textclf.scoring.input.day_values import lit_day
 from textclf.storage import Location
@@ -25,7 +25,7 @@ COPIED = "copied"
 
 
 def with_digests(
-    rows: DataFrame, artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice], **asked: bool
+    rows: DataFrame, artifacts: Mapping[str, Artifact], choices: Mapping[str, BackendChoice], **asked: bool
 ) -> DataFrame:
     """Add the digest of text and way of scoring to each row; null if no model scores the row.
 

@@ -18,11 +18,11 @@ _SHOWN = 3  # number of sources whose best result is shown
 
 @dataclass
 class Progress:
-    """Count trials; ``running`` gives the number of Spark tasks at work, ``told`` gets the number ended and of all."""
+    """Count trials; ``running`` gives the number of Spark tasks at work, ``on_progress`` gets done and total."""
 
     total: int
     running: Callable[[], int]
-    told: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005 - nobody listens
+    on_progress: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005 - nobody listens
     done: int = 0
     failed: int = 0
     _best: dict[str, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Progress:
         self.done += 1
         self.failed += result.status != SUCCEEDED
         self._fresh += not known
-        self.told(self.done, self.total)
+        self.on_progress(self.done, self.total)
         if result.accuracy is not None and trial.fold is not None and trial.outer is None:
             candidate = (
                 trial.info.source,

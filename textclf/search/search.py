@@ -99,7 +99,7 @@ def search_models(
     search_id: str,
     *,
     fresh: bool = False,
-    told: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     locks: Locks | None = None,
 ) -> SearchReport:
     """Search for the best model of each source by cross-validation and make it the source's champion.
@@ -112,8 +112,8 @@ def search_models(
         sources: Sources with rows in ``corpus`` and ``vocabulary``.
         search_id: Identifier of the search in the table ``trials``.
         fresh: Whether to run trials again that an earlier search has finished; by default their results are reused.
-        told: Callback that gets, whenever a trial has ended, the number of trials that have ended and of all trials
-            so far; None for a progress bar alone.
+        on_progress: Callback that gets, whenever a trial has ended, the number of trials that have ended and of all
+            trials so far; None for a progress bar alone.
         locks: Locks on the searches of these sources that the caller holds and gives back; None to take them here.
 
     Returns:
@@ -151,7 +151,7 @@ def search_models(
         infos = encode_sources(workspace, sources, folder)
         ledger, known = earlier.result()
         running = _Running(workspace, locks, ledger, known, search_id if fresh else "")
-        running.progress.told = told or running.progress.told
+        running.progress.on_progress = on_progress or running.progress.on_progress
         with worker_environment(spark.sparkContext, engine):
             running.begin(infos, fields)
             running.finish()

@@ -19,7 +19,7 @@ from textclf.training.settings import FitSettings
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ModelSpec:
     """Everything that determines the model that a fit on given rows makes."""
 
     architecture: Architecture
@@ -51,28 +51,28 @@ class Fit:
     coverage: float | None = None
 
 
-def fit(candidate: Candidate, rows: Rows, log: Path | None = None, watched: Rows | None = None) -> Fit:
-    """Fit a candidate; the same seed gives the same tensors on the same machine.
+def fit(spec: ModelSpec, rows: Rows, log: Path | None = None, watched: Rows | None = None) -> Fit:
+    """Fit a model; the same seed gives the same tensors on the same machine.
 
     Args:
-        candidate: Architecture, hyperparameters, encoder and settings.
+        spec: Architecture, hyperparameters, encoder and settings.
         rows: Training rows; every label must occur among them.
         log: CSV file for the measures of each epoch; None for no file.
         watched: Rows to validate a network on, instead of a share of ``rows``.
     """
-    if isinstance(candidate.architecture, KerasArchitecture):
-        return _fit_keras(candidate.architecture, candidate, rows, log, watched)
-    if isinstance(candidate.architecture, LogisticRegression):
-        return _fit_logistic_regression(candidate, rows)
-    raise TypeError(f"no way to fit {candidate.architecture.name}")
+    if isinstance(spec.architecture, KerasArchitecture):
+        return _fit_keras(spec.architecture, spec, rows, log, watched)
+    if isinstance(spec.architecture, LogisticRegression):
+        return _fit_logistic_regression(spec, rows)
+    raise TypeError(f"no way to fit {spec.architecture.name}")
 
 
-def _fit_logistic_regression(candidate: Candidate, rows: Rows) -> Fit:
+def _fit_logistic_regression(spec: ModelSpec, rows: Rows) -> Fit:
     from sklearn.linear_model import LogisticRegression as Estimator
 
-    wanted, encoder = candidate.hyperparameters, candidate.encoder
+    wanted, encoder = spec.hyperparameters, spec.encoder
     # Unlike liblinear, lbfgs does not penalise the intercept; the published accuracies are lbfgs' ones.
-    model = Estimator(C=wanted.C, max_iter=wanted.max_iter, solver="lbfgs", random_state=candidate.settings.seed)
+    model = Estimator(C=wanted.C, max_iter=wanted.max_iter, solver="lbfgs", random_state=spec.settings.seed)
     model.fit(encoder.counts(rows.texts)[0], rows.labels)
 
     def predict(texts: pa.Array) -> Float32:
@@ -83,12 +83,12 @@ def _fit_logistic_regression(candidate: Candidate, rows: Rows) -> Fit:
 
 
 def _fit_keras(
-    made: KerasArchitecture, candidate: Candidate, rows: Rows, log: Path | None, watched: Rows | None
+    made: KerasArchitecture, spec: ModelSpec, rows: Rows, log: Path | None, watched: Rows | None
 ) -> Fit:
-    network = Network(made, candidate.hyperparameters, candidate.encoder, candidate.shape)
+    network = Network(made, spec.hyperparameters, spec.encoder, spec.shape)
     count = len(rows) if watched is not None else None
     if watched is not None:
         rows = Rows(pa.concat_arrays([rows.texts, watched.texts]), np.append(rows.labels, watched.labels))
-    weights, history, coverage = fit_network(network, rows.texts, rows.labels, candidate.settings, log, count)
-    names = made.tensors(candidate.hyperparameters, candidate.shape)
+    weights, history, coverage = fit_network(network, rows.texts, rows.labels, spec.settings, log, count)
+    names = made.tensors(spec.hyperparameters, spec.shape)
     return Fit(dict(zip(names, weights, strict=True)), history, predictor(network, weights), coverage)

@@ -26,7 +26,7 @@ from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary
 from textclf.training.data import Rows, load_dataset, unseen_warning
 from textclf.training.evaluation import Evaluation, evaluate
-from textclf.training.fit import Candidate, Fit, fit
+from textclf.training.fit import Fit, ModelSpec, fit
 from textclf.training.keras_trainer import use_keras_backend
 from textclf.training.settings import check_patience, separate, used_by
 from textclf.training.usable_texts import check_words
@@ -102,13 +102,13 @@ def train_model(
     encoder = encoder_of(
         made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(workspace, source.name)
     )
-    candidate = Candidate(made, hyperparameters, encoder, len(dataset.labels), settings)
-    made.check(hyperparameters, candidate.shape)
+    spec = ModelSpec(made, hyperparameters, encoder, len(dataset.labels), settings)
+    made.check(hyperparameters, spec.shape)
     say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
     if warning := unseen_warning(source.name, dataset.unseen, len(dataset.test)):
         say(warning, "warning", source=source.name)
     use_keras_backend(pipeline.train.keras_backend)
-    fitted = fit(candidate, dataset.train, _log(pipeline, source, made))
+    fitted = fit(spec, dataset.train, _log(pipeline, source, made))
     scores = fitted.predict(dataset.test.texts)
     check_finite(fitted, scores, source.name)
     evaluation = evaluate(scores, dataset.test.labels, dataset.labels)
@@ -117,11 +117,11 @@ def train_model(
         source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
         dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()], dataset.unseen,
     )  # fmt: skip
-    artifact = store.save(pack_model(origin, candidate, fitted, evaluation))
+    artifact = store.save(pack_model(origin, spec, fitted, evaluation))
     if promote or store.champion(source.name) is None:
         store.promote(source.name, artifact.manifest.version)
     champion = store.champion(source.name) or ""
-    parameters = made.parameter_count(hyperparameters, candidate.shape)
+    parameters = made.parameter_count(hyperparameters, spec.shape)
     return TrainedModel(artifact, fitted.history, evaluation, parameters, champion)
 
 
@@ -211,21 +211,21 @@ def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:
         )
 
 
-def pack_model(origin: Origin, candidate: Candidate, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
+def pack_model(origin: Origin, spec: ModelSpec, fitted: Fit, evaluation: Evaluation | None) -> Artifact:
     """Make the artifact of a fitted model; without an evaluation it has no metrics.
 
     Raises:
         InputError: The fit has diverged.
     """
-    encoder = candidate.encoder
-    training = candidate.settings.model_dump(include=used_by(candidate.architecture))
+    encoder = spec.encoder
+    training = spec.settings.model_dump(include=used_by(spec.architecture))
     training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
     training |= {"unseen_labels": dict(origin.unseen)} if origin.unseen else {}
     training |= {} if origin.search is None else {"search": origin.search}
     manifest = Manifest(
         name=origin.name,
-        architecture=candidate.architecture.name,
-        hyperparameters=candidate.hyperparameters.model_dump(),
+        architecture=spec.architecture.name,
+        hyperparameters=spec.hyperparameters.model_dump(),
         labels=origin.labels,
         tokenizer=encoder.tokenizer,
         num_words=encoder.num_words,

@@ -32,7 +32,7 @@ def ingest(
     record: RunRecord,
     sources: Sequence[Source],
     found: Mapping[str, Fingerprint] | None = None,
-    told: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - by default progress is not reported
+    on_progress: Callable[[str], None] = lambda source: None,  # noqa: ARG005 - by default progress is not reported
     *,
     accept: Collection[str] = (),
     before: Before | None = None,
@@ -44,7 +44,7 @@ def ingest(
         record: Run record that receives the counts.
         sources: Sources to ingest.
         found: Fingerprints by source, taken earlier; a file that changed since then looks new to the next run.
-        told: Callback that receives each source whose records have been read.
+        on_progress: Callback that receives each source whose records have been read.
         accept: As in ``ingest_corpus``.
         before: As in ``ingest_corpus``.
 
@@ -59,7 +59,9 @@ def ingest(
         marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
         try:
-            counts = ingest_corpus(workspace, record.run_id, sources, told, listings, accept=accept, before=before)
+            counts = ingest_corpus(
+                workspace, record.run_id, sources, on_progress, listings, accept=accept, before=before
+            )
         except DeliveryError as error:
             _note_published(record, sources, error.published, marks, rule)
             _note_refused(record, error.refused, marks)
@@ -124,13 +126,13 @@ def vocabulary(
     workspace: Workspace,
     record: RunRecord,
     sources: Sequence[Source],
-    told: Callable[[str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Build vocabularies, and record each source's figures; ``told`` is called with each source that is counted."""
+    """Build vocabularies and record each source's figures; ``on_progress`` gets each source that is counted."""
     warehouse = workspace.warehouse
     record.input = str(warehouse.location(CORPUS.name))
     with described(workspace.spark, "vocabulary", source=_named(sources)):
-        counts = build_vocabulary(workspace, sources, told, run_id=record.run_id)
+        counts = build_vocabulary(workspace, sources, on_progress, run_id=record.run_id)
     record.input_rows = sum(count.rows for count in counts.values())
     noted = {"settings": vocabulary_settings(workspace.pipeline)}
     record.details = {"sources": {name: asdict(count) | noted for name, count in counts.items()}}
@@ -184,7 +186,7 @@ def search(
     *,
     fresh: bool = False,
     noted: Noted | None = None,
-    told: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     held: ExitStack | None = None,
 ) -> "SearchReport":
     """Search the best model of each source, record the choices, and log the search to MLflow if requested.
@@ -195,7 +197,7 @@ def search(
         sources: Sources to search for.
         fresh: Whether to run every trial again.
         noted: Entries to record in addition to a source's own.
-        told: Callback that receives, after each trial, how many trials have ended and how many there are so far.
+        on_progress: Callback that receives, after each trial, how many trials have ended and how many there are so far.
         held: Keeps the locks of the searches open for the caller, so that the record is written under them.
 
     Returns:
@@ -210,7 +212,7 @@ def search(
     with described(workspace.spark, "search", source=_named(sources)), ExitStack() as stack:
         taken = sources_locked(workspace, [each.name for each in sources], record)
         locks = (held or stack).enter_context(taken)
-        report = search_models(workspace, sources, record.run_id, fresh=fresh, told=told, locks=locks)
+        report = search_models(workspace, sources, record.run_id, fresh=fresh, on_progress=on_progress, locks=locks)
     record.details = details(report)
     for outcome in report.outcomes.values():
         if outcome.saved is not None and outcome.saved.error is None:

@@ -83,7 +83,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ColumnChoice:
     """The positions of the text and label columns, with notes on other columns that came close."""
 
     text: int
@@ -91,7 +91,7 @@ class Choice:
     notes: tuple[str, ...] = ()
 
 
-def choices(columns: Sequence[Column], asked: Mapping[str, str] | None = None) -> list[Choice]:
+def choices(columns: Sequence[Column], asked: Mapping[str, str] | None = None) -> list[ColumnChoice]:
     """Return the equally good choices of text and label; an empty list if no columns qualify.
 
     Args:
@@ -109,7 +109,7 @@ def choices(columns: Sequence[Column], asked: Mapping[str, str] | None = None) -
                 for key, left in others.items()
                 if left
             )
-            found.append(Choice(text, label, notes))
+            found.append(ColumnChoice(text, label, notes))
     return [each for each in found if each.text != each.label]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from textclf.cli.sniff.columns import Choice, Column, choices
+from textclf.cli.sniff.columns import Column, ColumnChoice, choices
 from textclf.cli.sniff.headers import header_readings
 from textclf.cli.sniff.sample import Asked, Reading, Sample, thinned
 from textclf.cli.sniff.tally import NULL, Tally
@@ -199,17 +199,17 @@ def _readings(dialect: Dialect, sample: Sample, encoding: str, asked: Asked) -> 
             yield Reading(keys, notes, frozenset(wrong), doubt, bare) if header else bare
 
 
-def _chosen(columns: Sequence[Column], asked: Asked) -> list[Choice]:
+def _chosen(columns: Sequence[Column], asked: Asked) -> list[ColumnChoice]:
     given = asked.get("columns")
     if given is None:
         return choices(columns, asked)
     wanted = asked.get("text", "text"), asked.get("label", "label")
     if len(given) != len(columns) or any(given.count(name) != 1 for name in wanted):
         return []
-    return [Choice(given.index(wanted[0]), given.index(wanted[1]))]
+    return [ColumnChoice(given.index(wanted[0]), given.index(wanted[1]))]
 
 
-def _column_keys(header: Sequence[str] | None, choice: Choice, width: int) -> dict[str, Any]:
+def _column_keys(header: Sequence[str] | None, choice: ColumnChoice, width: int) -> dict[str, Any]:
     if header is not None:
         return {"header": True, "text": header[choice.text], "label": header[choice.label]}
     names = [f"unused{at + 1}" for at in range(width)]
@@ -217,15 +217,13 @@ def _column_keys(header: Sequence[str] | None, choice: Choice, width: int) -> di
     return {"columns": names}
 
 
-def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> str | None:
+def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: ColumnChoice) -> str | None:
     """Return a sign that quotes or backslashes mean more than this reading assumes, as in files of MySQL."""
     for sign in "\"'" if not dialect.quoting else "'":
         around = dialect.tally.within[sign, choice.label]
         if around > _MANY_WRAPPED * dialect.tally.count:
             fix = "write fields in double quotes, with no blank before a quote"
-            return (
-                f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
-            )
+            return f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
     nulls = dialect.tally.nulls[choice.text]
     counts = [(nulls, f"null for a text, {NULL}")]
     if not dialect.quoting:

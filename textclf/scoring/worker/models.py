@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from textclf.artifact import Artifact, Golden
 from textclf.common.atomic_files import private_folder
-from textclf.inference.backends import BACKENDS, Backend, Challenge, Choice
+from textclf.inference.backends import BACKENDS, Backend, BackendChoice, Challenge
 from textclf.inference.compile_model import compile_model
 from textclf.inference.compiled_model import CompiledModel
 from textclf.inference.compiled_scorer import CompiledScorer
@@ -50,7 +50,7 @@ class Resident:
     reference: str
     digest: str
     labels: int
-    choice: Choice
+    choice: BackendChoice
     backend: Backend
     held: Any
     tolerance: float
@@ -92,7 +92,9 @@ class Resident:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the host compiles, the others wait and map its file
             if not path.exists():
-                compile_model(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(path)
+                compile_model(self.held.value, max_table_bytes=self.choice.max_table_bytes, half=self.choice.half).save(
+                    path
+                )
                 self.held.__dict__.pop("_value", None)  # the compiled model is in the file; free the artifact
         return CompiledModel.load(path)
 
@@ -127,7 +129,7 @@ class Models:
 def make_resident(
     spark: SparkSession,
     artifacts: Mapping[str, Artifact],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, BackendChoice],
     challenge: Challenge | None = None,
     fallbacks: Any = None,
 ) -> Models:
@@ -150,7 +152,7 @@ def make_resident(
 
 
 def _residents(
-    artifacts: Mapping[str, Artifact], choices: Mapping[str, Choice], held: Mapping[str, Any]
+    artifacts: Mapping[str, Artifact], choices: Mapping[str, BackendChoice], held: Mapping[str, Any]
 ) -> dict[str, Resident]:
     return {
         key: Resident(
@@ -167,7 +169,7 @@ def _residents(
     }
 
 
-def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] | None:
+def compiled_code(pairs: Iterable[tuple[Artifact, BackendChoice]]) -> dict[str, bytes] | None:
     """Compile the kernels that these models need; one model of each architecture calls all kernels of its kind.
 
     Returns:
@@ -188,7 +190,7 @@ def compiled_code(pairs: Iterable[tuple[Artifact, Choice]]) -> dict[str, bytes] 
     return kept_code(*_KERNELS) | {path.name: path.read_bytes() for path in tables}
 
 
-def _state_precision(artifact: Artifact, choice: Choice) -> None:
+def _state_precision(artifact: Artifact, choice: BackendChoice) -> None:
     if choice.half:
         from textclf.common.logs import say  # workers import this module, too, and have no pipeline file
 
