@@ -70,11 +70,11 @@ class Searched:
         if verdict is None or saved is None or saved.error is not None or verdict.baseline is None:
             raise RuntimeError(f"The search of {source} found no winner: {outcome.problem}")
         chosen = verdict.chosen
-        drawn = dict(chosen.trial.choice.values)
+        drawn = dict(chosen.trial.candidate.values)
         after: dict[str, list[float]] = {}
         for trial, result in report.results:
             if trial.info.source == source and result.history:
-                after.setdefault(trial.choice.params, []).append(result.history["val_accuracy"][-1])
+                after.setdefault(trial.candidate.params, []).append(result.history["val_accuracy"][-1])
         return cls(
             chosen.accuracy,
             chosen.standard_error,

@@ -45,7 +45,7 @@ def test_every_mistake_is_in_one_error() -> None:
     assert "6 mistakes" in message
     assert "sources[0].nmae: unknown key; did you mean name?" in message
     assert "sources[0].name: missing" in message
-    assert "sources[0].format: received 'tsvv'; expected 'tsv', 'csv', 'jsonl', 'text', 'parquet' or 'delta'" in message
+    assert "sources[0].format: received 'tsvv'; expected 'tsv', 'csv', 'jsonl', 'parquet', 'delta' or 'text'" in message
     assert "text.num_words: received 'many'; expected integer" in message
     assert "split.test_size: received 1.5; expected less than 1" in message
     assert "serach: unknown key; did you mean search?" in message
@@ -57,7 +57,7 @@ def test_every_mistake_is_in_one_error() -> None:
         (('"${DATA}/yelp.txt"', '"${NOWHERE}/x"'), "sources[0].path: the environment variable NOWHERE is not set"),
         (('columns = ["text", "label"]', ""), "columns is missing"),
         (('"text", "label"', '"text", "klass"'), "columns must name 'text' and 'label', received ['text', 'klass']"),
-        (('"tsv"', '"jsonl"'), "columns is for formats 'csv' and 'tsv', received it with format 'jsonl'"),
+        (('"tsv"', '"jsonl"'), "columns is for formats 'tsv' and 'csv', received it with format 'jsonl'"),
         (('warehouse = "warehouse"', ""), "expected either warehouse or schema, received neither"),
         (('warehouse = "warehouse"', 'schema = "lake.db"'), "schema needs models"),
         (('"warehouse"', '"warehouse"\nschema = "lake.db"\nmodels = "m"'), "received both"),

@@ -12,12 +12,12 @@ from textclf.config import Source
 from textclf.formats import FORMATS, LineFormat, SourceFormat
 
 ROOT = Path(__file__).parents[2]
-NEEDED = {
+NEEDED: dict[str, dict[str, object]] = {
     "tsv": {"columns": ["text", "label"]},
     "csv": {"columns": ["text", "label"]},
     "text": {"pattern": "(?P<label>.) (?P<text>.*)"},
 }
-GIVEN = {
+GIVEN: dict[str, object] = {
     "columns": ["text", "label"],
     "header": True,
     "quoting": True,
@@ -30,7 +30,8 @@ GIVEN = {
 
 
 def source(name: str, **keys: object) -> Source:
-    return Source.model_validate({"name": "s", "path": "p", "format": name} | NEEDED.get(name, {}) | keys)
+    given: dict[str, object] = {"name": "s", "path": "p", "format": name}
+    return Source.model_validate(given | NEEDED.get(name, {}) | keys)
 
 
 def test_the_formats_of_earlier_releases_are_there() -> None:
@@ -51,9 +52,9 @@ def test_a_format_has_a_name_for_the_pipeline_file_and_keys_that_a_source_has(na
 def test_a_key_of_other_formats_is_refused_and_an_own_one_is_not(name: str, key: str) -> None:
     made = FORMATS[name]
     owned = made.files if key == "recursive" else key in made.keys
-    needed = {"quoting": True} if key == "escape" and owned else {}
+    needed: dict[str, object] = {"quoting": True} if key == "escape" and owned else {}
     if owned:
-        assert getattr(source(name, **needed, **{key: GIVEN[key]}), key) == GIVEN[key]
+        assert getattr(source(name, **needed | {key: GIVEN[key]}), key) == GIVEN[key]
     else:
         with pytest.raises(ValidationError, match=rf"{key} is for .*{name}"):
             source(name, **{key: GIVEN[key]})

@@ -8,7 +8,7 @@ from typing import Any
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 _PLACES = {"FILE", "FOLDER", "TABLE", "FOLDER_OR_TABLE"}  # metavars of what is on a disk
 # ``source`` works in an account without start files, too, where no completion has been set up.
-_SET_UP = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"}
+_SET_UP = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"}
 
 
 def add(commands: Any) -> None:
@@ -39,8 +39,8 @@ def script(made: argparse.ArgumentParser, shell: str) -> str:
     for each in _with_subparsers(made):
         for action in each._actions:
             if action.metavar in _PLACES:
-                action.complete = shtab.FILE  # type: ignore[attr-defined] - how shtab is told
-    return str(shtab.complete(made, shell=shell, preamble=_SET_UP))
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return str(shtab.complete(made, shell=shell, preamble=_SET_UP.get(shell, "")))
 
 
 def _with_subparsers(made: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

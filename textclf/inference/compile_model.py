@@ -115,7 +115,7 @@ def word_bytes(artifact: Artifact, *, half: bool = False) -> int:
         return sum(_columns(artifact, each) for each in plan.features) * (2 if half else 4)
     kernel = weights[f"{plan.layers[0]}.kernel"]
     positions = artifact.manifest.max_length if plan.features.by_position else 1
-    return positions * kernel.shape[1] * (kernel.itemsize if plan.features.embedding is None else 4)
+    return int(positions * kernel.shape[1] * (kernel.itemsize if plan.features.embedding is None else 4))
 
 
 def _columns(artifact: Artifact, maximum: WindowMaximum) -> int:

@@ -8,7 +8,8 @@ from textclf.errors import UsageError
 from textclf.models.base import Architecture
 
 ARCHITECTURES: dict[str, Architecture] = {
-    name: found() for name, found in named_classes(sys.modules["textclf.models"], Architecture).items()
+    name: found()
+    for name, found in named_classes(sys.modules["textclf.models"], Architecture).items()  # type: ignore[type-abstract]
 }
 """One instance of each architecture by its name."""
 

@@ -83,8 +83,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         found["warnings"] = outcome.warnings
     if outcome.verdict is not None:
         verdict = outcome.verdict
-        found |= {"chosen": _figures(verdict.chosen), "best": _figures(verdict.best), "rule": verdict.rule}
-        found["baseline"] = None if verdict.baseline is None else _figures(verdict.baseline)
+        found |= {"chosen": _measures(verdict.chosen), "best": _measures(verdict.best), "rule": verdict.rule}
+        found["baseline"] = None if verdict.baseline is None else _measures(verdict.baseline)
         found["beats_baseline"] = verdict.beats_baseline
     if outcome.saved is not None and outcome.saved.error is None:
         saved = asdict(outcome.saved)
@@ -96,7 +96,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     return found
 
 
-def _figures(result: CandidateResult) -> dict[str, Any]:
+def _measures(result: CandidateResult) -> dict[str, Any]:
     candidate = result.trial.candidate
     return {
         "architecture": candidate.architecture,
