@@ -223,9 +223,7 @@ def _doubt(sample: Sample, dialect: Dialect, encoding: str, choice: Choice) -> s
         around = dialect.tally.within[sign, choice.label]
         if around > _MANY_WRAPPED * dialect.tally.count:
             fix = "write fields in double quotes, with no blank before a quote"
-            return (
-                f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
-            )
+            return f"{around:,} labels are within {sign}, which ingest would keep: this is not its form of CSV; {fix}"
     nulls = dialect.tally.nulls[choice.text]
     counts = [(nulls, f"null for a text, {NULL}")]
     if not dialect.quoting:
