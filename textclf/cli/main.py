@@ -13,8 +13,10 @@ from textclf.errors import TextclfError
 
 COMMANDS = (predict, models, query, init, check, completion)
 _ABOUT = "Text classification at table scale: the commands for use at a terminal."
-_MORE = "Start jobs on Spark with ./spark-submit.sh JOB --config FILE. Exit codes: 0 success, 2 an error in the command\
- line or the pipeline file, 3 an error in the input, 1 any other error."
+_MORE = (
+    "Start jobs on Spark with ./spark-submit.sh JOB --config FILE. Exit codes: 0 success, 2 an error in the command "
+    "line or the pipeline file, 3 an error in the input, 1 any other error."
+)
 
 
 def parser() -> argparse.ArgumentParser:
