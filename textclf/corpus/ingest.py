@@ -172,6 +172,7 @@ def _readable(*sources: Source, told: Callable[[Exception], str | None] = unread
     """Turn a failed read by Spark into an error that names the sources.
 
     Args:
+        *sources: Sources that are read inside the block.
         told: Function that extracts Spark's message, or None if the error is not about the sources' files.
     """
     try:
