@@ -173,7 +173,7 @@ def _readable(*sources: Source, words: Callable[[Exception], str | None] = unrea
     """Turn a failed read by Spark into an error that names the sources.
 
     Args:
-        sources: Sources whose files are read.
+        *sources: Sources that are read inside the block.
         words: Function that extracts Spark's message, or None if the error is not about the sources' files.
     """
     try:

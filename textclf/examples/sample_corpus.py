@@ -120,7 +120,7 @@ def _csv(text: str, label: str, number: int) -> bytes:
     # Every ninth field holds characters that need quoting.
     inner = {0: "Two lines:\n{}", 9: "Tab\there: {}", 18: "Line\r\nbreak, and a comma: {}"}.get(number % 27, "{}")
     line = io.StringIO()
-    # The writer quotes fields that hold characters of its line end: it gets both, and the line end is cut off.
+    # The writer quotes fields that hold characters of its line end, so it gets both; the line end is cut off again.
     csv.writer(line, lineterminator="\r\n").writerow([inner.format(text), label])
     return line.getvalue().removesuffix("\r\n").encode()
 
