@@ -19,7 +19,7 @@ from tests.cli.conftest import Run
 from tests.factories.corpora import invented
 from textclf.cli.init import look_at
 from textclf.config import Source, load_pipeline
-from textclf.corpus.formats.records import parser
+from textclf.corpus.lines.records import parser
 from textclf.errors import InputError
 from textclf.storage.files.listing import list_local
 

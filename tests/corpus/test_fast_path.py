@@ -9,8 +9,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.config import Source
-from textclf.corpus.formats.fast_path import plain_columns, plain_lines
-from textclf.corpus.formats.records import check, parser
+from textclf.corpus.lines.fast_path import plain_columns, plain_lines
+from textclf.corpus.lines.records import check, parser
 
 
 def source(**keys: Any) -> Source:

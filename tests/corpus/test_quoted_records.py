@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.corpus.simple_csv import simple_records
 from textclf.config import Source
-from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
+from textclf.corpus.lines.quoted_records import Outcome, Quoting, outcome
 from textclf.corpus.local.reader import Record, read_records, split_lines
 from textclf.formats.csv_fields import field_splitter
 from textclf.formats.reject_reasons import Reason

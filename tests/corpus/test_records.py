@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from textclf.config import Source
-from textclf.corpus.formats.records import Reason, parser, raw_text
+from textclf.corpus.lines.records import Reason, parser, raw_text
 
 
 def source(**keys: Any) -> Source:

@@ -17,7 +17,7 @@ from pyspark.sql.types import DecimalType, DoubleType, FloatType
 from jobs import ingest_corpus as job
 from tests.factories.ingests import entry, ingest, table
 from textclf.config import Pipeline
-from textclf.corpus.formats.number_columns import whole_column
+from textclf.corpus.lines.number_columns import whole_column
 from textclf.errors import InputError
 from textclf.formats.number_labels import number_label, written_label
 from textclf.storage import Warehouse

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.fuzz import FUZZ
 from textclf.config import Source
-from textclf.corpus.formats.line_blocks import Block, BlockPlan
-from textclf.corpus.formats.records import RAW_CHARACTERS, Reason, parser
+from textclf.corpus.lines.line_blocks import Block, BlockPlan
+from textclf.corpus.lines.records import RAW_CHARACTERS, Reason, parser
 from textclf.corpus.local.reader import read_records, split_lines
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, line_parser, quoted_parser
 from textclf.errors import InputError

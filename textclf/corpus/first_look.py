@@ -10,9 +10,9 @@ from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from textclf.config import Source
 from textclf.config.identity import stored_json
-from textclf.corpus.formats.fast_path import plain_columns
-from textclf.corpus.formats.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
-from textclf.corpus.formats.number_columns import FRACTIONAL, whole_column
+from textclf.corpus.lines.fast_path import plain_columns
+from textclf.corpus.lines.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
+from textclf.corpus.lines.number_columns import FRACTIONAL, whole_column
 from textclf.errors import InputError
 from textclf.formats import source_format
 from textclf.storage.files.columns import open_parquet, quoted

@@ -14,8 +14,8 @@ from textclf.corpus.counts import Counts as Counts
 from textclf.corpus.counts import Tally, changed, count_records
 from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
 from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_at
-from textclf.corpus.formats.line_blocks import BlockPlan
-from textclf.corpus.formats.signatures import refuse
+from textclf.corpus.lines.line_blocks import BlockPlan
+from textclf.corpus.lines.signatures import refuse
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.refused_records import keep_refused
 from textclf.errors import InputError

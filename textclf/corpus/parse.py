@@ -7,10 +7,10 @@ import pyarrow as pa
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.formats.line_blocks import Block, BlockPlan, runs
-from textclf.corpus.formats.quoted_records import Piece, QuotedReader, Quoting
-from textclf.corpus.formats.records import Parsed, Reason, allowed_labels, check, parser, raw_text
-from textclf.corpus.formats.signatures import refusal
+from textclf.corpus.lines.line_blocks import Block, BlockPlan, runs
+from textclf.corpus.lines.quoted_records import Piece, QuotedReader, Quoting
+from textclf.corpus.lines.records import Parsed, Reason, allowed_labels, check, parser, raw_text
+from textclf.corpus.lines.signatures import refusal
 from textclf.formats.number_labels import written_label
 from textclf.storage.schemas import TableSpec
 

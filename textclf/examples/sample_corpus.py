@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textclf.common.atomic_files import made_aside
-from textclf.corpus.formats.records import Reason
+from textclf.corpus.lines.records import Reason
 from textclf.examples.wording import FILMS, PRODUCTS, RESTAURANTS, sentence
 
 SENTENCES = 1000  # accepted records in each labelled file

@@ -82,9 +82,7 @@ def _fit_logistic_regression(spec: ModelSpec, rows: Rows) -> Fit:
     return Fit({"output.kernel": model.coef_.T, "output.bias": model.intercept_}, {}, predict)
 
 
-def _fit_keras(
-    made: KerasArchitecture, spec: ModelSpec, rows: Rows, log: Path | None, watched: Rows | None
-) -> Fit:
+def _fit_keras(made: KerasArchitecture, spec: ModelSpec, rows: Rows, log: Path | None, watched: Rows | None) -> Fit:
     network = Network(made, spec.hyperparameters, spec.encoder, spec.shape)
     count = len(rows) if watched is not None else None
     if watched is not None:

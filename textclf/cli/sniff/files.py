@@ -11,7 +11,7 @@ from textclf.cli.sniff.delimited import delimited_readings
 from textclf.cli.sniff.encodings import Encoding, encodings
 from textclf.cli.sniff.json_lines import is_json, json_readings
 from textclf.cli.sniff.sample import Asked, NotLabelledError, Reading, Sample, as_asked, unlike
-from textclf.corpus.formats.signatures import refusal
+from textclf.corpus.lines.signatures import refusal
 from textclf.corpus.local.files import SPARKS_ALONE, chunks, describe, is_plain
 from textclf.corpus.local.preview import LOOKED_AT, Preview, counts, preview_sample
 from textclf.errors import InputError, UsageError

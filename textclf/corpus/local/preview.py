@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from textclf.config import Source
-from textclf.corpus.formats.headers import header_columns
-from textclf.corpus.formats.line_blocks import Block, BlockPlan
-from textclf.corpus.formats.records import Parsed
-from textclf.corpus.formats.signatures import refusal, refuse
+from textclf.corpus.lines.headers import header_columns
+from textclf.corpus.lines.line_blocks import Block, BlockPlan
+from textclf.corpus.lines.records import Parsed
+from textclf.corpus.lines.signatures import refusal, refuse
 from textclf.corpus.local.files import SPARKS_ALONE, chunks
 from textclf.corpus.local.reader import read_chunks
 from textclf.corpus.local.tables import batches, bytes_of, is_plain_number, is_string, parquet_rows

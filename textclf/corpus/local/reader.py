@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from textclf.config import Source
-from textclf.corpus.formats.headers import header_columns
-from textclf.corpus.formats.line_blocks import Found, number_blocks
-from textclf.corpus.formats.quoted_records import Piece, QuotedReader, QuoteScan, Quoting
-from textclf.corpus.formats.records import Parsed, Parser, Reason, kept_bytes, parser
-from textclf.corpus.formats.signatures import refusal, refuse
+from textclf.corpus.lines.headers import header_columns
+from textclf.corpus.lines.line_blocks import Found, number_blocks
+from textclf.corpus.lines.quoted_records import Piece, QuotedReader, QuoteScan, Quoting
+from textclf.corpus.lines.records import Parsed, Parser, Reason, kept_bytes, parser
+from textclf.corpus.lines.signatures import refusal, refuse
 from textclf.corpus.parse import storable
 from textclf.formats.csv_fields import field_splitter
 

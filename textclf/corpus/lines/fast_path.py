@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from textclf.config import Source
-from textclf.corpus.formats.records import allowed_labels
+from textclf.corpus.lines.records import allowed_labels
 from textclf.formats import source_format
 from textclf.formats.delimited import Delimited
 from textclf.formats.encodings import is_utf8

@@ -20,11 +20,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
 
 from textclf.config import Source
-from textclf.corpus.formats.fast_path import plain_lines
-from textclf.corpus.formats.headers import header_columns
-from textclf.corpus.formats.quoted_records import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
-from textclf.corpus.formats.records import kept_bytes
-from textclf.corpus.formats.signatures import RETURNS, refusal, refuse
+from textclf.corpus.lines.fast_path import plain_lines
+from textclf.corpus.lines.headers import header_columns
+from textclf.corpus.lines.quoted_records import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
+from textclf.corpus.lines.records import kept_bytes
+from textclf.corpus.lines.signatures import RETURNS, refusal, refuse
 from textclf.formats import source_format
 from textclf.formats.reject_reasons import Reason
 from textclf.storage.files.columns import file_of, read_lines

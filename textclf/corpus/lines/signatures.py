@@ -3,7 +3,7 @@
 import re
 
 from textclf.config import Source
-from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
+from textclf.corpus.lines.quoted_records import Outcome, Quoting, outcome
 from textclf.errors import InputError
 from textclf.formats import line_format
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from textclf.config import Source
-from textclf.corpus.formats.quoted_records import Outcome, Quoting, outcome
+from textclf.corpus.lines.quoted_records import Outcome, Quoting, outcome
 from textclf.errors import InputError
 from textclf.formats.csv_fields import field_splitter
 

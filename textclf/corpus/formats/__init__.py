@@ -1,1 +1,0 @@
-"""Source formats: turn bytes into records or reject reasons."""
