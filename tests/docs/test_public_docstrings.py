@@ -71,7 +71,7 @@ def test_what_is_missing_is_named() -> None:
 
 def test_ruff_refuses_a_parameter_of_the_public_face_without_a_description() -> None:
     text = (ROOT / BUILD).read_text(encoding="utf-8")
-    less = re.sub(r"        sources: Sources that .*\n", "", text, count=1)
+    less = re.sub(r"        sources: Sources with .*\n", "", text, count=1)
     assert less != text
 
     assert ruff(BUILD, text) == "All checks passed!\n"
