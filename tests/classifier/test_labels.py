@@ -139,7 +139,7 @@ def test_what_is_no_text_is_refused_by_fit_and_by_answers(text: Any) -> None:
     asks: list[Any] = [lambda texts: Classifier("logistic_regression").fit(texts, ["1", "0"])]
     asks += [model.predict, model.predict_proba]
     for ask in asks:
-        with pytest.raises(DataError, match="Row 1 is not (a string|valid Unicode)"):
+        with pytest.raises(DataError, match=r"Row 1 is not (a string|valid Unicode)"):
             ask(["good", text])
     assert model.predict([np.str_("good"), "", "a\0b good"]).tolist() == ["1", "0", "1"]
 
