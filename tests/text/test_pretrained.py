@@ -123,7 +123,7 @@ def test_a_binary_file_larger_than_one_read(tmp_path: Path) -> None:
         (b"1 999999999\na 1\n", "line 1.*dimension 999999999.*1 to 16384"),
         (binary()[:-5], r"byte 57, word 4 of 4.*bytes of the vector of 'caf"),
         (binary()[:40], "byte 40, word 3 of 4.*no space after a word"),
-        (binary(header=b"3 3\n"), "byte 57.*more after 3 words.*the end of the file"),
+        (binary(header=b"3 3\n"), "byte 57.*more data after 3 words.*the end of the file"),
         (binary(header=b"4 2\n"), "damage at byte"),
         (binary(header=b"4 4\n"), "damage at byte"),
         (b"1 2\nthe " + np.array([np.nan, 1], "<f4").tobytes(), "byte 4, word 1 of 1.*'the' with a number"),

@@ -44,7 +44,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "textclf").write_text("a file where the folder should be", encoding="utf-8")
     folder, result, err = run(XDG_CACHE_HOME=str(tmp_path))
     assert (folder, result) == ("None", "[1, 4, 7]")
-    assert "JAX_COMPILATION_CACHE_DIR names another folder" in err
+    assert "Set JAX_COMPILATION_CACHE_DIR to another folder" in err
 
 
 def test_a_folder_that_others_may_write_to_is_not_read(tmp_path: Path) -> None:
