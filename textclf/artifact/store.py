@@ -316,7 +316,7 @@ class ModelStore:
         return InputError(
             "There is no such model.",
             received=f"{name}@{version}" if version else f"{name}, which has no champion",
-            expected=f"{name}@ {', '.join(versions)}" if versions else f"one of: {', '.join(self.names()) or 'none'}",
+            expected=f"a version of {name} among: {', '.join(versions)}" if versions else f"one of: {', '.join(self.names()) or 'none'}",
             fix="train one with the job train_model, or check the name",
         )
 

@@ -51,22 +51,22 @@ def cut_tokens(data: Any, starts: Any, table: Any, kept: Any, token_ends: Any, r
 
 @kernel
 def count_tokens(
-    codes: Any, starts: Any, order: Any, nobody: int, count: Any, first_row: Any, first_place: Any
+    codes: Any, starts: Any, order: Any, no_row: int, count: Any, first_row: Any, first_place: Any
 ) -> None:
     """Count each token and find its first occurrence, in the row of the smallest ``order``.
 
     Args:
         codes: Number of each token: int32.
         starts: Number of tokens before each row: int32, shape (n + 1,).
-        order: Place of each row: int64, shape (n,); rows whose place is ``nobody`` do not count.
-        nobody: Place that stands for no row.
+        order: Place of each row: int64, shape (n,); rows whose place is ``no_row`` do not count.
+        no_row: Place that stands for no row.
         count: Result: occurrences of each number: int64, initially zeros.
-        first_row: Result: ``order`` of the first row with the number: int64, initially ``nobody``.
+        first_row: Result: ``order`` of the first row with the number: int64, initially ``no_row``.
         first_place: Result: number of tokens before it in that row: int32.
     """
     for row in range(len(order)):
         place = order[row]
-        if place == nobody:
+        if place == no_row:
             continue
         for at in range(starts[row], starts[row + 1]):
             code = codes[at]

@@ -22,7 +22,7 @@ class Progress:
 
     total: int
     running: Callable[[], int]
-    on_progress: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005 - nobody listens
+    on_progress: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005 - does nothing
     done: int = 0
     failed: int = 0
     _best: dict[str, float] = field(default_factory=dict)
