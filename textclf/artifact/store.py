@@ -313,10 +313,11 @@ class ModelStore:
 
     def _missing(self, name: str, version: str | None) -> InputError:
         versions = self.versions(name)
+        among = f"a version of {name} among: {', '.join(versions)}"
         return InputError(
             "There is no such model.",
             received=f"{name}@{version}" if version else f"{name}, which has no champion",
-            expected=f"a version of {name} among: {', '.join(versions)}" if versions else f"one of: {', '.join(self.names()) or 'none'}",
+            expected=among if versions else f"one of: {', '.join(self.names()) or 'none'}",
             fix="train one with the job train_model, or check the name",
         )
 
