@@ -214,7 +214,7 @@ def test_at_a_terminal_the_person_is_asked(tmp_path: Path) -> None:
         os.close(other)
         os.write(terminal, b"3\n1\n")
         shown = b""
-        while b"is written" not in shown:
+        while b"Wrote" not in shown:
             shown += os.read(terminal, 4096)
         assert running.wait(60) == 0
     os.close(terminal)
@@ -246,7 +246,7 @@ def test_what_is_not_sure_stands_in_the_file_and_on_standard_error(textclf: Run,
     lines = "".join(f"caf\u00e9 {text},{label}\n" for text, label in ROWS * 3).encode()
     for name, data, note in (
         ("utf", lines + b"caf\xe9,1\n", "1 line with bytes that are not UTF-8, which ingest_corpus will reject"),
-        ("odd", lines.replace("\u00e9".encode(), b"\xe9"), "not UTF-8: read as latin-1, as in 'caf\u00e9'"),
+        ("odd", lines.replace("\u00e9".encode(), b"\xe9"), "not UTF-8: read as latin-1, for example 'caf\u00e9'"),
     ):
         (tmp_path / name).write_bytes(data)
         code, out, err = textclf("init", tmp_path / name, "--output", "-")

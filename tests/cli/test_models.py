@@ -49,4 +49,4 @@ def test_compare_says_whether_the_test_rows_are_the_same(textclf: Run, store: Mo
     store.save(type(other)(changed.to_bytes(), other.files))
     assert "Corpus or split differ" in textclf("models", "compare", "yelp@1", "yelp@4", "--models", store.root)[1]
     code, _, err = textclf("models", "compare", "trec", "--models", store.root)
-    assert (code, "nothing to compare" in err) == (2, True)
+    assert (code, "needs at least two models" in err) == (2, True)

@@ -82,7 +82,7 @@ def test_texts_are_utf8_in_any_locale(store: ModelStore, locale: str, strict: bo
     assert ask(given="good größe\n".encode())[:2] in [(0, out) for out in READABLE]
     code, out, err = ask("good", b"gr\xf6\xdfe")
     assert (code, out) == (3, b"")
-    assert b"Text 2 of the command line is not UTF-8." in err
+    assert b"Text 2 on the command line is not UTF-8." in err
 
 
 READABLE = ["1\t0.9569\tgood größe\n".encode(), b"1\t0.9569\tgood gr\\xf6\\xdfe\n"]

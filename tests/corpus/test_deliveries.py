@@ -169,9 +169,9 @@ def test_nothing_is_built_for_a_source_that_the_corpus_has_nothing_of() -> None:
     assert no_corpus(facts(0, None)) is None  # read by other means than a run
     assert no_corpus(facts(0, 5, refused="r9")) is None
     assert no_corpus(facts(0, None, refused="r9")) == (
-        "the corpus has no record of it; run r9 refused its newest delivery"
+        "the corpus has no records of this source; run r9 refused its newest delivery"
     )
-    assert no_corpus(facts(10, 0)) == "the corpus has no record of it"
+    assert no_corpus(facts(10, 0)) == "the corpus has no records of this source"
 
 
 def test_a_model_that_is_damaged_is_built_anew() -> None:

@@ -111,7 +111,7 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
 
     known = old_fingerprint(spark, pipeline.sources[0])
     assert words in reason(known)
-    assert f"source s: read anew, {words}" in capsys.readouterr().err
+    assert f"source s: read again, {words}" in capsys.readouterr().err
     assert reason("another") == "files or section changed since run r1"
     assert reason(fingerprints(spark, pipeline.sources)["s"].digest) == "files are those of run r1"
 
