@@ -346,7 +346,7 @@ def test_a_project_in_a_folder_with_a_colon_is_refused_before_anything_is_done(t
     )
 
     assert done.returncode == 2
-    assert f"whose path holds a colon: {tmp_path}/a:b" in done.stderr
+    assert f"whose path has a colon: {tmp_path}/a:b" in done.stderr
     assert os.listdir(tmp_path / "a:b") == ["spark-submit.sh"]
 
 
