@@ -10,6 +10,7 @@ import io
 import time
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,19 +34,20 @@ def complete(folder: Path) -> bool:
     return all(path.is_file() and _sha256(path.read_bytes()) == digest for path, digest in paths.items())
 
 
-def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0) -> None:
+def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
     """Put the three files into ``folder``, all of them or none.
 
     Args:
         folder: Made where it is missing; files of these names in it are replaced.
         url: A zip with files of these names, in any folder of it.
         seconds: How long connecting, and the whole download, may take.
+        clock: Seconds since any moment, which the download is measured with.
 
     Raises:
         InputError: The files could not be had; the message says why.
     """
     try:
-        contents = _extracted(_downloaded(url, seconds))
+        contents = _extracted(_downloaded(url, seconds, clock))
         _write(folder, contents)
     except (OSError, http.client.HTTPException, zipfile.BadZipFile, ValueError) as error:
         raise InputError(
@@ -56,8 +58,8 @@ def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0) -> None:
         ) from error
 
 
-def _downloaded(url: str, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
+def _downloaded(url: str, seconds: float, clock: Callable[[], float]) -> bytes:
+    deadline = clock() + seconds
     body = bytearray()
     with urllib.request.urlopen(url, timeout=seconds) as response:
         # Read in pieces: the socket's own timeout starts anew with every byte of a slow server.
@@ -65,7 +67,7 @@ def _downloaded(url: str, seconds: float) -> bytes:
             body += piece
             if len(body) > _LARGEST:
                 raise ValueError(f"more than {_LARGEST} bytes")
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise TimeoutError(f"no complete answer in {seconds:g} seconds")
     return bytes(body)
 
