@@ -60,9 +60,9 @@ def _zip(contents: dict[str, bytes]) -> bytes:
     return made.getvalue()
 
 
-def _fails(folder: Path, url: str, seconds: float = 5.0) -> str:
+def _fails(folder: Path, url: str, seconds: float = 5.0, clock: Callable[[], float] = time.monotonic) -> str:
     with pytest.raises(InputError) as caught:
-        fetch(folder, url, seconds=seconds)
+        fetch(folder, url, seconds=seconds, clock=clock)
     assert not folder.exists() or not list(folder.iterdir())
     return str(caught.value)
 
@@ -108,27 +108,38 @@ def test_a_dead_server_is_refused(tmp_path: Path) -> None:
     assert "URLError" in _fails(tmp_path / "uci", "http://127.0.0.1:9/sentences.zip")
 
 
-def test_a_silent_server_is_given_up(tmp_path: Path, serve: Serve) -> None:
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """Set at the end of the test, for answers that never come."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_silent_server_is_given_up(tmp_path: Path, serve: Serve, over: threading.Event) -> None:
+    def silent(request: http.server.BaseHTTPRequestHandler) -> None:
+        over.wait(30)
+
     started = time.monotonic()
 
-    _fails(tmp_path / "uci", serve(lambda _request: time.sleep(3)), seconds=0.3)
+    _fails(tmp_path / "uci", serve(silent), seconds=0.3)
 
     assert time.monotonic() - started < 2
 
 
-def test_a_server_that_sends_a_byte_at_a_time_is_given_up(tmp_path: Path, serve: Serve) -> None:
+def test_a_server_that_sends_a_byte_at_a_time_is_given_up(tmp_path: Path, serve: Serve, over: threading.Event) -> None:
     def drip(request: http.server.BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.end_headers()
-        for _ in range(30):
-            request.wfile.write(b"P")
-            request.wfile.flush()
-            time.sleep(0.1)
+        request.wfile.write(b"P")
+        request.wfile.flush()
+        over.wait(30)
 
-    started = time.monotonic()
+    begin_and_first_byte = iter([0.0, 5.1])
 
-    assert "TimeoutError" in _fails(tmp_path / "uci", serve(drip), seconds=0.5)
-    assert time.monotonic() - started < 2
+    message = _fails(tmp_path / "uci", serve(drip), seconds=5.0, clock=begin_and_first_byte.__next__)
+
+    assert "TimeoutError: no complete answer in 5 seconds" in message
 
 
 def test_a_folder_with_altered_files_is_not_complete(tmp_path: Path) -> None:

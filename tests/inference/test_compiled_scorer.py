@@ -1,8 +1,5 @@
 """The compiled scorer against Keras, and against itself under other batches."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.factories.artifacts import WORDS, sample
 from tests.factories.awkward_texts import TEXTS, random_texts
+from tests.processes import run_module
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
 from textclf.inference.backends import choose
@@ -186,15 +184,6 @@ def test_a_backend_that_this_release_lacks_is_refused() -> None:
 
 
 def test_neither_import_nor_scoring_needs_tensorflow() -> None:
-    code = (
-        "import sys, pyarrow as pa\n"
-        "import textclf.scoring.score\n"
-        "from tests.factories.artifacts import sample\n"
-        "from textclf.inference.compiled_scorer import CompiledScorer\n"
-        "for kind in ('logistic_regression', 'dense', 'cnn', 'kim_cnn', 'embedding_flatten'):\n"
-        "    CompiledScorer.of(sample(kind=kind)).score(pa.array(['good']))\n"
-        "print(sorted({'tensorflow', 'keras', 'sklearn', 'pandas'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True)
+    done = run_module("tests.inference.compiled_imports_process")
     assert "tensorflow" not in done.stdout
     assert "keras" not in done.stdout

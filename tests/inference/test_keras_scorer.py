@@ -1,13 +1,11 @@
 """Keras as a scorer: any length, any neighbours, as much memory as there is."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from tests.factories.artifacts import sample
+from tests.processes import run_module
 from textclf.artifact import Artifact, keras_model, network_scores
 from textclf.inference.keras_scorer import KerasScorer
 
@@ -48,27 +46,8 @@ def test_neighbours_and_calls_change_no_bit() -> None:
     assert np.array_equal(many, np.tile(alone, (100, 1)))
 
 
-_SMALL_MEMORY = """
-import resource, sys
-import numpy as np, pyarrow as pa
-from tests.factories.artifacts import sample
-from textclf.inference.keras_scorer import KerasScorer
-given = {"num_filters": 256, "kernel_size": 3, "embedding_dim": 3}
-scorer = KerasScorer(sample(kind="cnn", max_length=1000, given=given))
-texts = pa.array(["bad food " * 490] * 40)
-expected, _ = scorer.score(texts)
-used = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
-resource.setrlimit(resource.RLIMIT_AS, (used + (700 << 20),) * 2)
-scorer.rows = 4096  # 4,096 x 998 x 256 floats: 4 GiB
-scores, _ = scorer.score(texts)
-np.testing.assert_allclose(scores, expected, atol=1e-6)
-print(scorer.rows)
-"""
-
-
 def test_calls_become_smaller_where_memory_does_not_suffice() -> None:
-    done = subprocess.run([sys.executable, "-c", _SMALL_MEMORY], capture_output=True, text=True, check=False)
+    done = run_module("tests.inference.small_memory_process")
 
-    assert done.returncode == 0, done.stderr
     assert 1 <= int(done.stdout.split()[-1]) < 4096
     assert "out of memory, scoring 2048 rows at a time" in done.stderr

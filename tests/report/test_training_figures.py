@@ -1,8 +1,5 @@
 import hashlib
 import struct
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,28 +9,11 @@ import pytest
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from tests.factories.figures import FIGURES, HISTORY, measured
+from tests.processes import run_module
 from textclf.errors import InputError
 from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
-from textclf.training.evaluation import Evaluation, evaluate
-
-HISTORY = {
-    "accuracy": [0.5, 0.75, 0.9],
-    "loss": [0.7, 0.5, 0.2],
-    "val_accuracy": [0.5, 0.6, 0.7],
-    "val_loss": [0.69, 0.6, 0.61],
-}
-SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
-
-
-def measured(*names: str) -> Evaluation:
-    return evaluate(SCORES, np.array([0, 1, 0, 0]), names or ("no", "yes"), resamples=10)
-
-
-FIGURES: dict[str, Callable[[], Any]] = {
-    "history": lambda: history_figure(HISTORY),
-    "confusion": lambda: confusion_figure(measured()),
-    "reliability": lambda: reliability_figure(measured()),
-}
+from textclf.training.evaluation import evaluate
 
 
 def texts(figure: Any) -> list[str]:
@@ -133,16 +113,8 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, name: str) -> None
 
 def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("font.size: 17\naxes.facecolor: red\nsavefig.dpi: 30\nsvg.fonttype: none\n")
-    script = f"""
-import hashlib, os
-from tests.report.test_training_figures import FIGURES
-from textclf.report.training_figures import save
-for name in FIGURES:
-    for path in save(FIGURES[name](), {str(tmp_path / "there")!r}):
-        print(hashlib.sha256(path.read_bytes()).hexdigest())
-"""
     settings = {"MATPLOTLIBRC": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "cache"), "PATH": ""}
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=settings, check=True)
+    run = run_module("tests.report.figure_digests_process", tmp_path / "there", environ=settings)
     expected = [
         hashlib.sha256(path.read_bytes()).hexdigest()
         for make in FIGURES.values()
@@ -165,10 +137,4 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_imported_late_and_its_settings_stay() -> None:
-    script = (
-        "import sys; import textclf.report.training_figures as f; assert 'matplotlib' not in sys.modules\n"
-        "import matplotlib; before = dict(matplotlib.rcParams)\n"
-        "f.history_figure({'accuracy': [1.0], 'loss': [0.1]})\n"
-        "assert dict(matplotlib.rcParams) == before\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run_module("tests.report.matplotlib_process")

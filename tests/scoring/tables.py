@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
-from textclf.artifact import ModelStore
+from tests.scoring.scoring import champions
 from textclf.config import Pipeline, parse_pipeline
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
@@ -258,9 +257,7 @@ def every_odd_value(id_type: str, day_type: str, *, changed_only: bool = False) 
 def pipeline_in(folder: Path) -> Pipeline:
     """A pipeline of a new warehouse with champions for yelp (two labels) and trec (six)."""
     pipeline = parse_pipeline(f'warehouse = "{folder / "warehouse"}"\n' + source_toml("yelp") + _PIPELINE)
-    store = ModelStore(pipeline.models_folder)
-    for artifact in (sample("yelp"), sample("trec", labels=tuple("abcdef"))):
-        store.promote(artifact.manifest.name, store.save(artifact).manifest.version)
+    champions(pipeline.models_folder)
     return pipeline
 
 

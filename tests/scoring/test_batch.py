@@ -1,7 +1,5 @@
 """Batches of rows of many models, and scores as columns, functions and streams."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from pyspark.sql import functions as F
 
 from tests.factories.artifacts import sample
 from tests.factories.worker_models import models
+from tests.processes import run_module
 from textclf.artifact import Artifact, Golden
 from textclf.errors import ArtifactError
 from textclf.inference.backends import BACKENDS, choose
@@ -182,31 +181,6 @@ def test_large_texts_come_in_small_batches(
     assert max(sizes) < 2 * int(DEFAULTS["spark.sql.execution.arrow.maxBytesPerBatch"])
 
 
-_FRESH = """
-import sys
-import pyarrow as pa
-from pyspark.sql import SparkSession
-from tests.factories.artifacts import sample
-from textclf.inference.backends import choose
-from textclf.scoring.dataframe import add_scores
-from textclf.spark import open_session
-
-def modules(batches):
-    for batch in batches:
-        import sys
-        yield pa.RecordBatch.from_arrays([pa.array([",".join(sys.modules)] * batch.num_rows)], ["names"])
-
-spark = open_session("fresh", {"spark.master": "local[1]", "spark.driver.memory": "1g"})
-model = sample(kind="cnn")
-texts = spark.createDataFrame([("good",), ("bad",)], "text string").coalesce(1)
-add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}).collect()
-worker = spark.range(0, 1, 1, 1).mapInArrow(modules, "names string").collect()[0]["names"].split(",")
-loaded = [name for name in ("tensorflow", "keras") if name in worker or name in sys.modules]
-print("textclf.kernels.layers" in worker, loaded)
-"""
-
-
 def test_neither_driver_nor_worker_of_a_compiled_run_loads_tensorflow() -> None:
-    done = subprocess.run([sys.executable, "-c", _FRESH], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_module("tests.scoring.fresh_worker_process")
     assert done.stdout.strip() == "True []"  # the worker that scored, reused, and neither of the two

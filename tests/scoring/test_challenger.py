@@ -1,29 +1,22 @@
 """Champion and challenger in one pass: each scores as it does alone, into columns of its own."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 
-from jobs import score_table as job
 from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
 from tests.factories.worker_models import models
-from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
-from textclf.artifact import Artifact, ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import DAY, ONE_MODEL, ROUTED, Scoring, values
+from textclf.artifact import Artifact
 from textclf.scoring.worker.batch import CHALLENGER, Wanted, score_batch
 from textclf.scoring.worker.models import Models
 from textclf.storage.schemas import CHALLENGED
 from textclf.text.token_index import TokenIndex
 
-MakePipeline = Callable[[str], Pipeline]
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 TEXTS = ["the good food", None, "bad", "", "good again was bad"]
 
 
@@ -77,30 +70,28 @@ def test_evidence_and_known_tokens_are_the_champions() -> None:
 
 
 @pytest.mark.long
-def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
-) -> None:
-    other = store.save(sample("yelp", seed=5, kind="cnn"))
-    pipeline = make_pipeline(ONE_MODEL)
-    path = write(list(enumerate(TEXTS)), "id int, text string")
+def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(scoring: Scoring) -> None:
+    other = scoring.store.save(sample("yelp", seed=5, kind="cnn"))
+    scoring.configure(ONE_MODEL)
+    path = scoring.write(list(enumerate(TEXTS)), "id int, text string")
 
-    before = score(spark, pipeline, path, day=DAY)
-    assert "challenger_label" not in table(spark, pipeline).columns
+    before = scoring.score(path, day=DAY)
+    assert "challenger_label" not in scoring.results.columns
     assert "challengers" not in before.details
-    with_one = score(spark, pipeline, path, day=DAY + timedelta(days=1), challengers=("newest",), all_scores=True)
-    after = score(spark, pipeline, path, day=DAY + timedelta(days=2))
-    elsewhere = str(tmp_path / "elsewhere")
-    score(spark, pipeline, path, day=DAY, output=elsewhere, model="yelp@2", all_scores=True)
+    with_one = scoring.score(path, day=DAY + timedelta(days=1), challengers=("newest",), all_scores=True)
+    after = scoring.score(path, day=DAY + timedelta(days=2))
+    elsewhere = str(scoring.folder / "elsewhere")
+    scoring.score(path, day=DAY, output=elsewhere, model="yelp@2", all_scores=True)
 
     assert with_one.details["challengers"] == {"yelp": "yelp@2"}
-    assert with_one.models == {"yelp@1": store.load("yelp").digest, "yelp@2": other.digest}
+    assert with_one.models == {"yelp@1": scoring.store.load("yelp").digest, "yelp@2": other.digest}
     assert with_one.details["backends"]["yelp@2"] == "compiled: cnn can be compiled"
     assert with_one.gate is not None
     assert (with_one.scored_rows, with_one.rejected_rows, with_one.gate["verdict"]) == (4, 1, "passed")
-    rows = table(spark, pipeline)
+    rows = scoring.results
     assert rows.columns[-6:] == CHALLENGED.fieldNames()
     challenged = rows.where(rows["run_id"] == with_one.run_id)
-    alone = spark.read.format("delta").load(elsewhere)
+    alone = scoring.spark.read.format("delta").load(elsewhere)
     names = ("label", "score", "scores", "model", "version", "digest")
     theirs = ["label", "score", "scores", "model", "model_version", "model_digest"]
     assert values(challenged, "id", *(CHALLENGER + name for name in names)) == values(alone, "id", *theirs)
@@ -112,18 +103,16 @@ def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(
 
 
 @pytest.mark.long
-def test_each_source_has_a_challenger_of_its_own_or_none(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    store.save(sample("trec", labels=tuple("ABCDEF"), seed=7))
-    store.promote("imdb", store.save(sample("imdb")).manifest.version)
+def test_each_source_has_a_challenger_of_its_own_or_none(scoring: Scoring) -> None:
+    scoring.store.save(sample("trec", labels=tuple("ABCDEF"), seed=7))
+    scoring.promote(sample("imdb"))
     rows = [(1, "good", "yelp", DAY), (2, "good", "trec", DAY), (3, "good", "imdb", DAY), (4, "good", "none", DAY)]
-    path = write([*rows, (5, None, "trec", DAY)], "id int, text string, source string, ds date")
-    pipeline = make_pipeline(ROUTED + 'challenger = { trec = "trec@2", imdb = "yelp@1" }\n')
+    path = scoring.write([*rows, (5, None, "trec", DAY)], "id int, text string, source string, ds date")
+    scoring.configure(ROUTED + 'challenger = { trec = "trec@2", imdb = "yelp@1" }\n')
 
-    run = score(spark, pipeline, path)
+    run = scoring.score(path)
 
-    found = {row["id"]: row.asDict() for row in table(spark, pipeline).collect()}
+    found = {row["id"]: row.asDict() for row in scoring.results.collect()}
     assert {key: (row["model"], row["challenger_model"], row["challenger_version"]) for key, row in found.items()} == {
         1: ("yelp", None, None),
         2: ("trec", "trec", "2"),
@@ -136,9 +125,9 @@ def test_each_source_has_a_challenger_of_its_own_or_none(
     assert run.details["challengers"] == {"trec": "trec@2", "imdb": "yelp@1"}
     assert set(run.models) == {"yelp@1", "trec@1", "trec@2", "imdb@1"}
 
-    newest = score(spark, pipeline, path, challengers=("newest",))
+    newest = scoring.score(path, challengers=("newest",))
     assert newest.details["challengers"] == {"trec": "trec@2"}  # the others use their newest version
-    one = score(spark, pipeline, path, challengers=("yelp", "imdb=trec@1"))
+    one = scoring.score(path, challengers=("yelp", "imdb=trec@1"))
     assert one.details["challengers"] == {"imdb": "trec@1", "trec": "yelp@1"}  # yelp is no challenger of itself
 
 
@@ -153,28 +142,20 @@ def test_each_source_has_a_challenger_of_its_own_or_none(
     ],
 )
 def test_a_challenger_that_makes_no_sense_is_refused(
-    run_job: RunJob,
-    write_config: Callable[[str], Path],
-    store: ModelStore,
-    write: Callable[..., str],
-    flags: list[str],
-    code: int,
-    message: str,
+    scoring: Scoring, flags: list[str], code: int, message: str
 ) -> None:
-    path = write([(1, "good")], "id int, text string")
-    found, record, said = run_job(job, "--config", write_config(ONE_MODEL), "--input", path, *flags)
-    assert (found, record["status"]) == (code, "failed")
-    assert message in said
+    scoring.configure(ONE_MODEL)
+    found = scoring.job("--input", scoring.write([(1, "good")], "id int, text string"), *flags)
+    assert (found, scoring.record["status"]) == (code, "failed")
+    assert message in scoring.said
 
 
 @pytest.mark.long
-def test_the_newest_version_may_be_the_champion_and_a_model_by_hand_has_no_challenger(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    path = write([(1, "good")], "id int, text string")
-    pipeline = make_pipeline(source_toml("yelp") + '[score]\nmodel = "yelp"\nchallenger = "newest"\n')
-    assert "challengers" not in score(spark, pipeline, path, day=DAY).details
-    store.save(sample("yelp", seed=9))
-    assert "challengers" in score(spark, pipeline, path, day=DAY).details
-    assert "challengers" not in score(spark, pipeline, path, day=DAY, model="trec").details
-    assert np.isfinite(values(table(spark, pipeline), "score")[0][0])
+def test_the_newest_version_may_be_the_champion_and_a_model_by_hand_has_no_challenger(scoring: Scoring) -> None:
+    path = scoring.write([(1, "good")], "id int, text string")
+    scoring.configure(source_toml("yelp") + '[score]\nmodel = "yelp"\nchallenger = "newest"\n')
+    assert "challengers" not in scoring.score(path, day=DAY).details
+    scoring.store.save(sample("yelp", seed=9))
+    assert "challengers" in scoring.score(path, day=DAY).details
+    assert "challengers" not in scoring.score(path, day=DAY, model="trec").details
+    assert np.isfinite(values(scoring.results, "score")[0][0])

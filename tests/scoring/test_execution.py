@@ -1,7 +1,7 @@
 """Workers that write the results' files leave what the JVM would have written, and count it for the audit."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,21 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from tests.scoring.passes import DAY, ROUTED, score, table
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import DAY, OPEN_GATE, ROUTED, Scoring
 from textclf.scoring import execution
 from textclf.scoring.execution import Pass
 from textclf.scoring.worker import output
-from textclf.storage import Warehouse
 from textclf.storage.stored_files import read_packed, store_packed
 from textclf.storage.worker_files import COLUMNS, Packer
 
-MakePipeline = Callable[[str], Pipeline]
 LATER = date(2026, 2, 1)
 TEXTS, SOURCES, DAYS = ["good food", "bad", "never seen"], ["yelp", "trec"], [DAY, LATER]
 ROWS = [
@@ -40,30 +36,26 @@ ROWS = [
 SETTINGS = 'max_text_bytes = 1000\nall_scores = true\nevidence = true\nchallenger = {yelp = "trec"}\n'
 
 
-def rows_of(spark: SparkSession, pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
-    found = [row.asDict() for row in table(spark, pipeline, name).collect()]
+def rows_of(table: DataFrame) -> list[dict[str, Any]]:
+    found = [row.asDict() for row in table.collect()]
     kept = [{key: value for key, value in row.items() if key != "run_id"} for row in found]
     return sorted(kept, key=lambda row: repr((row["id"], row["ds"], row["source"])))
 
 
 def test_workers_leave_the_rows_and_figures_that_the_jvm_leaves(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline = make_pipeline(ROUTED + SETTINGS + "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n")
-    path = write(ROWS, "id long, text string, source string, ds date")
+    scoring.configure(ROUTED + SETTINGS + OPEN_GATE)
+    path = scoring.write(ROWS, "id long, text string, source string, ds date")
     found = []
     for packs in (True, False):
         if not packs:
             monkeypatch.setattr(Pass, "_packs", property(lambda _: False))
-        run = score(spark, pipeline, path)
+        run = scoring.score(path)
         assert run.gate is not None
         figures = run.gate["slices"]
-        found.append((rows_of(spark, pipeline, "results"), rows_of(spark, pipeline, "results_rejects"), figures))
-        runs = table(spark, pipeline).select("run_id").union(table(spark, pipeline, "results_rejects").select("run_id"))
+        found.append((rows_of(scoring.results), rows_of(scoring.rejects), figures))
+        runs = scoring.results.select("run_id").union(scoring.rejects.select("run_id"))
         assert {row["run_id"] for row in runs.collect()} == {run.run_id}
     assert found[0] == found[1]
     results, rejects, _ = found[0]
@@ -72,28 +64,23 @@ def test_workers_leave_the_rows_and_figures_that_the_jvm_leaves(
     assert {(row["source"], row["challenger_model"]) for row in results} == {("yelp", "trec"), ("trec", None)}
 
 
-def test_many_slices_and_files_hold_each_row_once(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    tmp_path: Path,
-) -> None:
+def test_many_slices_and_files_hold_each_row_once(spark: SparkSession, scoring: Scoring) -> None:
     rows = spark.range(5000).select(
         "id",
         F.when(F.col("id") % 50 != 0, F.concat(F.lit("good food "), F.col("id"))).alias("text"),
         F.when(F.col("id") % 2 == 0, "yelp").otherwise("trec").alias("source"),
         F.date_add(F.lit(DAY), (F.col("id") % 6).cast("int")).alias("ds"),
     )
-    rows.repartition(3, "source").write.parquet(str(tmp_path / "input"))
-    pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n")
-    run = score(spark, pipeline, str(tmp_path / "input"))
+    rows.repartition(3, "source").write.parquet(str(scoring.folder / "input"))
+    scoring.configure(ROUTED + OPEN_GATE)
+    run = scoring.score(scoring.folder / "input")
     assert (run.scored_rows, run.rejected_rows) == (4900, 100)
-    kept = table(spark, pipeline).select("id", "source", "ds")
-    rejected = table(spark, pipeline, "results_rejects").select("id", "source", "ds")
+    kept = scoring.results.select("id", "source", "ds")
+    rejected = scoring.rejects.select("id", "source", "ds")
     assert kept.unionAll(rejected).exceptAll(rows.select("id", "source", "ds")).isEmpty()
     assert kept.count() + rejected.count() == 5000
     # Ids of a file are told to Delta, so that a query for one id can skip the others.
-    added = DeltaTable(str(Warehouse.of(pipeline).location("results"))).get_add_actions(flatten=True)
+    added = DeltaTable(str(scoring.warehouse.location("results"))).get_add_actions(flatten=True)
     assert None not in pa.table(added)["min.id"].to_pylist()
 
 
@@ -139,7 +126,7 @@ def schema_of(spark: SparkSession, names: dict[str, str]) -> StructType:
     return spark.createDataFrame([], ", ".join(f"{name} {kind}" for name, kind in names.items())).schema
 
 
-def test_of_models_with_the_same_words_each_row_has_its_own(store: ModelStore) -> None:
+def test_of_models_with_the_same_words_each_row_has_its_own() -> None:
     names = output.Names([["a", "b"], ["b", "c"]], ["one", "two"], ["1", "1"], ["d1", "d2"])
     answers = pa.table(
         {

@@ -1,7 +1,6 @@
 """Parquet files to score: their folders' names, their subfolders and columns of any name."""
 
 import re
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from pyspark.sql import SparkSession
 from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
 from tests.factories.parquet_columns import odd_types
-from tests.scoring.passes import score, table, values
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import Scoring, values
 from textclf.errors import InputError
 from textclf.scoring.input.table import day_digests, open_input
 
-MakePipeline = Callable[[str], Pipeline]
 DAY = date(2026, 1, 5)
 
 
@@ -29,52 +25,48 @@ def write(path: Path, **columns: Any) -> None:
     pq.write_table(pa.table(columns), path, version="2.6")
 
 
-def pipeline_of(make: MakePipeline, *keys: str, model: bool = False) -> Pipeline:
+def configure(scoring: Scoring, *keys: str, model: bool = False) -> None:
     body = ['model = "yelp"'] if model else ['source = "source"']
-    return make(source_toml("yelp") + "[score]\n" + "\n".join([*body, *keys]) + "\n")
+    scoring.configure(source_toml("yelp") + "[score]\n" + "\n".join([*body, *keys]) + "\n")
 
 
-def promote(store: ModelStore, *names: str) -> None:
+def promote(scoring: Scoring, *names: str) -> None:
     for name in names:
-        store.promote(name, store.save(sample(name)).manifest.version)
+        scoring.promote(sample(name))
 
 
-def test_folders_names_subfolders_and_odd_columns_reach_the_results(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    promote(store, "007")
-    root = tmp_path / "input {1}"
+def test_folders_names_subfolders_and_odd_columns_reach_the_results(spark: SparkSession, scoring: Scoring) -> None:
+    promote(scoring, "007")
+    root = scoring.folder / "input {1}"
     columns: dict[str, Any] = {"_metadata": ["good"], "row.id": [1], **odd_types()}
     write(root / "ds=2026-01-05" / "source=007" / "a.parquet", **columns)
     write(root / "ds=2026-01-05" / "source=yelp" / "more" / "a.parquet", **columns)
     write(root / "ds=2026-01-06" / "source=007" / "a.parquet", **columns)
     (root / "ds=2026-01-06" / "source=007" / "b.parquet").write_text("no Parquet: of another day, never opened")
     (root / "_left").mkdir()
-    pipeline = pipeline_of(make_pipeline, 'date = "ds"', 'id = "row.id"', 'text = "_metadata"')
-    run = score(spark, pipeline, str(root), day=DAY)
+    configure(scoring, 'date = "ds"', 'id = "row.id"', 'text = "_metadata"')
+    run = scoring.score(root, day=DAY)
     assert run.details["skipped"] == {"files": 0, "folders": 1, "names": ("_left/",)}
-    assert values(table(spark, pipeline), "id", "source", "ds", "label") == [
+    assert values(scoring.results, "id", "source", "ds", "label") == [
         (1, "007", DAY, "1"), (1, "yelp", DAY, "1"),
     ]  # fmt: skip
-    opened = open_input(spark, str(root), pipeline.score)
+    opened = open_input(spark, str(root), scoring.pipeline.score)
     assert opened.columns[:2] == ("_metadata", "row.id")
     digests = day_digests(opened, opened.day("ds"), DAY, DAY)
     assert digests is not None
     assert set(digests) == {DAY}
 
 
-def test_sources_that_were_inferred_are_kept_or_moved_by_a_key(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    promote(store, "7", "007", "12")
-    root = tmp_path / "input"
+def test_sources_that_were_inferred_are_kept_or_moved_by_a_key(spark: SparkSession, scoring: Scoring) -> None:
+    promote(scoring, "7", "007", "12")
+    root = scoring.folder / "input"
     for source in ("007", "12"):
         write(root / f"source={source}" / "a.parquet", id=[1], text=["good"])
 
     def sources(*keys: str) -> list[str]:
-        pipeline = pipeline_of(make_pipeline, *keys)
-        score(spark, pipeline, str(root), day=DAY)
-        return [row[0] for row in values(table(spark, pipeline), "source")]
+        configure(scoring, *keys)
+        scoring.score(root, day=DAY)
+        return [row[0] for row in values(scoring.results, "source")]
 
     assert sources('partition_types = "inferred"') == ["12", "7"]
     with pytest.raises(InputError, match="Sources would be published again") as caught:
@@ -82,36 +74,32 @@ def test_sources_that_were_inferred_are_kept_or_moved_by_a_key(
     assert "source=007, which was 7" in str(caught.value)
     assert 'partition_types = "inferred"' in str(caught.value)
     moves = re.findall(r"UPDATE .*? WHERE source IN \([^)]*\)", str(caught.value))
-    place = f"delta.`{tmp_path}/warehouse/results`"
+    place = f"delta.`{scoring.folder}/warehouse/results`"
     assert moves == [f"UPDATE {place} SET source = CASE source WHEN '7' THEN '007' END WHERE source IN ('7')"]
     assert sources('partition_types = "inferred"') == ["12", "7"]
     spark.sql(moves[0])
     assert sources() == ["007", "12"]
 
 
-def test_sources_that_are_written_as_they_were_read_go_on(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    promote(store, "7", "12")
+def test_sources_that_are_written_as_they_were_read_go_on(scoring: Scoring) -> None:
+    promote(scoring, "7", "12")
     for source in ("7", "12"):
-        write(tmp_path / "input" / f"source={source}" / "a.parquet", id=[1], text=["good"])
+        write(scoring.folder / "input" / f"source={source}" / "a.parquet", id=[1], text=["good"])
     for keys in (('partition_types = "inferred"',), ()):
-        pipeline = pipeline_of(make_pipeline, *keys)
-        score(spark, pipeline, str(tmp_path / "input"), day=DAY)
-        assert values(table(spark, pipeline), "source") == [("12",), ("7",)]
+        configure(scoring, *keys)
+        scoring.score(scoring.folder / "input", day=DAY)
+        assert values(scoring.results, "source") == [("12",), ("7",)]
 
 
-def test_ids_from_folders_are_texts_unless_numbers_are_published(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    root = tmp_path / "input"
+def test_ids_from_folders_are_texts_unless_numbers_are_published(scoring: Scoring) -> None:
+    root = scoring.folder / "input"
     for number in ("1", "20"):
         write(root / f"id={number}" / "a.parquet", text=["good"])
 
     def ids(*keys: str) -> list[Any]:
-        pipeline = pipeline_of(make_pipeline, *keys, model=True)
-        score(spark, pipeline, str(root), day=DAY)
-        return [row[0] for row in values(table(spark, pipeline), "id")]
+        configure(scoring, *keys, model=True)
+        scoring.score(root, day=DAY)
+        return [row[0] for row in values(scoring.results, "id")]
 
     assert ids('partition_types = "inferred"') == [1, 20]
     assert ids() == [1, 20]
@@ -122,11 +110,9 @@ def test_ids_from_folders_are_texts_unless_numbers_are_published(
     assert ids('partition_types = "inferred"') == [1, 20, 3]
 
 
-def test_ids_from_folders_are_texts(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
+def test_ids_from_folders_are_texts(scoring: Scoring) -> None:
     for number in ("0001", "20"):
-        write(tmp_path / "input" / f"id={number}" / "a.parquet", text=["good"])
-    pipeline = pipeline_of(make_pipeline, model=True)
-    score(spark, pipeline, str(tmp_path / "input"), day=DAY)
-    assert values(table(spark, pipeline), "id") == [("0001",), ("20",)]
+        write(scoring.folder / "input" / f"id={number}" / "a.parquet", text=["good"])
+    configure(scoring, model=True)
+    scoring.score(scoring.folder / "input", day=DAY)
+    assert values(scoring.results, "id") == [("0001",), ("20",)]

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
-from jobs import score_table
 from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
+from tests.scoring.scoring import Scoring, values
 from textclf.artifact import Artifact
 from textclf.artifact.folder import write_folder
 from textclf.artifact.mlflow_registry import (
@@ -24,8 +23,6 @@ from textclf.artifact.mlflow_registry import (
 from textclf.cli.main import main
 from textclf.errors import ArtifactError, InputError, UsageError
 from textclf.integrations.mlflow_flavor import log_model, save_model
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 class Trap:
@@ -148,34 +145,25 @@ def test_which_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without_password("postgresql://u:p@host/db") == "postgresql://host/db"
 
 
-def test_score_table_scores_with_it(
-    spark: SparkSession,
-    address: str,
-    run_job: RunJob,
-    write_config: Callable[[str], Path],
-    write: Callable[..., str],
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    path = write([(1, "good food"), (2, "bad")], "id long, text string")
+def test_score_table_scores_with_it(scoring: Scoring, address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    scoring.promote(sample("yelp", seed=9))  # another champion than the registry's
+    path = scoring.write([(1, "good food"), (2, "bad")], "id long, text string")
     body = source_toml("yelp") + f'[score]\ninput = "{path}"\nmodel = "models:/yelp@champion"\n'
-    config = write_config(body + f'[mlflow]\ntracking_uri = "{address}"\n')
+    scoring.configure(body + f'[mlflow]\ntracking_uri = "{address}"\n')
 
-    code, record, said = run_job(score_table, "--config", config, "--date", "2026-01-31")
+    assert scoring.job("--date", "2026-01-31") == 0, scoring.said
 
-    assert code == 0, said
+    record = scoring.record
     expected: Artifact = sample("yelp")
     origin = {"uri": "models:/yelp@champion", "version": "1", "registry": address}
     assert record["details"]["registered_model"] == origin
     assert list(record["models"].values()) == [expected.digest]
-    results = spark.read.format("delta").load(str(tmp_path / "warehouse" / "results"))
-    assert sorted((row["id"], row["label"], row["model_digest"]) for row in results.collect()) == [
+    assert values(scoring.results, "id", "label", "model_digest") == [
         (1, "1", expected.digest),
         (2, "0", expected.digest),
     ]
-    code, _, said = run_job(score_table, "--config", config, "--model", "models:/yelp@nobody")
-    assert code == 3
-    assert "does not return models:/yelp@nobody" in said
+    assert scoring.job("--model", "models:/yelp@nobody") == 3
+    assert "does not return models:/yelp@nobody" in scoring.said
     # The command line takes the same reference.
-    assert main(["predict", "good food", "--config", str(config)]) == 0
+    assert main(["predict", "good food", "--config", str(scoring.config)]) == 0
     assert capfd.readouterr().out.startswith("1\t")

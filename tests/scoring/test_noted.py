@@ -1,69 +1,55 @@
 """What a run notes of how its scores came about: numpy in numba's place, tables in half precision."""
 
 import platform
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 
 from tests.factories.artifacts import sample
-from tests.scoring.passes import DAY, ONE_MODEL, score, table, values
-from textclf.artifact import Artifact, Golden, ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import DAY, ONE_MODEL, Scoring, values
+from textclf.artifact import Artifact, Golden
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.kernels.compiler import OFF
 
-MakePipeline = Callable[[str], Pipeline]
 TEXTS = [(number, text) for number, text in enumerate(["good food", "bad", "", "the food was good again", "süß"])]
 
 
-def test_hosts_that_score_without_numba_are_said_and_noted(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    store.promote("yelp", store.save(sample("yelp", kind="cnn")).manifest.version)
-    pipeline, path = make_pipeline(ONE_MODEL), write(TEXTS, "id int, text string")
-    usual = score(spark, pipeline, path, day=DAY)
-    expected = values(table(spark, pipeline), "id", "label", "score", "known_tokens")
+def test_hosts_that_score_without_numba_are_said_and_noted(scoring: Scoring, capfd: pytest.CaptureFixture[str]) -> None:
+    scoring.promote(sample("yelp", kind="cnn"))
+    scoring.configure(ONE_MODEL)
+    path = scoring.write(TEXTS, "id int, text string")
+    usual = scoring.score(path, day=DAY)
+    expected = values(scoring.results, "id", "label", "score", "known_tokens")
     capfd.readouterr()
 
-    workers = spark.sparkContext.environment
+    workers = scoring.spark.sparkContext.environment
     workers[OFF] = "off"
     try:
-        run = score(spark, pipeline, path, day=DAY)
+        run = scoring.score(path, day=DAY)
     finally:
         del workers[OFF]
 
     assert usual.details["kernels"] == "numba"
     assert run.details["kernels"] == {platform.node(): f"numpy: {OFF}=off"}
     assert f"numba cannot run on {platform.node()} ({OFF}=off)" in capfd.readouterr().err
-    assert values(table(spark, pipeline), "id", "label", "score", "known_tokens") == expected
+    assert values(scoring.results, "id", "label", "score", "known_tokens") == expected
 
 
 def test_the_error_of_half_precision_is_measured_said_and_noted(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    capfd: pytest.CaptureFixture[str],
+    scoring: Scoring, capfd: pytest.CaptureFixture[str]
 ) -> None:
     plain = sample("yelp", kind="cnn", seed=3)
     texts = [text for _, text in TEXTS]
     exact, _ = CompiledScorer.of(plain).score(pa.array(texts))
     golden = Golden(texts, exact.astype(float).tolist())
-    saved = store.save(Artifact.pack(plain.manifest, plain.weights, plain.vocabulary, golden))
-    store.promote("yelp", saved.manifest.version)
-    pipeline = make_pipeline(ONE_MODEL + "half = true\nall_scores = true\n")
+    saved = scoring.promote(Artifact.pack(plain.manifest, plain.weights, plain.vocabulary, golden))
+    scoring.configure(ONE_MODEL + "half = true\nall_scores = true\n")
     capfd.readouterr()
 
-    run = score(spark, pipeline, write(TEXTS, "id int, text string"), day=DAY)
+    run = scoring.score(scoring.write(TEXTS, "id int, text string"), day=DAY)
 
-    found = np.array([row[1] for row in values(table(spark, pipeline), "id", "scores")])
+    found = np.array([row[1] for row in values(scoring.results, "id", "scores")])
     error = run.details["half_precision_errors"][saved.reference]
     assert error == pytest.approx(np.abs(found - exact).max(), rel=1e-3)
     assert 0 < error < 0.01

@@ -1,6 +1,5 @@
 """Any mix of ids, sources, days and texts ends in results or rejects with exact counts, twice the same."""
 
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StringType, TimestampType
 
-from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
+from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, ROUTED, Scoring, values
 from tests.scoring.tables import REFUSED_IDS, Table, check, every_odd_value, tables
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline
 from textclf.errors import InputError
 from textclf.scoring.input.day_values import strict_day, unchecked_day
 from textclf.scoring.input.source_names import ESCAPED, bad_source
-
-MakePipeline = Callable[[str], Pipeline]
-GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
 
 
 def test_every_odd_value_has_its_reason_where_workers_write_the_files(spark: SparkSession, tmp_path: Path) -> None:
@@ -56,26 +50,27 @@ def test_any_table_ends_in_results_and_rejects(
 
 @pytest.mark.parametrize("kind", REFUSED_IDS)
 def test_ids_that_no_delta_table_holds_are_refused_before_work_begins(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, kind: str
+    spark: SparkSession, scoring: Scoring, kind: str
 ) -> None:
     frame = spark.range(2).select(F.col("id").alias("n")).select(F.expr(REFUSED_IDS[kind]).alias("id"), F.lit("good"))
     frame.toDF("id", "text").createOrReplaceTempView("ids_to_refuse")
+    scoring.configure(ONE_MODEL)
     with pytest.raises(InputError) as error:
-        score(spark, make_pipeline(ONE_MODEL), "ids_to_refuse", day=DAY)
+        scoring.score("ids_to_refuse", day=DAY)
     assert "The ids of the input have a type that a Delta table cannot hold." in str(error.value)
-    assert not (tmp_path / "warehouse/_staging").exists()
+    assert not (scoring.folder / "warehouse/_staging").exists()
 
 
 @pytest.mark.parametrize(("kind", "how"), [("map(n, n)", "unique_ids"), ("parse_json(cast(n AS string))", "since")])
 def test_ids_that_cannot_be_compared_are_refused_where_they_must_be(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, kind: str, how: str
+    spark: SparkSession, scoring: Scoring, kind: str, how: str
 ) -> None:
-    path = str(tmp_path / "input")
+    path = str(scoring.folder / "input")
     frame = spark.range(2).select(F.col("id").alias("n")).select(F.expr(kind).alias("id"), F.lit("good").alias("text"))
     frame.write.parquet(path)
-    pipeline = make_pipeline(ONE_MODEL + "[gate]\nunique_ids = true\n" * (how == "unique_ids"))
+    scoring.configure(ONE_MODEL + "[gate]\nunique_ids = true\n" * (how == "unique_ids"))
     with pytest.raises(InputError, match=f"values cannot be compared(.|\n)*with {how}"):
-        score(spark, pipeline, path, day=DAY, since=0 if how == "since" else None)
+        scoring.score(path, day=DAY, since=0 if how == "since" else None)
 
 
 def test_the_characters_that_make_a_folders_name_longer_are_those_of_spark(spark: SparkSession) -> None:
@@ -164,13 +159,12 @@ def test_a_text_with_any_iso_time_and_offset_is_of_the_day_as_written(spark: Spa
         spark.conf.set("spark.sql.session.timeZone", zone)
 
 
-def test_a_char_column_of_days_may_be_filled_up_with_blanks(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore
-) -> None:
+def test_a_char_column_of_days_may_be_filled_up_with_blanks(spark: SparkSession, scoring: Scoring) -> None:
+    scoring.configure(ROUTED + OPEN_GATE)
     spark.sql("CREATE TABLE padded_days (id bigint, text string, source string, ds char(12)) USING parquet")
     try:
         spark.sql("INSERT INTO padded_days VALUES (1, 'good', 'yelp', '2026-01-31'), (2, 'good', 'yelp', 'junk')")
-        run = score(spark, make_pipeline(ROUTED + GATE), "padded_days")
+        run = scoring.score("padded_days")
     finally:
         spark.sql("DROP TABLE padded_days")
     assert (run.scored_rows, run.details["rejects"]) == (1, {"bad_date": 1})
@@ -178,52 +172,50 @@ def test_a_char_column_of_days_may_be_filled_up_with_blanks(
 
 @pytest.mark.parametrize("packs", [True, False])
 def test_a_run_with_too_many_sources_is_refused_before_files_are_written(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path, packs: bool
+    spark: SparkSession, scoring: Scoring, packs: bool
 ) -> None:
-    path = str(tmp_path / "users")
+    path = str(scoring.folder / "users")
     ids = spark.range(3000).selectExpr("id", "'good' AS text", "concat('user', id) AS source", f"date'{DAY}' AS ds")
     ids.repartition(2).write.parquet(path)
-    pipeline = make_pipeline(ROUTED.replace("[score]", "[score]\nmax_sources = 20") + GATE)
+    scoring.configure(ROUTED.replace("[score]", "[score]\nmax_sources = 20") + OPEN_GATE)
     with pytest.raises(InputError) as error:
-        score(spark, pipeline, path, changed_only=not packs)
+        scoring.score(path, changed_only=not packs)
     assert "its source column is probably another one" in str(error.value)
     assert "source = 'source' with" in str(error.value)
     assert "'user1" in str(error.value)
     assert "at most 20 sources (max_sources under [score])" in str(error.value)
-    assert not (tmp_path / "warehouse/results").exists()
-    assert not list((tmp_path / "warehouse").glob("_staging/*"))
+    assert not (scoring.folder / "warehouse/results").exists()
+    assert scoring.staged() == []
 
 
-def test_sources_of_all_tasks_together_are_counted_too(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    path = str(tmp_path / "shops")
+def test_sources_of_all_tasks_together_are_counted_too(spark: SparkSession, scoring: Scoring) -> None:
+    path = str(scoring.folder / "shops")
     rows = spark.range(0, 40, 1, 4).selectExpr(
         "id", "'good' AS text", "concat('shop', id) AS source", f"date'{DAY}' AS ds"
     )
     rows.write.parquet(path)
-    spec = ROUTED + GATE
+
+    def at_most(number: int) -> Scoring:
+        return scoring.configure(ROUTED.replace("[score]", f"[score]\nmax_sources = {number}") + OPEN_GATE)
+
     with pytest.raises(InputError, match="with 40 sources, such as 'shop0', 'shop1', 'shop10'"):
-        score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 39")), path)
-    run = score(spark, make_pipeline(spec.replace("[score]", "[score]\nmax_sources = 40")), path)
+        at_most(39).score(path)
+    run = at_most(40).score(path)
     assert run.details["rejects"] == {"no_model": 40}
     # One model for all rows: sources are slices, and counted as such, on either path.
     for copying in (False, True):
         for most, where in ((39, "with 40 sources, such as"), (9, r"with \d+ sources in one task, which then stopped")):
-            pipeline = make_pipeline(spec.replace("[score]", f"[score]\nmax_sources = {most}"))
             with pytest.raises(InputError, match=where):
-                score(spark, pipeline, path, model="yelp", changed_only=copying)
+                at_most(most).score(path, model="yelp", changed_only=copying)
 
 
-def test_days_of_the_first_and_last_year_are_days(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ROUTED + GATE)
-    path = write([(1, "good", "yelp", "0005-03-01"), (2, "good", "yelp", "9999-12-31")],
-                 "id long, text string, source string, ds string")  # fmt: skip
+def test_days_of_the_first_and_last_year_are_days(scoring: Scoring) -> None:
+    scoring.configure(ROUTED + OPEN_GATE)
+    rows = [(1, "good", "yelp", "0005-03-01"), (2, "good", "yelp", "9999-12-31")]
+    path = scoring.write(rows, "id long, text string, source string, ds string")
     for day, number in ((date(5, 3, 1), 1), (date(9999, 12, 31), 2)):
-        run = score(spark, pipeline, path, day=day)
+        run = scoring.score(path, day=day)
         assert (run.input_rows, run.scored_rows) == (1, 1)
-        assert values(table(spark, pipeline).where(f"id = {number}").selectExpr("cast(ds AS string)"), "ds") == [
+        assert values(scoring.results.where(f"id = {number}").selectExpr("cast(ds AS string)"), "ds") == [
             (day.isoformat(),)
         ]

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -14,15 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.scoring.passes import ONE_MODEL, ROUTED, score, table, values, versions
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline, load_pipeline
+from tests.scoring.scoring import ONE_MODEL, OPEN_GATE, ROUTED, Scoring, values
 from textclf.errors import InputError
 
-MakePipeline = Callable[[str], Pipeline]
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 1, 30)
-GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
 IN_A_SMALL_ROOM = 'mount -t tmpfs -o size=200k tmpfs "$0" && exec "$@"'
 
 
@@ -32,19 +27,16 @@ def can_mount() -> bool:
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs the right to mount a small tmpfs")
-def test_full_storage_is_said_and_changes_nothing(
-    spark: SparkSession, write_config: Callable[[str], Path], store: ModelStore, write: Callable[..., str]
-) -> None:
-    config = write_config(ONE_MODEL + GATE)
-    pipeline = load_pipeline(config)
-    score(spark, pipeline, write([(1, "good"), (2, None)], "id long, text string"), day=DAY)
-    before, found = versions(spark, pipeline), values(table(spark, pipeline), "id", "run_id")
-    path = str(config.parent / "large")
+def test_full_storage_is_said_and_changes_nothing(spark: SparkSession, scoring: Scoring) -> None:
+    scoring.configure(ONE_MODEL + OPEN_GATE)
+    scoring.score(scoring.write([(1, "good"), (2, None)], "id long, text string"), day=DAY)
+    before, found = scoring.versions(), values(scoring.results, "id", "run_id")
+    path = str(scoring.folder / "large")
     spark.range(100_000).selectExpr("id", "concat('good ', uuid()) AS text").write.parquet(path)
-    room = config.parent / "warehouse/_staging"
+    room = scoring.folder / "warehouse/_staging"
     room.mkdir(exist_ok=True)
 
-    job = [sys.executable, ROOT / "jobs/score_table.py", "--config", config, "--input", path, "--date", DAY]
+    job = [sys.executable, ROOT / "jobs/score_table.py", "--config", scoring.config, "--input", path, "--date", DAY]
     run = subprocess.run(
         ["unshare", "-m", "sh", "-c", IN_A_SMALL_ROOM, *map(str, (room, *job))],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -56,8 +48,8 @@ def test_full_storage_is_said_and_changes_nothing(
     assert run.returncode == 1, run.stderr
     assert "The storage is full, so the scored rows cannot be written; nothing was published." in run.stderr
     assert json.loads(run.stdout)["status"] == "failed"
-    assert versions(spark, pipeline) == before
-    assert values(table(spark, pipeline), "id", "run_id") == found
+    assert scoring.versions() == before
+    assert values(scoring.results, "id", "run_id") == found
 
 
 @pytest.mark.parametrize(
@@ -69,18 +61,11 @@ def test_full_storage_is_said_and_changes_nothing(
         pytest.param("parquet", "cut", marks=pytest.mark.long),
     ],
 )
-def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    kind: str,
-    damage: str,
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL + GATE)
-    path = write([(id_, f"good food {id_}") for id_ in range(200)], "id long, text string", kind)
-    score(spark, pipeline, path, day=DAY)
-    before = versions(spark, pipeline)
+def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(scoring: Scoring, kind: str, damage: str) -> None:
+    scoring.configure(ONE_MODEL + OPEN_GATE)
+    path = scoring.write([(id_, f"good food {id_}") for id_ in range(200)], "id long, text string", kind)
+    scoring.score(path, day=DAY)
+    before = scoring.versions()
     file = min(Path(path).glob("*.parquet"))
     data = file.read_bytes()
     half = len(data) // 2
@@ -89,16 +74,14 @@ def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(
         checksum.unlink()  # object stores have none
 
     with pytest.raises(InputError, match=r"cannot be read") as error:
-        score(spark, pipeline, path, day=DAY)
+        scoring.score(path, day=DAY)
 
     assert "received: " in str(error.value)
-    assert versions(spark, pipeline) == before
-    assert list(Path(str(pipeline.warehouse)).glob("_staging/*")) == []
+    assert scoring.versions() == before
+    assert scoring.staged() == []
 
 
-def test_rows_that_are_poison_are_rejected_one_by_one(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
+def test_rows_that_are_poison_are_rejected_one_by_one(spark: SparkSession, scoring: Scoring) -> None:
     rows = {
         "id": [1, 2, 3, 4, None, 6, 7],
         # A column of strings that was written as bytes: readers take it for text without looking.
@@ -106,26 +89,24 @@ def test_rows_that_are_poison_are_rejected_one_by_one(
         "source": [b"yelp", b"yelp", b"yelp", b"\xc3\x28", b"yelp", b"yelp", b"yelp"],
     }
     typed = pa.table({"id": pa.array(rows["id"], pa.int64()), "text": rows["text"], "source": rows["source"]})
-    pq.write_table(typed, tmp_path / "bytes.parquet")
-    raw = spark.read.parquet(str(tmp_path / "bytes.parquet"))
+    pq.write_table(typed, scoring.folder / "bytes.parquet")
+    raw = spark.read.parquet(str(scoring.folder / "bytes.parquet"))
     cast = raw.selectExpr("id", "cast(text AS string) text", "cast(source AS string) source", f"date'{DAY}' ds")
-    cast.write.parquet(str(tmp_path / "input"))
-    pipeline = make_pipeline(ROUTED + "max_text_bytes = 1000000\n" + GATE)
+    cast.write.parquet(str(scoring.folder / "input"))
+    scoring.configure(ROUTED + "max_text_bytes = 1000000\n" + OPEN_GATE)
 
-    run = score(spark, pipeline, str(tmp_path / "input"))
+    run = scoring.score(scoring.folder / "input")
 
     assert run.details["rejects"] == {"bad_source": 1, "null_id": 1, "oversized_text": 1, "undecodable_bytes": 2}
-    assert values(table(spark, pipeline), "id") == [(1,), (6,)]
-    rejects = values(table(spark, pipeline, "results_rejects"), "id", "reason")
+    assert values(scoring.results, "id") == [(1,), (6,)]
+    rejects = values(scoring.rejects, "id", "reason")
     assert (3, "oversized_text") in rejects
     assert (2, "undecodable_bytes") in rejects
 
 
-def test_a_long_text_within_the_limit_is_scored(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, tmp_path: Path
-) -> None:
-    path = str(tmp_path / "long")
+def test_a_long_text_within_the_limit_is_scored(spark: SparkSession, scoring: Scoring) -> None:
+    path = str(scoring.folder / "long")
     spark.sql(
         "SELECT 1L AS id, concat(repeat('bad ', 3000000), 'good good good good good good') AS text"
     ).write.parquet(path)
-    assert score(spark, make_pipeline(ONE_MODEL), path, day=DAY).scored_rows == 1
+    assert scoring.configure(ONE_MODEL).score(path, day=DAY).scored_rows == 1

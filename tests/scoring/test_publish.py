@@ -1,127 +1,104 @@
 """What the gate refuses stays out; what it let in can be traced back; both through the jobs."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from jobs import explain_row, show_run
-from jobs import score_table as job
 from tests.factories.artifacts import sample
-from tests.scoring.passes import ONE_MODEL, ROUTED, table, values, versions
+from tests.scoring.scoring import ONE_MODEL, ROUTED, Scoring, values
 from textclf._version import code_version
 from textclf.artifact import ModelStore
-from textclf.config import Pipeline, load_pipeline
 from textclf.runs.history import publications
-from textclf.storage import Location, Warehouse
 from textclf.storage.leases.locks import locked
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
-Write = Callable[..., str]
-GATE = "[gate]\nmin_rows = 20\nmax_unknown = 1.0\n"
+GATED = ONE_MODEL + "[gate]\nmin_rows = 20\nmax_unknown = 1.0\n"
 SCHEMA = "id long, text string"
 GOOD = [(id_, "good food" if id_ % 2 else "bad") for id_ in range(100)]
 SHIFTED = [(id_, "good food") for id_ in range(100)]
 
 
-@pytest.fixture
-def config(store: ModelStore, write_config: Callable[[str], Path]) -> Path:
-    return write_config(ONE_MODEL + GATE)
+def test_a_shift_is_refused_kept_traced_and_published_by_hand(scoring: Scoring) -> None:
+    scoring.configure(GATED)
 
+    def score(day: int, rows: Sequence[tuple[Any, ...]]) -> int:
+        path = scoring.write(rows, SCHEMA, name=f"input{day}")
+        return scoring.job("--input", path, "--date", f"2026-01-{day}")
 
-@pytest.fixture
-def pipeline(config: Path) -> Pipeline:
-    return load_pipeline(config)
+    assert score(30, GOOD) == 0
+    before = scoring.versions()
 
-
-def test_a_shift_is_refused_kept_traced_and_published_by_hand(
-    spark: SparkSession, config: Path, pipeline: Pipeline, run_job: RunJob, write: Write, store: ModelStore
-) -> None:
-    def score(day: int, rows: list[Any], *flags: object) -> tuple[int, dict[str, Any], str]:
-        path = write(rows, SCHEMA, name=f"input{day}")
-        return run_job(job, "--config", config, "--input", path, "--date", f"2026-01-{day}", *flags)
-
-    assert score(30, GOOD)[0] == 0
-    before = versions(spark, pipeline)
-
-    code, refused, said = score(31, SHIFTED)
+    code = score(31, SHIFTED)
+    refused = scoring.record
     assert (code, refused["status"], refused["gate"]["verdict"]) == (4, "refused", "refused")
-    assert "psi of labels, published of 2026-01-31/yelp: population stability index" in said
-    assert "at most 0.25" in said
-    assert f"--publish-anyway {refused['run_id']} --reason TEXT" in said
-    assert versions(spark, pipeline) == before
-    staging = Path(str(config.parent), "warehouse", "_staging", refused["run_id"])
-    assert str(staging) in said
+    assert "psi of labels, published of 2026-01-31/yelp: population stability index" in scoring.said
+    assert "at most 0.25" in scoring.said
+    assert f"--publish-anyway {refused['run_id']} --reason TEXT" in scoring.said
+    assert scoring.versions() == before
+    staging = scoring.folder / "warehouse/_staging" / refused["run_id"]
+    assert str(staging) in scoring.said
     assert staging.is_dir()
 
-    publish = ("--config", config, "--publish-anyway", refused["run_id"])
-    assert run_job(job, *publish)[0] == 2  # without a reason
-    assert run_job(job, *publish, "--reason", "sale", "--output", config.parent / "other")[0] == 3
-    code, record, _ = run_job(job, *publish, "--reason", "a sale brought praise")
+    publish = ("--publish-anyway", refused["run_id"])
+    assert scoring.job(*publish) == 2  # without a reason
+    assert scoring.job(*publish, "--reason", "sale", "--output", scoring.folder / "other") == 3
+    code = scoring.job(*publish, "--reason", "a sale brought praise")
+    record = scoring.record
     assert (code, record["gate"]["verdict"], record["scored_rows"]) == (0, "overridden", 100)
     assert record["details"]["reason"] == "a sale brought praise"
     assert not staging.exists()
-    assert table(spark, pipeline).where("ds = '2026-01-31'").count() == 100
-    assert run_job(job, *publish, "--reason", "again")[0] == 3  # nothing left to publish
+    assert scoring.results.where("ds = '2026-01-31'").count() == 100
+    assert scoring.job(*publish, "--reason", "again") == 3  # nothing left to publish
 
-    _explained(run_job, config, refused, record, store)
+    check_traced(scoring, refused, record)
     # The next day is compared with what was published by hand, too.
-    warehouse = Warehouse.of(pipeline)
-    newest = publications(spark, warehouse, str(warehouse.location("results")))[0]
+    newest = publications(scoring.spark, scoring.warehouse, str(scoring.warehouse.location("results")))[0]
     assert (newest.run_id, newest.slices[0].labels) == (record["run_id"], {"1": 100})
 
 
-def _explained(
-    run_job: RunJob, config: Path, refused: dict[str, Any], record: dict[str, Any], store: ModelStore
-) -> None:
-    code, shown, _ = run_job(show_run, "--config", config, refused["run_id"])
-    assert code == 0
-    assert [each["reason"] for each in shown["details"]["run"]["published_by"]] == ["a sale brought praise"]
-    code, explained, _ = run_job(explain_row, "--config", config, "7")
-    newest, oldest = explained["details"]["rows"]
+def check_traced(scoring: Scoring, refused: dict[str, Any], record: dict[str, Any]) -> None:
+    """The jobs that explain rows and runs tell of the refused run and of the one that published it by hand."""
+    assert scoring.job(refused["run_id"], module=show_run) == 0
+    shown = scoring.record["details"]["run"]
+    assert [each["reason"] for each in shown["published_by"]] == ["a sale brought praise"]
+    code = scoring.job("7", module=explain_row)
+    newest, oldest = scoring.record["details"]["rows"]
     assert (code, newest["ds"], oldest["ds"]) == (0, "2026-01-31", "2026-01-30")
-    assert newest["model_digest"] == store.load("yelp").digest
+    assert newest["model_digest"] == scoring.store.load("yelp").digest
     assert newest["corpus_digest"] == "0" * 64
     made = newest["run"]
     assert (made["run_id"], made["status"], made["input_version"]) == (refused["run_id"], "refused", 0)
     assert made["published_by"][0]["run_id"] == record["run_id"]
     assert (made["code_version"], made["input"]) == (code_version(), refused["input"])
-    assert run_job(explain_row, "--config", config, "12345")[0] == 3
-    assert run_job(explain_row, "--config", config, "7", "--source", "imdb")[0] == 3
-    assert run_job(show_run, "--config", config, "../../results")[0] == 2
+    assert scoring.job("12345", module=explain_row) == 3
+    assert scoring.job("7", "--source", "imdb", module=explain_row) == 3
+    assert scoring.job("../../results", module=show_run) == 2
 
 
-def test_repeated_ids_are_refused_on_request(
-    spark: SparkSession,
-    store: ModelStore,
-    write_config: Callable[[str], Path],
-    run_job: RunJob,
-    write: Write,
-) -> None:
-    path = write([(1, "good"), (1, "bad"), (2, "good"), (None, "good"), (None, "good")], SCHEMA)
-    strict = "[gate]\nmax_rejects = 1.0\nunique_ids = true\n"
-    code, record, said = run_job(job, "--config", write_config(ONE_MODEL + strict), "--input", path)
-    assert code == 4
-    assert "unique_ids: 1 repeated ids" in said
-    assert record["gate"]["checks"]["counts"]["failed"] == 0
-    assert run_job(job, "--config", write_config(ONE_MODEL + "[gate]\nmax_rejects = 1.0\n"), "--input", path)[0] == 0
+def test_repeated_ids_are_refused_on_request(scoring: Scoring) -> None:
+    path = scoring.write([(1, "good"), (1, "bad"), (2, "good"), (None, "good"), (None, "good")], SCHEMA)
+    scoring.configure(ONE_MODEL + "[gate]\nmax_rejects = 1.0\nunique_ids = true\n")
+    assert scoring.job("--input", path) == 4
+    assert "unique_ids: 1 repeated ids" in scoring.said
+    assert scoring.record["gate"]["checks"]["counts"]["failed"] == 0
+    scoring.configure(ONE_MODEL + "[gate]\nmax_rejects = 1.0\n")
+    assert scoring.job("--input", path) == 0
 
 
-def test_older_rows_never_replace_newer_ones(
-    spark: SparkSession, config: Path, pipeline: Pipeline, run_job: RunJob, write: Write
-) -> None:
+def test_older_rows_never_replace_newer_ones(scoring: Scoring) -> None:
+    scoring.configure(GATED)
     rejects = [(id_, None) for id_ in range(30)]
-    day = ("--config", config, "--date", "2026-01-31")
-    refused = run_job(job, *day, "--input", write(rejects, SCHEMA, name="a"))[1]
+    scoring.job("--date", "2026-01-31", "--input", scoring.write(rejects, SCHEMA, name="a"))
+    refused = scoring.record
     assert refused["status"] == "refused"
-    assert run_job(job, *day, "--input", write(GOOD, SCHEMA, name="b"))[0] == 0
-    code, _, said = run_job(job, "--config", config, "--publish-anyway", refused["run_id"], "--reason", "late")
-    assert code == 3
-    assert "A later run has published the same slices." in said
-    assert len(values(table(spark, pipeline), "id")) == 100
+    assert scoring.job("--date", "2026-01-31", "--input", scoring.write(GOOD, SCHEMA, name="b")) == 0
+    assert scoring.job("--publish-anyway", refused["run_id"], "--reason", "late") == 3
+    assert "A later run has published the same slices." in scoring.said
+    assert len(values(scoring.results, "id")) == 100
 
 
 @pytest.mark.parametrize(
@@ -135,30 +112,22 @@ def test_older_rows_never_replace_newer_ones(
         (["--publish-anyway", "../results", "--reason", "why"], "such as 20260131T235959-1a2b3c4d"),
     ],
 )
-def test_flags_that_make_no_sense_are_2(run_job: RunJob, config: Path, flags: list[str], expected: str) -> None:
-    code, _, said = run_job(job, "--config", config, *flags)
-    assert code == 2
-    assert expected in said
+def test_flags_that_make_no_sense_are_2(scoring: Scoring, flags: list[str], expected: str) -> None:
+    assert scoring.configure(GATED).job(*flags) == 2
+    assert expected in scoring.said
 
 
-def test_names_are_no_sql_and_paths_are_paths(
-    spark: SparkSession, run_job: RunJob, write_config: Callable[[str], Path], tmp_path: Path
-) -> None:
-    odd = tmp_path / 'it\'s "odd"; DROP TABLE x --'
-    text = write_config(ONE_MODEL).read_text().replace(f'"{tmp_path / "warehouse"}"', f"'''{odd}'''")
-    config = tmp_path / "odd.toml"
-    config.write_text(text)
-    store = ModelStore(str(odd / "models"))
-    store.promote("yelp", store.save(sample("yelp")).manifest.version)
-    spark.createDataFrame(GOOD, SCHEMA).write.format("delta").save(str(odd / "texts"))
-    command = ("--config", config, "--input", odd / "texts")
-    code, _, said = run_job(job, *command, "--date", "2026-01-31")
-    assert code == 0, said
-    assert run_job(job, *command, "--output", tmp_path / "a`b")[0] == 2
-    assert run_job(job, *command, "--model", "../../models/yelp")[0] == 2
-    assert run_job(job, "--config", config, "--input", "x; DROP TABLE y")[0] == 3
-    assert run_job(explain_row, "--config", config, "1 OR 1=1")[0] == 3
-    assert [row["status"] for row in Location(path=f"{odd}/runs").read(spark).orderBy("started_at").collect()] == [
+def test_names_are_no_sql_and_paths_are_paths(scoring: Scoring) -> None:
+    folder = scoring.folder / 'it\'s "odd"; DROP TABLE x --'
+    odd = replace(scoring, folder=folder, store=ModelStore(str(folder / "warehouse/models")))
+    odd.promote(sample("yelp"))
+    path = odd.configure(ONE_MODEL).write(GOOD, SCHEMA)
+    assert odd.job("--input", path, "--date", "2026-01-31") == 0, odd.said
+    assert odd.job("--input", path, "--output", scoring.folder / "a`b") == 2
+    assert odd.job("--input", path, "--model", "../../models/yelp") == 2
+    assert odd.job("--input", "x; DROP TABLE y") == 3
+    assert odd.job("1 OR 1=1", module=explain_row) == 3
+    assert [row["status"] for row in odd.rows("runs").orderBy("started_at").collect()] == [
         "succeeded",
         "failed",
         "failed",
@@ -166,42 +135,36 @@ def test_names_are_no_sql_and_paths_are_paths(
     ]
 
 
-def test_a_day_that_another_run_works_on_is_5(
-    spark: SparkSession, config: Path, pipeline: Pipeline, run_job: RunJob, write: Write
-) -> None:
-    warehouse, path = Warehouse.of(pipeline), write(GOOD, SCHEMA)
-    output = str(warehouse.location("results"))
-    with locked(spark, warehouse.locks(spark), output, "another", "score_table", 60) as locks:
+def test_a_day_that_another_run_works_on_is_5(scoring: Scoring) -> None:
+    warehouse, path = scoring.configure(GATED).warehouse, scoring.write(GOOD, SCHEMA)
+    output, folder = str(warehouse.location("results")), warehouse.locks(scoring.spark)
+    with locked(scoring.spark, folder, output, "another", "score_table", 60) as locks:
         locks.take([date(2026, 1, 31)])
-        code, record, said = run_job(job, "--config", config, "--input", path, "--date", "2026-01-31")
-        assert (code, record["status"]) == (5, "locked")
-        assert "run another of score_table" in said
-        assert run_job(job, "--config", config, "--input", path, "--date", "2026-02-01")[0] == 0
+        code = scoring.job("--input", path, "--date", "2026-01-31")
+        assert (code, scoring.record["status"]) == (5, "locked")
+        assert "run another of score_table" in scoring.said
+        assert scoring.job("--input", path, "--date", "2026-02-01") == 0
 
 
-def test_a_source_that_loses_its_champion_keeps_its_scores_until_somebody_says_otherwise(
-    spark: SparkSession, store: ModelStore, write_config: Callable[[str], Path], run_job: RunJob, write: Write
-) -> None:
-    config = write_config(ROUTED + "[gate]\nmax_rejects = 1.0\n")
-    pipeline = load_pipeline(config)
+def test_a_source_that_loses_its_champion_keeps_its_scores_until_somebody_says_otherwise(scoring: Scoring) -> None:
+    scoring.configure(ROUTED + "[gate]\nmax_rejects = 1.0\n")
 
-    def score(*days: int) -> tuple[int, dict[str, Any], str]:
+    def score(*days: int) -> int:
         rows = [(day, "good", source, f"2026-01-{day}") for day in days for source in ("yelp", "trec", "nobody")]
-        path = write(rows, "id long, text string, source string, ds string", name=f"input{days[0]}{len(days)}")
-        return run_job(job, "--config", config, "--input", path)
+        schema = "id long, text string, source string, ds string"
+        return scoring.job("--input", scoring.write(rows, schema, name=f"input{days[0]}{len(days)}"))
 
-    assert score(30)[0] == 0
-    (Path(store.root) / "yelp/champion").unlink()
-    before = versions(spark, pipeline)
-    code, refused, said = score(30, 31)
+    assert score(30) == 0
+    (Path(scoring.store.root) / "yelp/champion").unlink()
+    before = scoring.versions()
+    code, refused = score(30, 31), scoring.record
     assert (code, refused["status"]) == (4, "refused")
-    assert "lost_model of 2026-01-30/yelp: 1 rows without a model; run " in said
-    assert "lost_model of 2026-01-31/yelp: 1 rows without a model; run " in said
-    assert "nobody" not in said
-    assert "restore the source's model" in said
-    assert versions(spark, pipeline) == before
+    assert "lost_model of 2026-01-30/yelp: 1 rows without a model; run " in scoring.said
+    assert "lost_model of 2026-01-31/yelp: 1 rows without a model; run " in scoring.said
+    assert "nobody" not in scoring.said
+    assert "restore the source's model" in scoring.said
+    assert scoring.versions() == before
 
-    code, _, _ = run_job(job, "--config", config, "--publish-anyway", refused["run_id"], "--reason", "yelp is closed")
-    assert code == 0
-    assert values(table(spark, pipeline), "source", "id") == [("trec", 30), ("trec", 31)]
-    assert score(28)[0] == 0  # a day without scores of that source, which is known to have no model
+    assert scoring.job("--publish-anyway", refused["run_id"], "--reason", "yelp is closed") == 0
+    assert values(scoring.results, "source", "id") == [("trec", 30), ("trec", 31)]
+    assert score(28) == 0  # a day without scores of that source, which is known to have no model

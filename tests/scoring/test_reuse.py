@@ -12,19 +12,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tests.factories.artifacts import sample
-from tests.scoring.passes import ONE_MODEL, ROUTED, publish, table, values
-from textclf.artifact import Artifact, ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, ROUTED, Scoring, values
+from textclf.artifact import Artifact
 from textclf.inference.backends import BACKENDS, BackendChoice
 from textclf.inference.scorer import Scorer, make_scorer
 from textclf.scoring.reuse import with_digests
 from textclf.storage.schemas import SCORED
 
-MakePipeline = Callable[[str], Pipeline]
 SCHEMA = "id long, text string, source string, ds date"
-BEFORE, DAY = date(2026, 1, 30), date(2026, 1, 31)
+BEFORE = date(2026, 1, 30)
 COLUMNS = ("id", "source", "ds", *SCORED.fieldNames())
-GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
 OLD = [(1, "good food", "yelp", BEFORE), (2, "bad", "yelp", BEFORE), (3, "the food", "trec", BEFORE)]
 NEW = [
     (1, "good food", "yelp", DAY),  # as before
@@ -61,47 +58,40 @@ def day_of(found: DataFrame) -> list[tuple[Any, ...]]:
 
 
 def test_the_rows_are_those_of_a_full_pass_and_only_new_texts_are_scored(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    spark: SparkSession, scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BACKENDS, "keras", noting(tmp_path))
-    pipeline = make_pipeline(ROUTED + "changed_only = true\nevidence = true\n" + GATE)
-    first = publish(spark, pipeline, write(OLD, SCHEMA, name="old"), backend="keras")
+    monkeypatch.setitem(BACKENDS, "keras", noting(scoring.folder))
+    scoring.configure(ROUTED + "changed_only = true\nevidence = true\n" + OPEN_GATE)
+    first = scoring.publish(scoring.write(OLD, SCHEMA, name="old"), backend="keras")
     assert (first.scored_rows, first.details["copied_rows"]) == (3, 0)
-    (tmp_path / "texts").write_text("")
+    (scoring.folder / "texts").write_text("")
 
-    path = write(NEW, SCHEMA, name="new")
-    run = publish(spark, pipeline, path, backend="keras", day=DAY)
+    path = scoring.write(NEW, SCHEMA, name="new")
+    run = scoring.publish(path, backend="keras", day=DAY)
 
     assert (run.input_rows, run.scored_rows, run.rejected_rows, run.details["copied_rows"]) == (8, 5, 3, 3)
-    seen = (tmp_path / "texts").read_text().split("\n")
+    seen = (scoring.folder / "texts").read_text().split("\n")
     assert sorted(filter(None, seen)) == ["bad again", "good food"]  # a null text is an empty one there
-    full = make_pipeline(ROUTED + "evidence = true\n" + GATE)
-    publish(spark, full, path, backend="keras", day=DAY, output=str(tmp_path / "full"))
-    assert day_of(table(spark, pipeline)) == day_of(spark.read.format("delta").load(str(tmp_path / "full")))
+    scoring.configure(ROUTED + "evidence = true\n" + OPEN_GATE)
+    scoring.publish(path, backend="keras", day=DAY, output=str(scoring.folder / "full"))
+    assert day_of(scoring.results) == day_of(spark.read.format("delta").load(str(scoring.folder / "full")))
 
 
 @pytest.mark.long
-def test_a_table_gets_digests_when_asked_and_another_model_copies_nothing(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    path = write(list(enumerate(["good", "bad", "good", "the food"])), "id long, text string")
-    plain, pipeline = make_pipeline(ONE_MODEL + GATE), make_pipeline(ONE_MODEL + "changed_only = true\n" + GATE)
+def test_a_table_gets_digests_when_asked_and_another_model_copies_nothing(scoring: Scoring) -> None:
+    path = scoring.write(list(enumerate(["good", "bad", "good", "the food"])), "id long, text string")
 
-    def copied(pipeline: Pipeline = pipeline) -> int | None:
-        found: int | None = publish(spark, pipeline, path, day=DAY).details.get("copied_rows")
+    def copied(more: str = "changed_only = true\n") -> int | None:
+        scoring.configure(ONE_MODEL + more + OPEN_GATE)
+        found: int | None = scoring.publish(path, day=DAY).details.get("copied_rows")
         return found
 
-    assert copied(plain) is None  # a table without digests
+    assert copied("") is None  # a table without digests
     assert copied() == 0  # the column is added
-    before = day_of(table(spark, pipeline))
+    before = day_of(scoring.results)
     assert copied() == 4
-    assert day_of(table(spark, pipeline)) == before
-    store.promote("yelp", store.save(sample("yelp", seed=5)).manifest.version)
+    assert day_of(scoring.results) == before
+    scoring.promote(sample("yelp", seed=5))
     assert copied() == 0
 
 

@@ -1,6 +1,5 @@
 """Rows that nobody foresaw: one raises, its neighbours are scored; and models whose weights overflow."""
 
-from collections.abc import Callable
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +13,8 @@ from pyspark.sql import functions as F
 from tests.environments import environment
 from tests.factories.artifacts import sample
 from tests.factories.worker_models import models
-from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values
-from textclf.artifact import Artifact, ModelStore
-from textclf.config import Pipeline
+from tests.scoring.scoring import DAY, ONE_MODEL, ROUTED, Scoring, values
+from textclf.artifact import Artifact
 from textclf.inference.backends import BACKENDS, choose
 from textclf.inference.scorer import make_scorer
 from textclf.scoring import execution
@@ -34,8 +32,6 @@ from textclf.scoring.worker.batch import (
 )
 from textclf.scoring.worker.row_errors import MOST_ROWS, Net
 from textclf.storage.worker_files import Packer
-
-MakePipeline = Callable[[str], Pipeline]
 
 
 def poisoned(error: BaseException, word: str = "poison") -> Any:
@@ -90,32 +86,27 @@ def test_a_task_with_very_many_unreadable_rows_fails(monkeypatch: pytest.MonkeyP
 
 
 def test_a_pass_counts_unreadable_rows_and_says_so(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline = make_pipeline(ONE_MODEL + "[gate]\nmax_rejects = 1.0\n")
+    scoring.configure(ONE_MODEL + "[gate]\nmax_rejects = 1.0\n")
     rows = [(number, "poison" if number in (3, 17) else "good") for number in range(20)]
-    path = write(rows, "id long, text string")
+    path = scoring.write(rows, "id long, text string")
     secret = "hunter2-" * 5
     for more in ({}, {"changed_only": True}):  # workers that write files, and the JVM
         monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("no such word\nnor that")))
-        run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
+        run = scoring.score(path, day=DAY, backend="keras", **more)
         assert (run.input_rows, run.scored_rows, run.details["rejects"]) == (20, 18, {"unreadable_row": 2})
         assert run.details["unreadable_rows"]["rows"] == 2
         assert run.details["unreadable_rows"]["first_error"].startswith("ValueError: no such word (test_row_errors.py:")
         assert "2 rows were rejected as unreadable_row because scoring them failed" in capfd.readouterr().err
-        assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == [
+        assert values(scoring.rejects, "id", "reason") == [
             (17, "unreadable_row"),
             (3, "unreadable_row"),
         ]
         # Where the limit of a record falls into a secret, no part of it is kept.
         monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("x" * 170 + secret)))
         with environment({"PASSWORD": secret}):
-            run = score(spark, pipeline, path, day=DAY, backend="keras", **more)
+            run = scoring.score(path, day=DAY, backend="keras", **more)
         first = run.details["unreadable_rows"]["first_error"]
         assert first.startswith("ValueError: " + "x" * 170 + "${PASSWORD} (test_row_errors.py:")
         assert "hunter2" not in capfd.readouterr().err
@@ -129,18 +120,14 @@ def test_what_one_column_of_an_unreadable_row_holds_is_known_unless_it_raises() 
 
 
 def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\n")
+    scoring.configure(ROUTED + "[gate]\nmax_rejects = 1.0\n")
     other = date(2026, 1, 5)
     rows: list[tuple[Any, ...]] = [(1, "good", "yelp", str(DAY)), (2, "good", "yelp", str(DAY))]
     rows += [(3, "good", "yelp", "2026")]
     rows += [(4, "good", "trec", str(other)), (5, None, "yelp", str(other))]
-    path = write(rows, "id long, text string, source string, ds string")
+    path = scoring.write(rows, "id long, text string, source string, ds string")
 
     class Unable(output.ScorePacker):
         """Cannot convert the rows 2 and 4."""
@@ -154,22 +141,22 @@ def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
     always: list[Any] = [(3, "bad_date", None, "yelp"), (5, "null_text", other, "yelp")]
 
     def rejects() -> list[Any]:
-        return values(table(spark, pipeline, "results_rejects"), "id", "reason", "ds", "source")
+        return values(scoring.rejects, "id", "reason", "ds", "source")
 
     def scored() -> list[Any]:
-        return values(table(spark, pipeline), "id")
+        return values(scoring.results, "id")
 
     with monkeypatch.context() as patch:
         patch.setattr(execution, "ScorePacker", Unable)
-        score(spark, pipeline, path)
+        scoring.score(path)
         assert (rejects(), scored()) == (sorted([*unable, *always], key=repr), [(1,)])
-        run = score(spark, pipeline, path, day=DAY)
+        run = scoring.score(path, day=DAY)
         assert run.details["rejects"] == {"unreadable_row": 1}
         assert (rejects(), scored()) == (sorted([*unable, *always], key=repr), [(1,)])
-    run = score(spark, pipeline, path, day=DAY)
+    run = scoring.score(path, day=DAY)
     assert run.input_rows == run.scored_rows == 2
     assert (rejects(), scored()) == (sorted([unable[1], *always], key=repr), [(1,), (2,)])
-    score(spark, pipeline, path, day=other, changed_only=True)
+    scoring.score(path, day=other, changed_only=True)
     assert (rejects(), scored()) == (sorted(always, key=repr), [(1,), (2,), (4,)])
 
 

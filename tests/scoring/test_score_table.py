@@ -1,7 +1,6 @@
+"""Scoring passes over small tables: which rows they leave, which models score them, what they refuse."""
+
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,55 +11,45 @@ import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import score_table as job
 from tests.factories.artifacts import sample
 from tests.factories.backends import counting, lines
 from tests.factories.corpora import source_toml
-from tests.scoring.passes import DAY, ONE_MODEL, ROUTED, score, table, values, versions
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline
+from tests.processes import run_module
+from tests.scoring.scoring import DAY, ONE_MODEL, ROUTED, Scoring, values
 from textclf.errors import InputError, UsageError
 from textclf.inference.backends import BACKENDS, BackendChoice
 from textclf.inference.scorer import make_scorer
 from textclf.runs.record import RunRecord
-from textclf.runs.workspace import Workspace
 from textclf.scoring.dataframe import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.storage import Warehouse
-
-MakePipeline = Callable[[str], Pipeline]
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.mark.parametrize("kind", ["delta", "parquet"])
-def test_every_row_ends_in_results_or_in_rejects(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], kind: str
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    path = write([(1, "good food"), (2, None), (None, "bad"), (4, "bad"), (5, "")], "id long, text string", kind)
-    run = score(spark, pipeline, path, day=DAY)
+def test_every_row_ends_in_results_or_in_rejects(scoring: Scoring, kind: str) -> None:
+    scoring.configure(ONE_MODEL)
+    rows = [(1, "good food"), (2, None), (None, "bad"), (4, "bad"), (5, "")]
+    path = scoring.write(rows, "id long, text string", kind)
+    run = scoring.score(path, day=DAY)
     assert (run.input_rows, run.scored_rows, run.rejected_rows) == (5, 3, 2)
     assert (run.input, run.input_version) == (path, 0 if kind == "delta" else None)
-    assert run.models == {"yelp@1": store.load("yelp").digest}
+    assert run.models == {"yelp@1": scoring.store.load("yelp").digest}
     assert run.details["rejects"] == {"null_id": 1, "null_text": 1}
-    found = table(spark, pipeline)
+    found = scoring.results
     assert values(found, "id", "label", "known_tokens", "source", "ds", "model", "model_version", "run_id") == [
         (1, "1", 2, "yelp", DAY, "yelp", "1", run.run_id),
         (4, "0", 1, "yelp", DAY, "yelp", "1", run.run_id),
         (5, "1", 0, "yelp", DAY, "yelp", "1", run.run_id),
     ]
-    assert {row["model_digest"] for row in found.collect()} == {store.load("yelp").digest}
-    assert values(table(spark, pipeline, "results_rejects"), "id", "reason", "run_id") == [
+    assert {row["model_digest"] for row in found.collect()} == {scoring.store.load("yelp").digest}
+    assert values(scoring.rejects, "id", "reason", "run_id") == [
         (2, "null_text", run.run_id),
         (None, "null_id", run.run_id),
     ]
-    assert list(Path(Warehouse.of(pipeline).root or "").glob("_staging/*")) == []
+    assert scoring.staged() == []
 
 
-def test_rows_go_to_the_champion_of_their_source_and_day(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ROUTED + "[gate]\nmax_rejects = 1.0\n")
+def test_rows_go_to_the_champion_of_their_source_and_day(scoring: Scoring) -> None:
+    scoring.configure(ROUTED + "[gate]\nmax_rejects = 1.0\n")
     rows = [
         (1, "good", "yelp", "2026-01-30"),
         (2, "good", "trec", "2026-01-31"),
@@ -70,17 +59,17 @@ def test_rows_go_to_the_champion_of_their_source_and_day(
         (6, "good", "yelp", "31/01/2026"),
         (7, "good", "yelp", None),
     ]
-    path = write(rows, "id long, text string, source string, ds string")
+    path = scoring.write(rows, "id long, text string, source string, ds string")
     for _ in range(2):  # the second run replaces the slices of the first, odd names and nulls too
-        run = score(spark, pipeline, path)
+        run = scoring.score(path)
     assert (run.input_rows, run.scored_rows, run.rejected_rows) == (7, 2, 5)
-    found = table(spark, pipeline)
+    found = scoring.results
     assert values(found, "id", "source", "ds", "model") == [
         (1, "yelp", date(2026, 1, 30), "yelp"),
         (2, "trec", DAY, "trec"),
     ]
     assert [row["scores"] is None for row in found.orderBy("id").collect()] == [True, False]
-    assert values(table(spark, pipeline, "results_rejects"), "id", "source", "ds", "reason") == [
+    assert values(scoring.rejects, "id", "source", "ds", "reason") == [
         (3, "joe's \\ place", DAY, "no_model"),
         (4, None, DAY, "no_model"),
         (5, None, DAY, "no_model"),
@@ -89,25 +78,21 @@ def test_rows_go_to_the_champion_of_their_source_and_day(
     ]
 
 
-def test_only_the_slices_of_the_input_are_replaced(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ROUTED)
+def test_only_the_slices_of_the_input_are_replaced(scoring: Scoring) -> None:
+    scoring.configure(ROUTED)
     schema = "id long, text string, source string, ds date"
-    score(spark, pipeline, write([(1, "good", "yelp", DAY), (2, "good", "trec", DAY)], schema))
-    score(spark, pipeline, write([(3, None, "yelp", DAY), (4, "good", "yelp", date(2026, 2, 1))], schema))
-    assert values(table(spark, pipeline), "id") == [(2,), (4,)]
-    assert values(table(spark, pipeline, "results_rejects"), "id") == [(3,)]
+    scoring.score(scoring.write([(1, "good", "yelp", DAY), (2, "good", "trec", DAY)], schema))
+    scoring.score(scoring.write([(3, None, "yelp", DAY), (4, "good", "yelp", date(2026, 2, 1))], schema))
+    assert values(scoring.results, "id") == [(2,), (4,)]
+    assert values(scoring.rejects, "id") == [(3,)]
 
 
-def test_a_day_of_the_input_is_scored_alone(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ROUTED)
+def test_a_day_of_the_input_is_scored_alone(scoring: Scoring) -> None:
+    scoring.configure(ROUTED)
     rows = [(1, "good", "yelp", DAY), (2, "good", "yelp", date(2026, 2, 1)), (3, "good", "yelp", None)]
-    run = score(spark, pipeline, write(rows, "id long, text string, source string, ds date"), day=DAY)
+    run = scoring.score(scoring.write(rows, "id long, text string, source string, ds date"), day=DAY)
     assert (run.input_rows, run.scored_rows) == (1, 1)
-    assert values(table(spark, pipeline), "id", "ds") == [(1, DAY)]
+    assert values(scoring.results, "id", "ds") == [(1, DAY)]
 
 
 IDS: dict[str, list[Any]] = {
@@ -125,33 +110,27 @@ _PLAIN = ("decimal(38,10)", "timestamp", "binary", "double")  # go the way of bi
 
 
 @pytest.mark.parametrize("kind", [pytest.param(each, marks=[pytest.mark.long] * (each in _PLAIN)) for each in IDS])
-def test_ids_come_out_as_they_went_in(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], kind: str
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
+def test_ids_come_out_as_they_went_in(spark: SparkSession, scoring: Scoring, kind: str) -> None:
+    scoring.configure(ONE_MODEL)
     rows = [(value, "good") for value in IDS[kind]]
-    path = write([*rows, (IDS[kind][0], None), (None, "good")], f"id {kind}, text string")
-    score(spark, pipeline, path)
-    found = table(spark, pipeline)
+    path = scoring.write([*rows, (IDS[kind][0], None), (None, "good")], f"id {kind}, text string")
+    scoring.score(path)
+    found = scoring.results
     assert found.schema["id"].dataType == spark.read.format("delta").load(path).schema["id"].dataType
     assert values(found, "id") == sorted([(value,) for value in IDS[kind]], key=repr)
-    assert values(table(spark, pipeline, "results_rejects"), "id", "reason") == sorted(
-        [(IDS[kind][0], "null_text"), (None, "null_id")], key=repr
-    )
+    assert values(scoring.rejects, "id", "reason") == sorted([(IDS[kind][0], "null_text"), (None, "null_id")], key=repr)
 
 
-def test_a_worker_builds_a_model_once(
-    spark: SparkSession, tmp_path: Path, store: ModelStore, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
-    path = str(tmp_path / "many")
-    spark.range(40_000).selectExpr("id", "'good' text").repartition(8).write.parquet(path)
+def test_a_worker_builds_a_model_once(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    scoring.configure(ONE_MODEL)
+    monkeypatch.setitem(BACKENDS, "keras", counting(scoring.folder))
+    path = str(scoring.folder / "many")
+    scoring.spark.range(40_000).selectExpr("id", "'good' text").repartition(8).write.parquet(path)
     for _ in range(2):
-        assert score(spark, pipeline, path, backend="keras").scored_rows == 40_000
-    built = lines(tmp_path / "builds")
+        assert scoring.score(path, backend="keras").scored_rows == 40_000
+    built = lines(scoring.folder / "builds")
     assert 1 <= len(built) == len(set(built))
-    assert len(lines(tmp_path / "texts")) == 80_000  # a row costs one score a run, no more
+    assert len(lines(scoring.folder / "texts")) == 80_000  # a row costs one score a run, no more
 
 
 def test_a_filter_on_the_score_evaluates_nothing_twice(
@@ -165,107 +144,89 @@ def test_a_filter_on_the_score_evaluates_nothing_twice(
 
 
 def test_a_run_that_fails_in_the_middle_leaves_everything_as_it_was(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
+    scoring.configure(ONE_MODEL)
     schema = "id long, text string"
-    score(spark, pipeline, write([(1, "good"), (2, None)], schema), day=DAY)
-    before = versions(spark, pipeline)
-    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path, fail_on="poison"))
-    path = write([(id_, "good") for id_ in range(20)] + [(99, "poison")], schema)
+    scoring.score(scoring.write([(1, "good"), (2, None)], schema), day=DAY)
+    before = scoring.versions()
+    monkeypatch.setitem(BACKENDS, "keras", counting(scoring.folder, fail_on="poison"))
+    path = scoring.write([(id_, "good") for id_ in range(20)] + [(99, "poison")], schema)
     with pytest.raises(Exception, match="the middle of the pass"):
-        score(spark, pipeline, path, day=DAY, backend="keras")
-    assert versions(spark, pipeline) == before
-    assert values(table(spark, pipeline), "id") == [(1,)]
-    assert list(tmp_path.glob("warehouse/_staging/*")) == []
+        scoring.score(path, day=DAY, backend="keras")
+    assert scoring.versions() == before
+    assert values(scoring.results, "id") == [(1,)]
+    assert scoring.staged() == []
 
 
-def test_the_same_day_twice_leaves_the_same_rows(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    path = write([(id_, text) for id_, text in enumerate(["good", "bad", None, "the food"])], "id int, text string")
+def test_the_same_day_twice_leaves_the_same_rows(scoring: Scoring) -> None:
+    scoring.configure(ONE_MODEL)
+    path = scoring.write(list(enumerate(["good", "bad", None, "the food"])), "id int, text string")
     columns = ["id", "source", "ds", "label", "score", "known_tokens", "model_digest"]
     seen = []
     for _ in range(2):
-        score(spark, pipeline, path, day=DAY)
-        seen.append((values(table(spark, pipeline), *columns), values(table(spark, pipeline, "results_rejects"), "id")))
+        scoring.score(path, day=DAY)
+        seen.append((values(scoring.results, *columns), values(scoring.rejects, "id")))
     assert seen[0] == seen[1]
 
 
-def test_an_empty_input_succeeds_and_changes_nothing(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    score(spark, pipeline, write([(1, "good")], "id long, text string"), day=DAY)
-    before = versions(spark, pipeline)
-    run = score(spark, pipeline, write([], "id long, text string", name="empty"), day=DAY)
+def test_an_empty_input_succeeds_and_changes_nothing(scoring: Scoring) -> None:
+    scoring.configure(ONE_MODEL)
+    scoring.score(scoring.write([(1, "good")], "id long, text string"), day=DAY)
+    before = scoring.versions()
+    run = scoring.score(scoring.write([], "id long, text string", name="empty"), day=DAY)
     assert (run.input_rows, run.scored_rows, run.rejected_rows) == (0, 0, 0)
-    assert versions(spark, pipeline) == before
+    assert scoring.versions() == before
 
 
-def test_the_table_to_write_the_rows_to_read_and_the_model_can_be_chosen(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
-) -> None:
-    store.save(sample("yelp", seed=5))
-    pipeline = make_pipeline(ONE_MODEL)
-    path = write([(id_, "good") for id_ in range(50)], "id long, text string", "parquet")
-    output = str(tmp_path / "elsewhere")
-    run = score(spark, pipeline, path, output=output, limit=7, model="yelp@2", all_scores=True)
+def test_the_table_to_write_the_rows_to_read_and_the_model_can_be_chosen(spark: SparkSession, scoring: Scoring) -> None:
+    scoring.store.save(sample("yelp", seed=5))
+    scoring.configure(ONE_MODEL)
+    path = scoring.write([(id_, "good") for id_ in range(50)], "id long, text string", "parquet")
+    output = str(scoring.folder / "elsewhere")
+    run = scoring.score(path, output=output, limit=7, model="yelp@2", all_scores=True)
     rows = spark.read.format("delta").load(output).collect()
     assert run.input_rows == len(rows) == 7
     assert {(row["model_version"], len(row["scores"])) for row in rows} == {("2", 2)}
-    assert not Warehouse.of(pipeline).location("results").exists(spark)
+    assert not scoring.warehouse.location("results").exists(spark)
 
 
-def test_each_source_has_the_backend_that_can_score_it_and_the_run_says_which(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str], tmp_path: Path
-) -> None:
-    made = store.save(sample("slow", kind="attention", labels=("n", "y")))
-    store.promote("slow", made.manifest.version)
+def test_each_source_has_the_backend_that_can_score_it_and_the_run_says_which(scoring: Scoring) -> None:
+    scoring.promote(sample("slow", kind="attention", labels=("n", "y")))
     rows = [(1, "the good food", "yelp"), (2, "good", "trec"), (3, "good", "slow"), (4, "", "yelp")]
-    pipeline = make_pipeline(source_toml("yelp") + '[score]\nsource = "source"\nevidence = true\n')
-    run = score(spark, pipeline, write(rows, "id long, text string, source string", "parquet"), day=DAY)
+    scoring.configure(source_toml("yelp") + '[score]\nsource = "source"\nevidence = true\n')
+    run = scoring.score(scoring.write(rows, "id long, text string, source string", "parquet"), day=DAY)
     assert run.details["backends"]["yelp@1"] == "compiled: logistic_regression can be compiled"
     assert run.details["backends"]["slow@1"].startswith("keras: Model slow@1 cannot be compiled: attention does not")
-    assert values(table(spark, pipeline), "id", "model", "evidence") == [
+    assert values(scoring.results, "id", "model", "evidence") == [
         (1, "yelp", "good"),
         (2, "trec", "good"),
         (3, "slow", None),
         (4, "yelp", None),
     ]
     with pytest.raises(UsageError, match="cannot be compiled"):
-        score(spark, pipeline, str(tmp_path / "input"), day=DAY, backend="compiled")
+        scoring.score(scoring.folder / "input", day=DAY, backend="compiled")
 
 
-def test_a_table_of_the_catalog_is_an_input(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    path = write([(1, "good")], "id long, text string")
+def test_a_table_of_the_catalog_is_an_input(spark: SparkSession, scoring: Scoring) -> None:
+    path = scoring.write([(1, "good")], "id long, text string")
     spark.sql(f"CREATE TABLE score_table_input USING delta LOCATION '{path}'")
     try:
-        run = score(spark, make_pipeline(ONE_MODEL), "score_table_input")
+        run = scoring.configure(ONE_MODEL).score("score_table_input")
     finally:
         spark.sql("DROP TABLE score_table_input")
     assert (run.input, run.input_version, run.scored_rows) == ("score_table_input", 0, 1)
 
 
-def test_ids_of_another_type_than_the_table_has_are_refused(
-    spark: SparkSession, make_pipeline: MakePipeline, store: ModelStore, write: Callable[..., str]
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    score(spark, pipeline, write([(1, "good")], "id long, text string"))
-    before = versions(spark, pipeline)
+def test_ids_of_another_type_than_the_table_has_are_refused(scoring: Scoring) -> None:
+    scoring.configure(ONE_MODEL)
+    scoring.score(scoring.write([(1, "good")], "id long, text string"))
+    before = scoring.versions()
     with pytest.raises(InputError) as error:
-        score(spark, pipeline, write([("1", "good")], "id string, text string", name="other"))
+        scoring.score(scoring.write([("1", "good")], "id string, text string", name="other"))
     assert "received: id bigint" in str(error.value)
     assert "expected: id string" in str(error.value)
-    assert versions(spark, pipeline) == before
+    assert scoring.versions() == before
 
 
 @pytest.mark.parametrize(
@@ -279,71 +240,52 @@ def test_ids_of_another_type_than_the_table_has_are_refused(
     ],
 )
 def test_an_input_without_the_columns_says_which_it_has(
-    spark: SparkSession,
-    make_pipeline: MakePipeline,
-    store: ModelStore,
-    write: Callable[..., str],
-    config: str,
-    schema: str,
-    expected: str,
+    scoring: Scoring, config: str, schema: str, expected: str
 ) -> None:
     with pytest.raises(InputError) as error:
-        score(spark, make_pipeline(config), write([], schema))
+        scoring.configure(config).score(scoring.write([], schema))
     assert expected in str(error.value)
 
 
-def test_what_cannot_be_scored_with_says_why(
-    spark: SparkSession, make_pipeline: MakePipeline, write: Callable[..., str], tmp_path: Path, store: ModelStore
-) -> None:
-    pipeline = make_pipeline(ONE_MODEL)
-    path = write([(1, "good")], "id long, text string")
+def test_what_cannot_be_scored_with_says_why(scoring: Scoring) -> None:
+    scoring.configure(ONE_MODEL)
+    path = scoring.write([(1, "good")], "id long, text string")
     with pytest.raises(InputError, match="cannot be read"):
-        score(spark, pipeline, str(tmp_path / "nothing"))
+        scoring.score(scoring.folder / "nothing")
     with pytest.raises(InputError, match="cannot be read"):
-        score(spark, pipeline, "no_such_table")
+        scoring.score("no_such_table")
     with pytest.raises(InputError, match="would replace the input"):
-        score(spark, pipeline, path, output=path)
+        scoring.score(path, output=path)
     with pytest.raises(InputError, match="no such model"):
-        score(spark, pipeline, path, model="imdb")
-    with pytest.raises(UsageError, match="No model is given"):
-        score(spark, make_pipeline(source_toml("yelp")), path)
+        scoring.score(path, model="imdb")
     with pytest.raises(UsageError, match="No table is given"):
-        score_table(Workspace(spark, pipeline), RunRecord("score_table"), ScoreOptions())
+        score_table(scoring.workspace, RunRecord("score_table"), ScoreOptions())
+    scoring.configure(source_toml("yelp"))
+    with pytest.raises(UsageError, match="No model is given"):
+        scoring.score(path)
 
 
-def test_the_job_ends_with_its_record(
-    spark: SparkSession,
-    store: ModelStore,
-    write: Callable[..., str],
-    write_config: Callable[[str], Path],
-    run_job: RunJob,
-) -> None:
-    path = write([(1, "good"), (2, None)], "id long, text string")
-    config = write_config(ONE_MODEL)
-    code, record, _ = run_job(job, "--config", config, "--input", path, "--date", "2026-01-31", "--limit", 10)
-    assert code == 0
+def test_the_job_ends_with_its_record(scoring: Scoring) -> None:
+    path = scoring.write([(1, "good"), (2, None)], "id long, text string")
+    scoring.configure(ONE_MODEL)
+    assert scoring.job("--input", path, "--date", "2026-01-31", "--limit", 10) == 0
+    record = scoring.record
     assert (record["status"], record["scored_rows"], record["rejected_rows"]) == ("succeeded", 1, 1)
     assert set(record["tables"]) == {"results", "results_rejects"}
-    assert run_job(job, "--config", config, "--input", path, "--date", "31.1.2026")[0] == 2
-    assert run_job(job, "--config", config, "--input", path, "--limit", "0")[0] == 2
-    today = run_job(job, "--config", config, "--input", path)[1]
-    assert today["started_at"].startswith(datetime.now(UTC).date().isoformat()[:8])
+    assert scoring.job("--input", path, "--date", "31.1.2026") == 2
+    assert scoring.job("--input", path, "--limit", "0") == 2
+    scoring.job("--input", path)
+    assert scoring.record["started_at"].startswith(datetime.now(UTC).date().isoformat()[:8])
 
 
-def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(
-    spark: SparkSession, make_pipeline: MakePipeline, write: Callable[..., str], tmp_path: Path
-) -> None:
-    store = ModelStore(str(tmp_path / "warehouse/models"))
-    store.promote("yelp", store.save(sample(kind="cnn", labels=("a", "b", "c"))).manifest.version)
+def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(scoring: Scoring) -> None:
+    scoring.promote(sample(kind="cnn", labels=("a", "b", "c")))
     texts = ["the food was good", "", "bad bad again", "good"]
-    pipeline = make_pipeline(ONE_MODEL)
-    score(spark, pipeline, write(list(enumerate(texts)), "id int, text string"))
-    code = "import sys, pyarrow as pa; from textclf.artifact import ModelStore\n"
-    code += "from textclf.inference.scorer import make_scorer\n"
-    code += "print(make_scorer(ModelStore(sys.argv[1]).load('yelp')).score(pa.array(sys.argv[2:]))[0].tolist())"
-    made = subprocess.run([sys.executable, "-c", code, store.root, *texts], capture_output=True, text=True, check=True)
-    expected, _ = make_scorer(store.load("yelp")).score(pa.array(texts))
-    rows = table(spark, pipeline).orderBy("id").collect()
+    scoring.configure(ONE_MODEL)
+    scoring.score(scoring.write(list(enumerate(texts)), "id int, text string"))
+    made = run_module("tests.scoring.scores_process", scoring.store.root, "yelp", *texts)
+    expected, _ = make_scorer(scoring.store.load("yelp")).score(pa.array(texts))
+    rows = scoring.results.orderBy("id").collect()
     for row, alone, here in zip(rows, json.loads(made.stdout), expected.tolist(), strict=True):
         assert row["scores"] == pytest.approx(alone, abs=1e-6)
         assert row["scores"] == pytest.approx(here, abs=1e-6)

@@ -1,7 +1,5 @@
 """What workers do with memory, models and rows: on real ones."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,46 +11,16 @@ from pyspark.sql import SparkSession
 
 from tests.factories.artifacts import sample
 from tests.factories.backends import counting, lines
-from tests.scoring.passes import DAY, ONE_MODEL, score
-from textclf.artifact import ModelStore
-from textclf.config import Pipeline
+from tests.processes import run_module
+from tests.scoring.scoring import DAY, ONE_MODEL, Scoring
 from textclf.inference.backends import BACKENDS, BackendChoice, choose
 from textclf.scoring.dataframe import add_scores
 from textclf.scoring.udf import score_udf
 
-_LONG = """
-import sys
-from pyspark.errors import PythonException
-from pyspark.sql import functions as F
-from tests.factories.artifacts import sample
-from textclf.inference.backends import choose
-from textclf.scoring.dataframe import add_scores
-from textclf.scoring.udf import score_udf
-from textclf.spark import open_session
-
-spark = open_session("long", {
-    "spark.master": "local[1]", "spark.driver.memory": "2g", "spark.executor.pyspark.memory": "1200m",
-})
-model = sample(kind="cnn")
-texts = spark.range(0, 400, 1, 1).select(F.expr("repeat('good food ', 100000)").alias("text"))
-
-def known(scored):
-    return scored.agg(F.sum("known_tokens")).collect()[0][0]
-
-print(known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")})))
-spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(256 << 20))  # as sessions of others have it
-print(known(texts.select(score_udf(model)("text").alias("s")).select("s.*")))
-try:
-    known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}))
-except PythonException as error:
-    print("MemoryError" in str(error))
-"""
-
 
 @pytest.mark.long
 def test_long_texts_end_no_worker_that_has_little_memory() -> None:
-    done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_module("tests.scoring.long_texts_process")
     # The third pass, in batches of 256 MiB, shows that the limit of the worker's memory is one.
     assert done.stdout.split() == [str(400 * 200_000), str(400 * 200_000), "True"]
 
@@ -89,16 +57,12 @@ def test_workers_of_a_host_share_the_pages_of_one_file(spark: SparkSession) -> N
 
 
 def test_a_preview_scores_only_what_it_shows(
-    spark: SparkSession,
-    tmp_path: Path,
-    store: ModelStore,
-    make_pipeline: Callable[[str], Pipeline],
-    monkeypatch: pytest.MonkeyPatch,
+    spark: SparkSession, scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, scored_texts = str(tmp_path / "many"), tmp_path / "texts"
+    path, scored_texts = str(scoring.folder / "many"), scoring.folder / "texts"
     spark.range(0, 50_000, 1, 2).selectExpr("id", "'good' AS text").write.parquet(path)
     texts = spark.read.parquet(path)
-    monkeypatch.setitem(BACKENDS, "keras", counting(tmp_path))
+    monkeypatch.setitem(BACKENDS, "keras", counting(scoring.folder))
 
     def scored_by(preview: Callable[[], Any]) -> int:
         scored_texts.write_text("")
@@ -112,8 +76,8 @@ def test_a_preview_scores_only_what_it_shows(
     texts.createOrReplaceTempView("texts_to_preview")
     query = "SELECT id, score_preview(text) AS s FROM texts_to_preview LIMIT 7"
     assert scored_by(lambda: len(spark.sql(query).collect())) == 7
-    pipeline = make_pipeline(ONE_MODEL)
-    assert scored_by(lambda: score(spark, pipeline, path, day=DAY, backend="keras", limit=7).scored_rows) == 7
+    scoring.configure(ONE_MODEL)
+    assert scored_by(lambda: scoring.score(path, day=DAY, backend="keras", limit=7).scored_rows) == 7
 
 
 def test_a_filter_on_what_a_function_gave_evaluates_it_once(

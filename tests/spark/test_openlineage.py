@@ -13,6 +13,7 @@ import pytest
 from pyspark import SparkConf
 
 from tests.commands import ROOT
+from tests.processes import run_module
 from tests.receiver import receiver
 from textclf.spark.jars import JarsError
 from textclf.spark.openlineage import (
@@ -91,36 +92,13 @@ def test_what_spark_hides_anyway_and_what_the_user_wants_hidden_stay_hidden() ->
     assert given.get(REDACTION) == f"customer|{_TRANSPORT}"
 
 
-_OPENED = """
-import glob, sys
-from textclf.spark import open_session, openlineage as lineage
-lineage.LISTENER = "org.apache.spark.scheduler.StatsReportListener"  # there without a jar
-collector = lineage.Collector("https://ana:pa/ss-w0rd@collector.example/x?api_key=key-of-ours", "nights")
-spark = open_session("t", {"spark.eventLog.enabled": "true", "spark.eventLog.dir": sys.argv[1], "spark.master":
-    "local[1]", "spark.jars": "file:" + sys.argv[2], "spark.eventLog.compress": "false"}, lineage=collector)
-conf = spark.sparkContext.getConf()
-print(conf.get("spark.openlineage.transport.url"), conf.get("spark.openlineage.transport.headers.Authorization"))
-spark.range(3).count()
-for place in glob.glob("/proc/[0-9]*/cmdline"):
-    try:
-        words = open(place, "rb").read()
-    except OSError:
-        continue
-    if words.partition(b"\\0")[0].endswith(b"java") and b"openlineage.namespace=nights" in words:
-        print("java", b"ss-w0rd" in words, b"key-of-ours" in words, b"YW5hOnBh" in words)
-spark.stop()
-"""
-
-
 def test_credentials_of_the_collector_are_in_neither_event_log_nor_command_line(tmp_path: Path) -> None:
     (tmp_path / "events").mkdir()
     jar = tmp_path / "openlineage-spark.jar"
     with zipfile.ZipFile(jar, "w") as made:
         made.writestr("empty", "")
     environ = {key: value for key, value in os.environ.items() if key != "PYSPARK_SUBMIT_ARGS"}
-    command = [sys.executable, "-c", _OPENED, str(tmp_path / "events"), str(jar)]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_module("tests.spark.collector_process", tmp_path / "events", jar, environ=environ)
     basic = base64.b64encode(b"ana:pa/ss-w0rd").decode()
     listener, *java = done.stdout.splitlines()
     assert listener == f"https://collector.example/x?api_key=key-of-ours Basic {basic}"  # which needs them

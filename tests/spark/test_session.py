@@ -10,21 +10,14 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.processes import run_module
 from textclf.spark.locales import utf8_locale
 from textclf.spark.session import _check_locale
-
-_REPORT = """
-import json, sys
-from textclf.spark import open_session
-spark = open_session("a name", {overrides})
-print(json.dumps(dict(spark.sparkContext.getConf().getAll())))
-"""
 
 
 def _settings_of_a_new_session(submit_args: str = "", overrides: dict[str, str] | None = None) -> dict[str, Any]:
     environ = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{submit_args} pyspark-shell"}
-    code = _REPORT.format(overrides=overrides or {})
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    done = run_module("tests.spark.session_settings_process", json.dumps(overrides or {}), environ=environ)
     settings: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return settings
 
@@ -55,25 +48,12 @@ def test_without_anything_given_it_is_local_with_our_defaults() -> None:
     assert "delta-spark" in settings["spark.jars"]
 
 
-_NAMED = """
-import os, sys
-from pyspark.sql import functions as F
-from textclf.spark import open_session
-spark = open_session("names", {"spark.master": "local[1]"})
-source = bytes.fromhex(sys.argv[2]).decode()
-table = spark.range(1).withColumn("source", F.lit(source))
-table.write.format("delta").partitionBy("source").save(sys.argv[1])
-spark.stop()
-"""
-
-
 def test_folders_are_named_in_utf8_in_the_c_locale(tmp_path: Path) -> None:
     source = "café 東京 😀"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
 
-    # The name as hexadecimals: an argument in the C locale is another matter.
-    command = [sys.executable, "-c", _NAMED, str(tmp_path / "table"), source.encode().hex()]
-    subprocess.run(command, env=environ | {"LC_ALL": "C", "LANG": "C"}, capture_output=True, check=True)
+    words = (tmp_path / "table", source.encode().hex())
+    run_module("tests.spark.partition_name_process", *words, environ=environ | {"LC_ALL": "C", "LANG": "C"})
 
     assert f"source={source}".encode() in os.listdir(os.fsencode(tmp_path / "table"))
 

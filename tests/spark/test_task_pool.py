@@ -41,15 +41,21 @@ class Done:
     said: str
 
 
+def results_of(fan: FanOut, count: int) -> list[Done]:
+    """So many results, asked for again and again until they have come from the workers."""
+    found: list[Done] = []
+    while len(found) < count:
+        found += fan.results()
+        time.sleep(0.05)
+    return found
+
+
 def test_lost_tasks_are_tried_again_and_at_last_given_up(spark: SparkSession, tmp_path: Path) -> None:
     tasks = [Dying(f"t{number}", deaths, str(tmp_path)) for number, deaths in enumerate([0, 1, 9, 0, 0])]
-    found: list[Done] = []
     fan = FanOut(spark.sparkContext, "trials")
     with worker_environment(spark.sparkContext, "jax"):
         fan.submit(tasks)
-        while len(found) < len(tasks):
-            found += fan.results()
-            time.sleep(0.05)
+        found = results_of(fan, len(tasks))
 
     said = {done.key: done.said for done in found}
     assert len(found) == len(said) == 5
@@ -73,12 +79,9 @@ class Counting:
 
 def test_what_a_process_has_loaded_is_not_walked_through_after_each_task(spark: SparkSession) -> None:
     fan = FanOut(spark.sparkContext, "trials")
-    found: list[Done] = []
     with worker_environment(spark.sparkContext, "counting"):  # processes that no other test has used
         fan.submit([Counting(f"t{number}") for number in range(12)])
-        while len(found) < 12:
-            found += fan.results()
-            time.sleep(0.05)
+        found = results_of(fan, 12)
     frozen: dict[str, list[int]] = {}
     for done in found:
         frozen.setdefault(done.key, []).append(int(done.said))
@@ -100,11 +103,5 @@ class Mistaken:
 def test_a_task_that_raises_ends_the_search(spark: SparkSession) -> None:
     fan = FanOut(spark.sparkContext, "trials")
     fan.submit([Mistaken()])
-
-    def wait() -> None:
-        while True:
-            fan.results()
-            time.sleep(0.1)
-
     with pytest.raises(PythonException, match="not meant to happen"):
-        wait()
+        results_of(fan, 1)

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -21,12 +22,15 @@ from pyspark.sql import SparkSession
 from textclf.errors import LockError
 from textclf.storage.leases.locks import UPKEEP, Lease, LockLog, Locks, lock_name, locked
 
+Wait = Callable[[threading.Event, float], bool]
 DAY, NEXT = date(2026, 1, 31), date(2026, 2, 1)
 
 
 @contextmanager
-def run(spark: SparkSession, folder: Path, name: str = "run", lease: float = 60) -> Iterator[Locks]:
-    with locked(spark, str(folder), "results", name, "score_table", lease) as locks:
+def run(
+    spark: SparkSession, folder: Path, name: str = "run", lease: float = 60, wait: Wait = threading.Event.wait
+) -> Iterator[Locks]:
+    with locked(spark, str(folder), "results", name, "score_table", lease, wait=wait) as locks:
         yield locks
 
 
@@ -65,14 +69,26 @@ def test_of_many_at_once_one_gets_it(spark: SparkSession, tmp_path: Path) -> Non
 
 
 def test_a_lock_is_kept_alive_and_its_log_is_a_delta_table(spark: SparkSession, tmp_path: Path) -> None:
-    with run(spark, tmp_path, lease=6) as locks:
+    taken, renewed, turns = threading.Event(), threading.Event(), itertools.count()
+
+    def wait(ended: threading.Event, seconds: float) -> bool:
+        if next(turns) == 0:
+            return not taken.wait(20)  # the first renewal comes as soon as there is a lock
+        renewed.set()
+        return ended.wait(seconds)
+
+    with run(spark, tmp_path, wait=wait) as locks:
         locks.take([DAY])
-        time.sleep(5)
+        _, before = state(spark, tmp_path)
+        taken.set()
+        assert renewed.wait(20)
         locks.check()
         number, lease = state(spark, tmp_path)
         assert number >= 1
         assert lease is not None
         assert not lease.free
+        assert before is not None
+        assert lease.expires > before.expires
     history = spark.sql(f"DESCRIBE HISTORY delta.`{tmp_path}/{lock_name('results', DAY)}`").orderBy("version")
     *during, last = [row["operation"] for row in history.collect()]
     assert (set(during), last) == ({"LOCK"}, "UNLOCK")
@@ -295,20 +311,18 @@ def test_renewals_begin_a_third_of_a_lease_apart_however_slow_a_write_is(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: float
 ) -> None:
     now, begun, pauses = [0.0], list[float](), list[float]()
-    monkeypatch.setattr("textclf.storage.leases.locks.time.monotonic", lambda: now[0])
-    locks = Locks(spark, str(tmp_path), "results", "run", "score_table", 60.0)
 
     def renew() -> None:
         begun.append(now[0])
         now[0] += slow
 
-    def wait(seconds: float) -> bool:
+    def wait(ended: threading.Event, seconds: float) -> bool:
         pauses.append(seconds)
         now[0] += seconds
         return len(begun) == 4
 
+    locks = Locks(spark, str(tmp_path), "results", "run", "score_table", 60.0, clock=lambda: now[0], wait=wait)
     monkeypatch.setattr(locks, "_renew", renew)
-    monkeypatch.setattr(locks._ended, "wait", wait)
     locks._keep_alive()
     apart = [after - before for before, after in itertools.pairwise(begun)]
     assert apart == [max(20.0, slow)] * 3

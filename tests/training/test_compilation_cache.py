@@ -1,27 +1,18 @@
 """Compiled programs on disk; each case in a process of its own, because JAX is set up once."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_module
 from textclf.training.jax import compilation_cache
-
-CODE = """
-import jax, jax.numpy as jnp
-from textclf.training.jax.compilation_cache import keep_compilations
-keep_compilations()
-print(jax.config.jax_compilation_cache_dir)
-print(jax.jit(lambda x: x * 3 + 1)(jnp.arange(3)).tolist())
-"""
 
 
 def run(**environ: str) -> tuple[str, str, str]:
     """Folder, result and standard error of a process that compiles something."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XDG_"))}
-    done = subprocess.run([sys.executable, "-c", CODE], env=own | environ, capture_output=True, text=True, check=True)
+    done = run_module("tests.training.compilation_cache_process", environ=own | environ)
     folder, result = done.stdout.splitlines()
     return folder, result, done.stderr
 

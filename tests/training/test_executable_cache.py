@@ -2,67 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import run_module
 from textclf.common.atomic_files import read_checked, replace_checked
 
-CODE = """
-import json, os, sys, threading
-import numpy as np
-folder, part, what = sys.argv[1:]
-os.environ |= {"JAX_COMPILATION_CACHE_DIR": folder}
-from textclf.training.jax import executable_cache as executables
-from textclf.training.jax.compilation_cache import keep_compilations
-keep_compilations()
-import jax, jax.numpy as jnp
-traced = []
-
-def moved(state, by):
-    traced.append([*by.shape, by.dtype.name])
-    return (state[0] + by.sum(), state[1] * 2), by * int(part)
-
-def given(size, dtype=np.float32):
-    return (jnp.ones(size), jnp.arange(size)), np.arange(2 * size).reshape(2, size).astype(dtype)
-
-if what == "plain":
-    for size in (3, 4):
-        jax.jit(moved, donate_argnums=0)(*given(size))
-    sys.exit()
-if what == "unable":
-    def serialize(compiled):
-        raise NotImplementedError
-    import jax.experimental.serialize_executable as module
-    module.serialize = serialize
-options = {"xla_backend_optimization_level": "1"} if what == "options" else None
-modules = ("textclf.common.atomic_files",) if what == "modules" else ()
-function = executables.Executables(moved, part, modules, donated=0, options=options)
-found = []
-
-def call(size, dtype=np.float32):
-    state, by = given(size, dtype)
-    for _ in range(2):
-        before, (state, by) = state, function(state, by)
-        assert all(each.is_deleted() for each in before), "the memory of the state was not given away"
-    found.append([part.tolist() for part in (*state, by)])
-
-if what == "threads":
-    threads = [threading.Thread(target=call, args=(size,)) for size in (3, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-elif what == "whole numbers":
-    call(3, np.int32)
-else:
-    for size in (3, 3, 4):
-        call(size)
-print(json.dumps([sorted(found), sorted(traced)]))
-"""
 BOTH = [[2, 3, "float32"], [2, 4, "float32"]]
 FIRST = [[31.0] * 3, [0, 4, 8], [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]]
 SECOND = [[57.0] * 4, [0, 4, 8, 12], [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]]
@@ -72,9 +19,8 @@ FOUND = [FIRST, FIRST, SECOND]
 def run(folder: Path, part: int = 1, what: str = "", **environ: str) -> tuple[list[Any], list[Any]]:
     """Results, and the shapes for which the function was traced."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
-    command = [sys.executable, "-c", CODE, str(folder), str(part), what]
-    environ = own | {"JAX_PLATFORMS": "cpu"} | environ
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    environ = own | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(folder)} | environ
+    done = run_module("tests.training.executable_cache_process", part, what, environ=environ)
     found, traced = json.loads(done.stdout or "[[], []]")
     return found, traced
 

@@ -12,41 +12,13 @@ from typing import Any
 
 import pytest
 
-CODE = """
-import json, os, sys
-import numpy as np
-import pyarrow as pa
-os.environ |= {"KERAS_BACKEND": "jax", "JAX_COMPILATION_CACHE_DIR": sys.argv[1]}
-from tests.factories.corpora import invented
-from textclf.models import InputShape, architecture
-from textclf.text.encoder import Encoder
-from textclf.text.tokenizer import tokenize
-from textclf.text.vocabulary import Vocabulary
-from textclf.training.jax.initial_weights import any_kept
-from textclf.training.keras_trainer import Network, prepare_engine
-from textclf.training.settings import FitSettings
-from textclf.training.validated_fit import fit_watched
-
-texts, labels = zip(*invented(24))
-vocabulary = Vocabulary(tuple(sorted({word for text in texts for word in tokenize(text)})))
-encoder, made = Encoder("keras", vocabulary, 100, 30), architecture("cnn")
-wanted = made.parse({"num_filters": 4, "embedding_dim": 5, "kernel_size": 3})
-network = Network(made, wanted, encoder, InputShape(vocabulary.size(100), 30, 2))
-settings = FitSettings(epochs=3, batch_size=5, seed=int(sys.argv[2]), learning_rate=0.01)
-prepare_engine()
-before, rows, numbers = any_kept(), np.arange(24), np.array(labels, np.int32)
-inputs = network.training_inputs(pa.array(texts))
-found = fit_watched(network, inputs, numbers, rows[:18], rows[18:], settings)
-sums = [float(np.abs(tensor).sum()) for tensor in found.weights()]
-imported = "keras" in sys.modules
-print(json.dumps([before, imported, found.history, sums]))
-"""
+from tests.processes import ROOT, run_module
 
 
 def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], list[float]]:
     """Of a fit in a process of its own: whether anything was kept before, whether Keras was imported, the rest."""
-    command = [sys.executable, "-c", CODE, str(folder), str(seed)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    environ = os.environ | {"KERAS_BACKEND": "jax", "JAX_COMPILATION_CACHE_DIR": str(folder)}
+    done = run_module("tests.training.initial_weights_process", seed, environ=environ)
     before, imported, history, sums = json.loads(done.stdout)
     return before, imported, history, sums
 
@@ -90,13 +62,12 @@ def test_a_damaged_file_is_drawn_again_and_replaced(
 
 
 def test_executors_that_have_the_code_in_a_zip_keep_under_the_same_names(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     code = "import textclf.training.jax.initial_weights as i; print(i._versions(), i.__file__)"
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
-        for path in (root / "textclf").rglob("*.py"):
-            archive.write(path, path.relative_to(root))
+        for path in (ROOT / "textclf").rglob("*.py"):
+            archive.write(path, path.relative_to(ROOT))
     found = []
-    for place in (str(root), str(tmp_path / "code.zip")):
+    for place in (str(ROOT), str(tmp_path / "code.zip")):
         environ = os.environ | {"PYTHONPATH": place}
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)

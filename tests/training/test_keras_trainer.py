@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tests.factories.networks import (
     rows_of,
     same,
 )  # fmt: skip
+from tests.processes import run_module
 from textclf.artifact import ModelStore, network_scores
 from textclf.errors import UsageError
 from textclf.models import ARCHITECTURES, KerasArchitecture, architecture
@@ -63,19 +62,7 @@ def test_a_new_process_scores_with_every_architecture_as_the_fit_did(tmp_path: P
         wanted, _, fitted = learned(name, labels)
         store.save(packed(f"{name}{len(labels)}", wanted, fitted, labels, texts))
 
-    code = """
-import json, sys
-import numpy as np, pyarrow as pa
-from textclf.artifact import ModelStore
-from textclf.inference.scorer import make_scorer
-store, found = ModelStore(sys.argv[1]), {}
-for name in store.names():
-    artifact = store.load(name, "1")
-    scores, _ = make_scorer(artifact).score(pa.array(artifact.golden.texts))
-    found[name] = float(np.abs(scores - np.array(artifact.golden.scores)).max())
-print(json.dumps(found))
-"""
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = run_module("tests.training.golden_scores_process", tmp_path)
 
     found = json.loads(done.stdout.strip().rpartition("\n")[2])
     assert sorted(found) == sorted(f"{name}{len(labels)}" for name, labels in QUICK)

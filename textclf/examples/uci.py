@@ -10,6 +10,7 @@ import io
 import time
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,19 +34,20 @@ def complete(folder: Path) -> bool:
     return all(path.is_file() and _sha256(path.read_bytes()) == digest for path, digest in paths.items())
 
 
-def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0) -> None:
+def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
     """Fetch the three files into ``folder``, either all of them or none.
 
     Args:
         folder: Folder for the files. It is created if it is missing; files of the same names in it are replaced.
         url: URL of a zip that has files of these names in any of its folders.
         seconds: Longest time in seconds for connecting, and for the whole download.
+        clock: Clock in seconds that measures the download.
 
     Raises:
         InputError: The files cannot be fetched; the message says why.
     """
     try:
-        contents = _extracted(_downloaded(url, seconds))
+        contents = _extracted(_downloaded(url, seconds, clock))
         _write(folder, contents)
     except (OSError, http.client.HTTPException, zipfile.BadZipFile, ValueError) as error:
         raise InputError(
@@ -56,8 +58,8 @@ def fetch(folder: Path, url: str = URL, *, seconds: float = 10.0) -> None:
         ) from error
 
 
-def _downloaded(url: str, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
+def _downloaded(url: str, seconds: float, clock: Callable[[], float]) -> bytes:
+    deadline = clock() + seconds
     body = bytearray()
     with urllib.request.urlopen(url, timeout=seconds) as response:
         # Read in pieces, because the socket's own timeout starts again with every byte of a slow server.
@@ -65,7 +67,7 @@ def _downloaded(url: str, seconds: float) -> bytes:
             body += piece
             if len(body) > _LARGEST:
                 raise ValueError(f"more than {_LARGEST} bytes")
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 raise TimeoutError(f"no complete answer in {seconds:g} seconds")
     return bytes(body)
 

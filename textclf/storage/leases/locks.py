@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import EllipsisType
 from typing import Any
@@ -72,7 +72,12 @@ class _Taken:
 
 @dataclass
 class Locks:
-    """The locks that a run holds. One thread keeps all of them alive by renewing the first."""
+    """The locks that a run holds. One thread keeps all of them alive by renewing the first.
+
+    Attributes:
+        clock: Clock in seconds that measures lateness and the pauses between renewals.
+        wait: Function that waits for an event for at most that many seconds; True once the event is set.
+    """
 
     spark: SparkSession
     folder: str
@@ -80,12 +85,18 @@ class Locks:
     run_id: str
     job: str
     lease: float
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     _taken: dict[str, _Taken] = field(default_factory=dict)
     _since: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    _renewed: float = field(default_factory=time.monotonic)
+    _renewed: float = field(init=False)
     _lost: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)  # guards the first lock and _taken
     _ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._renewed = self.clock()
 
     def take(self, days: Iterable[Held]) -> None:
         """Take the locks of these days; locks that the run holds already are kept.
@@ -128,7 +139,7 @@ class Locks:
         """
         with self._guard:
             first, others = self._all()
-            late = time.monotonic() - self._renewed > self.lease and not self._ended.is_set()
+            late = self.clock() - self._renewed > self.lease and not self._ended.is_set()
             lost = self._lost or late or not all(taken.ours() for taken in first)
         if lost or not all(_each(_Taken.ours, [taken for taken in others if day is ... or taken.day == day])):
             raise LockError(
@@ -201,8 +212,8 @@ class Locks:
 
     def _keep_alive(self) -> None:
         pause = self.lease / 3
-        while not self._ended.wait(pause):
-            begin, often = time.monotonic(), self.lease / 3
+        while not self.wait(self._ended, pause):
+            begin, often = self.clock(), self.lease / 3
             try:
                 self._renew()
             except Py4JError as error:  # storage may be back for the next try; if not, the lease runs out
@@ -210,12 +221,12 @@ class Locks:
                 often = self.lease / 12
             # Count from the beginning of one renewal to the beginning of the next, so that a slow write does not delay
             # the next renewal.
-            pause = max(begin + often - time.monotonic(), 0.0)
+            pause = max(begin + often - self.clock(), 0.0)
 
     def _renew(self) -> None:
         """Renew the first lock, and thereby all of them."""
         with self._guard:
-            begin, (first, _) = time.monotonic(), self._all()
+            begin, (first, _) = self.clock(), self._all()
             for taken in first if not self._lost else ():
                 if taken.log.commit(taken.number + 1, self._signed(taken)):
                     taken.number += 1
@@ -261,7 +272,16 @@ def _each(work: Callable[[_Taken], bool], taken: Sequence[_Taken]) -> list[bool]
 
 
 @contextmanager
-def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str, lease: float) -> Iterator[Locks]:
+def locked(
+    spark: SparkSession,
+    folder: str,
+    output: str,
+    run_id: str,
+    job: str,
+    lease: float,
+    *,
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+) -> Iterator[Locks]:
     """Yield locks on the days of a table, of which none is taken yet, and give all of them back on exit.
 
     Args:
@@ -271,8 +291,9 @@ def locked(spark: SparkSession, folder: str, output: str, run_id: str, job: str,
         run_id: Identifier of the run.
         job: Job of the run.
         lease: Seconds without a sign of life after which a lock is free.
+        wait: Function with which the renewing thread waits; see ``Locks``.
     """
-    locks = Locks(spark, folder, output, run_id, job, lease)
+    locks = Locks(spark, folder, output, run_id, job, lease, wait=wait)
     beat = threading.Thread(target=locks._keep_alive, name=f"lock {run_id}", daemon=True)
     beat.start()
     try:

@@ -1,0 +1,18 @@
+"""Check that the module of figures imports matplotlib late, and that drawing leaves its settings alone."""
+
+import sys
+
+from textclf.report.training_figures import history_figure
+
+
+def main() -> None:
+    assert "matplotlib" not in sys.modules
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    history_figure({"accuracy": [1.0], "loss": [0.1]})
+    assert dict(matplotlib.rcParams) == before
+
+
+if __name__ == "__main__":
+    main()

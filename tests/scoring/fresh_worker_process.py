@@ -1,0 +1,34 @@
+"""A new session that scores with a compiled model.
+
+Prints whether the worker has the kernels loaded, as it has scored, and which heavy modules it or the driver loaded.
+"""
+
+import sys
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from tests.factories.artifacts import sample
+from textclf.inference.backends import choose
+from textclf.scoring.dataframe import add_scores
+from textclf.spark import open_session
+
+
+def modules(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The names of what a worker has loaded, in each row."""
+    for batch in batches:
+        yield pa.RecordBatch.from_arrays([pa.array([",".join(sys.modules)] * batch.num_rows)], ["names"])
+
+
+def main() -> None:
+    spark = open_session("fresh", {"spark.master": "local[1]", "spark.driver.memory": "1g"})
+    model = sample(kind="cnn")
+    texts = spark.createDataFrame([("good",), ("bad",)], "text string").coalesce(1)
+    add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}).collect()
+    worker = spark.range(0, 1, 1, 1).mapInArrow(modules, "names string").collect()[0]["names"].split(",")
+    loaded = [name for name in ("tensorflow", "keras") if name in worker or name in sys.modules]
+    print("textclf.kernels.layers" in worker, loaded)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""One warehouse to score tables into, as the tests of scoring look at it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs import score_table as score_job
+from tests.factories.artifacts import sample
+from tests.factories.corpora import source_toml
+from textclf.artifact import Artifact, ModelStore
+from textclf.config import Pipeline, load_pipeline
+from textclf.runs.record import RunRecord
+from textclf.runs.workspace import Workspace
+from textclf.scoring.score import ScoreOptions, score_table
+from textclf.storage import Warehouse
+
+RunJob = Callable[..., tuple[int, dict[str, Any], str]]
+DAY = date(2026, 1, 31)
+ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'
+ROUTED = source_toml("yelp") + '[score]\nsource = "source"\ndate = "ds"\n'
+OPEN_GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
+
+
+def champions(folder: str) -> ModelStore:
+    """A model store with champions for yelp (two labels) and trec (six)."""
+    store = ModelStore(folder)
+    for artifact in (sample("yelp"), sample("trec", labels=tuple("abcdef"))):
+        store.promote(artifact.manifest.name, store.save(artifact).manifest.version)
+    return store
+
+
+@dataclass
+class Scoring:
+    """A warehouse with champions, the pipeline file in use, and what passes and jobs leave.
+
+    Attributes:
+        folder: Folder of the warehouse, the pipeline file and the inputs.
+        record: Run record of the newest job.
+        said: Standard error of the newest job.
+    """
+
+    spark: SparkSession
+    folder: Path
+    store: ModelStore
+    run_job: RunJob
+    record: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "pipeline.toml"
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return load_pipeline(self.config)
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.spark, self.pipeline)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse.of(self.pipeline)
+
+    def configure(self, body: str) -> "Scoring":
+        """Write the pipeline file, all but its warehouse; passes and jobs use it from now on."""
+        place = json.dumps(str(self.folder / "warehouse"))  # quoted as in TOML
+        self.config.write_text(f"warehouse = {place}\n{body}", encoding="utf-8")
+        return self
+
+    def promote(self, artifact: Artifact) -> Artifact:
+        """Save an artifact as the newest version and champion of its model."""
+        saved = self.store.save(artifact)
+        self.store.promote(saved.manifest.name, saved.manifest.version)
+        return saved
+
+    def write(self, rows: Sequence[tuple[Any, ...]], schema: str, kind: str = "delta", name: str = "input") -> str:
+        """Write rows as a table of two files; its path."""
+        path = str(self.folder / name)
+        self.spark.createDataFrame(rows, schema).repartition(2).write.format(kind).mode("overwrite").save(path)
+        return path
+
+    def score(self, path: str | Path, **options: Any) -> RunRecord:
+        """Run a scoring pass over a table, with ``ScoreOptions`` of these names."""
+        run = RunRecord("score_table")
+        score_table(self.workspace, run, ScoreOptions(input=str(path), **options))
+        return run
+
+    def publish(self, path: str | Path, **options: Any) -> RunRecord:
+        """``score``, and the record kept as the job keeps it: later runs look at what earlier ones say there."""
+        run = self.score(path, **options)
+        run.end("succeeded")
+        run.append(self.spark, self.warehouse)
+        return run
+
+    def job(self, *flags: object, module: ModuleType = score_job) -> int:
+        """Run a job, by default ``score_table``, with the pipeline file; its exit code."""
+        code, self.record, self.said = self.run_job(module, "--config", self.config, *flags)
+        return code
+
+    def rows(self, name: str) -> DataFrame:
+        """A table of the warehouse."""
+        return self.warehouse.location(name).read(self.spark)
+
+    @property
+    def results(self) -> DataFrame:
+        return self.rows("results")
+
+    @property
+    def rejects(self) -> DataFrame:
+        return self.rows("results_rejects")
+
+    def staged(self) -> list[Path]:
+        """What runs left in staging."""
+        return list(self.folder.glob("warehouse/_staging/*"))
+
+    def versions(self) -> list[int]:
+        """Versions of the results and of the rejects."""
+        return [self.warehouse.location(name).version(self.spark) for name in ("results", "results_rejects")]
+
+
+def values(found: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    """Rows of these columns, in an order that does not depend on the table's."""
+    return sorted(map(tuple, found.select(*columns).collect()), key=repr)

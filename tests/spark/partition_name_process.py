@@ -1,0 +1,21 @@
+"""A Delta table of one row, partitioned by its source: ``python -m tests.spark.partition_name_process PATH SOURCE``.
+
+The source comes as hexadecimals of its UTF-8: an argument in the C locale is another matter.
+"""
+
+import sys
+
+from pyspark.sql import functions as F
+
+from textclf.spark import open_session
+
+
+def main(path: str, source: str) -> None:
+    spark = open_session("names", {"spark.master": "local[1]"})
+    table = spark.range(1).withColumn("source", F.lit(bytes.fromhex(source).decode()))
+    table.write.format("delta").partitionBy("source").save(path)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
