@@ -119,7 +119,7 @@ def test_files_are_counted_as_ingest_reads_them(
     def found(path: str, keys: str = "") -> str:
         return textclf("check", "--config", write_config(f"{SOURCE.format(path=path)}\n{keys}"))[1]
 
-    assert "5 files, 20 bytes, tsv; 1 file and 1 folder not read" in found(str(root))
+    assert "5 files, 20 bytes, tsv; 1 file and 1 folder skipped" in found(str(root))
     assert ": .git/, _c.tsv" in found(str(root))
     assert "3 files" in found(str(root), "recursive = false")
     escaped = str(root).replace("[", "\\\\[").replace("]", "\\\\]")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run
@@ -88,6 +88,18 @@ def found(path: Path) -> tuple[Counter[tuple[str | None, str | None]], int] | st
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FORMS)
+@example(
+    {
+        "data": "ar",
+        "delimiter": ";",
+        "quoting": 0,
+        "end": "\n",
+        "names": None,
+        "extra": ["address"],  # with a comma and a blank in every record
+        "order": [0, 1, 2, 3, 4, 5],
+        "mark": False,
+    }
+)
 def test_a_file_of_fields_is_read_as_it_is_meant_or_asked_about(tmp_path: Path, form: dict[str, Any]) -> None:
     records, pairs = table(form)
     made = io.StringIO(newline="")

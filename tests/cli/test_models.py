@@ -33,7 +33,7 @@ def test_promote_then_roll_back_twice(textclf: Run, store: ModelStore) -> None:
 
 def test_promote_needs_a_version_that_is_there(textclf: Run, store: ModelStore) -> None:
     code, _, err = textclf("models", "promote", "yelp", "--models", store.root)
-    assert (code, "a version of yelp among: 1, 2, 3" in err) == (2, True)
+    assert (code, "one of: yelp@1, yelp@2, yelp@3" in err) == (2, True)
     assert textclf("models", "promote", "yelp@9", "--models", store.root)[0] == 3
     assert store.champion("yelp") == "2"
 

@@ -40,7 +40,7 @@ def test_files_and_records_are_told(checked: Checked, tmp_path: Path) -> None:
     found = checked()
     assert found.verdict == "ok"
     assert found.files == ("2025/a.tsv", "b.tsv", "l=1/c.tsv")
-    assert "1 file and 1 folder not read" in found.found
+    assert "1 file and 1 folder skipped" in found.found
     assert "1 empty" in found.found
     assert found.found.endswith("63 records, 2 labels (0 30, 1 30), 3 rejected (missing_column 3)")
 

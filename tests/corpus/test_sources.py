@@ -53,7 +53,7 @@ def test_subfolders_are_ingested_and_skipped_names_are_said(
     sources = record["details"]["sources"]
     assert [sources[name]["records"] for name in ("s", "flat")] == [5, 3]
     assert sources["s"]["skipped"] == {"files": 1, "folders": 1, "names": ["_c.tsv", "2025/_old/"]}
-    assert "source s: 1 file and 1 folder not read" in said
+    assert "source s: 1 file and 1 folder skipped" in said
     assert "_c.tsv, 2025/_old/" in said
     place = Warehouse(str(tmp_path / "warehouse"), None, "").location("corpus")
     rows = place.read(spark).where("source = 's'").select("file", "position", "text", "label").collect()

@@ -69,7 +69,7 @@ def test_hundreds_of_models_in_one_batch_score_as_each_does_alone() -> None:
         assert [rows[row]["score"] for row in mine] == scores.max(axis=1).tolist()
 
 
-def test_one_model_is_folded_once_and_mapped_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_model_is_compiled_once_and_mapped_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_models, "shared_folder", lambda: tmp_path)
     monkeypatch.setattr(worker_models, "_scorers", {})
     given = models(sample("a", kind="cnn"))
@@ -84,7 +84,7 @@ def test_one_model_is_folded_once_and_mapped_by_all(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o775, 0o777])
-def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
+def test_compiled_models_stay_in_sparks_own_folder_whatever_the_umask(
     mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, elsewhere = tmp_path / "spark", tmp_path / "tmp"
@@ -97,8 +97,8 @@ def test_folded_models_stay_in_sparks_own_folder_whatever_the_umask(
 
     models(sample("a", kind="cnn")).by_key["a"].scorer()
 
-    assert len(list((root / "folded").glob("*.safetensors"))) == 1
-    assert (root / "folded").stat().st_mode & 0o777 == 0o700
+    assert len(list((root / "compiled").glob("*.safetensors"))) == 1
+    assert (root / "compiled").stat().st_mode & 0o777 == 0o700
     assert list(elsewhere.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def test_a_search_taken_for_dead_is_recorded_once_and_crowns_nobody(spark: Spark
         assert let_expire(spark, warehouse.locks(spark), str(place), searched("a"))
         with sources_locked(workspace, ["a"], newer):
             pass
-        with pytest.raises(LockError, match="its lock went to another run"):
+        with pytest.raises(LockError, match="it lost its lock to another run"):
             stalled.check(searched("a"))
         check_recorded_once(spark, warehouse, older, newer)
     (killed,) = warehouse.location("runs").read(spark).where(f"run_id = '{FIRST}'").collect()

@@ -64,7 +64,7 @@ def test_no_character_of_a_value_is_in_the_text(spark: SparkSession) -> None:
     text = of_sources(SOURCES).text
     assert set(text) <= set("0123456789ABCDEF (),'CASTXINsourceASTRING")
     assert "$" not in text
-    with pytest.raises(ValueError, match="not the name of a column"):
+    with pytest.raises(ValueError, match="is not an identifier"):
         Condition(({"source` OR true": ["a"]},))
 
 

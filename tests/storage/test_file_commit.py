@@ -110,11 +110,13 @@ def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
     before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
     rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
 
-    with pytest.raises(LockError, match="closed the tables"):
+    with pytest.raises(LockError, match="has taken over from this run"):
         clear(spark, place, condition, dead)
-    with pytest.raises(LockError, match="closed the tables"):
+    with pytest.raises(LockError, match="has taken over from this run"):
         rewrite(spark, rows, place, condition, dead)
-    with pytest.raises(LockError, match="closed the tables"):  # Delta's writer leaves it out and says nothing
+    with pytest.raises(
+        LockError, match="has taken over from this run"
+    ):  # Delta's writer leaves it out and says nothing
         replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], dead)
 
     assert place.version(spark) == before

@@ -120,7 +120,7 @@ def test_a_run_that_stalls_loses_its_lock_and_does_not_publish(spark: SparkSessi
             with run(spark, tmp_path, "fourth") as fourth:
                 fourth.take([DAY])
                 assert fourth.abandoned == []
-            with pytest.raises(LockError, match="its lock went to another run"):
+            with pytest.raises(LockError, match="it lost its lock to another run"):
                 stalled.check()
     assert state(spark, tmp_path)[1] is not None
 
@@ -299,7 +299,7 @@ def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
         with run(spark, tmp_path, "next") as after:
             after.take(days[3:5])
             assert [lease.run_id for lease, _ in after.abandoned] == ["many"] * 2
-            with pytest.raises(LockError, match="its lock went to another run"):
+            with pytest.raises(LockError, match="it lost its lock to another run"):
                 many.check()
     with run(spark, tmp_path, "last") as last:
         last.take(days[5:8])  # given back

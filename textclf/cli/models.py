@@ -95,11 +95,8 @@ def _promote(store: "ModelStore", args: argparse.Namespace) -> None:
 
     name, version = parse_reference(args.reference)
     if version is None:
-        raise UsageError(
-            "The version to promote is missing.",
-            received=args.reference,
-            expected=f"{name}@ {', '.join(store.versions(name)) or 'VERSION'}",
-        )
+        known = ", ".join(f"{name}@{each}" for each in store.versions(name)) or f"{name}@VERSION"
+        raise UsageError("The version to promote is missing.", received=args.reference, expected=f"one of: {known}")
     before = store.champion(name)
     store.promote(name, version)
     _changed(args, name, before, version)

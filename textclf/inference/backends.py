@@ -112,4 +112,4 @@ def _half_error(artifact: Artifact, max_table_bytes: int) -> float | None:
 
 def _keras(artifact: Artifact, why: str, *, gpu: bool) -> BackendChoice:
     network = isinstance(artifact.architecture, KerasArchitecture)
-    return BackendChoice("keras", f"{why}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)
+    return BackendChoice("keras", f"{why.rstrip('.')}; on {'GPUs' if gpu and network else 'CPUs'}", gpu=gpu and network)

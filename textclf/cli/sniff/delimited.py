@@ -146,9 +146,14 @@ def _counted(dialect: Dialect, data: bytes, encoding: str) -> tuple[Counter[int]
 
 def _by_delimiter(dialects: Sequence[Dialect]) -> list[list[Dialect]]:
     groups: dict[str, list[Dialect]] = {}
-    for each in sorted(dialects, key=lambda each: each.order):
+    for each in sorted(dialects, key=lambda each: (_is_punctuation(each), each.order)):
         groups.setdefault(each.delimiter, []).append(each)
     return list(groups.values())
+
+
+def _is_punctuation(dialect: Dialect) -> bool:
+    """Whether a blank follows each delimiter, as the comma in an address that every record has."""
+    return all(field[:1] in ("", " ") for row in dialect.tally.rows for field in row[1:])
 
 
 def _quoted_or_not(dialects: Sequence[Dialect]) -> tuple[list[Dialect], tuple[str, ...]]:
