@@ -28,9 +28,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.ui.showConsoleProgress": "false",  # keeps pytest's output readable
             "spark.driver.memory": "3g",
-            # Room from the start: heaps and class spaces that grow are collected again and again. This JVM lives for as
-            # long as the tests, unlike those of jobs: the second compiler pays, and the first alone has room for 48 MB of
-            # code, after which everything new is interpreted.
+            # Room from the start: heaps and class spaces that grow are collected again and again. Unlike those of
+            # jobs, this JVM lives for as long as the tests: the second compiler pays, and the first alone has room for
+            # 48 MB of code, after which everything new is interpreted.
             "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m"
             " -XX:TieredStopAtLevel=4 -XX:ReservedCodeCacheSize=512m",
             # Java made for a query costs more than a query of ten rows; jobs in processes of their own have it made.

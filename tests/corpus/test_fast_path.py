@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from pyspark.sql import functions as F
 from textclf.config import Source
 from textclf.corpus.lines.fast_path import plain_columns, plain_lines
 from textclf.corpus.lines.records import check, parser
+from textclf.formats import FORMATS, Fields, SourceKeys
+from textclf.formats.delimited import Tsv
 
 
 def source(**keys: Any) -> Source:
@@ -109,3 +112,20 @@ def test_other_sources_are_read_one_by_one(spark: SparkSession, other: dict[str,
     rows = found(frame, plain_lines(source(**other), None, F.col("value")))
 
     assert not any(row["good"] for row in rows)
+
+
+def test_a_delimited_format_with_fields_of_its_own_is_read_one_by_one(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Upper(Tsv):
+        name = "upper"
+
+        def fields(self, source: SourceKeys, columns: Sequence[str]) -> Fields:  # noqa: ARG002
+            return lambda record: (record.upper(), "1")
+
+    wanted = source().model_copy(update={"format": "upper"})
+    monkeypatch.setitem(FORMATS, "upper", Upper())
+    frame = spark.createDataFrame([(b"good\t1",)], "value binary")
+    line = F.col("value").cast("string")
+    assert frame.select(plain_lines(wanted, None, line)["good"]).collect() == [(False,)]
+    assert parser(wanted)(b"good\t1")[:2] == ("GOOD\t1", "1")

@@ -7,7 +7,7 @@ from typing import Any
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 _PLACES = {"FILE", "FOLDER", "TABLE", "FOLDER_OR_TABLE"}  # metavars of what is on a disk
-# ``source`` works in an account without start files, too, where no completion has been set up.
+# ``eval`` works in an account without start files, too, where no completion has been set up.
 _SET_UP = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"}
 
 
@@ -40,7 +40,9 @@ def script(made: argparse.ArgumentParser, shell: str) -> str:
         for action in each._actions:
             if action.metavar in _PLACES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return str(shtab.complete(made, shell=shell, preamble=_SET_UP.get(shell, "")))
+    text = str(shtab.complete(made, shell=shell, preamble=_SET_UP.get(shell, "")))
+    # Bash then escapes blanks in the names of files.
+    return text.replace("complete -o bashdefault -F", "complete -o filenames -o bashdefault -F")
 
 
 def _with_subparsers(made: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

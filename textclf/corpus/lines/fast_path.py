@@ -24,7 +24,9 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
         delimited UTF-8 without quoting. Lines that are not good are left to ``records.parser``, which reads good ones
         the same way. ``text`` and ``label``: those of a good record; undefined for other lines.
     """
-    if not isinstance(source_format(source.format), Delimited) or source.quoted or not is_utf8(source.encoding):
+    # A format that takes a record apart otherwise is read by its own rules alone.
+    by_delimiter = getattr(type(source_format(source.format)), "fields", None) is Delimited.fields
+    if not by_delimiter or source.quoted or not is_utf8(source.encoding):
         return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
     fields, exact = _fields(line, list(columns or source.columns or []), source.separator)
     text, label = fields[source.text], fields[source.label]
