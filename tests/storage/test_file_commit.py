@@ -47,7 +47,7 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
         table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
         assert table.files is not None
         assert table.rows.count() == len(rows)
-        accepted = [file for file in table.files if not file.refused]
+        accepted = [file for file in table.files if not file.rejected]
         hand_over(spark, str(table.place), accepted, place, of_slices([Slice(day, source) for source in ODD]))
 
 

@@ -110,7 +110,7 @@ class Pass:
         files = store_packed(sent.mapInArrow(self._packer(rows), PACKED), str(place))
         # Rejects are staged with the columns of the table of rejects, all other rows with those of the results.
         schema = StructType([*spec.schema, StructField("reason", StringType())])
-        staged = [file.staged(spark, spec.partition_by, refused=file.values["kind"] == KINDS[1]) for file in files]
+        staged = [file.staged(spark, spec.partition_by, rejected=file.values["kind"] == KINDS[1]) for file in files]
         write_log(spark, str(place), staged, TableSpec(STAGED, schema, spec.partition_by))
         self._read, self._figures = read, _figures(files)
 
@@ -118,7 +118,7 @@ class Pass:
     def _sent(self) -> list[Column]:
         """Columns that are sent to workers; a value that all rows share is part of the packer instead."""
         score, routes = self.pipeline.score, self.plan.routes
-        names = ["id", "refused", "text"]
+        names = ["id", "rejected", "text"]
         names += ["ds"] if score.date and self.day is None else []  # a run for one day has one ds
         names += ["source"] if score.source else []
         names += ["key"] if routes.key is None else []

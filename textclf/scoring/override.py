@@ -74,10 +74,10 @@ def publish_anyway(
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, targets.accepted.place)
         _check_newest(workspace, place, record, slices)
-        for target in (targets.accepted, targets.refused):
+        for target in (targets.accepted, targets.rejected):
             check_columns(target.place, published_columns(spark, target.place), target.spec)
             run.tables[target.spec.name] = str(target.place)
-        check_replaceable(spark, targets.accepted.place, targets.refused.place)
+        check_replaceable(spark, targets.accepted.place, targets.rejected.place)
         _note(run, record, refused, reason)
         locks.check()
         targets.await_upkeep(locks)

@@ -13,7 +13,7 @@ from textclf.spark.failures import READ_FAILURES, failed_reading, no_room
 from textclf.storage import Location
 
 
-def refused_text(text: Column, score: Score) -> Column:
+def rejected_text(text: Column, score: Score) -> Column:
     """Return the reason to reject a text before a worker sees it, ``oversized_text``; null for all others.
 
     Texts that are not valid UTF-8 are left to the workers, which find them in a fifth of the time.

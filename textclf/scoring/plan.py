@@ -119,7 +119,7 @@ class Plan:
             run.details["challengers"] = {key: each.reference for key, each in challengers.items()}
         if self.routes.registered:
             run.details["registered_model"] = dict(self.routes.registered)
-        for target in (self.targets.accepted, self.targets.refused):
+        for target in (self.targets.accepted, self.targets.rejected):
             run.tables[target.spec.name] = str(target.place)
 
 
@@ -155,11 +155,11 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     digests = changed_only(pipeline, options) or has_digests(there)
     ids = id_type(there, stored_type(table.id_type(spark, pipeline.score, there)))
     targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
-    table.check_sources(spark, pipeline.score, [target.place for target in (targets.accepted, targets.refused)])
+    table.check_sources(spark, pipeline.score, [target.place for target in (targets.accepted, targets.rejected)])
     check_columns(output, there, targets.accepted.spec)
-    refused = targets.refused
-    check_columns(refused.place, published_columns(spark, refused.place), refused.spec)
-    check_replaceable(spark, output, refused.place)
+    rejects = targets.rejected
+    check_columns(rejects.place, published_columns(spark, rejects.place), rejects.spec)
+    check_replaceable(spark, output, rejects.place)
     most = most_sources(pipeline.score, len(routes.artifacts))
     return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most)
 

@@ -11,14 +11,14 @@ from textclf.runs.history import Publication
 from textclf.scoring.dataframe import add_scores
 from textclf.scoring.input.day_values import lit_day
 from textclf.scoring.input.source_names import bad_source, source_of
-from textclf.scoring.pass_errors import refused_text
+from textclf.scoring.pass_errors import rejected_text
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.reuse import known_scores, merged, published_days, with_copies, with_digests
 from textclf.storage.schemas import CHALLENGED, DIGEST, SCORED
 
 
 def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreOptions) -> DataFrame:
-    """Return the rows with columns id, source, ds, refused (reason to reject the row), text and key of the model.
+    """Return the rows with columns id, source, ds, rejected (reason to reject the row), text and key of the model.
 
     Args:
         plan: The plan of the pass.
@@ -33,19 +33,19 @@ def input_rows(plan: Plan, pipeline: Pipeline, day: date | None, options: ScoreO
     source = F.lit(routes.key) if given is None else source_of(given)
     key = source if routes.key is None else F.lit(routes.key)
     text = table.text(score.text).cast("string")  # removes a collation
-    refused = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
+    rejected = F.when(ids.isNull(), "null_id").when(ds.isNull(), "bad_date")
     if given is not None:
-        refused = refused.when(bad_source(given), "bad_source")
-    refused = refused.otherwise(refused_text(text, score))
+        rejected = rejected.when(bad_source(given), "bad_source")
+    rejected = rejected.otherwise(rejected_text(text, score))
     # Without its text, a rejected row costs no scoring in Python.
-    text = F.when(refused.isNull(), text)
+    text = F.when(rejected.isNull(), text)
     rows = table.rows.where(table.unchecked_day(score.date) == lit_day(day)) if score.date and day else table.rows
     if options.limit is not None:
         # A limit leaves one partition, which a single core would score.
         rows = rows.limit(options.limit).repartition(rows.sparkSession.sparkContext.defaultParallelism)
     if plan.targets.id_type != table.type_of(score.id):
         ids = ids.cast(plan.targets.id_type)
-    named = {"id": ids, "source": source, "ds": ds, "refused": refused, "text": text, "key": key}
+    named = {"id": ids, "source": source, "ds": ds, "rejected": rejected, "text": text, "key": key}
     return rows.select(*(column.alias(name) for name, column in named.items()))
 
 
@@ -89,5 +89,5 @@ def scored_rows(
     kept = ["id", "source", "ds", *([DIGEST.name] if plan.digests else [])]
     names = [*SCORED.fieldNames(), *(CHALLENGED.fieldNames() if plan.challenge.artifacts else []), "reason"]
     columns = merged() if copying else {name: F.col(name) for name in names}
-    columns["reason"] = F.coalesce("refused", columns["reason"])
+    columns["reason"] = F.coalesce("rejected", columns["reason"])
     return scored.select(*kept, *(column.alias(name) for name, column in columns.items())), read

@@ -39,12 +39,12 @@ class StagedFile:
     Attributes:
         entry: Delta's ``add`` entry of the file in staging.
         published: Path of the file inside the published table.
-        refused: Whether the file holds only rows without a score; otherwise it holds only rows with one.
+        rejected: Whether the file holds only rows without a score; otherwise it holds only rows with one.
     """
 
     entry: dict[str, Any]
     published: str
-    refused: bool = False
+    rejected: bool = False
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "StagedFile":
@@ -58,7 +58,7 @@ class StagedFile:
     @property
     def whole(self) -> bool:
         """Whether the file has all columns of the published table; the reason may be only in its folder's name."""
-        return not (self.refused and "reason" in self.entry["partitionValues"])
+        return not (self.rejected and "reason" in self.entry["partitionValues"])
 
     @property
     def path(self) -> str:
@@ -67,7 +67,7 @@ class StagedFile:
 
     def as_staged(self) -> str:
         """Return the ``add`` entry in staging, as JSON that ``of`` reads."""
-        tags = {"published": self.published, "refused": str(self.refused).lower()}
+        tags = {"published": self.published, "refused": str(self.rejected).lower()}
         return json.dumps({"add": self.entry | {"tags": tags}})
 
     def as_published(self) -> str:

@@ -36,10 +36,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets:
-    """The two tables to which a scoring pass publishes: accepted rows, and rejects in ``refused``."""
+    """The two tables to which a scoring pass publishes: accepted rows, and rejects in ``rejected``."""
 
     accepted: Target
-    refused: Target
+    rejected: Target
 
     @property
     def id_type(self) -> DataType:
@@ -48,7 +48,7 @@ class Targets:
 
     def look_ahead(self, spark: SparkSession) -> None:
         """Prepare to publish while other work is still running."""
-        for target in (self.refused, self.accepted):
+        for target in (self.rejected, self.accepted):
             look_ahead(spark, target.place)
 
     def await_upkeep(self, locks: Locks) -> None:
@@ -59,7 +59,7 @@ class Targets:
         Raises:
             StoppedError: The run was asked to stop while it waited.
         """
-        for target in (self.accepted, self.refused):
+        for target in (self.accepted, self.rejected):
             locks.await_free(UPKEEP, str(target.place))
 
     def publish(self, stored: DataFrame, run_id: str, slices: Collection[Slice], fence: Fence = OPEN) -> None:
@@ -72,7 +72,7 @@ class Targets:
         """
         stamped = stored.withColumn("run_id", F.lit(run_id))
         reason = F.col("reason")
-        for target, condition in ((self.refused, reason.isNotNull()), (self.accepted, reason.isNull())):
+        for target, condition in ((self.rejected, reason.isNotNull()), (self.accepted, reason.isNull())):
             replace_slices(target.place, stamped.where(condition), target.spec, slices, fence)
 
     def take_over(
@@ -95,8 +95,8 @@ class Targets:
         """
         if not slices:
             return
-        for target, refused in ((self.refused, True), (self.accepted, False)):
-            files = [file for file in staged.files if file.refused == refused]
+        for target, rejected in ((self.rejected, True), (self.accepted, False)):
+            files = [file for file in staged.files if file.rejected == rejected]
             takes, condition = can_take(staged.spark, target.place, target.spec), of_slices(slices)
             if takes and not files:
                 clear(staged.spark, target.place, condition, fence)  # usually nothing to remove, hence no commit

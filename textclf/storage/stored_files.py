@@ -45,7 +45,7 @@ class PackedFile:
         found: list[list[Any]] = json.loads(self.values["noted"])
         return found
 
-    def staged(self, spark: SparkSession, partition_by: Sequence[str], *, refused: bool = False) -> StagedFile:
+    def staged(self, spark: SparkSession, partition_by: Sequence[str], *, rejected: bool = False) -> StagedFile:
         """Return the file for a table that is partitioned by some of ``values``, which are strings or missing."""
         values = {name: self.values.get(name) for name in partition_by}
         entry = {
@@ -59,7 +59,7 @@ class PackedFile:
         jvm: Any = spark._jvm
         folder = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.getPartitionPathString
         folders = [folder(name, value) for name, value in values.items()]
-        return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]), refused)
+        return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]), rejected)
 
 
 def parquet_codec(spark: SparkSession) -> str:

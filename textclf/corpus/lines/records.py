@@ -33,7 +33,7 @@ class Parsed(NamedTuple):
 Parser = Callable[[bytes], Parsed]
 
 
-def _refused(reason: Reason) -> Parsed:
+def _rejected(reason: Reason) -> Parsed:
     return Parsed(None, None, reason)
 
 
@@ -44,16 +44,16 @@ def check(text: str | None, label: str | None, allowed: frozenset[str] | None) -
     rejected, so that no table holds one.
     """
     if text is None:
-        return _refused(Reason.MISSING_COLUMN)
+        return _rejected(Reason.MISSING_COLUMN)
     if not text or text.isspace():
-        return _refused(Reason.EMPTY_TEXT)
+        return _rejected(Reason.EMPTY_TEXT)
     label = (label or "").strip()
     if not label:
-        return _refused(Reason.MISSING_LABEL)
+        return _rejected(Reason.MISSING_LABEL)
     if "\0" in text or "\0" in label:
-        return _refused(Reason.NUL_CHARACTER)
+        return _rejected(Reason.NUL_CHARACTER)
     if allowed is not None and label not in allowed:
-        return _refused(Reason.UNKNOWN_LABEL)
+        return _rejected(Reason.UNKNOWN_LABEL)
     return Parsed(text, label, None)
 
 
@@ -78,17 +78,17 @@ def parser(source: Source, columns: Sequence[str] | None = None) -> Parser:
 
     def parse(raw: bytes) -> Parsed:
         if len(raw) > limit:
-            return _refused(Reason.OVERSIZED_RECORD)
+            return _rejected(Reason.OVERSIZED_RECORD)
         if raw.endswith(b"\r"):
             raw = raw[:-1]
         if not raw:
-            return _refused(Reason.BLANK_RECORD)
+            return _rejected(Reason.BLANK_RECORD)
         try:
             record = raw.decode(encoding)
         except UnicodeError:
-            return _refused(Reason.UNDECODABLE_BYTES)
+            return _rejected(Reason.UNDECODABLE_BYTES)
         found = fields(record)
-        return _refused(found) if isinstance(found, Reason) else check(*found, allowed)
+        return _rejected(found) if isinstance(found, Reason) else check(*found, allowed)
 
     return parse
 

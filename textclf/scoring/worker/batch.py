@@ -143,18 +143,18 @@ class Batch:
             scores, _ = _scored(other, texts, tokens if _same_tokens(scorer, other) else None)
             self._challengers.put(where, challenger, scores)
 
-    def answer(self, refused: Bool | None = None, why: int = UNDECODABLE) -> pa.StructArray:
+    def answer(self, rejected: Bool | None = None, why: int = UNDECODABLE) -> pa.StructArray:
         """Return all answers, shape (rows,), of type ``Wanted.schema``.
 
         Args:
-            refused: Mask of rows that get no score, shape (rows,).
+            rejected: Mask of rows that get no score, shape (rows,).
             why: Reason for those rows, one of the codes of ``REASONS``.
         """
         if self._texts.null_count:
             nulls = self._texts.is_null().to_numpy(zero_copy_only=False)
             self._champions.model[nulls] = NULL_TEXT
-        if refused is not None:
-            self._champions.model[refused] = why
+        if rejected is not None:
+            self._champions.model[rejected] = why
         mask = self._champions.mask
         if mask is not None:
             self._challengers.model[mask] = NO_MODEL

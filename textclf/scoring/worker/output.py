@@ -131,7 +131,7 @@ class ScorePacker:
 
     def _pack(self, packer: Packer, net: Net, limit: SourceLimit, held: Sequence[pa.RecordBatch]) -> Batches:
         rows = pa.Table.from_batches(held).combine_chunks()
-        rows = rows.set_column(rows.column_names.index("refused"), "reason", _reasons(rows))
+        rows = rows.set_column(rows.column_names.index("rejected"), "reason", _reasons(rows))
         if "source" in rows.column_names:
             limit.meet(pc.unique(rows["source"]).to_pylist())  # before the first file
         for tables in net.each(rows, self._tables, self._unreadable):
@@ -141,10 +141,10 @@ class ScorePacker:
     def _tables(self, rows: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
         """Return key, rows and counts of each file."""
         made: list[tuple[Key, pa.Table, Noted]] = []
-        for day, named, refused, part in _parts(rows):
+        for day, named, rejected, part in _parts(rows):
             ds = day if "ds" in rows.column_names else self.ds
             source = named if "source" in rows.column_names else self.source
-            made.append(((KINDS[refused], ds, source), *(self._rejects(part) if refused else self._results(part))))
+            made.append(((KINDS[rejected], ds, source), *(self._rejects(part) if rejected else self._results(part))))
         return made
 
     def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
@@ -197,20 +197,20 @@ def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
 
 def _reasons(rows: pa.Table) -> pa.Array:
     """Return the reason of each row without a score, the JVM's before the models'; null in rows with a score."""
-    refused, model = rows["refused"].combine_chunks(), rows["model"].to_numpy()
+    rejected, model = rows["rejected"].combine_chunks(), rows["model"].to_numpy()
     if not (model < 0).any():
-        return refused
+        return rejected
     words = list(REASONS.values())
     code = np.zeros(len(model), np.int32)
     for place, number in enumerate(REASONS):
         code[model == number] = place
-    return pc.coalesce(refused, _chosen(words, code, model >= 0).cast(pa.string()))
+    return pc.coalesce(rejected, _chosen(words, code, model >= 0).cast(pa.string()))
 
 
 def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Table]]:
     """Yield day, source, whether they are rejects, and the rows; day and source are None if null or not a column."""
-    refused = rows["reason"].is_valid().to_numpy()
-    code = refused.astype(np.int64)
+    rejected = rows["reason"].is_valid().to_numpy()
+    code = rejected.astype(np.int64)
     days, sources = (_values(rows, name) for name in ("ds", "source"))
     # Days and sources are numbered within these rows, so that int64 can hold the number of every pair.
     code += 2 * (days.numbers + len(days.words) * sources.numbers)
