@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,11 @@ def staged(parse: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
         assert accepted or len(row["raw"]) <= RAW_CHARACTERS
         assert not accepted or (row["text"].strip() and row["label"].strip())
     return rows
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_tried(name: str) -> None:
+    assert name in {source(kind).format for kind in MADE}
 
 
 @FUZZ
