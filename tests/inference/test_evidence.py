@@ -10,7 +10,7 @@ from tests.factories.artifacts import sample
 from textclf.artifact import Artifact
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.evidence import strongest
-from textclf.models import ARCHITECTURES, WordSum
+from textclf.models import ARCHITECTURES
 
 WORDS = tuple(f"w{number}" for number in range(60))
 CASES: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def evidence(scorer: CompiledScorer, texts: list[str], chosen: np.ndarray | None
 def without(tokens: np.ndarray, begin: int, width: int, kind: str) -> np.ndarray:
     """The tokens less some of them: padding in their place, or nothing where places do not count."""
     plan = PLANS[kind]
-    if plan is not None and isinstance(plan.features, WordSum) and not plan.features.by_position:
+    if plan is not None and plan.word_sum is not None and not plan.word_sum.by_position:
         return np.delete(tokens, np.s_[begin : begin + width])
     hidden = tokens.copy()
     hidden[begin : begin + width] = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from textclf.artifact import Artifact
 from textclf.errors import UsageError
-from textclf.inference.compile_model import MAX_TABLE_BYTES, check_size, compilation_of, compile_model
+from textclf.inference.compile_model import MAX_TABLE_BYTES, check_size, compile_model
 from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.golden import TOLERANCE, check_golden
 from textclf.inference.scorer import Scorer, make_scorer
@@ -89,7 +89,6 @@ def choose(
     if name == "keras":
         return _keras(artifact, "as asked for", gpu=gpu)
     try:
-        compilation_of(artifact)
         check_size(artifact, max_table_bytes, half=half)
     except UsageError as error:
         if name == "compiled":

@@ -37,14 +37,14 @@ def compile_model(artifact: Artifact, *, max_table_bytes: int = MAX_TABLE_BYTES,
     """
     plan = compilation_of(artifact)
     check_size(artifact, max_table_bytes, half=half)
-    manifest, weights = artifact.manifest, artifact.weights
-    features = plan.features
-    summed = isinstance(features, WordSum)
-    tensors = _sum(artifact, plan) if isinstance(features, WordSum) else _maxima(artifact, features, half=half)
+    manifest, weights, word_sum = artifact.manifest, artifact.weights, plan.word_sum
+    tensors, pools = _maxima(artifact, plan.maxima, half=half)
+    if word_sum is not None:
+        tensors = _sum(artifact, word_sum, weights[f"{plan.layers[0]}.kernel"])
     for number, layer in enumerate(plan.layers):
         name = "output" if layer == plan.output else "hidden"
         tensors[f"{name}.bias"] = weights[f"{layer}.bias"].astype(np.float64)
-        if number > 0 or not summed:  # the sum holds the first layer's kernel already
+        if number > 0 or word_sum is None:  # a sum holds the first layer's kernel already
             tensors[f"{name}.kernel"] = weights[f"{layer}.kernel"].astype(np.float64)
     index = TokenIndex.of(manifest.tokenizer, artifact.vocabulary.tokens[: artifact.shape.vocabulary - 1])
     tensors |= {f"index.{name}": array for name, array in index.arrays.items()}
@@ -55,8 +55,8 @@ def compile_model(artifact: Artifact, *, max_table_bytes: int = MAX_TABLE_BYTES,
         manifest.labels,
         manifest.tokenizer,
         manifest.max_length if artifact.architecture.features == "sequences" else 0,
-        pools=[] if isinstance(features, WordSum) else [_pool_of(artifact, each) for each in features],
-        mean=isinstance(features, WordSum) and features.mean,
+        pools=pools,
+        mean=word_sum is not None and word_sum.mean,
         hidden=plan.hidden is not None,
         half=half,
         golden_texts=artifact.golden.texts,
@@ -90,7 +90,8 @@ def check_size(artifact: Artifact, max_table_bytes: int, *, half: bool = False) 
     """Refuse a table that is larger than the limit.
 
     Raises:
-        UsageError: The table exceeds the limit; the message names the vocabulary that would fit.
+        UsageError: The table exceeds the limit; the message names the vocabulary that would fit. Or the architecture
+            cannot be compiled.
     """
     words, a_word = artifact.shape.vocabulary, word_bytes(artifact, half=half)
     fitting = f"num_words = {max_table_bytes // a_word:,}"
@@ -110,12 +111,12 @@ def word_bytes(artifact: Artifact, *, half: bool = False) -> int:
     Raises:
         UsageError: The architecture cannot be compiled.
     """
-    plan, weights = compilation_of(artifact), artifact.weights
-    if not isinstance(plan.features, WordSum):
-        return sum(_columns(artifact, each) for each in plan.features) * (2 if half else 4)
-    kernel = weights[f"{plan.layers[0]}.kernel"]
-    positions = artifact.manifest.max_length if plan.features.by_position else 1
-    return int(positions * kernel.shape[1] * (kernel.itemsize if plan.features.embedding is None else 4))
+    plan = compilation_of(artifact)
+    if plan.word_sum is None:
+        return sum(_columns(artifact, each) for each in plan.maxima) * (2 if half else 4)
+    kernel = artifact.weights[f"{plan.layers[0]}.kernel"]
+    positions = artifact.manifest.max_length if plan.word_sum.by_position else 1
+    return int(positions * kernel.shape[1] * (kernel.itemsize if plan.word_sum.embedding is None else 4))
 
 
 def _columns(artifact: Artifact, maximum: WindowMaximum) -> int:
@@ -126,39 +127,42 @@ def _columns(artifact: Artifact, maximum: WindowMaximum) -> int:
     return int(width * filters)
 
 
-def _pool_of(artifact: Artifact, maximum: WindowMaximum) -> Pool:
-    if maximum.convolution is None:
-        return Pool(1, relu=False)
-    return Pool(artifact.weights[f"{maximum.convolution}.kernel"].shape[0], relu=True)
-
-
-def _maxima(artifact: Artifact, maxima: tuple[WindowMaximum, ...], *, half: bool) -> Tensors:
+def _maxima(artifact: Artifact, maxima: tuple[WindowMaximum, ...], *, half: bool) -> tuple[Tensors, list[Pool]]:
+    """The tensors of the maxima, and what the scorer needs to know of each."""
     weights, tensors = artifact.weights, Tensors()
+    pools: list[Pool] = []
+    # Convolutions of several widths share their words; several embeddings are one of all their widths.
+    words = {names: _side_by_side([weights[name] for name in names]) for names in {each.embeddings for each in maxima}}
     for number, maximum in enumerate(maxima):
-        given = [weights[name] for name in maximum.embeddings]
-        words = given[0] if len(given) == 1 else np.hstack(given)  # several are one of all their widths
-        if maximum.convolution is None:
-            table, bias = words, np.zeros(words.shape[1], np.float32)
-        else:
-            table, bias = (
-                _windows(words, weights[f"{maximum.convolution}.kernel"]),
-                weights[f"{maximum.convolution}.bias"],
-            )
+        table = words[maximum.embeddings]
+        bias, pool = np.zeros(table.shape[1], np.float32), Pool(1, relu=False)
+        if maximum.convolution is not None:
+            kernel = weights[f"{maximum.convolution}.kernel"]
+            table, bias = _windows(table, kernel), weights[f"{maximum.convolution}.bias"]
+            pool = Pool(kernel.shape[0], relu=True)
         tensors[f"pool_{number}.table"] = _half(artifact, table) if half else table
         tensors[f"pool_{number}.bias"] = bias
-    return tensors
+        pools.append(pool)
+    return tensors, pools
 
 
-def _sum(artifact: Artifact, plan: Compilation) -> Tensors:
-    """The tensors of a sum over words: what each adds to the first layer, before that layer's bias."""
-    features = plan.features
-    assert isinstance(features, WordSum)
-    kernel = artifact.weights[f"{plan.layers[0]}.kernel"]
-    if features.embedding is None:
+def _side_by_side(embeddings: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return embeddings[0] if len(embeddings) == 1 else np.hstack(embeddings)
+
+
+def _sum(artifact: Artifact, word_sum: WordSum, kernel: npt.NDArray[Any]) -> Tensors:
+    """The tensors of a sum over words: what each adds to the first layer, before that layer's bias.
+
+    Args:
+        artifact: The model.
+        word_sum: What its words add.
+        kernel: Kernel of the first layer.
+    """
+    if word_sum.embedding is None:
         table = np.vstack([np.zeros_like(kernel[:1]), kernel])[None]  # index 0, the padding's, adds nothing
     else:
-        words = artifact.weights[features.embedding]
-        if features.by_position:
+        words = artifact.weights[word_sum.embedding]
+        if word_sum.by_position:
             at_positions = kernel.reshape(-1, words.shape[1], kernel.shape[1])
             table = np.stack([_product(words, at_position) for at_position in at_positions])
         else:

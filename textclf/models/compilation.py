@@ -53,6 +53,16 @@ class Compilation:
     output: str = "output"
 
     @property
+    def maxima(self) -> tuple[WindowMaximum, ...]:
+        """Features that are maxima; none where they are a sum."""
+        return () if isinstance(self.features, WordSum) else self.features
+
+    @property
+    def word_sum(self) -> WordSum | None:
+        """Features that are a sum; None where they are maxima."""
+        return self.features if isinstance(self.features, WordSum) else None
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the dense layers in their order."""
         return (self.output,) if self.hidden is None else (self.hidden, self.output)
