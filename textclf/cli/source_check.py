@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
-from textclf.formats import source_format
 
 if TYPE_CHECKING:
     from textclf.config import Source
@@ -68,15 +67,15 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
         return Check(name, "wrong", said, "correct its permissions, or the path")
     if (closed := _closed(name, files)) is not None:
         return closed
-    skipped = f"; {listing.skipped}" if listing.skipped and source_format(source.format).files else ""
+    skipped = f"; {listing.skipped}" if listing.skipped and source.kind.files else ""
     empty = len(listing.entries) - len(files)
-    skipped += f"; {empty} empty" if empty and source_format(source.format).files else ""
+    skipped += f"; {empty} empty" if empty and source.kind.files else ""
     if not files:
         fix = f"correct the path of the source; it is relative to {os.getcwd()}"
         return Check(name, "wrong", f"no files at {source.path}{skipped}", fix)
     size = sum(each.size for each in listing.files)
     counted = f"{len(files)} file{'s' * (len(files) > 1)}, {size:,} bytes, {source.format}{skipped}"
-    names = () if not source_format(source.format).files else tuple(file.name for file in files)
+    names = () if not source.kind.files else tuple(file.name for file in files)
     found = Check(name, "ok", counted, files=names)
     read = _read(found, source, files, listing, full=full)
     return read if isinstance(read, Check) else _judged(found, read, max_rejects)
@@ -129,7 +128,7 @@ def _read(
     if unpacked is not None:
         return _note(found, f"{unpacked}: compressed so that only Spark can read its records")
     try:
-        if not source_format(source.format).files:
+        if not source.kind.files:
             return preview_columns(source, delta_rows(source.path), limit)
         return preview(source, files, listing, limit)
     except UsageError as error:  # a package that the preview needs is not installed

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from textclf.config.base import Name, PartitionTypes, Section, Share
-from textclf.formats import FORMATS, source_format
+from textclf.formats import FORMATS, SourceFormat
 from textclf.formats.encodings import check_encoding
 
 if TYPE_CHECKING:
@@ -63,26 +63,29 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_format(self) -> "Source":
-        made = source_format(self.format)
-        changed = {key for key, field in type(self).model_fields.items() if getattr(self, key) != field.default}
-        owners = {key: [other.name for other in FORMATS.values() if key in other.keys] for key in changed}
-        if foreign := sorted(key for key, names in owners.items() if names and self.format not in names):
-            known = " and ".join(f"'{name}'" for name in owners[foreign[0]])
-            raise ValueError(
-                f"{foreign[0]} is for format{'s' * (len(owners[foreign[0]]) > 1)} {known}, "
-                f"received it with format '{self.format}'"
-            )
-        if not made.files and not self.recursive:
-            raise ValueError(f"recursive is for files; the log of a {made.name} table lists its files")
-        made.check(self)
+        for key, field in sorted(type(self).model_fields.items()):
+            owners = [f"'{other.name}'" for other in FORMATS.values() if key in other.keys]
+            if owners and key not in self.kind.keys and getattr(self, key) != field.default:
+                raise ValueError(
+                    f"{key} is for format{'s' * (len(owners) > 1)} {' and '.join(owners)}, "
+                    f"received it with format '{self.format}'"
+                )
+        if not self.kind.files and not self.recursive:
+            raise ValueError(f"recursive is for files; the log of a {self.format} table lists its files")
+        self.kind.check(self)
         return self
+
+    @property
+    def kind(self) -> SourceFormat:
+        """The rules of the source's format."""
+        return FORMATS[self.format]
 
     @property
     def quoted(self) -> bool:
         """Whether fields may be enclosed in double quotes and then hold line breaks."""
-        return source_format(self.format).quoting if self.quoting is None else self.quoting
+        return self.kind.quoting if self.quoting is None else self.quoting
 
     @property
     def separator(self) -> str:
         """The character between two fields."""
-        return self.delimiter or source_format(self.format).delimiter
+        return self.delimiter or self.kind.delimiter

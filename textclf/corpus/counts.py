@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from textclf.corpus.first_look import Look
 from textclf.errors import InputError
-from textclf.formats import source_format
 from textclf.storage.files.listing import Skipped
 
 
@@ -60,7 +59,7 @@ def count_records(look: Look, tallies: Sequence[Tally], before: int | None = Non
         subfolder_files=look.subfolder_files,
         before=before,
     )
-    if source_format(look.source.format).columnar:
+    if look.source.kind.columnar:
         return counts
     held = plan.headers + plan.plain + sum(each.lines or 0 for each in tallies)
     if held != plan.lines:

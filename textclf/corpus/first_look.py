@@ -14,7 +14,6 @@ from textclf.corpus.lines.fast_path import plain_columns
 from textclf.corpus.lines.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
 from textclf.corpus.lines.number_columns import FRACTIONAL, whole_column
 from textclf.errors import InputError
-from textclf.formats import source_format
 from textclf.storage.files.columns import open_parquet, quoted
 from textclf.storage.files.folder_names import old_values
 from textclf.storage.files.listing import Listing, Skipped, list_files
@@ -49,7 +48,7 @@ def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
     def digest(content: str) -> str:
         return hashlib.sha256(f"{stored_json(source, exclude=('max_rejects',))}\n{content}".encode()).hexdigest()
 
-    if not source_format(source.format).files:
+    if not source.kind.files:
         found = digest(str(Location(path=absolute(source.path)).version(spark)))
         return Fingerprint(found, found)
     listing = files_of(spark, source)
@@ -90,9 +89,9 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
     Raises:
         InputError: The source cannot be used.
     """
-    listing = (listing or files_of(spark, source)) if source_format(source.format).files else None
+    listing = (listing or files_of(spark, source)) if source.kind.files else None
     skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
-    if listing is None or source_format(source.format).columnar:
+    if listing is None or source.kind.columnar:
         rows, numbers, renamed = _read_columns(spark, source, listing)
         return Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
     return Look(source, *plan_lines(spark, source, listing), skipped, deep)

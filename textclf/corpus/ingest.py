@@ -19,7 +19,6 @@ from textclf.corpus.lines.signatures import refuse
 from textclf.corpus.parse import REFUSED_FILE, STAGED, column_parser, fragment_parser, line_parser, quoted_parser
 from textclf.corpus.refused_records import keep_refused
 from textclf.errors import InputError
-from textclf.formats import source_format
 from textclf.runs.workspace import Workspace, takes_workspace_or_tables
 from textclf.spark.failures import READ_FAILURES, failed_reading, unreadable
 from textclf.spark.job_names import carried, described
@@ -245,7 +244,7 @@ def _stage_odd(look: Look, place: Location) -> None:
         place.append(lines.mapInArrow(quoted_parser(source, plan), STAGED.schema))
         return
     rest = _numbered(look).where("NOT good")
-    if source_format(source.format).columnar:
+    if source.kind.columnar:
         parse = column_parser(source, plan, numbers=look.numbers)
         place.append(rest.select("block", "position", "value", "label").mapInArrow(parse, STAGED.schema))
     else:

@@ -11,11 +11,6 @@ FORMATS: dict[str, SourceFormat] = {
 """One instance of each format by its name."""
 
 
-def source_format(name: str) -> SourceFormat:
-    """The format of that name; the pipeline file has checked that there is one."""
-    return FORMATS[name]
-
-
 def line_format(name: str) -> LineFormat:
     """The format of that name, of one record a line.
 

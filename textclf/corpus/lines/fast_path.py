@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from textclf.config import Source
 from textclf.corpus.lines.records import allowed_labels
-from textclf.formats import source_format
+from textclf.formats import line_format
 from textclf.formats.delimited import Delimited
 from textclf.formats.encodings import is_utf8
 
@@ -25,7 +25,7 @@ def plain_lines(source: Source, columns: Sequence[str] | None, line: Column) -> 
         the same way. ``text`` and ``label``: those of a good record; undefined for other lines.
     """
     # A format that takes a record apart otherwise is read by its own rules alone.
-    by_delimiter = getattr(type(source_format(source.format)), "fields", None) is Delimited.fields
+    by_delimiter = type(line_format(source.format)).fields is Delimited.fields
     if not by_delimiter or source.quoted or not is_utf8(source.encoding):
         return {"good": F.lit(False), "text": F.lit(None).cast("string"), "label": F.lit(None).cast("string")}
     fields, exact = _fields(line, list(columns or source.columns or []), source.separator)

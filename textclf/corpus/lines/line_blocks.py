@@ -25,7 +25,6 @@ from textclf.corpus.lines.headers import header_columns
 from textclf.corpus.lines.quoted_records import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
 from textclf.corpus.lines.records import kept_bytes
 from textclf.corpus.lines.signatures import RETURNS, refusal, refuse
-from textclf.formats import source_format
 from textclf.formats.reject_reasons import Reason
 from textclf.storage.files.columns import file_of, read_lines
 from textclf.storage.files.folder_walk import path_part
@@ -179,7 +178,7 @@ def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None =
     counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
     if source.header:  # the first row of a file may look like a good record, but is not one
         counts["header"] = F.min_by("good", "row")
-    lines = not source_format(source.format).columnar
+    lines = not source.kind.columnar
     if lines:  # evaluated for first rows only
         counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))

@@ -21,7 +21,6 @@ from textclf.corpus.local.reader import read_chunks
 from textclf.corpus.local.tables import batches, bytes_of, is_plain_number, is_string, parquet_rows
 from textclf.corpus.parse import column_parser
 from textclf.errors import InputError
-from textclf.formats import source_format
 from textclf.storage.files.listing import Listing
 
 LOOKED_AT = 16 << 20
@@ -109,7 +108,7 @@ def preview(source: Source, files: Sequence[LocalFile], listing: Listing, limit:
         InputError: Ingest would refuse one of the files, or the text or label column is missing.
         OSError: A file cannot be read.
     """
-    if source_format(source.format).columnar:
+    if source.kind.columnar:
         return preview_columns(source, parquet_rows([str(file.path) for file in files], listing), limit)
     _check_heads(source, files)
     found, left = Preview(), limit
