@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from pyspark.sql import SparkSession
 from jobs import build_vocabulary, ingest_corpus, score_table, search_models, train_model
 from tests.cli.conftest import Run
 from tests.factories.corpora import invented
+from tests.factories.pipeline_folder import RunJob
 from textclf.cli.init import look_at
 from textclf.config import Source, load_pipeline
 from textclf.corpus.lines.records import parser
 from textclf.errors import InputError
 from textclf.storage.files.listing import list_local
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def found(tmp_path: Path, name: str, data: bytes | str) -> tuple[Source, Any]:

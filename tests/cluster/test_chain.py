@@ -1,9 +1,7 @@
 """The chain on a standalone cluster leaves the same tables as on one machine."""
 
 import json
-import os
 import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from tests.cluster.submission import on_cluster, submit_environ
 from tests.commands import assert_quiet
 from tests.factories.corpora import sample_sources
 from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
@@ -53,15 +52,9 @@ def _config(folder: Path, data: Path) -> Path:
 
 
 def _submit_chain(chain: str, config: Path, *options: str) -> None:
-    # Executors run in folders of their own; the environment's Python is at the same place for all of them here.
-    environ = os.environ | {
-        "TEXTCLF_PYTHON": sys.executable,
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
     for job, *flags in _CHAINS[chain]:
         command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=submit_environ(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
         assert_quiet(done.stderr)
@@ -82,8 +75,7 @@ def warehouses(
     write_labelled(data)
     write_unlabelled(data / "unlabelled", 3000)
     clustered, local = _config(folder / "cluster", data), _config(folder / "local", data)
-    memory = ("--executor-memory", "600m", "--conf", "spark.driver.host=127.0.0.1")
-    _submit_chain(request.param, clustered, "--master", cluster, *memory)
+    _submit_chain(request.param, clustered, *on_cluster(cluster))
     _run_chain_here(request.param, local)
     return clustered.parent / "warehouse", local.parent / "warehouse"
 

@@ -1,7 +1,6 @@
 """A new architecture and a new source format are one file each: all parts of a copy of the package find them."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
+from tests.cluster.submission import on_cluster, submit_environ
 from tests.factories.corpora import invented
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -117,13 +117,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(checkout: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {
-        "PYTHONPATH": str(checkout),
-        "TEXTCLF_PYTHON": sys.executable,
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
-    return subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=checkout, env=submit_environ(PYTHONPATH=str(checkout)), capture_output=True, text=True, check=False
+    )
 
 
 def test_a_night_on_a_cluster_reads_trains_and_scores_with_them(checkout: Path, cluster: str) -> None:
@@ -133,8 +129,16 @@ def test_a_night_on_a_cluster_reads_trains_and_scores_with_them(checkout: Path, 
     pd.DataFrame({"id": range(40), "text": texts}).to_parquet(checkout / "texts")
     (checkout / "pipeline.toml").write_text(_CONFIG)
 
-    options = ("--master", cluster, "--executor-memory", "600m", "--conf", "spark.driver.host=127.0.0.1")
-    done = _run(checkout, "./spark-submit.sh", *options, "nightly", "--config", "pipeline.toml", "--date", "2024-05-01")
+    done = _run(
+        checkout,
+        "./spark-submit.sh",
+        *on_cluster(cluster),
+        "nightly",
+        "--config",
+        "pipeline.toml",
+        "--date",
+        "2024-05-01",
+    )
     assert done.returncode == 0, done.stderr
 
     warehouse = checkout / "warehouse"

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import SparkSession
 
+from tests.cluster.submission import on_cluster, submit_environ
 from tests.factories.corpora import invented, put, source_toml
 from textclf.config import load_pipeline
 
@@ -51,11 +51,10 @@ def config(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @contextmanager
 def _searching(cluster: str, config: Path, source: str) -> Iterator[subprocess.Popen[str]]:
-    environ = os.environ | {"TEXTCLF_PYTHON": sys.executable, "PYSPARK_PYTHON": sys.executable}
-    command = [str(ROOT / "spark-submit.sh"), "--master", cluster, "--executor-memory", "600m"]
-    command += ["--conf", "spark.driver.host=127.0.0.1", "search_models", "--config", str(config), "--source", source]
+    command = [str(ROOT / "spark-submit.sh"), *on_cluster(cluster)]
+    command += ["search_models", "--config", str(config), "--source", source]
     process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, env=submit_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
         yield process

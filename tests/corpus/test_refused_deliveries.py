@@ -12,12 +12,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import ingest_corpus as job
+from tests.factories.pipeline_folder import RunJob
 from textclf.config import Upkeep, load_pipeline
 from textclf.corpus.refused_records import keep_refused, prune_refused
 from textclf.storage import Warehouse
 from textclf.storage.schemas import CORPUS, CORPUS_REJECTS
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 JSONL, TSV = 'format = "jsonl"', 'format = "tsv"\ncolumns = ["text", "label"]'
 CSV, HEADER = 'format = "csv"\ncolumns = ["text", "label"]', 'format = "csv"\nheader = true'
 PARQUET, DELTA = 'format = "parquet"', 'format = "delta"'

@@ -16,6 +16,7 @@ from pyspark.sql.types import DecimalType, DoubleType, FloatType
 
 from jobs import ingest_corpus as job
 from tests.factories.ingests import entry, ingest, table
+from tests.factories.pipeline_folder import RunJob
 from textclf.config import Pipeline
 from textclf.corpus.lines.number_columns import whole_column
 from textclf.errors import InputError
@@ -23,7 +24,6 @@ from textclf.formats.number_labels import number_label, written_label
 from textclf.storage import Warehouse
 
 MakePipeline = Callable[[str], Pipeline]
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 TSV = 'format = "tsv"\ncolumns = ["label", "text"]'
 
 

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, maintain_tables, nightly, report, score_table, train_model
+from tests.factories.pipeline_folder import RunJob
 from textclf._version import code_version
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 WriteConfig = Callable[[str], Path]
 
 SOURCE = '[[sources]]\nname = "s"\npath = "{path}"\nformat = "tsv"\ncolumns = ["text", "label"]\n'

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from jobs import (
     show_run,
     train_model,
 )
+from tests.factories.pipeline_folder import RunJob
 from textclf.cli import main as cli
 from textclf.config.load import literal
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 PLACE = "we,ird [x] {y} \\z %41 #h ?q *s 'q' \"d\" é東;&=+@!$(~) ${HOME}"
 DAY = "2026-01-05"

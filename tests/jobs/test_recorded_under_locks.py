@@ -3,19 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import maintain_tables, nightly, search_models
 from tests.factories.corpora import source_toml
+from tests.factories.pipeline_folder import RunJob
 from textclf.config import load_pipeline
 from textclf.storage import Warehouse
 from textclf.storage.leases.locks import LockLog
 from textclf.storage.run_points import listening
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def holders(spark: SparkSession, warehouse: Warehouse) -> set[str]:

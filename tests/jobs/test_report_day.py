@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import report
+from tests.factories.pipeline_folder import RunJob
 from textclf.config import load_pipeline
 from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 SOURCE = '[[sources]]\nname = "s"\npath = "s.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 
 

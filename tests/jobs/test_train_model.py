@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import SparkSession
 
 from jobs import train_model
 from tests.factories.corpora import invented, put, source_toml
+from tests.factories.pipeline_folder import RunJob
 from textclf.config import load_pipeline
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def test_figures_measures_and_champion(

@@ -1,22 +1,19 @@
 """Every way out of the process, and what it lets out: names as they are, places and passwords never."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import explain_row, ingest_corpus, nightly, show_run
 from tests.environments import environment
+from tests.factories.pipeline_folder import RunJob
 from textclf.cli import main as cli
 from textclf.config import load_pipeline
 from textclf.nightly.earlier_runs import past
 from textclf.storage import Warehouse
 from textclf.workflow.runner import Job, parser, run
-
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 TEAM, PASSWORD = "yelp_team", 'hunter2\'s "pass\\word"'
 CONFIG = """

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.factories.pipeline_folder import RunJob
 from tests.nightly.days import STEADY, write_labelled
-from tests.nightly.week import RunJob, Week
+from tests.nightly.week import Week
 
 
 @pytest.fixture
@@ -22,4 +23,4 @@ def week(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Week:
         f'[score]\ninput = "{tmp_path / "input"}"\nsource = "source"\ndate = "ds"\n'
         '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
     )
-    return Week(spark, tmp_path, config, run_job)
+    return Week(spark, tmp_path, run_job)

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import nightly
+from tests.factories.pipeline_folder import RunJob
 from textclf.errors import TextclfError
 from textclf.nightly.status_file import Status
 from textclf.runs.record import RunRecord
@@ -18,7 +19,6 @@ from textclf.spark import cancellation
 from textclf.storage import Location
 from textclf.storage.run_points import listening
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 OTHER = {"run_id": "the-other-run", "state": "running", "host": os.uname().nodename, "pid": os.getppid()}
 
 

@@ -1,44 +1,22 @@
 """Nights of one pipeline, one after another, as their tests look at them."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import nightly
+from tests.factories.pipeline_folder import PipelineFolder
 from tests.nightly.days import STEADY, write_day
 from textclf.artifact import ModelStore
-from textclf.config import Pipeline, load_pipeline
-from textclf.storage import Warehouse
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 MONDAY = date(2026, 1, 5)
 ALL = ("ingest", "vocabulary", "models", "score", "report")
 
 
-@dataclass
-class Week:
+class Week(PipelineFolder):
     """The pipeline, and what nights left so far."""
-
-    spark: SparkSession
-    folder: Path
-    config: Path
-    run_job: RunJob
-    record: dict[str, Any] = field(default_factory=dict)
-    said: str = ""
-
-    @property
-    def pipeline(self) -> Pipeline:
-        return load_pipeline(self.config)
-
-    @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse.of(self.pipeline)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -53,8 +31,7 @@ class Week:
 
     def night(self, day: date, *flags: object) -> int:
         """Run a night in this process; its exit code."""
-        code, self.record, self.said = self.run_job(nightly, "--config", self.config, "--date", day, *flags)
-        return code
+        return self.run(nightly, "--date", day, *flags)
 
     def did(self, *steps: str) -> bool:
         """Whether the night did something in these steps and in no other, and left the right status."""
@@ -73,18 +50,18 @@ class Week:
 
     def published(self) -> dict[date, tuple[int, int, int]]:
         """By day: rows, runs, and good texts."""
-        rows = self.warehouse.location("results").read(self.spark).groupBy("ds")
+        rows = self.rows("results").groupBy("ds")
         found = rows.agg(F.count("*"), F.count_distinct("run_id"), F.count_if(F.col("label") == "1")).collect()
         return {day: (count, runs, good) for day, count, runs, good in found}
 
     def corpus(self) -> dict[str, int]:
         """Records of the corpus by source."""
-        found = self.warehouse.location("corpus").read(self.spark).groupBy("source").count().collect()
+        found = self.rows("corpus").groupBy("source").count().collect()
         return {row["source"]: row["count"] for row in found}
 
     def runs(self) -> dict[str, int]:
         """Number of records by job and status."""
-        found = self.warehouse.location("runs").read(self.spark).groupBy("job", "status").count().collect()
+        found = self.rows("runs").groupBy("job", "status").count().collect()
         return {f"{row['job']} {row['status']}": row["count"] for row in found}
 
     def versions(self) -> dict[str, str | None]:

@@ -2,11 +2,9 @@
 
 import base64
 import re
-from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -14,6 +12,7 @@ from pyspark.sql import SparkSession
 from jobs import report as job
 from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
+from tests.factories.pipeline_folder import RunJob
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import load_pipeline
 from textclf.errors import GateError
@@ -24,7 +23,6 @@ from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.storage import Warehouse
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 NASTY = "<script>alert('good')</script> & good"
 
 

@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.scoring.scoring import RunJob, Scoring, champions
+from tests.factories.pipeline_folder import RunJob
+from tests.scoring.scoring import Scoring, champions
 
 
 @pytest.fixture
 def scoring(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Scoring:
     """A warehouse with champions for yelp (two labels) and trec (six), and no pipeline file yet."""
-    return Scoring(spark, tmp_path, champions(str(tmp_path / "warehouse/models")), run_job)
+    return Scoring(spark, tmp_path, run_job, champions(str(tmp_path / "warehouse/models")))

@@ -1,26 +1,24 @@
 """One warehouse to score tables into, as the tests of scoring look at it."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from jobs import score_table as score_job
 from tests.factories.artifacts import sample
 from tests.factories.corpora import source_toml
+from tests.factories.pipeline_folder import PipelineFolder
 from textclf.artifact import Artifact, ModelStore
-from textclf.config import Pipeline, load_pipeline
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.storage import Warehouse
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 DAY = date(2026, 1, 31)
 ONE_MODEL = source_toml("yelp") + '[score]\nmodel = "yelp"\n'
 ROUTED = source_toml("yelp") + '[score]\nsource = "source"\ndate = "ds"\n'
@@ -36,37 +34,18 @@ def champions(folder: str) -> ModelStore:
 
 
 @dataclass
-class Scoring:
+class Scoring(PipelineFolder):
     """A warehouse with champions, the pipeline file in use, and what passes and jobs leave.
 
     Attributes:
-        folder: Folder of the warehouse, the pipeline file and the inputs.
-        record: Run record of the newest job.
-        said: Standard error of the newest job.
+        store: The models of the warehouse.
     """
 
-    spark: SparkSession
-    folder: Path
     store: ModelStore
-    run_job: RunJob
-    record: dict[str, Any] = field(default_factory=dict)
-    said: str = ""
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "pipeline.toml"
-
-    @property
-    def pipeline(self) -> Pipeline:
-        return load_pipeline(self.config)
 
     @property
     def workspace(self) -> Workspace:
         return Workspace(self.spark, self.pipeline)
-
-    @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse.of(self.pipeline)
 
     def configure(self, body: str) -> "Scoring":
         """Write the pipeline file, all but its warehouse; passes and jobs use it from now on."""
@@ -101,12 +80,7 @@ class Scoring:
 
     def job(self, *flags: object, module: ModuleType = score_job) -> int:
         """Run a job, by default ``score_table``, with the pipeline file; its exit code."""
-        code, self.record, self.said = self.run_job(module, "--config", self.config, *flags)
-        return code
-
-    def rows(self, name: str) -> DataFrame:
-        """A table of the warehouse."""
-        return self.warehouse.location(name).read(self.spark)
+        return self.run(module, *flags)
 
     @property
     def results(self) -> DataFrame:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from jobs import search_models as job
 from tests.factories.corpora import invented, put, source_toml
+from tests.factories.pipeline_folder import RunJob
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.runs.workspace import Workspace
@@ -33,7 +34,6 @@ num_filters = [2]
 kernel_size = [2, 3]
 embedding_dim = [4]
 """
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def pipeline_in(folder: Path, body: str = SPACE, sources: tuple[str, ...] = ("a", "b")) -> Pipeline:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import search_models as job
 from tests.factories.corpora import source_toml
+from tests.factories.pipeline_folder import RunJob
 from tests.points import check_recorded_once, let_expire
 from textclf.config import load_pipeline, parse_pipeline
 from textclf.errors import LockError
@@ -19,7 +19,6 @@ from textclf.search.source_lock import sources_locked
 from textclf.storage.leases.locks import searched
 from textclf.storage.schemas import TRIALS
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 FIRST = "20260131T000000-00000000"
 
 

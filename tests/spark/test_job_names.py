@@ -9,10 +9,10 @@ from pyspark.sql import SparkSession
 
 from jobs import build_vocabulary, ingest_corpus, score_table, search_models
 from tests.factories.corpora import invented
+from tests.factories.pipeline_folder import RunJob
 from textclf.common.logs import identify
 from textclf.spark.job_names import described
 
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 WriteConfig = Callable[[str], Path]
 PROPERTY = "spark.job.description"
 

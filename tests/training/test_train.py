@@ -3,7 +3,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from jobs import train_model as job
 from tests.factories.corpora import invented, put, real, source_toml
+from tests.factories.pipeline_folder import RunJob
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
@@ -25,7 +25,6 @@ SMALL = {"num_filters": "8", "embedding_dim": "8", "kernel_size": "2", "epochs":
 TEXT = "[text]\nmax_length = 16\n"
 
 MakePipeline = Callable[[str], Pipeline]
-RunJob = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 def train(
