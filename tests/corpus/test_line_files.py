@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from textclf.config import Ingest, Pipeline, Source
+from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
@@ -225,6 +226,21 @@ def test_files_of_other_kinds_are_refused_by_name(
     for name, (_, _, words) in REFUSED.items():
         assert words in messages[name], name
     assert not Warehouse.of(pipeline).location("corpus").exists(spark)
+
+
+@pytest.mark.parametrize("name", ["zip", "xz", "gzip", "bzip2", "zstd", "seven", "rar", "parquet", "orc", "avro"])
+def test_a_packed_file_is_called_so_whatever_its_bytes_are(
+    spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path, name: str
+) -> None:
+    """Time stamps and packed bytes may hold carriage returns and no line feed, as lines that end in returns do."""
+    content, _, words = REFUSED[name]
+    files = {
+        f"packed_{at}": (content.replace(b"\n", b"\0") + b"\r\1\r\2", keys)
+        for at, keys in enumerate([TSV, CSV, 'format = "jsonl"'])
+    }
+    for source in make_pipeline(written(tmp_path, files)).sources:
+        with pytest.raises(InputError, match=rf"it is .*{words}"):
+            look_at(spark, source)
 
 
 def test_files_that_only_look_odd_are_read(spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from textclf.corpus.lines.fast_path import plain_lines
 from textclf.corpus.lines.headers import header_columns
 from textclf.corpus.lines.quoted_records import Borders, Entry, QuoteScan, Quoting, Reading, Scanned, fate
 from textclf.corpus.lines.records import kept_bytes
-from textclf.corpus.lines.signatures import RETURNS, refusal, refuse
+from textclf.corpus.lines.signatures import HEAD_BYTES, RETURNS, refusal, refuse
 from textclf.formats.reject_reasons import Reason
 from textclf.storage.files.columns import file_of, read_lines
 from textclf.storage.files.folder_walk import path_part
@@ -180,19 +180,21 @@ def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None =
         counts["header"] = F.min_by("good", "row")
     lines = not source.kind.columnar
     if lines:  # evaluated for first rows only
-        counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
+        head = F.substring("value", 1, HEAD_BYTES)
+        counts["returns"] = F.min_by(F.when(F.col("line").rlike(r"\r(?!\z)"), head), "row")
     counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
-    found, returns = [], []
+    found, returns = [], {}
     for row in counted.collect():
         header = source.header and row["start"] == 0 and row["header"]
         plain = row["plain"] - int(header)
         scanned = Scanned(Reading(row["begun"]))
         found.append(Found(row["path"], row["start"], row["begun"], scanned, None, row["first_row"], plain))
-        if lines and row["returns"] and row["begun"] == 1:
-            returns.append(row["path"])
+        if lines and row["returns"] is not None and row["begun"] == 1:
+            # Carriage returns are also among the bytes of packed files, for which there is another remedy.
+            returns[row["path"]] = refusal(source, bytes(row["returns"]), alone=True) or RETURNS
     plan = BlockPlan(_number_all(found, source), columns)
-    if refused := [block.file for block in plan.blocks if block.alone and block.path in returns]:
-        raise refuse(source, dict.fromkeys(refused, RETURNS))
+    if refused := {block.file: returns[block.path] for block in plan.blocks if block.alone and block.path in returns}:
+        raise refuse(source, refused)
     return plan
 
 
