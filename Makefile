@@ -20,7 +20,7 @@ setup:  ## Make the environment in .venv; does nothing where it is up to date
 	@{ test $(READY) -nt requirements.lock && test $(READY) -nt setup.py; } || \
 		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)" || $(MAKE) --no-print-directory environment
 
-demo: setup  ## From raw files to a scored table and a SQL query on it, in a few minutes
+demo: setup  ## From raw files to a scored table and a SQL query on it: some three minutes, and more for the first set-up
 	@$(PY) -m textclf.examples.demo
 
 tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about half an hour
@@ -78,4 +78,5 @@ environment:
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some packages hold files of other Pythons
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@$(PY) -m textclf.spark.launch.provision
+	@$(PY) -m tests.cluster_jars
 	@$(PINNED) > $(READY)

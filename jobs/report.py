@@ -1,23 +1,22 @@
 """Write the report of a run as one HTML page, from the tables alone."""
 
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from textclf.common.logs import say
+from textclf.common.output_files import OutputFile
 from textclf.report.run.data import load_run
-from textclf.report.run.page import default_path, render_report, write
+from textclf.report.run.page import default_page, render_report, write
 from textclf.workflow.runner import Job, day, parser, run
 
 
 def work(job: Job) -> None:
     """Load the run's data and write the page; its path goes into the run record."""
     data = load_run(job.workspace, job.args.run, job.args.date)
-    path = Path(job.args.output) if job.args.output else default_path(job.warehouse, data.run["run_id"])
-    write(render_report(data), path)
-    job.record.details |= {"run": data.run["run_id"], "report": os.path.abspath(path)}
-    say(f"report: {os.path.abspath(path)}")
+    page = OutputFile(job.args.output) if job.args.output else default_page(job.warehouse, data.run["run_id"])
+    write(render_report(data), page)
+    job.record.details |= {"run": data.run["run_id"], "report": str(page)}
+    say(f"report: {page}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     which = made.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="RUN_ID", help="default: the newest run of score_table")
     which.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the newest run of score_table for that day")
-    made.add_argument("--output", metavar="FILE", help="default: reports/RUN_ID.html in the warehouse")
+    made.add_argument("--output", metavar="FILE", help="path or URL; default: reports/RUN_ID.html in the warehouse")
     return run("report", made, work, argv)
 
 

@@ -1,10 +1,14 @@
 """Train a model of each source and save it as the next version of the model named after the source."""
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+from textclf.common.file_systems import is_url
 from textclf.common.logs import say
+from textclf.common.output_files import OutputFile
 from textclf.errors import UsageError
 from textclf.spark import FEW_ROWS
 from textclf.training.train import TrainedModel
@@ -21,21 +25,25 @@ def work(job: Job) -> None:
             architecture=args.architecture, overrides=overrides, promote=args.promote,
         )  # fmt: skip
         if args.figures:
-            _draw(trained, Path(args.figures))
+            _draw(trained, args.figures)
         if trained.champion != trained.artifact.manifest.version:
             say(f"{source.name}: version {trained.champion} stays the champion; use --promote to change that")
 
 
-def _draw(trained: TrainedModel, folder: Path) -> None:
-    """Write the model's figures as PNG and SVG."""
+def _draw(trained: TrainedModel, folder: str) -> None:
+    """Write the model's figures as PNG and SVG into a folder or below a URL."""
     from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
 
     figures = {"confusion": confusion_figure(trained.evaluation), "reliability": reliability_figure(trained.evaluation)}
     if trained.history:
         figures["history"] = history_figure(trained.history)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        save(figure, folder / f"{trained.artifact.reference}-{name}")
+    remote = is_url(folder)
+    with tempfile.TemporaryDirectory() if remote else nullcontext(folder) as local:
+        Path(local).mkdir(parents=True, exist_ok=True)
+        for name, figure in figures.items():
+            for file in save(figure, Path(local, f"{trained.artifact.reference}-{name}")):
+                if remote:
+                    OutputFile(f"{folder}/{file.name}").replace(file.read_bytes())
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:
@@ -54,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_source(made)
     made.add_argument("--architecture", metavar="NAME", help="default: [search] architecture of the pipeline file")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a hyperparameter or fit setting")
-    made.add_argument("--figures", metavar="FOLDER", help="folder for plots of history, confusion matrix, reliability")
+    made.add_argument(
+        "--figures", metavar="FOLDER", help="folder or URL for plots of history, confusion matrix, reliability"
+    )
     made.add_argument("--promote", action="store_true", help="make the new version the champion")
     return run("train_model", made, work, argv, spark=FEW_ROWS)
 

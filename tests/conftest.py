@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.class_archive import java_options
+from tests.factories.hdfs import hdfs_cluster
 from textclf.config import Pipeline, parse_pipeline
 from textclf.spark import open_session
 
@@ -40,6 +41,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a folder on a real HDFS, which any JVM with Spark's jars can open."""
+    with hdfs_cluster(tmp_path_factory.mktemp("hdfs")) as url:
+        yield f"{url}/tests"
 
 
 @pytest.fixture

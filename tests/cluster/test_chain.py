@@ -1,18 +1,20 @@
-"""The chain on a standalone cluster leaves the same tables as on one machine."""
+"""The chain on a standalone cluster, with its warehouse on HDFS, leaves the same tables as on one machine."""
 
 import json
 import subprocess
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.cluster.submission import on_cluster, submit_environ
 from tests.commands import assert_quiet
 from tests.factories.corpora import sample_sources
+from textclf.artifact import ModelStore
+from textclf.common.output_files import OutputFile
 from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -44,10 +46,30 @@ _CHAINS = {
 _OF_THE_RUN = ["run_id", "model_digest"]
 
 
-def _config(folder: Path, data: Path) -> Path:
+@dataclass(frozen=True)
+class Warehouses:
+    """Locations of the run on the cluster and of the one in the tests' own local session; where their data are."""
+
+    spark: SparkSession
+    clustered: str
+    local: str
+    data: Path
+
+    def rows(self, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both tables' rows, each in an order that only their content decides."""
+        return self._rows(self.clustered, table), self._rows(self.local, table)
+
+    def _rows(self, warehouse: str, table: str) -> pd.DataFrame:
+        rows = self.spark.read.format("delta").load(f"{warehouse}/{table}").toPandas()
+        rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
+        keys = rows.astype(str).apply("\x1f".join, axis=1)
+        return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)
+
+
+def _config(folder: Path, data: Path, warehouse: str) -> Path:
     folder.mkdir()
     config = folder / "pipeline.toml"
-    config.write_text(_CONFIG.format(warehouse=folder / "warehouse", sources=sample_sources(data), data=data))
+    config.write_text(_CONFIG.format(warehouse=warehouse, sources=sample_sources(data), data=data))
     return config
 
 
@@ -65,48 +87,61 @@ def _run_chain_here(chain: str, config: Path) -> None:
         assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
 
 
-@pytest.fixture(scope="module", params=["nightly", pytest.param("jobs", marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module", params=[("nightly", "hdfs"), pytest.param(("jobs", "local"), marks=pytest.mark.long)], ids="-".join
+)
 def warehouses(
     request: pytest.FixtureRequest, cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """Warehouse of the run on the cluster, warehouse of the run in the tests' own local session."""
+) -> Warehouses:
+    """The warehouses after both runs."""
+    chain, storage = request.param
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "data"
     write_labelled(data)
     write_unlabelled(data / "unlabelled", 3000)
-    clustered, local = _config(folder / "cluster", data), _config(folder / "local", data)
-    _submit_chain(request.param, clustered, *on_cluster(cluster))
-    _run_chain_here(request.param, local)
-    return clustered.parent / "warehouse", local.parent / "warehouse"
-
-
-def _rows(warehouse: Path, table: str) -> pd.DataFrame:
-    """A table's rows in an order that only their content decides."""
-    rows = DeltaTable(str(warehouse / table)).to_pandas()
-    rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
-    keys = rows.astype(str).apply("\x1f".join, axis=1)
-    return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)
+    clustered = f"{request.getfixturevalue('hdfs')}/chain" if storage == "hdfs" else f"{folder}/cluster/warehouse"
+    both = Warehouses(spark, clustered, f"{folder}/local/warehouse", data)
+    _submit_chain(chain, _config(folder / "cluster", data, both.clustered), *on_cluster(cluster))
+    _run_chain_here(chain, _config(folder / "local", data, both.local))
+    return both
 
 
 @pytest.mark.parametrize("table", ["corpus", "corpus_rejects", "vocabulary", "tokens", "results_rejects"])
-def test_a_table_of_the_cluster_equals_the_local_one(warehouses: tuple[Path, Path], table: str) -> None:
-    clustered, local = (_rows(warehouse, table) for warehouse in warehouses)
+def test_a_table_of_the_cluster_equals_the_local_one(warehouses: Warehouses, table: str) -> None:
+    clustered, local = warehouses.rows(table)
 
     assert len(local) > 0
     pd.testing.assert_frame_equal(clustered, local)
 
 
-def test_results_of_the_cluster_equal_the_local_ones(warehouses: tuple[Path, Path]) -> None:
-    clustered, local = (_rows(warehouse, "results").sort_values("id", ignore_index=True) for warehouse in warehouses)
+def test_results_of_the_cluster_equal_the_local_ones(warehouses: Warehouses) -> None:
+    clustered, local = (rows.sort_values("id", ignore_index=True) for rows in warehouses.rows("results"))
 
-    unlabelled = pd.read_parquet(warehouses[0].parents[1] / "data/unlabelled")
+    unlabelled = pd.read_parquet(warehouses.data / "unlabelled")
     of_the_day = unlabelled[unlabelled["ds"] == FIRST_DAY]
-    assert len(local) == len(of_the_day) - len(_rows(warehouses[1], "results_rejects")) > 0
+    assert len(local) == len(of_the_day) - len(warehouses.rows("results_rejects")[1]) > 0
     pd.testing.assert_frame_equal(clustered, local, rtol=1e-5)
 
 
-def test_the_jobs_ran_on_the_cluster(warehouses: tuple[Path, Path]) -> None:
-    runs = DeltaTable(str(warehouses[0] / "runs")).to_pandas()
+def test_models_pages_and_the_status_file_are_beside_the_tables(warehouses: Warehouses) -> None:
+    clustered, local = ModelStore(f"{warehouses.clustered}/models"), ModelStore(f"{warehouses.local}/models")
+    runs = warehouses.rows("runs")
+
+    assert clustered.names() == local.names() != []
+    for name in local.names():
+        assert clustered.champion(name) == local.champion(name) == "1"
+        assert clustered.load(name).files == local.load(name).files
+    for place, rows in zip((warehouses.clustered, warehouses.local), runs, strict=True):
+        for run in rows.loc[rows["job"] == "nightly", "details"]:
+            status = json.loads(OutputFile(f"{place}/nightly.json").read())
+            assert (status["state"], status["exit_code"]) == ("succeeded", 0)
+            (page,) = json.loads(run)["reports"]
+            assert page.startswith(f"{place}/reports/")
+            assert OutputFile(page).exists()
+
+
+def test_the_jobs_ran_on_the_cluster(warehouses: Warehouses) -> None:
+    runs = warehouses.rows("runs")[0]
 
     # A standalone master gives out identifiers of this form; a local run's begins with "local-".
     assert runs["spark_app_id"].str.startswith("app-").all()

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.nightly.days import STEADY
+from textclf.common.output_files import OutputFile
 from textclf.config import parse_pipeline
 from textclf.errors import InputError, LockError, TextclfError
 from textclf.nightly.earlier_runs import Past
@@ -88,7 +89,7 @@ def night(spark: SparkSession, tmp_path: Path) -> Night:
     )
     pipeline = parse_pipeline(f'warehouse = "{tmp_path}"\n{sources}[nightly]\nretries = 1\npause = 0.0\n')
     run = RunRecord("nightly")
-    status = Status(tmp_path / "nightly.json", run, [], {}, {})
+    status = Status(OutputFile(f"{tmp_path}/nightly.json"), run, [], {}, {})
     locks: Any = SimpleNamespace(check=lambda: None)
     return Night(Workspace(spark, pipeline), run, [], status, locks, Past())
 

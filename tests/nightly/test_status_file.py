@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from jobs import nightly
 from tests.factories.pipeline_folder import RunJob
+from textclf.common.output_files import OutputFile
 from textclf.errors import TextclfError
 from textclf.nightly.status_file import Status
 from textclf.runs.record import RunRecord
@@ -39,7 +40,7 @@ def said(path: Path) -> dict[str, Any]:
 
 
 def test_progress_counts_what_is_done_once(path: Path) -> None:
-    status = Status(path, RunRecord("nightly"), ["2026-01-05"], {}, {})
+    status = Status(OutputFile(str(path)), RunRecord("nightly"), ["2026-01-05"], {}, {})
     status.begin("ingest")
     status.expect(3, "never read")
     for source in ("shop", "films", "shop"):  # shop again, in a second attempt
@@ -54,7 +55,7 @@ def test_progress_counts_what_is_done_once(path: Path) -> None:
 def test_a_search_counts_trials_and_writes_about_once_a_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("textclf.nightly.status_file.time.monotonic", lambda: now[0])
-    status = Status(path, RunRecord("nightly"), [], {}, {})
+    status = Status(OutputFile(str(path)), RunRecord("nightly"), [], {}, {})
     status.begin("models")
     status.expect(2, "no model yet")
     status.count(1, 40)

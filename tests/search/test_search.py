@@ -17,9 +17,11 @@ from tests.factories.pipeline_folder import RunJob
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
 from textclf.runs.workspace import Workspace
-from textclf.search.encode import encode_sources
+from textclf.search.encode import encoded_sources
 from textclf.search.search import Report, search_models
+from textclf.search.trial import Result
 from textclf.search.warm_up import worker_environment
+from textclf.spark.task_pool import FanOut
 from textclf.storage import Warehouse
 
 SPACE = """
@@ -96,14 +98,19 @@ def test_the_winner_is_tested_saved_and_promoted(searched: tuple[Pipeline, Wareh
 
 
 def test_trials_do_not_depend_on_slots_or_order(
-    spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report], tmp_path: Path
+    spark: SparkSession, searched: tuple[Pipeline, Warehouse, Report]
 ) -> None:
     pipeline, _, report = searched
-    infos = encode_sources(Workspace(spark, pipeline), pipeline.sources, str(tmp_path))
-    trials = [replace(trial, info=infos[trial.info.source]) for trial, _ in reversed(report.results)]
-
-    with worker_environment(spark.sparkContext, "jax"):
-        alone = spark.sparkContext.parallelize(trials, 1).map(lambda trial: trial.run()).collect()
+    fan, alone = FanOut(spark.sparkContext, "alone"), list[Result]()
+    with (
+        encoded_sources(Workspace(spark, pipeline), pipeline.sources) as encoded,
+        worker_environment(spark.sparkContext, "jax"),
+    ):
+        for trial, _ in reversed(report.results):
+            info = encoded.infos[trial.info.source]
+            fan.submit([replace(trial, info=info)], encoded.packs[info.source])
+        while len(alone) < len(report.results):
+            alone += fan.results()
 
     measured = {result.key: (result.accuracy, result.loss, result.history) for _, result in report.results}
     assert {result.key: (result.accuracy, result.loss, result.history) for result in alone} == measured

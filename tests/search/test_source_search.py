@@ -56,13 +56,13 @@ def test_a_search_without_a_winner_says_why() -> None:
 
 
 def test_a_trial_that_finds_no_memory_loses_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def encoded_source(_: object) -> None:
+    def encoded_source(*_: object) -> None:
         np.zeros(1 << 58)  # an eighth of what a processor can address
 
     monkeypatch.setattr("textclf.search.trial.encoded_source", encoded_source)
     first = search_of(SearchPlan(strategy="grid", folds=2, space={"num_filters": [2]})).begin()[0]
 
-    result = first.run()
+    result = first.run(None)  # type: ignore[arg-type]  # not reached
 
     assert (result.key, result.status, result.accuracy) == (first.key, FAILED, None)
     assert result.error is not None

@@ -57,7 +57,7 @@ def test_trials_that_the_release_before_has_ended_are_known(name: str) -> None:
 def test_winners_and_settings_of_the_release_before_are_known() -> None:
     pipeline = parse_pipeline(PIPELINE)
 
-    assert Winner(trial("cnn"), "models", pipeline.split, {}, "").key == WINNER
+    assert Winner(trial("cnn"), pipeline.split, {}, "").key == WINNER
     assert vocabulary_settings(pipeline) == "482aaa425999b327095fd015c9127d10b94b3ccf19c0bac2833e3e45d7c66e88"
     assert (
         model_settings(pipeline, "yelp", "search") == "fc338a801d7d6eddfc3b6167d764532bbdb192b9cdca3dea81399778e33eebc2"

@@ -23,7 +23,7 @@ class Dying:
     deaths: int
     folder: str
 
-    def run(self) -> "Done":
+    def run(self, shared: None) -> "Done":  # noqa: ARG002 - the protocol's signature
         notes = Path(self.folder, self.key)
         died = len(notes.read_text()) if notes.exists() else 0
         if died < self.deaths:
@@ -70,7 +70,7 @@ class Counting:
 
     key: str
 
-    def run(self) -> Done:
+    def run(self, shared: None) -> Done:  # noqa: ARG002 - the protocol's signature
         return Done(f"{os.getpid()}", str(gc.get_freeze_count()))
 
     def lost(self, error: str) -> Done:
@@ -93,7 +93,7 @@ def test_what_a_process_has_loaded_is_not_walked_through_after_each_task(spark: 
 class Mistaken:
     key: str = "mistaken"
 
-    def run(self) -> None:
+    def run(self, shared: None) -> None:  # noqa: ARG002 - the protocol's signature
         raise RuntimeError("not meant to happen")
 
     def lost(self, error: str) -> str:

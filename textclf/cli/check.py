@@ -166,7 +166,7 @@ def installed(module: str, extra: str | None, why: str) -> Check:
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:
     """Check that a file can be written to the warehouse, or that its folder can be created."""
-    from textclf.storage.warehouse import is_url
+    from textclf.common.file_systems import is_url
 
     if pipeline.warehouse is None:
         return Check("warehouse", "note", f"schema {pipeline.schema_name}: only Spark can tell", "check with --spark")
@@ -177,7 +177,7 @@ def warehouse_writable(pipeline: "Pipeline") -> Check:
 
 def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
     """Check the other folders that jobs write to, where they are on this machine."""
-    from textclf.storage.warehouse import is_url
+    from textclf.common.file_systems import is_url
 
     if not is_url(pipeline.models_folder):
         yield folder_writable("models folder", Path(pipeline.models_folder), "another folder under models")
@@ -223,7 +223,7 @@ def models_readable(pipeline: "Pipeline") -> Check:
 
 def input_there(pipeline: "Pipeline") -> Check:
     """Check that the table to score exists, where that can be told without Spark."""
-    from textclf.storage.warehouse import is_url
+    from textclf.common.file_systems import is_url
 
     given = pipeline.score.input
     if given is None:

@@ -51,8 +51,8 @@ def source_readable(source: "Source", max_rejects: float, *, full: bool = False)
         max_rejects: Largest share of rejected records with which ingest publishes a delivery of the source.
         full: Whether to read each source to its end, not only its beginning.
     """
+    from textclf.common.file_systems import is_url
     from textclf.storage.files.listing import list_local
-    from textclf.storage.warehouse import is_url
 
     name = f"source {source.name}"
     if is_url(source.path):

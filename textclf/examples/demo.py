@@ -67,7 +67,8 @@ def choose_material(root: Path, environ: Mapping[str, str]) -> Material:
     try:
         fetch(fetched / "uci")
     except InputError as error:
-        _say(f"{error}\nData: the sample corpus instead, which has the same form but generated sentences")
+        _say("Data: the sample corpus, whose generated sentences have the form of the UCI sentences.")
+        _say(f"  Those are not on this machine and could not be fetched ({error.received}); to use them, {error.fix}.")
         return Material("conf/sample.toml", files=write_labelled(root / "warehouse" / "sample"))
     _say(f"Data: the UCI sentences, fetched into {fetched / 'uci'}")
     return Material("conf/uci.toml", _UCI_NAMES, {"TEXTCLF_DATA": str(fetched)})
@@ -88,7 +89,7 @@ def run_job(root: Path, environ: Mapping[str, str], job: str, *flags: str) -> di
     record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     counts = {name: record[name] for name in ("input_rows", "scored_rows", "rejected_rows") if name in record}
     shown = [f"{name.replace('_', ' ')}: {count:,}" for name, count in counts.items()]
-    _say(", ".join([*shown, f"{record['seconds']} s"]))
+    _say(", ".join([*shown, f"done in {record['seconds']} s"]))
     return record
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import TypeVar
 
 from textclf.common.logs import say, say_error
+from textclf.common.output_files import OutputFile
 from textclf.config import Source
 from textclf.corpus.deliveries import DeliveryError, Refused
 from textclf.corpus.first_look import Fingerprint
@@ -17,7 +17,7 @@ from textclf.nightly.earlier_runs import VOCABULARY, Past, past
 from textclf.nightly.facts import Days, Reads, builds_by, plan_builds, plan_days, plan_reads
 from textclf.nightly.retry import again
 from textclf.nightly.rules import NO_ROWS, STILL_REFUSED, Decision
-from textclf.nightly.status_file import Status, status_path
+from textclf.nightly.status_file import Status, status_file
 from textclf.runs.deliveries import INGEST
 from textclf.runs.history import record_killed
 from textclf.runs.outcome import keep, outcome_of
@@ -60,7 +60,7 @@ def run_nightly(workspace: Workspace, run: RunRecord, days: Sequence[date], held
         record_killed(spark, warehouse, locks, place)
         before = past(spark, warehouse)
         shown = [day.isoformat() for day in days]
-        status = Status(status_path(pipeline, warehouse), run, shown, before.usual, before.busy)
+        status = Status(status_file(pipeline, warehouse), run, shown, before.usual, before.busy)
         run.details["asked"] = shown
         try:
             Night(workspace, run, list(days), status, locks, before).work()
@@ -264,29 +264,29 @@ class Night:
             )
 
     def _report(self, runs: dict[date, str], days: Sequence[date]) -> None:
-        from textclf.report.run.page import default_path
+        from textclf.report.run.page import default_page
 
         wanted = {runs[day]: day for day in dict.fromkeys(days) if day in runs}
 
         def plan() -> list[Decision]:
-            there = {run_id: default_path(self.workspace.warehouse, run_id).exists() for run_id in wanted}
+            there = {run_id: default_page(self.workspace.warehouse, run_id).exists() for run_id in wanted}
             why = {True: "the page exists", False: "no page yet"}
             return [Decision("report", run_id, not found, why[found]) for run_id, found in there.items()]
 
         def work() -> None:
             for run_id in self._due:
-                path = default_path(self.workspace.warehouse, run_id)
-                self._again(lambda: self._write_page(run_id, path))  # noqa: B023 - at once
-                self.run.details.setdefault("reports", []).append(str(path.absolute()))
+                page = default_page(self.workspace.warehouse, run_id)
+                self._again(lambda: self._write_page(run_id, page))  # noqa: B023 - at once
+                self.run.details.setdefault("reports", []).append(str(page))
                 self.status.advance(run_id)
 
         self._step("report", plan, work)
 
-    def _write_page(self, run_id: str, path: Path) -> None:
+    def _write_page(self, run_id: str, page: OutputFile) -> None:
         from textclf.report.run.data import load_run
         from textclf.report.run.page import render_report, write
 
-        write(render_report(load_run(self.workspace, run_id)), path)
+        write(render_report(load_run(self.workspace, run_id)), page)
 
     def _step(self, name: str, plan: Callable[[], list[Decision]], work: Callable[[], None]) -> None:
         """Plan a step and do what is due; after an error the night goes on, unless it must stop or lost its lock."""

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from textclf.common.atomic_files import replace_file
 from textclf.common.logs import say
+from textclf.common.output_files import OutputFile
 from textclf.common.secrets import masked
 from textclf.config import Pipeline
 from textclf.runs.masked_fields import DETAILS, mask_fields
@@ -24,15 +23,15 @@ from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
 
 STEPS = ("ingest", "vocabulary", "models", "score", "report")
+_NAME = "nightly.json"
 _OFTEN = 1.0  # seconds between two writes during a search, in which hundreds of trials may end at once
 
 
-def status_path(pipeline: Pipeline, warehouse: Warehouse) -> Path:
-    """Return the path that the pipeline file gives; else one in the warehouse, or in the current folder."""
+def status_file(pipeline: Pipeline, warehouse: Warehouse) -> OutputFile:
+    """Return the file that the pipeline file names; else one in the warehouse or, for a catalog, the current folder."""
     if pipeline.nightly.status is not None:
-        return Path(pipeline.nightly.status)
-    root = warehouse.local_root
-    return Path("nightly.json") if root is None else root / "nightly.json"
+        return OutputFile(pipeline.nightly.status)
+    return OutputFile(_NAME) if warehouse.root is None else OutputFile(f"{warehouse.root}/{_NAME}", True)
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Status:
     """The content of the status file.
 
     Attributes:
-        path: Path of the file.
+        file: Place of the file.
         run: Run record of the night.
         days: Requested days.
         usual, busy: Seconds that each step takes, over all nights and over those that did not skip it.
@@ -49,7 +48,7 @@ class Status:
         progress: Progress of the current step, ``done`` of ``of``: sources, trials of a search, days or pages.
     """
 
-    path: Path
+    file: OutputFile
     run: RunRecord
     days: Sequence[str]
     usual: Mapping[str, float]
@@ -131,9 +130,9 @@ class Status:
         with self._guard:
             try:
                 self._written = time.monotonic()
-                replace_file(self.path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+                self.file.replace(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
             except OSError as error_:
-                say(f"The status file {self.path} cannot be written: {error_}", "warning")
+                say(f"The status file {self.file.location} cannot be written: {error_}", "warning")
 
     def _expected(self, now: datetime) -> str | None:
         """Estimate when the night will end from the usual times of its steps; None without earlier nights."""
@@ -152,35 +151,39 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
     """Write the status file for a run that has yet to start Spark and to take the lock of the night.
 
     If the run fails before the night begins, the file says so instead of showing the previous night. The file is left
-    alone while another night is running.
+    alone while another night is running. A file that is not on this machine is opened through Spark, so it is not
+    written before Spark has started.
     """
-    status = Status(status_path(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
-    if _at_work(status.path):
-        yield
-        return
-    status.write()
+    status = Status(status_file(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
+    early = status.file.local is not None
+    if early:
+        if _at_work(status.file):
+            yield
+            return
+        status.write()
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        said = _read(status.path)
-        if (said.get("run_id"), said.get("state")) == (run.run_id, "running"):
+        said = _read(status.file)
+        ours = (said.get("run_id"), said.get("state")) == (run.run_id, "running")
+        if ours or not (early or _at_work(status.file) or said.get("run_id") == run.run_id):
             found = outcome_of(error)
             status.close(found.status, found.code, found.problem)
         raise
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(file: OutputFile) -> dict[str, Any]:
     """Read the file; return an empty dictionary if it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(file.read())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _at_work(path: Path) -> bool:
+def _at_work(file: OutputFile) -> bool:
     """Return whether the file is of a night that may be running; on another machine it is assumed to be."""
-    said = _read(path)
+    said = _read(file)
     if said.get("state") != "running":
         return False
     if said.get("host") != os.uname().nodename:

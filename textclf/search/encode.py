@@ -1,22 +1,29 @@
-"""All sources of a search encoded in one Spark job: rows of ``corpus`` in, one file a source out."""
+"""All sources of a search encoded in one Spark job: rows of ``corpus`` in, broadcasts for the trials out.
+
+Executors' Python has no access to storage but through Spark, so encoded rows go to the driver, which shares them out
+again as packs of sources.
+"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark import SparkContext, StorageLevel
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from textclf.common.file_systems import file_system, replace_in
 from textclf.config import Pipeline, SearchPlan, Source
 from textclf.corpus.vocabulary import corpus_of
 from textclf.errors import InputError
 from textclf.models import architecture
 from textclf.runs.workspace import Workspace
 from textclf.search.cross_validation import check_rows
-from textclf.search.encoded_source import Info, pack
+from textclf.search.encoded_source import Data, Info, Pack, pack
 from textclf.search.space import BASELINE
 from textclf.spark.job_names import carried
 from textclf.storage.schemas import VOCABULARY
@@ -27,17 +34,87 @@ from textclf.training.data import Rows, arrange, corpus_digests
 from textclf.training.train import GOLDEN_EDGES, GOLDEN_ROWS, sorted_vocabulary
 from textclf.training.usable_texts import check_words, has_words
 
-_INFO = "source string, info string"
+_ENCODED = "source string, part int, info string, data binary"
+_SCHEMA = pa.schema({"source": pa.string(), "part": pa.int32(), "info": pa.string(), "data": pa.binary()})
+_PART_BYTES = 256 << 20  # of encoded rows in one row of Spark's, whose values end at 2 GiB
+_PACK_BYTES = 32 << 20  # of encoded sources that are shared out together; a larger source is a pack of its own
 
 
-def encode_sources(workspace: Workspace, sources: Sequence[Source], folder: str) -> dict[str, Info]:
-    """Encode each source's rows into a file of ``folder``; return what the driver needs of each source, by its name.
+@dataclass(frozen=True)
+class EncodedSources:
+    """Encoded sources on the driver.
+
+    Attributes:
+        infos: What the driver needs of each source, by its name.
+        packs: Broadcast that holds the source's rows, by its name; none where the source has a problem.
+    """
+
+    infos: dict[str, Info]
+    packs: dict[str, Pack] = field(default_factory=dict)
+
+
+@contextmanager
+def encoded_sources(workspace: Workspace, sources: Sequence[Source]) -> Iterator[EncodedSources]:
+    """Encode each source's rows and share them out until the context ends.
 
     A source that cannot be searched has a ``problem`` in its ``Info``; the other sources go on.
 
     Raises:
         InputError: There is no corpus, none of one of the sources, or no vocabulary.
     """
+    encoded, known = _encoded(workspace, sources)
+    # On the executors' disks, so that their rows come to the driver part by part, however many they are.
+    encoded = encoded.persist(StorageLevel.DISK_ONLY)
+    packs: dict[str, Pack] = {}
+    try:
+        rows = encoded.where("part = 0").select("source", "info").collect()  # one row a source
+        infos = {row["source"]: Info(**json.loads(row["info"])) for row in rows if row["source"] in known}
+        _share_out(workspace.spark.sparkContext, encoded, infos, packs)
+        encoded.unpersist()
+        yield EncodedSources(infos, packs)
+    finally:
+        encoded.unpersist()
+        for each in {id(each): each for each in packs.values()}.values():
+            each.destroy()
+
+
+def _share_out(context: SparkContext, encoded: DataFrame, infos: Mapping[str, Info], packs: dict[str, Pack]) -> None:
+    """Broadcast the encoded rows of all sources that have no problem, and add the packs by source."""
+    sizes = {name: info.size for name, info in infos.items() if info.problem is None}
+    rows = encoded.select("source", "part", "data")
+    few = sum(sizes.values()) <= _PACK_BYTES
+    packed: dict[str, Data] = {}
+
+    def share() -> None:
+        if packed:
+            shared = context.broadcast({infos[name].digest: data for name, data in packed.items()})
+            packs.update(dict.fromkeys(packed, shared))
+            packed.clear()
+
+    for name, data in _joined(rows.collect() if few else rows.toLocalIterator(prefetchPartitions=True), sizes):
+        if sum(map(len, packed.values())) + len(data) > _PACK_BYTES:
+            share()
+        packed[name] = data
+    share()
+
+
+def _joined(rows: Iterable[Any], sizes: Mapping[str, int]) -> Iterator[tuple[str, Data]]:
+    """Yield the bytes of each source that has a size; its parts follow one another."""
+    joined = bytearray()
+    for row in rows:
+        if row["source"] not in sizes:
+            continue
+        if not row["part"] and len(row["data"]) == sizes[row["source"]]:
+            yield row["source"], row["data"]
+            continue
+        joined = joined if row["part"] else bytearray()
+        joined += row["data"]
+        if len(joined) == sizes[row["source"]]:
+            yield row["source"], joined
+
+
+def _encoded(workspace: Workspace, sources: Sequence[Source]) -> tuple[DataFrame, set[str]]:
+    """The encoded rows, not yet computed, and the names of the sources that have any."""
     names = [source.name for source in sources]
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     corpus = corpus_of(workspace, names)
@@ -46,10 +123,9 @@ def encode_sources(workspace: Workspace, sources: Sequence[Source], folder: str)
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(carried(spark, corpus_digests), corpus)
         splits = find_splits(corpus, pipeline.split, names)
-    encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests.result(), folder)
+    encode = _encoder(pipeline, {source.name: source for source in sources}, splits, digests.result())
     groups = corpus.groupBy("source").cogroup(words.select("source", "index", "token").groupBy("source"))
-    found = groups.applyInArrow(encode, _INFO).collect()  # one row a source
-    return {row["source"]: Info(**json.loads(row["info"])) for row in found if row["source"] in splits}
+    return groups.applyInArrow(encode, _ENCODED), set(splits)
 
 
 def _encoder(
@@ -57,20 +133,25 @@ def _encoder(
     sources: Mapping[str, Source],
     splits: Mapping[str, SourceSplit],
     digests: Mapping[str, str],
-    folder: str,
 ) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def encode(rows: pa.Table, words: pa.Table) -> pa.Table:
         if not len(rows):  # tokens of a source that is no longer in the corpus
-            return pa.table({"source": pa.array([], pa.string()), "info": pa.array([], pa.string())})
+            return _SCHEMA.empty_table()
         name = rows["source"][0].as_py()
-        info = Info(name, digests[name])
+        info, data = Info(name, digests[name]), b""
         try:
-            info = _encode(pipeline, sources[name], splits, rows, words, info, folder)
+            info, data = _encode(pipeline, sources[name], splits, rows, words, info)
         except InputError as error:
             info = replace(info, problem=str(error))
-        return pa.table({"source": [name], "info": [json.dumps(asdict(info))]})
+        return _in_parts(info, data)
 
     return encode
+
+
+def _in_parts(info: Info, data: bytes) -> pa.Table:
+    about, parts = json.dumps(asdict(info)), range(0, max(len(data), 1), _PART_BYTES)
+    columns = [[info.source] * len(parts), range(len(parts)), [about] * len(parts)]
+    return pa.table([*columns, [data[at : at + _PART_BYTES] for at in parts]], schema=_SCHEMA)
 
 
 def _encode(
@@ -80,8 +161,7 @@ def _encode(
     rows: pa.Table,
     words: pa.Table,
     info: Info,
-    folder: str,
-) -> Info:
+) -> tuple[Info, bytes]:
     check_split(source.name, splits[source.name])
     found = arrange(rows, splits, source, info.corpus_digest)
     labels, train, test = found.labels, found.train, found.test
@@ -110,9 +190,7 @@ def _encode(
     golden = [*GOLDEN_EDGES, *test.texts.slice(0, GOLDEN_ROWS).to_pylist()]
     numbers = np.concatenate([train.labels, test.labels])
     data, digest = pack(info, numbers, encoders, pa.concat_arrays([train.texts, test.texts]), golden)
-    path = f"{folder}/{source.name}-{digest[:16]}.safetensors"
-    replace_in(*file_system(path), data)  # two attempts at once write the same bytes
-    return replace(info, digest=digest, path=path)
+    return replace(info, digest=digest, size=len(data)), data
 
 
 def _check_words(train: Rows, plan: SearchPlan, source: str) -> None:

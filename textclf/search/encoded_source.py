@@ -1,24 +1,31 @@
-"""A source's rows as numbers: encoded once on an executor, read once by each worker process."""
+"""A source's rows as numbers: encoded once on an executor, and read once by each worker process, from a broadcast."""
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from safetensors.numpy import load, save
+from pyspark import Broadcast
+from safetensors.numpy import save
 
 from textclf.common.arrays import Int32
-from textclf.common.file_systems import file_system
 from textclf.text.encoder import Encoder
 from textclf.text.vocabulary import Vocabulary
 
 _CACHE_BYTES = 512 << 20  # size of the encoded sources that a worker keeps, besides the one in use
 _INFO = "info"
+_TYPES = {"I32": np.int32, "I64": np.int64, "U8": np.uint8}
+
+Data = bytes | bytearray
+Pack = Broadcast[dict[str, Data]]
+"""Encoded sources by digest, sent to each executor that runs a trial of one of them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class Info:
     Attributes:
         rows: Number of training rows; the test rows follow them.
         words: Rows of an embedding, by tokenizer.
-        digest: SHA-256 of the file, which holds everything that a trial learns from.
+        digest: SHA-256 of the encoded rows, which hold everything that a trial learns from.
+        size: Number of bytes of the encoded rows.
         unseen: Labels that only test rows have, with their number of rows.
         problem: Reason why the source cannot be searched; None where it can.
     """
@@ -63,7 +71,7 @@ class Info:
     words: dict[str, int] = field(default_factory=dict)
     max_length: int = 0
     digest: str = ""
-    path: str = ""
+    size: int = 0
     unseen: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
 
@@ -111,9 +119,9 @@ def pack(
     return data, hashlib.sha256(data).hexdigest()
 
 
-def unpack(info: Info, data: bytes) -> EncodedSource:
-    """Read the bytes that ``pack`` returned."""
-    arrays = load(data)
+def unpack(info: Info, data: Data) -> EncodedSource:
+    """Read the bytes that ``pack`` returned. The arrays are views of them, so that nothing is held twice."""
+    arrays = _views(data)
     names = [name.removesuffix(".flat") for name in arrays if name.endswith(".flat")]
     encoders = {}
     for name in names:
@@ -125,15 +133,25 @@ def unpack(info: Info, data: bytes) -> EncodedSource:
     return EncodedSource(info, arrays["labels"], encoders, about["golden"], len(data))
 
 
+def _views(data: Data) -> dict[str, npt.NDArray[Any]]:
+    """Arrays by name, of the format https://github.com/huggingface/safetensors#format, whose reader copies them."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header: dict[str, Any] = json.loads(bytes(data[8:begin]))
+    header.pop("__metadata__", None)
+    found = {}
+    for name, about in header.items():
+        count, offset = math.prod(about["shape"]), begin + about["data_offsets"][0]
+        found[name] = np.frombuffer(data, _TYPES[about["dtype"]], count, offset).reshape(about["shape"])
+    return found
+
+
 _kept: "OrderedDict[str, EncodedSource]" = OrderedDict()
 
 
-def encoded_source(info: Info) -> EncodedSource:
-    """Read a source; the process keeps it while its cache has room."""
+def encoded_source(info: Info, pack: Pack) -> EncodedSource:
+    """Read a source from its pack; the process keeps it while its cache has room."""
     if info.digest not in _kept:
-        system, path = file_system(info.path)
-        with system.open_input_stream(path, compression=None) as stream:
-            _kept[info.digest] = unpack(info, stream.read())
+        _kept[info.digest] = unpack(info, pack.value[info.digest])
     _kept.move_to_end(info.digest)
     while len(_kept) > 1 and sum(source.size for source in _kept.values()) > _CACHE_BYTES:
         _kept.popitem(last=False)

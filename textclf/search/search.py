@@ -2,32 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from pyarrow.fs import FileType
+from functools import partial
+from typing import Any, TypeVar
 
 from textclf.artifact import ModelStore
-from textclf.common.file_systems import file_system
 from textclf.common.logs import say
 from textclf.config import Source
 from textclf.models import KerasArchitecture
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace, takes_workspace
-from textclf.search.encode import encode_sources
-from textclf.search.encoded_source import Info
+from textclf.search.encode import EncodedSources, encoded_sources
+from textclf.search.encoded_source import Pack
 from textclf.search.progress import Progress
 from textclf.search.schedule import ordered
-from textclf.search.selection import CandidateResult, Verdict
+from textclf.search.selection import Verdict
 from textclf.search.source_lock import sources_locked
 from textclf.search.source_search import ParsedCandidate, SourceSearch, parsed_candidates
 from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.search.trials_table import Ledger
 from textclf.search.warm_up import import_ahead, worker_environment
-from textclf.search.winner import Saved, Winner
+from textclf.search.winner import Saved, Winner, for_all_rows, save, saved_before, search_record
 from textclf.spark.job_names import carried
 from textclf.spark.task_pool import FanOut
 from textclf.storage.leases.locks import Locks, searched
@@ -36,6 +34,9 @@ from textclf.training.data import unseen_warning
 _POLL = 0.05  # seconds between two polls for ended tasks
 _GATHERED = 0.5  # seconds to gather winners and next rungs for one Spark job
 _TRIALS, _WINNERS = "trials", "winners"
+_BESIDE = 8  # threads that look models up and save them: an object store takes some tenths of a second for each
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -136,11 +137,7 @@ def search_models(
     # Before anything runs: a mistake in the space must not cost an hour.
     fields = {source.name: parsed_candidates(pipeline, pipeline.search.plan(source.name)) for source in sources}
     engine = pipeline.train.keras_backend
-    with (
-        ExitStack() as stack,
-        _scratch(f"{workspace.models}/_search/{search_id}") as folder,
-        ThreadPoolExecutor(1) as beside,
-    ):
+    with ExitStack() as stack, ThreadPoolExecutor(_BESIDE) as beside:
         if locks is None:
             search = RunRecord("search_models", run_id=search_id)
             locks = stack.enter_context(sources_locked(workspace, list(fields), search))
@@ -148,12 +145,12 @@ def search_models(
         earlier = beside.submit(carried(spark, _ledger), workspace, search_id, list(fields), fresh=fresh)
         if any(isinstance(each.candidate.made, KerasArchitecture) for entered in fields.values() for each in entered):
             import_ahead(spark.sparkContext, engine)
-        infos = encode_sources(workspace, sources, folder)
+        encoded = stack.enter_context(encoded_sources(workspace, sources))
         ledger, known = earlier.result()
-        running = _Running(workspace, locks, ledger, known, search_id if fresh else "")
+        running = _Running(workspace, locks, encoded, ledger, known, search_id if fresh else "", beside)
         running.progress.on_progress = on_progress or running.progress.on_progress
         with worker_environment(spark.sparkContext, engine):
-            running.begin(infos, fields)
+            running.begin(fields)
             running.finish()
         return running.report(time.monotonic() - begun)
 
@@ -166,45 +163,39 @@ def _ledger(
     return ledger, {} if fresh else ledger.known(sources)
 
 
-@contextmanager
-def _scratch(folder: str) -> Iterator[str]:
-    """The scratch folder, which is removed at the end."""
-    try:
-        yield folder
-    finally:
-        system, path = file_system(folder)
-        if system.get_file_info(path).type == FileType.Directory:
-            system.delete_dir(path)
-
-
 @dataclass
 class _Running:
     """A running search. All of it is on the driver's main thread, except for waiting for Spark jobs."""
 
     workspace: Workspace
     locks: Locks
+    encoded: EncodedSources
     ledger: Ledger
     known: dict[str, Result]
     fresh: str
+    beside: ThreadPoolExecutor
     searches: list[SourceSearch] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     reused: int = 0
     _owners: dict[str, tuple[SourceSearch, Trial]] = field(default_factory=dict)
     _outer: dict[str, tuple[SourceSearch, Trial]] = field(default_factory=dict)
-    _winners: dict[str, Outcome] = field(default_factory=dict)
+    _winners: dict[str, tuple[Winner, Outcome]] = field(default_factory=dict)
     _ready: list[Trial] = field(default_factory=list)
     _won: list[Winner] = field(default_factory=list)
+    _trained: set[str] = field(default_factory=set)
+    _awaited: list[tuple[Future[Any], Callable[[Any], None]]] = field(default_factory=list)
     _submitted: float = -math.inf
 
     def __post_init__(self) -> None:
         context = self.workspace.spark.sparkContext
         self._trials, self._training = FanOut(context, _TRIALS), FanOut(context, _WINNERS)
+        self._store = ModelStore(self.workspace.models)
         self.progress = Progress(0, lambda: self._trials.running() + self._training.running())
 
-    def begin(self, infos: dict[str, Info], fields: dict[str, list[ParsedCandidate]]) -> None:
+    def begin(self, fields: dict[str, list[ParsedCandidate]]) -> None:
         """Start the trials of every source."""
         pipeline = self.workspace.pipeline
-        for name, info in infos.items():
+        for name, info in self.encoded.infos.items():
             plan = pipeline.search.plan(name)
             self.outcomes[name] = Outcome(name, problem=info.problem)
             if info.problem is not None:
@@ -226,6 +217,7 @@ class _Running:
         try:
             while self._owners or self._outer or self._winners:
                 self._take(self._trials.results(), self._training.results())
+                self._go_on()
                 self._submit()
                 self.ledger.flush()
                 self.progress.show()
@@ -253,8 +245,21 @@ class _Running:
             self.ledger.add(trial, result)
             self._done(search, trial, result)
         for each in saved:
-            if each.key in self._winners:
-                self._crown(self._winners.pop(each.key), each)
+            if each.key in self._winners and each.key not in self._trained:
+                self._trained.add(each.key)
+                self._beside(self._crown, save, self._store, self._winners[each.key][0], each)
+
+    def _beside(self, then: Callable[[Any], None], work: Callable[..., Any], *values: Any) -> None:
+        """Use the storage, which may be slow, on another thread, and go on with the result on this one."""
+        self._awaited.append((self.beside.submit(work, *values), then))
+
+    def _go_on(self) -> None:
+        awaited, self._awaited = self._awaited, []
+        for future, then in awaited:
+            if future.done():
+                then(future.result())
+            else:
+                self._awaited.append((future, then))
 
     def _enter(self, search: SourceSearch, trials: Iterable[Trial]) -> None:
         """Take the trials that a search asks for: known results at once, the other trials to be run."""
@@ -290,7 +295,7 @@ class _Running:
             outcome.problem = search.problem
 
     def _decided(self, search: SourceSearch, verdict: Verdict) -> None:
-        trial = _for_all_rows(verdict.chosen)
+        trial = for_all_rows(verdict.chosen)
         if search.outer is not None:
             if trial.key in self.known:
                 self.reused += 1
@@ -304,23 +309,42 @@ class _Running:
         if verdict.baseline is None:
             outcome.warnings.append(f"{outcome.source}: no network had a baseline to beat: {search.baseline_error}")
         record = search_record(self.ledger.search_id, search, verdict)
-        winner = Winner(trial, self.workspace.models, self.workspace.pipeline.split, record, self.fresh)
-        self._winners[winner.key] = outcome
-        self._won.append(winner)
+        winner = Winner(trial, self.workspace.pipeline.split, record, self.fresh)
+        self._winners[winner.key] = winner, outcome
+        self._beside(partial(self._train, winner), saved_before, self._store, winner)
+
+    def _train(self, winner: Winner, before: tuple[Saved | None, list[str]]) -> None:
+        """Train a winner unless an earlier search has saved it."""
+        found, damaged = before
+        self._winners[winner.key][1].warnings.extend(damaged)
+        if found is None:
+            self._won.append(winner)
+        else:
+            self._crown(found)
 
     def _submit(self) -> None:
         """Start what is ready in one Spark job instead of one for each source."""
         if time.monotonic() - self._submitted < _GATHERED:
             return
-        if self._ready:
-            self._trials.submit(ordered(self._ready, self.workspace.spark.sparkContext.defaultParallelism))
-        if self._won:
-            self._won.sort(key=lambda winner: -winner.trial.cost)
-            self._training.submit(self._won)
+        slots = self.workspace.spark.sparkContext.defaultParallelism
+        for pack, trials in self._by_pack(ordered(self._ready, slots), lambda trial: trial):
+            self._trials.submit(trials, pack)
+        self._won.sort(key=lambda winner: -winner.trial.cost)
+        for pack, winners in self._by_pack(self._won, lambda winner: winner.trial):
+            self._training.submit(winners, pack)
         if self._ready or self._won:
             self._ready, self._won, self._submitted = [], [], time.monotonic()
 
-    def _crown(self, outcome: Outcome, saved: Saved) -> None:
+    def _by_pack(self, tasks: Iterable[T], trial: Callable[[T], Trial]) -> list[tuple[Pack, list[T]]]:
+        """Tasks in their order by pack, which is what a job's executors get of encoded sources."""
+        found: dict[int, tuple[Pack, list[T]]] = {}
+        for task in tasks:
+            pack = self.encoded.packs[trial(task).info.source]
+            found.setdefault(id(pack), (pack, []))[1].append(task)
+        return list(found.values())
+
+    def _crown(self, saved: Saved) -> None:
+        outcome = self._winners.pop(saved.key)[1]
         outcome.saved, outcome.problem = saved, saved.error
         outcome.warnings += saved.warnings
         outcome.seconds += saved.seconds
@@ -328,45 +352,5 @@ class _Running:
             self.locks.check(
                 searched(saved.source)
             )  # a search that lost its lock must not replace another search's champion
-            ModelStore(self.workspace.models).promote(saved.source, saved.version)
+            self._store.promote(saved.source, saved.version)
             outcome.promoted = True
-
-
-def _for_all_rows(chosen: CandidateResult) -> Trial:
-    """The chosen candidate without a fold: it trains for the median best epoch and never sees held-out rows."""
-    trial = chosen.trial
-    settings = trial.settings
-    if isinstance(trial.candidate.made, KerasArchitecture):
-        settings = settings.model_copy(
-            update={"epochs": max(chosen.epochs, 1), "patience": None, "validation_size": 0.0}
-        )
-    return replace(trial, fold=None, settings=settings)
-
-
-def search_record(search_id: str, search: SourceSearch, verdict: Verdict) -> dict[str, Any]:
-    """What the manifest of a winner says about its search."""
-
-    def figures(result: CandidateResult | None) -> dict[str, Any] | None:
-        if result is None:
-            return None
-        return {
-            "architecture": result.trial.candidate.architecture,
-            "params": dict(result.trial.candidate.values),
-            "accuracy": round(result.accuracy, 6),
-            "standard_error": round(result.standard_error, 6),
-            "loss": round(result.loss, 6),
-            "epochs": result.epochs,
-        }
-
-    return {
-        "search_id": search_id,
-        "strategy": search.plan.strategy,
-        "candidates": len(search.candidates),
-        "folds": search.folds.folds,
-        "fold_seed": search.folds.seed,
-        "rule": verdict.rule,
-        "chosen": figures(verdict.chosen),
-        "best": figures(verdict.best),
-        "baseline": figures(verdict.baseline),
-        "beats_baseline": verdict.beats_baseline,
-    }

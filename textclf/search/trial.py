@@ -14,7 +14,7 @@ from textclf.common.secrets import masked
 from textclf.config.identity import identity
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.cross_validation import partition
-from textclf.search.encoded_source import EncodedSource, Info, encoded_source
+from textclf.search.encoded_source import EncodedSource, Info, Pack, encoded_source
 from textclf.search.space import Candidate
 from textclf.search.trial_identity import FIT_SETTINGS, HYPERPARAMETERS
 from textclf.spark.gpu import device, task_gpu
@@ -143,7 +143,7 @@ class Trial:
         """Longest length of a sequence."""
         return self.info.max_length
 
-    def run(self) -> Result:
+    def run(self, shared: Pack) -> Result:
         """Fit and measure on an executor; an error becomes the result of this trial."""
         begin, started = time.perf_counter(), time.time()
 
@@ -151,7 +151,7 @@ class Trial:
             return Result(self.key, status, started, round(time.perf_counter() - begin, 4), **values)
 
         try:
-            return ended(SUCCEEDED, **_measure(self))
+            return ended(SUCCEEDED, **_measure(self, shared))
         except DivergedError as error:
             return ended(DIVERGED, error=str(error))
         except Exception as error:  # noqa: BLE001 - an error of a candidate is the result of its trial
@@ -172,12 +172,12 @@ def cut_words(said: str) -> str:
     return head if blank else ""
 
 
-def _measure(trial: Trial) -> dict[str, Any]:
+def _measure(trial: Trial, pack: Pack) -> dict[str, Any]:
     made = trial.candidate.made
     made.check(trial.values, trial.shape)
     if trial.shape.vocabulary < 2:  # only padding: a network without inputs would end the process
         raise no_words(trial.info.rows, made.tokenizer, f"Source {trial.info.source}")
-    source = encoded_source(trial.info)
+    source = encoded_source(trial.info, pack)
     labels = source.training_labels
     plan = trial.plan
     train, held = partition(labels, plan.folds, plan.seed, trial.fold, plan.nested, trial.outer)

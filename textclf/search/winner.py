@@ -1,10 +1,10 @@
-"""Winner of a source: trained again on all training rows, tested once and saved."""
+"""Winner of a source: trained again on all training rows and tested once by a task, then saved by the driver."""
 
 import hashlib
 import json
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from textclf.config import Split
 from textclf.config.identity import identity
 from textclf.errors import InputError
 from textclf.models import KerasArchitecture
-from textclf.search.encoded_source import EncodedSource, encoded_source
+from textclf.search.encoded_source import EncodedSource, Pack, encoded_source
+from textclf.search.selection import CandidateResult, Verdict
+from textclf.search.source_search import SourceSearch
 from textclf.search.trial import Trial, fit_rows, model_spec
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
@@ -30,6 +32,7 @@ class Saved:
     """A saved winner, or the reason why it was not saved.
 
     Attributes:
+        artifact: The model on its way from the task to the driver, which saves it.
         history: Loss and accuracy on the training rows after each epoch.
         warnings: Faults beside it, for the reader of the search's output.
     """
@@ -44,22 +47,21 @@ class Saved:
     history: dict[str, list[float]] = field(default_factory=dict)
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
+    artifact: Artifact | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Winner:
-    """Task that trains, tests and saves the chosen candidate.
+    """Task that trains and tests the chosen candidate.
 
     Attributes:
         trial: Candidate without a fold; its epochs are the median best ones.
-        models: Folder or URL of the models.
         split: Split of the source, for the manifest.
         search: What the manifest says about the search.
         fresh: Identifier of a search that saves its winners even where they are saved already; else empty.
     """
 
     trial: Trial
-    models: str
     split: Split
     search: dict[str, Any]
     fresh: str
@@ -69,45 +71,21 @@ class Winner:
         """SHA-256 of the trained model's origin."""
         return hashlib.sha256(f"{self.trial.key} {json.dumps(identity(self.split))} {self.fresh}".encode()).hexdigest()
 
-    def run(self) -> Saved:
-        """Train and save, or find the version that an earlier attempt has saved."""
-        begin, name = time.perf_counter(), self.trial.info.source
+    def run(self, shared: Pack) -> Saved:
+        """Train and test on an executor; an error becomes the result of this source."""
+        begin = time.perf_counter()
         try:
-            found, damaged = self._found(ModelStore(self.models))
-            artifact, history = found or self._train()
+            artifact, history = self._train(shared)
         except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
-            return Saved(self.key, name, error=said)
-        metrics, version = artifact.manifest.metrics, artifact.manifest.version
-        seconds = round(time.perf_counter() - begin, 4)
-        return Saved(
-            self.key, name, version, artifact.digest, metrics["accuracy"], metrics["log_loss"], seconds, history,
-            warnings=damaged,
-        )  # fmt: skip
+            return _failed(self, error)
+        return _saved(self, artifact, history, round(time.perf_counter() - begin, 4))
 
     def lost(self, error: str) -> Saved:
         """The result where the process died during training."""
         return Saved(self.key, self.trial.info.source, error=error)
 
-    def _found(self, store: ModelStore) -> tuple[tuple[Artifact, dict[str, list[float]]] | None, list[str]]:
-        """The version that an earlier attempt has saved, and a warning for each version that cannot be read.
-
-        A damaged old version must not cost the trials that have just ended.
-        """
-        name = self.trial.info.source
-        damaged: list[str] = []
-        for version in reversed(store.versions(name)):
-            try:
-                search = store.manifest(name, version).training.get("search")
-                if isinstance(search, dict) and search.get("key") == self.key:
-                    return (store.load(name, version), search.get("history", {})), damaged
-            except InputError as error:
-                damaged.append(f"{name}@{version} is damaged and was passed over: {' '.join(str(error).split())}")
-        return None, damaged
-
-    def _train(self) -> tuple[Artifact, dict[str, list[float]]]:
-        trial, source = self.trial, encoded_source(self.trial.info)
+    def _train(self, pack: Pack) -> tuple[Artifact, dict[str, list[float]]]:
+        trial, source = self.trial, encoded_source(self.trial.info, pack)
         info = trial.info
         fitted = _fit(trial, source)
         test = np.arange(info.rows, info.rows + info.test_rows)
@@ -120,7 +98,53 @@ class Winner:
         encoder = made.encoder
         plain = Encoder(encoder.tokenizer, encoder.vocabulary, encoder.num_words, encoder.max_length)
         made = type(made)(made.architecture, made.hyperparameters, plain, made.n_labels, made.settings)
-        return ModelStore(self.models).save(pack_model(origin, made, fitted, evaluation)), fitted.history
+        return pack_model(origin, made, fitted, evaluation), fitted.history
+
+
+def saved_before(store: ModelStore, winner: Winner) -> tuple[Saved | None, list[str]]:
+    """Find the version that an earlier search, which may have been killed afterwards, has saved.
+
+    Returns:
+        What it saved, or None; and a warning for each version that cannot be read: a damaged old version must not cost
+        the trials that have just ended.
+    """
+    name = winner.trial.info.source
+    damaged: list[str] = []
+    try:
+        for version in reversed(store.versions(name)):
+            try:
+                search = store.manifest(name, version).training.get("search")
+                if isinstance(search, dict) and search.get("key") == winner.key:
+                    found = _saved(winner, store.load(name, version), search.get("history", {}), 0.0)
+                    return replace(found, version=version, artifact=None), damaged
+            except InputError as error:
+                damaged.append(f"{name}@{version} is damaged and was passed over: {' '.join(str(error).split())}")
+    except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
+        return _failed(winner, error), damaged
+    return None, damaged
+
+
+def save(store: ModelStore, winner: Winner, trained: Saved) -> Saved:
+    """Save a winner that a task has trained; an error becomes the result of this source."""
+    if trained.artifact is None:  # the training failed
+        return trained
+    try:
+        artifact = store.save(trained.artifact)
+    except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
+        return _failed(winner, error)
+    return replace(trained, version=artifact.manifest.version, digest=artifact.digest, artifact=None)
+
+
+def _saved(winner: Winner, artifact: Artifact, history: dict[str, list[float]], seconds: float) -> Saved:
+    metrics, name = artifact.manifest.metrics, winner.trial.info.source
+    accuracy, loss = metrics["accuracy"], metrics["log_loss"]
+    return Saved(winner.key, name, "", artifact.digest, accuracy, loss, seconds, history, artifact=artifact)
+
+
+def _failed(winner: Winner, error: Exception) -> Saved:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
+    return winner.lost(said)
 
 
 def _fit(trial: Trial, source: EncodedSource) -> Fit:
@@ -134,3 +158,43 @@ def _fit(trial: Trial, source: EncodedSource) -> Fit:
     names = made.tensors(trial.values, trial.shape)
     # Keras tests it, whatever fitted it: every scorer has to give its golden scores.
     return Fit(dict(zip(names, weights, strict=True)), watched.history, predictor(network, weights))
+
+
+def for_all_rows(chosen: CandidateResult) -> Trial:
+    """The chosen candidate without a fold: it trains for the median best epoch and never sees held-out rows."""
+    trial = chosen.trial
+    settings = trial.settings
+    if isinstance(trial.candidate.made, KerasArchitecture):
+        settings = settings.model_copy(
+            update={"epochs": max(chosen.epochs, 1), "patience": None, "validation_size": 0.0}
+        )
+    return replace(trial, fold=None, settings=settings)
+
+
+def search_record(search_id: str, search: SourceSearch, verdict: Verdict) -> dict[str, Any]:
+    """What the manifest of a winner says about its search."""
+
+    def figures(result: CandidateResult | None) -> dict[str, Any] | None:
+        if result is None:
+            return None
+        return {
+            "architecture": result.trial.candidate.architecture,
+            "params": dict(result.trial.candidate.values),
+            "accuracy": round(result.accuracy, 6),
+            "standard_error": round(result.standard_error, 6),
+            "loss": round(result.loss, 6),
+            "epochs": result.epochs,
+        }
+
+    return {
+        "search_id": search_id,
+        "strategy": search.plan.strategy,
+        "candidates": len(search.candidates),
+        "folds": search.folds.folds,
+        "fold_seed": search.folds.seed,
+        "rule": verdict.rule,
+        "chosen": figures(verdict.chosen),
+        "best": figures(verdict.best),
+        "baseline": figures(verdict.baseline),
+        "beats_baseline": verdict.beats_baseline,
+    }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from textclf.common.atomic_files import made_aside
@@ -75,14 +76,17 @@ def resolve_jars() -> list[Path]:
     return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
 
 
-def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list[Path]:
+def resolve_into(
+    folder: Path, coordinates: str, problem: str, fix: str, digests: Mapping[str, str] = SHA256
+) -> list[Path]:
     """Return the jars in a folder; if it has none yet, fetch those of the coordinates into it.
 
     Args:
         folder: Folder of the jars.
-        coordinates: Maven coordinates of the jars.
+        coordinates: Maven coordinates of the jars, with commas between them.
         problem: Problem that the error states if they cannot be fetched.
         fix: Fix that the error suggests if they cannot be fetched.
+        digests: SHA-256 of each jar that may be kept, by its name.
 
     Raises:
         JarsError: The jars are missing and cannot be fetched, or a fetched jar is not the pinned one.
@@ -93,7 +97,7 @@ def resolve_into(folder: Path, coordinates: str, problem: str, fix: str) -> list
             artifact = coordinates.split(":")[1]
             if not any(Path(ivy).glob(f"jars/*{artifact}*.jar")):
                 raise JarsError(problem, received=said, expected=f"{coordinates} from a Maven repository", fix=fix)
-            _keep(Path(ivy, "jars"), folder)
+            _keep(Path(ivy, "jars"), folder, digests)
     return sorted(plain_folder(folder).glob("*.jar"))
 
 
@@ -118,14 +122,14 @@ SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop(
     return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
 
 
-def _keep(fetched: Path, folder: Path) -> None:
+def _keep(fetched: Path, folder: Path, digests: Mapping[str, str]) -> None:
     present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
     # Ivy names a file organisation_artifact-version.jar.
     named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
     # Libraries that Spark brings along are skipped: Spark is tested with its own versions.
     kept = {name: jar for name, jar in named.items() if _artifact(name) not in present}
     for name, jar in kept.items():
-        _check(name, jar)
+        _check(name, jar, digests)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with made_aside(folder) as aside:  # an interrupted setup leaves no half-filled folder
         aside.mkdir(0o755)  # before the umask is applied
@@ -133,14 +137,14 @@ def _keep(fetched: Path, folder: Path) -> None:
             shutil.copy(jar, aside / name)
 
 
-def _check(name: str, jar: Path) -> None:
+def _check(name: str, jar: Path, digests: Mapping[str, str]) -> None:
     with jar.open("rb") as file:
         received = hashlib.file_digest(file, "sha256").hexdigest()
-    if SHA256.get(name) != received:
+    if digests.get(name) != received:
         raise JarsError(
             f"The fetched {name} is not the pinned one; no jar was kept.",
             received=f"SHA-256 {received}",
-            expected=f"SHA-256 {SHA256[name]}" if name in SHA256 else f"one of: {', '.join(SHA256)}",
+            expected=f"SHA-256 {digests[name]}" if name in digests else f"one of: {', '.join(digests)}",
             fix="check the file of that name in ~/.m2 or in the repository in use; to use jars of your own, put them "
             "into a folder and set TEXTCLF_JARS to it",
         )

@@ -23,8 +23,12 @@ class Task(Protocol):
     def key(self) -> str:
         """Key of the task, which is unique among tasks."""
 
-    def run(self) -> Any:
-        """Run the task and return its result, which has the same key. This must not raise."""
+    def run(self, shared: Any) -> Any:
+        """Run the task and return its result, which has the same key. This must not raise.
+
+        Args:
+            shared: What its job was submitted with.
+        """
 
     def lost(self, error: str) -> Any:
         """Make the result of a task whose process ended before it did."""
@@ -41,12 +45,26 @@ class _Gathered(AccumulatorParam[list[Any]]):
         return value1
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What is left of a result that has been taken: a model would fill the driver's memory until the search ends."""
+
+    key: str
+
+
 @dataclass
 class _Wave:
     """Results of one Spark job, and how many of them have been taken."""
 
     results: Accumulator[list[Any]]
     taken: int = 0
+
+    def take(self) -> list[Any]:
+        """Return the results that have come since the last call."""
+        new = self.results.value[self.taken :]
+        self.results.value[self.taken : self.taken + len(new)] = [_Taken(result.key) for result in new]
+        self.taken += len(new)
+        return new
 
 
 @dataclass
@@ -66,9 +84,13 @@ class FanOut:
     _error: Exception | None = None
     _closed: bool = False
 
-    def submit(self, tasks: Sequence[Task]) -> None:
-        """Start tasks in the given order and return at once."""
-        thread = InheritableThread(target=self._run, args=(list(tasks),), daemon=True)
+    def submit(self, tasks: Sequence[Task], shared: Any = None) -> None:
+        """Start tasks in the given order, in one Spark job, and return at once.
+
+        Args:
+            shared: What all of them get, such as a broadcast: every executor that runs one of them gets it.
+        """
+        thread = InheritableThread(target=self._run, args=(list(tasks), shared), daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -82,9 +104,7 @@ class FanOut:
             raise self._error
         found, self._given_up = self._given_up, []
         for wave in list(self._waves):
-            new = wave.results.value[wave.taken :]
-            wave.taken += len(new)
-            found += new
+            found += wave.take()
         return found
 
     def running(self) -> int:
@@ -103,19 +123,19 @@ class FanOut:
         if any(thread.is_alive() for thread in self._threads):
             self.context.cancelJobGroup(self.pool)
 
-    def _run(self, tasks: list[Task]) -> None:
+    def _run(self, tasks: list[Task], shared: Any) -> None:
         try:
             self.context.setLocalProperty("spark.scheduler.pool", self.pool)
             name = self.context.getLocalProperty("spark.job.description") or "search"
             self.context.setJobGroup(self.pool, f"{name}, {len(tasks)} {self.pool}")
             losses: dict[str, int] = {}
             while tasks and not self._closed:
-                tasks = self._attempt(tasks, losses)
+                tasks = self._attempt(tasks, shared, losses)
         except (PySparkException, Py4JError, TextclfError) as error:
             if not self._closed:
                 self._error = error
 
-    def _attempt(self, tasks: list[Task], losses: dict[str, int]) -> list[Task]:
+    def _attempt(self, tasks: list[Task], shared: Any, losses: dict[str, int]) -> list[Task]:
         """Run tasks in one Spark job. Returns the tasks that must be tried again."""
         wave = _Wave(self.context.accumulator([], _Gathered()))
         self._waves.append(wave)
@@ -124,7 +144,7 @@ class FanOut:
         def run(task: Task) -> None:
             context = TaskContext.get()
             tried = context.attemptNumber() if context is not None else 0
-            results.add([task.lost(_gone(tried)) if tried >= _TRIES else task.run()])
+            results.add([task.lost(_gone(tried)) if tried >= _TRIES else task.run(shared)])
             settle()
 
         try:

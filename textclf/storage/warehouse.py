@@ -1,11 +1,9 @@
 """Locations of tables, and how they are read and written."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 from delta import DeltaTable
@@ -13,6 +11,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from textclf.common.file_systems import is_url
 from textclf.common.run_ids import new_run_id
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
@@ -20,13 +19,6 @@ from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition, of_sources
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
-
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a local file
-
-
-def is_url(location: str) -> bool:
-    """Whether a location is a URL, such as ``s3a://bucket/a`` or ``file:/a``, and not a local path."""
-    return _URL.match(location) is not None
 
 
 def absolute(location: str) -> str:
@@ -190,11 +182,6 @@ class Warehouse:
         """
         root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
         return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
-
-    @property
-    def local_root(self) -> Path | None:
-        """The warehouse as a local folder; None if it is a URL or a schema of the catalog."""
-        return None if self.root is None or is_url(self.root) else Path(self.root)
 
     def location(self, name: str) -> Location:
         """Return the location of a table; its ``read(spark)`` gives a DataFrame.

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from textclf.artifact import Manifest
-from textclf.common.atomic_files import replace_file
+from textclf.common.output_files import OutputFile
+from textclf.common.secrets import first_line
 from textclf.errors import InputError
 from textclf.report.run.data import RunData
 from textclf.report.run.figures import pictures
@@ -64,29 +64,27 @@ render = render_report
 """Name of ``render_report`` until 0.1."""
 
 
-def default_path(warehouse: Warehouse, run_id: str) -> Path:
-    """Return the default path of a run's page."""
+def default_page(warehouse: Warehouse, run_id: str) -> OutputFile:
+    """Return the default place of a run's page: in the warehouse, or, with tables of a catalog, the current folder."""
     name = f"{run_id}.html"
-    folder = warehouse.local_root
-    # If the warehouse is not a folder on this machine, the page goes into the current folder.
-    return Path(name) if folder is None else folder / "reports" / name
+    return OutputFile(name) if warehouse.root is None else OutputFile(f"{warehouse.root}/reports/{name}", True)
 
 
-def write(page: str, path: Path) -> None:
+def write(page: str, file: OutputFile) -> None:
     """Write the page atomically: a reader sees the old one or the new one.
 
     Args:
         page: Page, from ``render_report``.
-        path: Path of the file.
+        file: Place of the page.
 
     Raises:
         InputError: The file cannot be written.
     """
     try:
-        replace_file(path, page)
+        file.replace(page)
     except OSError as error:
         raise InputError(
-            f"The report {path} cannot be written.", received=error.strerror or error,
+            f"The report {file.location} cannot be written.", received=error.strerror or first_line(error),
             expected="a folder that this user may write to", fix="give another path with --output FILE",
         ) from error  # fmt: skip
 

@@ -1,0 +1,45 @@
+"""A real HDFS on loopback: Hadoop's own mini cluster in a JVM of its own, driven through Py4J."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+
+from tests.cluster_jars import cluster_jars
+from textclf.spark.jars import spark_home
+from textclf.spark.java import java_home
+
+
+@contextmanager
+def hdfs_cluster(folder: Path) -> Iterator[str]:
+    """Start a name node and a data node that keep their files in a folder; yield their URL, ``hdfs://127.0.0.1:PORT``."""
+    jars = [*cluster_jars(), *sorted(spark_home().glob("jars/*.jar"))]
+    with (folder / "hdfs.log").open("w") as log:
+        port, token = launch_gateway(
+            jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),
+            classpath=os.pathsep.join(map(str, jars)),
+            java_path=str(java_home() / "bin" / "java"),
+            javaopts=["-Xmx512m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"],
+            enable_auth=True,
+            die_on_exit=True,
+            redirect_stdout=log,
+            redirect_stderr=log,
+        )
+        gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
+        try:
+            yield from _running(gateway.jvm, folder)
+        finally:
+            gateway.shutdown()
+
+
+def _running(jvm: Any, folder: Path) -> Iterator[str]:
+    settings = jvm.org.apache.hadoop.conf.Configuration()
+    settings.set("hdfs.minidfs.basedir", str(folder))
+    settings.set("dfs.replication", "1")
+    cluster = getattr(jvm.org.apache.hadoop.hdfs, "MiniDFSCluster$Builder")(settings).numDataNodes(1).build()
+    cluster.waitActive()
+    yield f"hdfs://127.0.0.1:{cluster.getNameNodePort()}"
+    cluster.shutdown()
