@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells Spark which GPUs this node has, as its resource discovery wants to hear it.
+# Prints the node's GPUs in the form that Spark's resource discovery expects.
 set -euo pipefail
 addresses=$(nvidia-smi --query-gpu=index --format=csv,noheader | sed 's/.*/"&"/' | paste -sd,)
 echo "{\"name\": \"gpu\", \"addresses\": [$addresses]}"

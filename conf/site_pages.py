@@ -1,4 +1,4 @@
-"""MkDocs' hooks: pages of the site that live elsewhere in the project, and links that lead to them.
+"""Hooks for MkDocs: pages of the site that are elsewhere in the project, and links to them.
 
 README.md, CONTRIBUTING.md and CHANGELOG.md stay where people look for them and are pages as well, README the first.
 Links are written as they work in the repository; a link to a file that is not a page, such as a notebook, becomes its

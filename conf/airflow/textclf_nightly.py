@@ -1,4 +1,4 @@
-"""The night as an Airflow DAG: one task a step, one run a day, backfilled by data interval.
+"""The night as an Airflow DAG: one task per step, one run per day, backfilled by data interval.
 
 For Airflow 3 with the providers apache-spark and common-compat; docs/manual/schedulers.md says how to set it up.
 Airflow needs none of textclf's packages: each task starts ``spark-submit``, which here is the project's wrapper.
@@ -19,7 +19,7 @@ CONFIG = os.environ.get("TEXTCLF_CONFIG") or str(HOME / "conf" / "nightly.toml")
 START = os.environ.get("TEXTCLF_START") or "2026-01-01"
 DAY = "{{ data_interval_start | ds }}"
 
-# Exit codes of jobs that another try cannot change; 1 (anything else) and 5 (another run holds the lock) can pass.
+# Exit codes that a retry cannot change; 1 (any other error) and 5 (another run holds the lock) may pass.
 FINAL = {2: "wrong command line or pipeline file", 3: "unusable input", 4: "the gate refused to publish"}
 SEARCH_WEEKDAY = 0  # Monday
 
@@ -37,8 +37,8 @@ class TextclfOperator(SparkSubmitOperator):
         super().__init__(application=job, application_args=arguments, name=f"textclf {job}", **kwargs)
 
     def execute(self, context: Any) -> None:
-        """Run the job; what no retry can mend fails the task at once."""
-        # In the task's own process: spark-submit is looked up there, whatever the master.
+        """Run the job; an error that no retry can mend fails the task at once."""
+        # The operator looks spark-submit up on the path of this process, whatever the master.
         os.environ["PATH"] = os.pathsep.join([str(HOME / "conf" / "airflow" / "bin"), os.environ["PATH"]])
         try:
             super().execute(context)
@@ -51,10 +51,10 @@ class TextclfOperator(SparkSubmitOperator):
 
 
 class SearchOperator(TextclfOperator):
-    """The search, on one day of the week: on other days yesterday's champions score."""
+    """The search, on one day of the week; on other days the present champions score."""
 
     def execute(self, context: Any) -> None:
-        """Search, or be skipped."""
+        """Run the search, or skip the task."""
         when, day = context["params"]["search"], context["data_interval_start"]
         if when == "never" or (when == "weekly" and day.weekday() != SEARCH_WEEKDAY):
             raise AirflowSkipException(f"search = {when}, and {day:%Y-%m-%d} is a {day:%A}")
@@ -64,11 +64,11 @@ class SearchOperator(TextclfOperator):
 with DAG(
     dag_id="textclf_nightly",
     description="Ingest what is new, search once a week, score the day, publish, report",
-    # An interval is a day: the run of 03:00 scores the day on which it began.
+    # The data interval is a day: the run at 03:00 scores the day on which its interval began.
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
     start_date=datetime.fromisoformat(START).replace(tzinfo=timezone.utc),  # noqa: UP017 - for every Python of Airflow
-    catchup=False,  # past days are a decision: airflow backfill create ... --max-active-runs 1
-    # The gate compares each day with those before it. A backfill has a limit of its own, which this one does not bound.
+    catchup=False,  # past days are run on purpose: airflow backfill create ... --max-active-runs 1
+    # The gate compares each day with those before it. A backfill has its own limit, to which this one does not apply.
     max_active_runs=1,
     params={"search": Param("weekly", type="string", enum=["weekly", "always", "never"])},
     default_args={
@@ -89,8 +89,8 @@ with DAG(
         flags=["--date", DAY],
         trigger_rule="none_failed",  # a skipped search is no failure
     )
-    # Of the night's own day: another night, or a run by hand, may have scored since.
+    # The report is for the night's own day: another night, or a run by hand, may have scored since.
     report = TextclfOperator(task_id="report", job="report", flags=["--date", DAY])
 
-    # As a teardown the report is made of a refused night, too, and does not hide that it was refused.
+    # As a teardown, the report is also made for a refused night, and does not hide that it was refused.
     ingest_corpus >> build_vocabulary >> search_models >> score_table >> report.as_teardown()

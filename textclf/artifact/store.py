@@ -54,10 +54,10 @@ def parse_reference(reference: str) -> tuple[str, str | None]:
 class ModelStore:
     """The models under a folder or URL. Each has numbered versions, one of which is its champion.
 
-    Where this process has a Spark driver, URLs are opened with Spark's file systems, credentials and settings; elsewhere
-    with Arrow's (s3, gs, abfs, hdfs), for which ``s3a``, Hadoop's name for ``s3``, is ``s3`` too. The manifest of a
-    version is written last and atomically, and a version without a manifest does not count. So a reader never sees half
-    a version.
+    Where this process has a Spark driver, URLs are opened with Spark's file systems, credentials and settings, and
+    elsewhere with Arrow's (s3, gs, abfs, hdfs), for which ``s3a``, Hadoop's name for ``s3``, is ``s3`` too. The
+    manifest of a version is written last and atomically, and a version without a manifest does not count. So a reader
+    never sees half a version.
 
     Args:
         root: Folder or URL of all models, such as ``Workspace.models``. It need not exist yet.
