@@ -99,7 +99,9 @@ def test_files_of_a_good_size_change_hands() -> None:
     assert not too_many(few, 1, 32)
     assert too_many(many, 1, 32)
     assert not too_many(many, 2, 32)
-    assert not too_many([StagedFile({"size": 40 << 20}, "")] * 50, 1, 32)
+    assert not too_many([StagedFile({"size": 4 << 20}, "")] * 50, 1, 32)  # larger ones wait for upkeep
+    assert too_many([StagedFile({"size": (4 << 20) - 1}, "")] * 50, 1, 32)
+    assert not too_many([StagedFile({"size": 1 << 20}, "")] * 50, 1, 1)
 
 
 def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(

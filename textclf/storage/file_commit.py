@@ -29,6 +29,8 @@ from textclf.storage.warehouse import Location
 _PLAIN_WRITER = 2
 """Delta's writer version of tables without features beyond append-only and invariants, which can take plain files."""
 _MANY = 4  # files of a slice that a run may leave, however small they are
+_TINY = 4 << 20
+"""Bytes that take Spark as long to read as a file to open, by the default of ``spark.sql.files.openCostInBytes``."""
 _RENAMES = 32  # in parallel
 
 
@@ -184,9 +186,13 @@ def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[
 
 
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
-    """Whether a run would leave files that slow readers down: more than a few for each slice, and small ones."""
+    """Whether a run would leave files that slow readers down: more than a few for each slice, and tiny ones.
+
+    Larger files are left to upkeep, which merges those below ``small_file_mb``: to write a night's rows again costs half
+    as much as to score them.
+    """
     size = sum(file.entry["size"] for file in files)
-    return len(files) > _MANY * max(slices, 1) and size < len(files) * small_file_mb * 2**20
+    return len(files) > _MANY * max(slices, 1) and size < len(files) * min(small_file_mb << 20, _TINY)
 
 
 def hand_over(

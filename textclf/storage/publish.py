@@ -81,13 +81,13 @@ class Targets:
         """Publish rows that this run has staged in files of the published layout.
 
         Rows are usually not copied: their files move into the table. Rows are copied into fewer and larger files if
-        there would be many files smaller than ``small_file_mb`` on average, and if the table cannot take files as
-        they are.
+        there would be many files smaller than 4 MiB, or ``small_file_mb``, on average, and if the table cannot take
+        files as they are.
 
         Args:
             staged: The staged table.
             slices: Slices to replace.
-            small_file_mb: Average size, in MiB, below which many files are too small.
+            small_file_mb: Average size, in MiB, below which upkeep merges files.
             fence: Fence that keeps the run from committing after it has lost its locks.
 
         Raises:
