@@ -188,8 +188,8 @@ def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[
 def too_many(files: Collection[StagedFile], slices: int, small_file_mb: int) -> bool:
     """Whether a run would leave files that slow readers down: more than a few for each slice, and tiny ones.
 
-    Larger files are left to upkeep, which merges those below ``small_file_mb``: to write a night's rows again costs half
-    as much as to score them.
+    Larger files are left to upkeep, which merges those below ``small_file_mb``: to write a night's rows again costs
+    half as much as to score them.
     """
     size = sum(file.entry["size"] for file in files)
     return len(files) > _MANY * max(slices, 1) and size < len(files) * min(small_file_mb << 20, _TINY)
