@@ -1,49 +1,20 @@
 """The chain on a standalone cluster, with its warehouse on HDFS, leaves the same tables as on one machine."""
 
 import json
-import subprocess
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.cluster.submission import on_cluster, submit_environ
-from tests.commands import assert_quiet
-from tests.factories.corpora import sample_sources
+from tests.cluster.chain import TABLES, in_order, run_chain_here, submit_chain, write_config, write_data
+from tests.cluster.submission import on_cluster
 from textclf.artifact import ModelStore
 from textclf.common.output_files import OutputFile
-from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
+from textclf.examples.sample_corpus import FIRST_DAY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
-
-ROOT = Path(__file__).parents[2]
-DAY = FIRST_DAY.isoformat()
-_CONFIG = """
-warehouse = "{warehouse}"
-{sources}
-[search]
-architecture = "logistic_regression"
-[nightly]
-build = "train"
-[score]
-input = "{data}/unlabelled"
-source = "source"
-date = "ds"
-"""
-_CHAINS = {
-    "nightly": (("nightly", "--date", DAY),),  # the same steps in one application
-    "jobs": (
-        ("ingest_corpus",),
-        ("build_vocabulary",),
-        ("train_model", "--architecture", "logistic_regression"),
-        ("score_table", "--date", DAY),
-    ),
-}
-# They name a run, not a row.
-_OF_THE_RUN = ["run_id", "model_digest"]
 
 
 @dataclass(frozen=True)
@@ -60,31 +31,7 @@ class Warehouses:
         return self._rows(self.clustered, table), self._rows(self.local, table)
 
     def _rows(self, warehouse: str, table: str) -> pd.DataFrame:
-        rows = self.spark.read.format("delta").load(f"{warehouse}/{table}").toPandas()
-        rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
-        keys = rows.astype(str).apply("\x1f".join, axis=1)
-        return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)
-
-
-def _config(folder: Path, data: Path, warehouse: str) -> Path:
-    folder.mkdir()
-    config = folder / "pipeline.toml"
-    config.write_text(_CONFIG.format(warehouse=warehouse, sources=sample_sources(data), data=data))
-    return config
-
-
-def _submit_chain(chain: str, config: Path, *options: str) -> None:
-    for job, *flags in _CHAINS[chain]:
-        command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
-        done = subprocess.run(command, env=submit_environ(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
-        assert_quiet(done.stderr)
-
-
-def _run_chain_here(chain: str, config: Path) -> None:
-    for job, *flags in _CHAINS[chain]:
-        assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
+        return in_order(self.spark.read.format("delta").load(f"{warehouse}/{table}").toPandas())
 
 
 @pytest.fixture(
@@ -97,16 +44,15 @@ def warehouses(
     chain, storage = request.param
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "data"
-    write_labelled(data)
-    write_unlabelled(data / "unlabelled", 3000)
+    write_data(data)
     clustered = f"{request.getfixturevalue('hdfs')}/chain" if storage == "hdfs" else f"{folder}/cluster/warehouse"
     both = Warehouses(spark, clustered, f"{folder}/local/warehouse", data)
-    _submit_chain(chain, _config(folder / "cluster", data, both.clustered), *on_cluster(cluster))
-    _run_chain_here(chain, _config(folder / "local", data, both.local))
+    submit_chain(chain, write_config(folder / "cluster", data, both.clustered), *on_cluster(cluster))
+    run_chain_here(chain, write_config(folder / "local", data, both.local))
     return both
 
 
-@pytest.mark.parametrize("table", ["corpus", "corpus_rejects", "vocabulary", "tokens", "results_rejects"])
+@pytest.mark.parametrize("table", TABLES)
 def test_a_table_of_the_cluster_equals_the_local_one(warehouses: Warehouses, table: str) -> None:
     clustered, local = warehouses.rows(table)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
-from tests.cluster_jars import cluster_jars
+from tests.cluster_jars import HDFS, cluster_jars
 from textclf.spark.jars import spark_home
 from textclf.spark.java import java_home
 
@@ -16,7 +16,7 @@ from textclf.spark.java import java_home
 @contextmanager
 def hdfs_cluster(folder: Path) -> Iterator[str]:
     """Start a name node and a data node that keep their files in a folder; yield their URL, ``hdfs://127.0.0.1:PORT``."""
-    jars = [*cluster_jars(), *sorted(spark_home().glob("jars/*.jar"))]
+    jars = [*cluster_jars(HDFS), *sorted(spark_home().glob("jars/*.jar"))]
     with (folder / "hdfs.log").open("w") as log:
         port, token = launch_gateway(
             jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),

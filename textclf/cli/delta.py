@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.common.plain_paths import plain_table
+from textclf.common.spark_settings import s3_settings
 from textclf.errors import InputError, UsageError
 
 _MAPPING = "delta.columnMapping.mode"
@@ -30,7 +31,7 @@ def open_delta(place: str | Path) -> Any:
             fix="pip install 'textclf[query]'",
         ) from error  # fmt: skip
     with _explained(place):
-        return deltalake.DeltaTable(_openable(place))
+        return deltalake.DeltaTable(_openable(place), storage_options=_storage_options(place))
 
 
 def delta_rows(place: str | Path) -> Any:
@@ -53,6 +54,11 @@ def _openable(place: str | Path) -> str | Path:
     if "://" in str(place) or not set("%\\") & set(str(Path(place).absolute())):
         return place
     return plain_table(Path(place))
+
+
+def _storage_options(place: str | Path) -> dict[str, str] | None:
+    found = s3_settings(str(place))
+    return None if found is None else found.for_deltalake()
 
 
 def _on_disk(place: str | Path) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from textclf._version import __version__
 from textclf.cli import check, completion, init, models, predict, query
+from textclf.cli.model_args import use_settings
 from textclf.common.terminal import visible, write_anything
 from textclf.errors import TextclfError
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_anything()
     args = parser().parse_args(argv)
     try:
+        use_settings(args)
         code: int = args.run(args)
         sys.stdout.flush()
     except TextclfError as error:

@@ -1,8 +1,10 @@
 """Arguments that name the models of a command."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
+from textclf.common.spark_settings import PROPERTIES
 from textclf.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +17,19 @@ def add_place(made: argparse.ArgumentParser) -> None:
     place = made.add_mutually_exclusive_group(required=True)
     place.add_argument("--config", metavar="FILE", help="the pipeline file, which names the folder of models")
     place.add_argument("--models", metavar="FOLDER", help="folder or URL of trained models")
+    add_settings(made)
+
+
+def add_settings(made: argparse.ArgumentParser) -> None:
+    """Add ``--properties-file``, which ``use_settings`` takes up."""
+    about = "settings of Spark, by which URLs are opened; default: spark-defaults.conf"
+    made.add_argument("--properties-file", metavar="FILE", help=about)
+
+
+def use_settings(args: argparse.Namespace) -> None:
+    """Let everything that opens a URL in this process use the file of ``--properties-file``, if it was given."""
+    if getattr(args, "properties_file", None) is not None:
+        os.environ[PROPERTIES] = args.properties_file
 
 
 def open_store(args: argparse.Namespace) -> tuple["ModelStore", "Pipeline | None"]:

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from textclf.cli.delta import delta_rows, open_delta
+from textclf.cli.model_args import add_settings
 from textclf.cli.output import write_json, write_lines, write_table
 from textclf.common.table_names import TABLES
 from textclf.common.terminal import visible
@@ -29,6 +30,7 @@ def add(commands: Any) -> None:
     made = commands.add_parser("query", help="query the tables in SQL, without Spark", description=about)
     made.add_argument("sql", nargs="?", metavar="SQL", help="default: list the tables and their columns")
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file, which names the warehouse")
+    add_settings(made)
     made.add_argument(
         "--format", choices=("table", "csv", "json"), default="table",
         help=f"table: the first {_SHOWN} rows for people (the default); csv or json: all rows",

@@ -1,8 +1,8 @@
 """Access folders on disks, object stores and HDFS by path or URL.
 
 A process with a Spark driver uses the file systems, credentials and settings that Spark has, so that everything beside
-the tables is found where the tables are. Any other process uses Arrow's file systems. Workers have no driver and get
-bytes through Spark's tasks.
+the tables is found where the tables are. Any other process uses Arrow's file systems, on S3 with the settings that
+Spark would have. Workers have no driver and get bytes through Spark's tasks.
 """
 
 import re
@@ -12,6 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 from pyarrow import fs
+
+from textclf.common.spark_settings import s3_settings
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a local file
 _OBJECT_STORES = {"s3", "gcs", "abfs"}
@@ -70,6 +72,9 @@ def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
 
 def _arrows(location: str) -> tuple[fs.FileSystem, str]:
     if is_url(location):
+        found = None if "?" in location else s3_settings(location)
+        if found is not None:
+            return fs.S3FileSystem(**found.for_arrow()), location.partition("://")[2].rstrip("/")
         system, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", location))
         return system, path
     return fs.LocalFileSystem(), str(Path(location).absolute())

@@ -77,7 +77,7 @@ def resolve_jars() -> list[Path]:
 
 
 def resolve_into(
-    folder: Path, coordinates: str, problem: str, fix: str, digests: Mapping[str, str] = SHA256
+    folder: Path, coordinates: str, problem: str, fix: str, digests: Mapping[str, str] = SHA256, excludes: str = ""
 ) -> list[Path]:
     """Return the jars in a folder; if it has none yet, fetch those of the coordinates into it.
 
@@ -87,13 +87,14 @@ def resolve_into(
         problem: Problem that the error states if they cannot be fetched.
         fix: Fix that the error suggests if they cannot be fetched.
         digests: SHA-256 of each jar that may be kept, by its name.
+        excludes: Dependencies that are left out, as ``group:artifact``, with commas between them.
 
     Raises:
         JarsError: The jars are missing and cannot be fetched, or a fetched jar is not the pinned one.
     """
     if not any(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
-            said = _fetch(Path(ivy), coordinates)
+            said = _fetch(Path(ivy), coordinates, excludes)
             artifact = coordinates.split(":")[1]
             if not any(Path(ivy).glob(f"jars/*{artifact}*.jar")):
                 raise JarsError(problem, received=said, expected=f"{coordinates} from a Maven repository", fix=fix)
@@ -101,13 +102,14 @@ def resolve_into(
     return sorted(plain_folder(folder).glob("*.jar"))
 
 
-def _fetch(ivy: Path, coordinates: str) -> str:
+def _fetch(ivy: Path, coordinates: str, excludes: str) -> str:
     """Fetch jars into a folder. Returns the resolver's line about a missing jar, or else its last line."""
     # The resolver runs when a JVM starts. In a process of its own, its pages of progress can be suppressed.
     code = f"""
 from pyspark.sql import SparkSession
 settings = {{
     "spark.jars.packages": {coordinates!r},
+    "spark.jars.excludes": {excludes!r},
     "spark.jars.ivy": {str(ivy)!r},
     "spark.sql.warehouse.dir": {str(ivy)!r},
     "spark.ui.enabled": "false",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from textclf.common.spark_settings import default_properties, properties_in
 from textclf.errors import UsageError
-from textclf.spark.jars import spark_home
 
 # Options of spark-submit that take no value; all other options do.
 _FLAGS = {"--supervise", "--verbose", "-v", "--load-spark-defaults", "--usage-error"}
@@ -70,21 +70,8 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> Submission:
         elif name == "--properties-file":
             properties = value
         made.settings[SETTINGS.get(name, name)] = value
-    made.settings = _properties(properties, environ) | made.settings
+    file = default_properties(environ) if properties is None else properties_in(Path(properties))
+    made.settings = file | made.settings
     if rest:
         made.job, made.arguments = rest[0], rest[1:]
     return made
-
-
-def _properties(given: str | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the properties file that spark-submit will read: the given one, or else spark-defaults.conf."""
-    folder = environ.get("SPARK_CONF_DIR") or str(spark_home() / "conf")
-    path = Path(given) if given is not None else Path(folder, "spark-defaults.conf")
-    if given is None and not path.exists():
-        return {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError("The properties file cannot be read.", received=error) from error
-    pairs = (line.replace("=", " ", 1).split(None, 1) for line in map(str.strip, lines) if line and line[0] not in "#!")
-    return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}

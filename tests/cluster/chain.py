@@ -1,0 +1,78 @@
+"""The sample chain as the tests of clusters and stores run it: pipeline file, jobs, and how rows are compared."""
+
+import json
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pandas as pd
+
+from tests.cluster.submission import submit_environ
+from tests.commands import assert_quiet
+from tests.factories.corpora import sample_sources
+from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
+
+ROOT = Path(__file__).parents[2]
+DAY = FIRST_DAY.isoformat()
+CHAINS = {
+    "nightly": (("nightly", "--date", DAY),),  # the same steps in one application
+    "jobs": (
+        ("ingest_corpus",),
+        ("build_vocabulary",),
+        ("train_model", "--architecture", "logistic_regression"),
+        ("score_table", "--date", DAY),
+    ),
+}
+TABLES = ("corpus", "corpus_rejects", "vocabulary", "tokens", "results_rejects")
+"""Tables whose rows are equal to the last bit; scores of ``results`` are compared with a tolerance."""
+_CONFIG = """
+warehouse = "{warehouse}"
+{sources}
+[search]
+architecture = "logistic_regression"
+[nightly]
+build = "train"
+[score]
+input = "{data}/unlabelled"
+source = "source"
+date = "ds"
+"""
+# They name a run, not a row.
+_OF_THE_RUN = ["run_id", "model_digest"]
+
+
+def write_data(folder: Path) -> None:
+    """Labelled files, and a table of 3,000 texts to score."""
+    write_labelled(folder)
+    write_unlabelled(folder / "unlabelled", 3000)
+
+
+def write_config(folder: Path, data: Path, warehouse: str) -> Path:
+    """A pipeline file in a new folder."""
+    folder.mkdir()
+    config = folder / "pipeline.toml"
+    config.write_text(_CONFIG.format(warehouse=warehouse, sources=sample_sources(data), data=data))
+    return config
+
+
+def submit_chain(chain: str, config: Path, *options: str) -> None:
+    """Run the jobs by ``spark-submit.sh`` with these options."""
+    for job, *flags in CHAINS[chain]:
+        command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
+        done = subprocess.run(command, env=submit_environ(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["status"] == "succeeded"
+        assert_quiet(done.stderr)
+
+
+def run_chain_here(chain: str, config: Path) -> None:
+    """Run the jobs in this process, on the tests' own session."""
+    for job, *flags in CHAINS[chain]:
+        assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """A table's rows in an order that only their content decides."""
+    rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
+    keys = rows.astype(str).apply("\x1f".join, axis=1)
+    return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)

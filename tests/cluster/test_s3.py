@@ -1,0 +1,105 @@
+"""A night with its warehouse on S3, set up as users do it, leaves what it leaves on a local disk; commands read it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from tests.cluster.chain import TABLES, in_order, run_chain_here, submit_chain, write_config, write_data
+from tests.cluster_jars import S3, cluster_jars
+from tests.factories.s3 import BUCKET, free_port, s3_server, s3a_settings
+from textclf.artifact import ModelStore
+from textclf.common.output_files import OutputFile
+from textclf.common.spark_settings import PROPERTIES, s3_settings
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+WAREHOUSE = f"s3a://{BUCKET}/some/warehouse"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Pipeline files of the night on S3 and of the local one, its warehouse, and the file of Spark's settings."""
+
+    config: Path
+    local: Path
+    properties: Path
+
+    def command(self, *words: str) -> str:
+        """What a command of ``textclf`` prints that knows Spark's settings."""
+        command = [sys.executable, "-m", "textclf", *words, "--properties-file", str(self.properties)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    """Both warehouses after the night; commands of this process have the settings of S3."""
+    folder = tmp_path_factory.mktemp("s3")
+    write_data(folder / "data")
+    with s3_server(free_port()) as endpoint, pytest.MonkeyPatch.context() as patch:
+        properties = folder / "s3.conf"
+        settings = s3a_settings(endpoint) | {"spark.master": "local[2]", "spark.ui.enabled": "false"}
+        settings |= {"spark.jars": ",".join(map(str, cluster_jars(S3)))}
+        properties.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        config = write_config(folder / "config", folder / "data", WAREHOUSE)
+        local = write_config(folder / "local", folder / "data", str(folder / "local" / "warehouse"))
+        submit_chain("nightly", config, "--properties-file", str(properties))
+        run_chain_here("nightly", local)
+        patch.setenv(PROPERTIES, str(properties))
+        yield Stored(config, local.parent / "warehouse", properties)
+
+
+def rows(warehouse: str, table: str) -> pd.DataFrame:
+    found = s3_settings(warehouse)
+    options = None if found is None else found.for_deltalake()
+    return in_order(DeltaTable(f"{warehouse}/{table}", storage_options=options).to_pandas())
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_on_s3_equals_the_local_one(stored: Stored, table: str) -> None:
+    local = rows(str(stored.local), table)
+
+    assert len(local) > 0
+    pd.testing.assert_frame_equal(rows(WAREHOUSE, table), local)
+
+
+def test_results_on_s3_equal_the_local_ones(stored: Stored) -> None:
+    found, local = (
+        rows(place, "results").sort_values("id", ignore_index=True) for place in (WAREHOUSE, str(stored.local))
+    )
+
+    assert len(local) > 0
+    pd.testing.assert_frame_equal(found, local)
+
+
+def test_models_pages_and_the_status_file_are_beside_the_tables(stored: Stored) -> None:
+    found, local = ModelStore(f"{WAREHOUSE}/models"), ModelStore(f"{stored.local}/models")
+
+    assert found.names() == local.names() != []
+    for name in local.names():
+        assert found.champion(name) == local.champion(name) == "1"
+        assert found.load(name).files == local.load(name).files
+    status = json.loads(OutputFile(f"{WAREHOUSE}/nightly.json").read())
+    assert (status["state"], status["exit_code"]) == ("succeeded", 0)
+    (details,) = (json.loads(run) for run in rows(WAREHOUSE, "runs").query("job == 'nightly'")["details"])
+    assert [OutputFile(page).exists() for page in details["reports"]] == [True]
+
+
+def test_commands_without_spark_open_what_the_jobs_wrote(stored: Stored) -> None:
+    listed = stored.command("models", "list", "--config", str(stored.config))
+    assert all(name in listed for name in ModelStore(f"{stored.local}/models").names())
+    counted = stored.command(
+        "query", "SELECT count(*) AS n FROM results", "--config", str(stored.config), "--format", "csv"
+    )
+    assert counted.split() == ["n", str(len(rows(str(stored.local), "results")))]
+    model = ModelStore(f"{stored.local}/models").names()[0]
+    said = stored.command("predict", "--models", f"{WAREHOUSE}/models", "--model", model, "a good place")
+    assert said == stored.command("predict", "--models", f"{stored.local}/models", "--model", model, "a good place")
