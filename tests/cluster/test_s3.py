@@ -1,6 +1,7 @@
 """A night with its warehouse on S3, set up as users do it, leaves what it leaves on a local disk; commands read it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,18 @@ def test_models_pages_and_the_status_file_are_beside_the_tables(stored: Stored) 
     assert (status["state"], status["exit_code"]) == ("succeeded", 0)
     (details,) = (json.loads(run) for run in rows(WAREHOUSE, "runs").query("job == 'nightly'")["details"])
     assert [OutputFile(page).exists() for page in details["reports"]] == [True]
+
+
+def test_the_check_tries_the_storage(stored: Stored, tmp_path: Path) -> None:
+    (tmp_path / "spark-defaults.conf").write_bytes(stored.properties.read_bytes())
+    command = [sys.executable, "-m", "textclf", "check", "--config", str(stored.config), "--spark", "--json"]
+    environ = {**os.environ, "SPARK_CONF_DIR": str(tmp_path)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+
+    checks = {check["name"]: check for check in map(json.loads, done.stdout.splitlines())}
+    assert (done.returncode, checks["storage"]["verdict"]) == (0, "ok"), done.stdout + done.stderr
+    assert f"{WAREHOUSE}: can write, replace, create once, list, rename, delete" in checks["storage"]["found"]
+    assert checks["models"]["verdict"] == "ok"
 
 
 def test_commands_without_spark_open_what_the_jobs_wrote(stored: Stored) -> None:

@@ -28,7 +28,9 @@ def add(commands: Any) -> None:
     about = "Check the pipeline file, Java, Spark, Delta, GPU, sources and warehouse, and say how to fix each."
     made = commands.add_parser("check", help="check whether a pipeline file can run here", description=about)
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
-    made.add_argument("--spark", action="store_true", help="also start Spark and write a Delta table (half a minute)")
+    made.add_argument(
+        "--spark", action="store_true", help="also start Spark, write a Delta table and try the storage (half a minute)"
+    )
     made.add_argument("--full", action="store_true", help="read each source to its end, not only its first 16 MiB")
     made.add_argument("--json", action="store_true", help="print one JSON object per check")
     made.set_defaults(run=run)
@@ -84,7 +86,8 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Ite
     yield engine(pipeline)
     yield from (source_readable(source, pipeline.ingest.limit(source), full=full) for source in pipeline.sources)
     yield warehouse_writable(pipeline)
-    yield models_readable(pipeline)
+    if not with_spark:
+        yield models_readable(pipeline, through_spark=False)
     yield from places_writable(pipeline)
     yield input_there(pipeline)
     if pipeline.mlflow is not None:
@@ -92,7 +95,11 @@ def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Ite
     elif (pipeline.score.model or "").startswith("models:"):
         yield installed("mlflow", "mlflow", "[score] model in the pipeline file")
     if with_spark:
-        yield spark_starts(pipeline)
+        started = spark_starts(pipeline)
+        yield started
+        if started.verdict == "ok":
+            yield from storages_work(pipeline)
+        yield models_readable(pipeline, through_spark=started.verdict == "ok")
 
 
 def java() -> Check:
@@ -183,7 +190,7 @@ def places_writable(pipeline: "Pipeline") -> Iterator[Check]:
         yield folder_writable("models folder", Path(pipeline.models_folder), "another folder under models")
     if pipeline.metrics.file is not None:
         yield folder_writable("metrics file", Path(pipeline.metrics.file).parent, "another file under [metrics]")
-    if pipeline.nightly.status is not None:
+    if pipeline.nightly.status is not None and not is_url(pipeline.nightly.status):
         yield folder_writable("status file", Path(pipeline.nightly.status).parent, "another status under [nightly]")
 
 
@@ -206,14 +213,18 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
     return Check(name, "ok", f"{folder}{new}; {free / 2**30:,.0f} GiB free")
 
 
-def models_readable(pipeline: "Pipeline") -> Check:
+def models_readable(pipeline: "Pipeline", *, through_spark: bool) -> Check:
     """Report the trained models; before the first training there are none, which is not an error."""
     from textclf.artifact import ModelStore
+    from textclf.common.file_systems import is_url
 
     try:
         store = ModelStore(pipeline.models_folder)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except InputError as error:
+        if not through_spark and is_url(pipeline.models_folder):
+            found = f"{pipeline.models_folder}: not without Spark: {error.received or error.problem}"
+            return Check("models", "note", found, "check with --spark")
         fix = "correct models in the pipeline file, or the permissions of that folder"
         return Check("models", "wrong", f"{pipeline.models_folder}: {error.received or error.problem}", fix)
     if not names:
@@ -233,6 +244,18 @@ def input_there(pipeline: "Pipeline") -> Check:
     made = pipeline.warehouse is not None and Path(given).parent.absolute() == Path(pipeline.warehouse).absolute()
     fix = "run ingest_corpus, which creates it" if made else "correct input under [score], or name a catalog table"
     return Check("table to score", "note", f"nothing at {given}", fix)
+
+
+def storages_work(pipeline: "Pipeline") -> Iterator[Check]:
+    """Try the storage of tables and that of models, where they are not one, through Spark."""
+    from textclf.cli.storage_check import storage_works
+    from textclf.storage import Warehouse
+
+    warehouse = Warehouse.of(pipeline)
+    if warehouse.root is not None:
+        yield storage_works("storage", warehouse.root)
+    if warehouse.root is None or not warehouse.models.startswith(warehouse.root):
+        yield storage_works("storage of models", warehouse.models)
 
 
 def spark_starts(pipeline: "Pipeline") -> Check:

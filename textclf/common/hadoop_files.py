@@ -25,6 +25,8 @@ _ERRORS = {
     "java.nio.file.NoSuchFileException": FileNotFoundError,
     "org.apache.hadoop.security.AccessControlException": PermissionError,
     "java.nio.file.AccessDeniedException": PermissionError,
+    "org.apache.hadoop.fs.FileAlreadyExistsException": FileExistsError,
+    "org.apache.hadoop.fs.s3a.RemoteFileChangedException": FileExistsError,
     "org.apache.hadoop.fs.UnsupportedFileSystemException": NoFileSystemError,
 }
 
@@ -138,6 +140,23 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             options[0] = rename.OVERWRITE  # FileSystem.rename would refuse, or say nothing
             context = self._hadoop.FileContext.getFileContext(self._system.getUri(), self._configuration)
             context.rename(self._path(src), self._path(dest), options)
+
+    def create_once(self, path: str, data: bytes) -> None:
+        """Create a file unless there is one; on S3 by a conditional write.
+
+        Raises:
+            FileExistsError: There is one already.
+            OSError: The file cannot be created, or the store knows no conditional writes.
+        """
+        with _translated():
+            builder = self._system.createFile(self._path(path)).recursive()
+            if self.replaces_on_close:
+                builder = builder.overwrite(True).must("fs.option.create.conditional.overwrite", True)
+            else:
+                builder = builder.overwrite(False)
+            stream = builder.build()
+            stream.write(data, 0, len(data))
+            stream.close()
 
     def copy_file(self, src: str, dest: str) -> None:
         """Copy a file."""
