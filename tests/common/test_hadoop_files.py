@@ -73,7 +73,7 @@ def test_the_store_of_models_works_as_on_a_local_disk(folder: str) -> None:
 
 
 def test_pages_and_status_files_are_replaced_where_the_tables_are(folder: str) -> None:
-    file = OutputFile(f"{folder}/reports/page.html", beside_tables=True)
+    file = OutputFile(f"{folder}/reports/page.html")
 
     assert not file.exists()
     for content in ("first ü", "second"):

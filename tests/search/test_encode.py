@@ -1,8 +1,10 @@
 """Encoded sources on their way to the trials: in parts to the driver, in packs to the executors."""
 
 import hashlib
+import random
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,18 +19,32 @@ from textclf.search.encoded_source import Info
 
 
 @settings(deadline=None)
-@given(st.lists(st.binary(min_size=1, max_size=40), max_size=5), st.integers(1, 50))
-def test_parts_are_joined_to_the_bytes_that_were_cut(found: list[bytes], most: int) -> None:
-    infos = {f"s{at}": Info(f"s{at}", "", size=len(data)) for at, data in enumerate(found)}
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(1, 40)))
+def test_packs_hold_each_source_once_and_no_more_than_they_may(sizes: dict[str, int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "_PART_BYTES", most)
-        tables = [encode._in_parts(infos[f"s{at}"], data) for at, data in enumerate(found)]
-        tables.insert(0, encode._in_parts(Info("none", "", problem="no rows"), b""))
-    rows = [row for table in tables for row in table.to_pylist()]
+        patch.setattr(encode, "_PACK_BYTES", 20)
+        packs = list(encode._packs(sizes))
 
-    assert max((len(row["data"]) for row in rows), default=0) <= most
-    joined = dict(encode._joined(rows, {name: info.size for name, info in infos.items()}))
-    assert joined == {f"s{at}": data for at, data in enumerate(found)}
+    assert sorted((name, size) for pack in packs for name, size in pack.items()) == sorted(sizes.items())
+    assert all(sum(pack.values()) <= 20 or len(pack) == 1 for pack in packs)
+    in_order = [size for pack in packs for size in pack.values()]
+    assert in_order == sorted(in_order, reverse=True)
+
+
+def test_parts_come_to_the_driver_as_the_bytes_that_were_cut(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "_PART_BYTES", 10)
+    monkeypatch.setattr(encode, "_PARTS", 2)
+    rng = random.Random(3)
+    data = {f"s{size}": rng.randbytes(size) for size in (1, 9, 10, 11, 20, 21, 95)}
+    infos = [Info(name, "", size=len(each)) for name, each in data.items()]
+    tables = [encode._in_parts(info, data[info.source]) for info in infos]
+    tables.append(encode._in_parts(Info("none", "", problem="no rows"), b""))
+    assert max(batch.num_rows for table in tables for batch in table.to_batches()) == 1
+    frame = spark.createDataFrame(pa.concat_tables(tables)).repartition(3)
+
+    assert encode._fetched(frame, {info.source: info.size for info in infos}) == data
 
 
 @pytest.mark.parametrize(("most", "packs"), [(1, 3), (1 << 30, 1)])

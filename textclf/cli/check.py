@@ -216,13 +216,13 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
 def models_readable(pipeline: "Pipeline", *, through_spark: bool) -> Check:
     """Report the trained models; before the first training there are none, which is not an error."""
     from textclf.artifact import ModelStore
-    from textclf.common.file_systems import is_url
+    from textclf.common.file_systems import is_url, on_default_storage
 
     try:
-        store = ModelStore(pipeline.models_folder)
+        store = ModelStore(on_default_storage(pipeline.models_folder))
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except InputError as error:
-        if not through_spark and is_url(pipeline.models_folder):
+        if not through_spark and is_url(on_default_storage(pipeline.models_folder)):
             found = f"{pipeline.models_folder}: not without Spark: {error.received or error.problem}"
             return Check("models", "note", found, "check with --spark")
         fix = "correct models in the pipeline file, or the permissions of that folder"
@@ -254,7 +254,7 @@ def storages_work(pipeline: "Pipeline") -> Iterator[Check]:
     warehouse = Warehouse.of(pipeline)
     if warehouse.root is not None:
         yield storage_works("storage", warehouse.root)
-    if warehouse.root is None or not warehouse.models.startswith(warehouse.root):
+    if warehouse.root is None or not warehouse.models.startswith(warehouse.root.rstrip("/") + "/"):
         yield storage_works("storage of models", warehouse.models)
 
 

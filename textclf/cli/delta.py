@@ -31,7 +31,7 @@ def open_delta(place: str | Path) -> Any:
             fix="pip install 'textclf[query]'",
         ) from error  # fmt: skip
     with _explained(place):
-        return deltalake.DeltaTable(_openable(place), storage_options=_storage_options(place))
+        return deltalake.DeltaTable(_openable(place), storage_options=storage_options(place))
 
 
 def delta_rows(place: str | Path) -> Any:
@@ -56,7 +56,8 @@ def _openable(place: str | Path) -> str | Path:
     return plain_table(Path(place))
 
 
-def _storage_options(place: str | Path) -> dict[str, str] | None:
+def storage_options(place: str | Path) -> dict[str, str] | None:
+    """Return what Spark's settings say of the store at a URL; None for any other place."""
     found = s3_settings(str(place))
     return None if found is None else found.for_deltalake()
 

@@ -40,13 +40,14 @@ def open_store(args: argparse.Namespace) -> tuple["ModelStore", "Pipeline | None
         InputError: The folder does not exist or holds no models.
     """
     from textclf.artifact import ModelStore
+    from textclf.common.file_systems import on_default_storage
 
     pipeline = None
     if args.config is not None:
         from textclf.config import load_pipeline
 
         pipeline = load_pipeline(args.config)
-    store = ModelStore(args.models if pipeline is None else pipeline.models_folder)
+    store = ModelStore(args.models if pipeline is None else on_default_storage(pipeline.models_folder))
     if not store.names():
         raise InputError(
             "There are no models.",

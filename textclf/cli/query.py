@@ -3,16 +3,16 @@
 import argparse
 import csv
 import io
-import os
 import re
 import sys
 from collections.abc import Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli.delta import delta_rows, open_delta
+from textclf.cli.delta import delta_rows, open_delta, storage_options
 from textclf.cli.model_args import add_settings
 from textclf.cli.output import write_json, write_lines, write_table
+from textclf.common.file_systems import on_default_storage
 from textclf.common.table_names import TABLES
 from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
@@ -68,7 +68,7 @@ def _root(pipeline: "Pipeline") -> str:
             expected="a pipeline file with warehouse = FOLDER OR URL",
             fix="query them with Spark SQL",
         )
-    return pipeline.warehouse if "://" in pipeline.warehouse else os.path.abspath(pipeline.warehouse)
+    return on_default_storage(pipeline.warehouse)
 
 
 def _packages() -> tuple[Any, Any]:
@@ -84,7 +84,7 @@ def _packages() -> tuple[Any, Any]:
 
 
 def _is_table(place: str) -> bool:
-    return bool(_packages()[0].DeltaTable.is_deltatable(place))
+    return bool(_packages()[0].DeltaTable.is_deltatable(place, storage_options=storage_options(place)))
 
 
 def _list(root: str, tables: list[str]) -> None:

@@ -33,7 +33,9 @@ def storage_works(name: str, location: str, clock: Callable[[], float] = time.ti
         return Check(name, "wrong", f"{location}: {first_line(error)}", fix)
     folder = f"{base}/_textclf_check_{uuid4().hex}"
     done: list[str] = []
+    new = False
     try:
+        new = system.get_file_info(base).type.name == "NotFound"
         for step in _steps(system, folder):
             done.append(step)
         off = _seconds_ahead(system, folder, clock)
@@ -43,6 +45,8 @@ def storage_works(name: str, location: str, clock: Callable[[], float] = time.ti
     finally:
         with suppress(OSError):
             system.delete_dir(folder)
+            if new and not _names(system, base):
+                system.delete_dir(base)
     able = f"{location}: can {', '.join(done)}; its clock is {abs(off):.1f} s {'ahead' if off > 0 else 'behind'}"
     if abs(off) > _CLOCK:
         return Check(name, "note", able, "set this machine's clock by NTP: files seem older or newer than they are")

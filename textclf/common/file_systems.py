@@ -5,17 +5,25 @@ the tables is found where the tables are. Any other process uses Arrow's file sy
 Spark would have. Workers have no driver and get bytes through Spark's tasks.
 """
 
+import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pyarrow import fs
 
-from textclf.common.spark_settings import s3_settings
+from textclf.common.spark_settings import hadoop_settings, s3_settings
+from textclf.errors import UsageError
+
+if TYPE_CHECKING:
+    from textclf.common.hadoop_files import HadoopFiles
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # a:b is a local file
+_ARROWS = re.compile(r"[^?]*\?|s3[an]?://[^/]*@")
+"""URLs with what only Arrow takes: options, or keys before the bucket."""
 _OBJECT_STORES = {"s3", "gcs", "abfs"}
 """Arrow's types of stores where a file appears whole when its writer closes it, and a rename is a copy."""
 
@@ -30,25 +38,35 @@ def is_url(location: str) -> bool:
     return _URL.match(location) is not None
 
 
+def on_default_storage(location: str) -> str:
+    """Make a path absolute, relative to the current directory, and a URL where Spark's default file system is remote.
+
+    Spark takes paths of tables so. URLs stay as they are.
+    """
+    if is_url(location):
+        return location
+    path, default = os.path.abspath(location), _default_storage()
+    return path if default.startswith("file:") else default.rstrip("/") + path
+
+
 def file_system(location: str) -> tuple[fs.FileSystem, str]:
     """Return Arrow's file system of a path or URL, and the path in it.
 
-    On a driver the file system is Spark's, except for local files, and except for a URL with options for Arrow, such
-    as ``?region=``, or with a scheme for which Spark has no class.
+    On a driver the file system of a URL is Spark's, except for local files, for a URL with what only Arrow takes
+    (options such as ``?region=``, keys before the bucket), and for a scheme for which Spark has no class.
 
     Raises:
         OSError: The file system cannot be reached.
-        ValueError: The URL is not one.
+        ValueError: The URL is not one, or a file of Spark's settings cannot be read.
 
     Example:
         >>> system, path = file_system("/data/models")
         >>> system.type_name, path
         ('local', '/data/models')
     """
-    if location.startswith("file:") or not (is_url(location) or _default_is_remote()):
+    if not is_url(location) or location.startswith("file:") or _ARROWS.match(location):
         return _arrows(location)
-    arrows = is_url(location) and "?" in location
-    return (None if arrows else _sparks(location)) or _arrows(location)
+    return _sparks(location) or _arrows(location)
 
 
 def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
@@ -57,62 +75,80 @@ def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
     It is written beside its place and moved there, or, on an object store, put in its place as it is closed. Missing
     parent folders are created.
     """
+    handler = _handler(system)
+    if handler is not None and handler.replaces_on_close:
+        handler.put(path, data)
+        return
     folder, _, name = path.rpartition("/")
-    whole = system.type_name in _OBJECT_STORES or getattr(_handler(system), "replaces_on_close", False)
+    whole = system.type_name in _OBJECT_STORES
     aside = path if whole else f"{folder}/.{name[:40]}-{uuid4().hex}"
     system.create_dir(folder, recursive=True)
-    with system.open_output_stream(aside, compression=None) as stream:
-        stream.write(data)
-    if whole:
-        return
-    if system.type_name == "hdfs" and system.get_file_info(path).is_file:
-        system.delete_file(path)  # a rename by Arrow on HDFS does not replace
-    system.move(aside, path)
+    try:
+        with system.open_output_stream(aside, compression=None) as stream:
+            stream.write(data)
+        if whole:
+            return
+        if system.type_name == "hdfs" and system.get_file_info(path).is_file:
+            system.delete_file(path)  # a rename by Arrow on HDFS does not replace
+        system.move(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            if not whole:
+                system.delete_file(aside)
+        raise
 
 
 def _arrows(location: str) -> tuple[fs.FileSystem, str]:
-    if is_url(location):
-        found = None if "?" in location else s3_settings(location)
-        if found is not None:
-            return fs.S3FileSystem(**found.for_arrow()), location.partition("://")[2].rstrip("/")
-        system, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", location))
-        return system, path
-    return fs.LocalFileSystem(), str(Path(location).absolute())
+    if not is_url(location):
+        return fs.LocalFileSystem(), str(Path(location).absolute())
+    try:
+        found = None if _ARROWS.match(location) else s3_settings(location)
+    except UsageError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if found is not None:
+        return fs.S3FileSystem(**found.for_arrow()), location.partition("://")[2].rstrip("/")
+    system, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", location))
+    return system, path
 
 
 def _sparks(location: str) -> tuple[fs.FileSystem, str] | None:
     """The same from Spark; None where this process has no driver, or Spark has no class for the scheme."""
-    found = _driver()
-    if found is None:
+    context = _context()
+    if context is None:
         return None
     from textclf.common.hadoop_files import HadoopFiles, NoFileSystemError
 
     try:
-        files = HadoopFiles(*found, re.sub(r"^s3n?://", "s3a://", location))
+        files = HadoopFiles(context._gateway, lambda: _configuration(context), location)
     except NoFileSystemError:
         return None
     return fs.PyFileSystem(files), files.start
 
 
-def _driver() -> tuple[Any, Any] | None:
-    """Py4J's gateway and Hadoop's configuration of the session in this process; None if there is none."""
+def _context() -> Any | None:
+    """The context of this process' driver; None if there is none."""
     pyspark = sys.modules.get("pyspark")
     context = pyspark and pyspark.SparkContext._active_spark_context
-    if not context or context._jsc is None:
-        return None
+    return context if context and context._jsc is not None else None
+
+
+def _configuration(context: Any) -> Any:
+    """Hadoop's configuration of the session, or else of the context."""
     session = sys.modules["pyspark.sql"].SparkSession._instantiatedSession if "pyspark.sql" in sys.modules else None
-    if session is None:
-        return context._gateway, context._jsc.hadoopConfiguration()
-    return context._gateway, session._jsparkSession.sessionState().newHadoopConf()
+    return (
+        context._jsc.hadoopConfiguration() if session is None else session._jsparkSession.sessionState().newHadoopConf()
+    )
 
 
-def _default_is_remote() -> bool:
-    """Whether a path without a scheme is not on a local disk for Spark, which takes it so for tables."""
-    found = _driver()
-    if found is None:
-        return False
-    return not str(found[1].get("fs.defaultFS", "file:///")).startswith("file:")
+def _default_storage() -> str:
+    """URL of Spark's default file system."""
+    context, name, local = _context(), "fs.defaultFS", "file:///"
+    try:
+        found = hadoop_settings().get(name) if context is None else context._jsc.hadoopConfiguration().get(name)
+    except (UsageError, OSError, RuntimeError):  # Py4J's errors are RuntimeErrors; what needs Spark will say it
+        return local
+    return str(found or local)
 
 
-def _handler(system: fs.FileSystem) -> object:
-    return system.handler if isinstance(system, fs.PyFileSystem) else None
+def _handler(system: fs.FileSystem) -> "HadoopFiles | None":
+    return system.handler if system.type_name.startswith("py::hadoop-") else None

@@ -5,12 +5,12 @@ Bytes pass through a local temporary file: Py4J encodes bytes as text and holds 
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyarrow import fs
 
 
@@ -20,6 +20,7 @@ class NoFileSystemError(OSError):
 
 _OBJECT_STORES = {"s3", "s3a", "s3n", "gs", "oss", "cosn", "obs"}
 """Schemes of stores where a file appears whole when its writer closes it, and a rename is a copy and a deletion."""
+_CONTEXTS: dict[tuple[int, str], Any] = {}
 _ERRORS = {
     "java.io.FileNotFoundException": FileNotFoundError,
     "java.nio.file.NoSuchFileException": FileNotFoundError,
@@ -36,20 +37,29 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
     Args:
         gateway: Py4J's way to the driver's JVM.
-        configuration: Hadoop's configuration of the session.
-        location: URL in the file system, or a path in Spark's default file system.
+        configuration: Function that gives Hadoop's configuration of the session.
+        location: URL in the file system.
 
     Raises:
         NoFileSystemError: Spark has no class for the URL's scheme.
         OSError: The file system cannot be reached.
     """
 
-    def __init__(self, gateway: Any, configuration: Any, location: str) -> None:
-        self._gateway, self._configuration = gateway, configuration
+    def __init__(self, gateway: Any, configuration: Callable[[], Any], location: str) -> None:
+        self._gateway = gateway
         self._hadoop = gateway.jvm.org.apache.hadoop.fs
-        with _translated():
+        scheme, _, rest = location.partition(":")
+        with translated():
+            self._configuration = configuration()
+            if scheme in ("s3", "s3n") and self._configuration.get(f"fs.{scheme}.impl") is None:
+                location = f"s3a:{rest}"
             path = self._hadoop.Path(location)
-            self._system = path.getFileSystem(configuration)
+            try:
+                self._system = path.getFileSystem(self._configuration)
+            except Py4JJavaError as error:
+                if _lacks_class(error, self._configuration, location):
+                    raise NoFileSystemError(str(error.java_exception.toString())) from error
+                raise
             self.uri: str = self._system.getUri().toString()
             self.start: str = path.toUri().getPath()
 
@@ -88,7 +98,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             FileNotFoundError: There is no such folder, and the selector does not allow that.
         """
         try:
-            with _translated():
+            with translated():
                 listed = list(self._system.listStatus(self._path(selector.base_dir)))
         except FileNotFoundError:
             if selector.allow_not_found:
@@ -104,12 +114,12 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
     def create_dir(self, path: str, recursive: bool) -> None:  # noqa: ARG002 - Arrow's signature
         """Create a folder and those above it. Object stores have none."""
         if not self.replaces_on_close:
-            with _translated():
+            with translated():
                 self._system.mkdirs(self._path(path))
 
     def delete_dir(self, path: str) -> None:
         """Delete a folder with all that is in it."""
-        with _translated():
+        with translated():
             self._system.delete(self._path(path), True)
 
     def delete_dir_contents(self, path: str, missing_dir_ok: bool) -> None:
@@ -127,19 +137,38 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         Raises:
             FileNotFoundError: There is none.
         """
-        with _translated():
+        with translated():
             deleted = self._system.delete(self._path(path), False)
         if not deleted:
             raise FileNotFoundError(path)
 
     def move(self, src: str, dest: str) -> None:
         """Rename a file, in place of the one that is there: in one step where the file system has that."""
-        with _translated():
+        with translated():
+            if self.replaces_on_close:  # without a class that renames in one step, and no storage for it either
+                self._system.delete(self._path(dest), False)
+                if not self._system.rename(self._path(src), self._path(dest)):
+                    raise OSError(f"{src} could not be renamed to {dest}")
+                return
             rename = getattr(self._hadoop, "Options$Rename")
             options = self._gateway.new_array(rename, 1)
             options[0] = rename.OVERWRITE  # FileSystem.rename would refuse, or say nothing
-            context = self._hadoop.FileContext.getFileContext(self._system.getUri(), self._configuration)
-            context.rename(self._path(src), self._path(dest), options)
+            self._file_context().rename(self._path(src), self._path(dest), options)
+
+    def _file_context(self) -> Any:
+        """One for all uses: on HDFS each has connections of its own, which nobody closes."""
+        key = id(self._gateway), self.uri
+        if key not in _CONTEXTS:
+            found = self._hadoop.FileContext.getFileContext(self._system.getUri(), self._configuration)
+            _CONTEXTS[key] = found
+        return _CONTEXTS[key]
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file whole or not at all, in place of the one that is there."""
+        with tempfile.NamedTemporaryFile(prefix="textclf-") as local:
+            local.write(data)
+            local.flush()
+            self.store(local.name, path)
 
     def create_once(self, path: str, data: bytes) -> None:
         """Create a file unless there is one; on S3 by a conditional write.
@@ -148,7 +177,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             FileExistsError: There is one already.
             OSError: The file cannot be created, or the store knows no conditional writes.
         """
-        with _translated():
+        with translated():
             builder = self._system.createFile(self._path(path)).recursive()
             if self.replaces_on_close:
                 builder = builder.overwrite(True).must("fs.option.create.conditional.overwrite", True)
@@ -185,7 +214,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
     def _info(self, path: str) -> fs.FileInfo:
         try:
-            with _translated():
+            with translated():
                 return _described(self._system.getFileStatus(self._path(path)), path)
         except FileNotFoundError:
             return fs.FileInfo(path, fs.FileType.NotFound)
@@ -195,7 +224,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         handle, name = tempfile.mkstemp(prefix="textclf-")
         try:
             with (
-                _translated(),
+                translated(),
                 closing(self._system.open(self._path(path))) as source,
                 closing(self._gateway.jvm.java.io.FileOutputStream(name)) as target,
             ):
@@ -209,11 +238,11 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
     def store(self, name: str, path: str) -> None:
         """Copy a local file to a path; on an object store the old content stays if that fails."""
-        with _translated(), closing(self._gateway.jvm.java.io.FileInputStream(name)) as source:
+        with translated(), closing(self._gateway.jvm.java.io.FileInputStream(name)) as source:
             target = self._system.createFile(self._path(path)).overwrite(True).recursive().build()
             try:
                 source.transferTo(target)
-            except Py4JJavaError:
+            except BaseException:
                 # Closing would make an object of the part that has been written.
                 if target.hasCapability("fs.capability.outputstream.abortable"):
                     target.abort()
@@ -224,15 +253,19 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
 
 class _Stored:
-    """A local file that is copied to its place when it is closed."""
+    """A local file that is copied to its place when it is closed, if all of it could be written."""
 
     def __init__(self, files: HadoopFiles, path: str) -> None:
         self._files, self._path = files, path
         self._local = tempfile.NamedTemporaryFile(prefix="textclf-")  # noqa: SIM115 - closed by close
+        self._whole = True
         self.closed = False
 
     def write(self, data: bytes) -> int:
-        return self._local.write(data)
+        self._whole, before = False, self._whole
+        written = self._local.write(data)
+        self._whole = before
+        return written
 
     def tell(self) -> int:
         return self._local.tell()
@@ -246,7 +279,8 @@ class _Stored:
         self.closed = True
         with self._local:
             self._local.flush()
-            self._files.store(self._local.name, self._path)
+            if self._whole:
+                self._files.store(self._local.name, self._path)
 
 
 def _described(status: Any, path: str | None = None) -> fs.FileInfo:
@@ -259,14 +293,19 @@ def _described(status: Any, path: str | None = None) -> fs.FileInfo:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Raise Java's errors as Python's, as Arrow's own file systems do."""
+def translated() -> Iterator[None]:
+    """Raise Java's errors, and those of the way to Java, as Python's: as Arrow's own file systems do."""
     try:
         yield
     except Py4JJavaError as error:
         java = error.java_exception
-        said = str(java.toString())
-        # Hadoop's settings name a class for s3a; where its jar is missing this is a plain RuntimeException.
-        missing = "ClassNotFoundException" in said.partition("\n")[0]
-        kind = NoFileSystemError if missing else _ERRORS.get(java.getClass().getName(), OSError)
-        raise kind(said) from error
+        raise _ERRORS.get(java.getClass().getName(), OSError)(str(java.toString())) from error
+    except Py4JError as error:
+        raise OSError(f"Spark's JVM does not answer: {error}") from error
+
+
+def _lacks_class(error: Py4JJavaError, configuration: Any, location: str) -> bool:
+    """Whether the class of a URL's scheme is not there, such as that of s3a without its jar, and not another one."""
+    name = configuration.get(f"fs.{location.partition(':')[0]}.impl")
+    said = str(error.java_exception.toString())
+    return name is not None and "ClassNotFoundException" in said and str(name) in said

@@ -12,16 +12,9 @@ from textclf.common.file_systems import file_system, is_url, replace_in
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file by its path or URL.
-
-    Attributes:
-        location: Path or URL.
-        beside_tables: Whether a path is one of Spark's default file system, as paths of tables are, and not one of this
-            machine.
-    """
+    """A file by its location: a path on this machine, or a URL."""
 
     location: str
-    beside_tables: bool = False
 
     def __str__(self) -> str:
         return self.location if is_url(self.location) else os.path.abspath(self.location)
@@ -29,11 +22,7 @@ class OutputFile:
     @property
     def local(self) -> Path | None:
         """The file on this machine; None if it is elsewhere."""
-        if is_url(self.location):
-            return None
-        if self.beside_tables and not isinstance(file_system(self.location)[0], fs.LocalFileSystem):
-            return None
-        return Path(self.location)
+        return None if is_url(self.location) else Path(self.location)
 
     def replace(self, content: str | bytes) -> None:
         """Write the file, so that a reader sees the old content or the new one; text is written as UTF-8.

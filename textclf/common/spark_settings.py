@@ -3,17 +3,24 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from pyarrow import fs
+
+from textclf.common.secrets import remember
 from textclf.errors import UsageError
 
 PROPERTIES = "TEXTCLF_PROPERTIES_FILE"
 """Environment variable with the path of a file of Spark's settings, which stands for ``spark-defaults.conf``."""
 _HADOOP = "spark.hadoop."
+_AMAZON = re.compile(r"(?:https?://)?s3(?:[.-]([a-z]+(?:-[a-z]+)+-[0-9]+))?\.amazonaws\.com(?:\.cn)?/?")
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_DEPTH = 20  # of variables within variables, as in Hadoop
 _BLANKS = " \t\f"
 _TRIMMED = "".join(map(chr, range(33))).replace("\r", "").replace("\n", "")  # of values, by Spark
 _PAIR = re.compile(r"((?:\\.|[^\\ \t\f=:])*)[ \t\f]*[=:]?[ \t\f]*(.*)", re.DOTALL)
@@ -91,10 +98,32 @@ def hadoop_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
             listed = ElementTree.parse(site).getroot().iter("property")
         except (OSError, ElementTree.ParseError) as error:
             raise UsageError("Hadoop's settings cannot be read.", received=f"{site}: {error}") from error
-        found |= {each.findtext("name", ""): each.findtext("value", "").strip() for each in listed}
+        found |= {each.findtext("name", "").strip(): each.findtext("value", "").strip() for each in listed}
+        found = {name: value for name in found if (value := _expanded(name, found, environ)) is not None}
     named = environ.get(PROPERTIES)
     settings = properties_in(Path(named)) if named else default_properties(environ)
     return found | {name.removeprefix(_HADOOP): value for name, value in settings.items() if name.startswith(_HADOOP)}
+
+
+def _expanded(name: str, found: Mapping[str, str], environ: Mapping[str, str], depth: int = 0) -> str | None:
+    """A value of Hadoop's with its variables, ``${env.NAME}``, ``${env.NAME:-default}`` and ``${name}``, replaced.
+
+    None where one of them has no value, or stands for itself.
+    """
+    missing: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        variable = match[1]
+        if variable.startswith("env."):
+            known, sign, default = variable.removeprefix("env.").partition(":-")
+            given = environ.get(known, default if sign else None)
+        else:
+            given = _expanded(variable, found, environ, depth + 1) if variable in found and depth < _DEPTH else None
+        missing.extend([] if given is not None else [variable])
+        return given or ""
+
+    expanded = _VARIABLE.sub(value, found[name])
+    return None if missing else expanded
 
 
 @dataclass(frozen=True)
@@ -111,8 +140,8 @@ class S3Settings:
     endpoint: str | None = None
     region: str | None = None
     access_key: str | None = None
-    secret_key: str | None = None
-    session_token: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
     path_style: bool | None = None
 
     @classmethod
@@ -124,16 +153,20 @@ class S3Settings:
             return own or settings.get(f"fs.s3a.{name}") or None
 
         endpoint, style = get("endpoint"), get("path.style.access")
-        if endpoint is not None and "://" not in endpoint:
+        region = get("endpoint.region")
+        if endpoint is not None and (amazon := _AMAZON.fullmatch(endpoint)):
+            endpoint, region = None, region or amazon[1]  # what is left finds Amazon by the region
+        elif endpoint is not None and "://" not in endpoint:
             secure = (get("connection.ssl.enabled") or "true").lower() != "false"
             endpoint = f"{'https' if secure else 'http'}://{endpoint}"
+        keys = {name: get(name.replace("_", ".")) for name in ("access_key", "secret_key", "session_token")}
+        for value in filter(None, keys.values()):
+            remember("fs.s3a", value)
         return cls(
-            endpoint,
-            get("endpoint.region"),
-            get("access.key"),
-            get("secret.key"),
-            get("session.token"),
-            None if style is None else style.lower() == "true",
+            endpoint and endpoint.rstrip("/"),
+            region,
+            **keys,
+            path_style=None if style is None else style.lower() == "true",
         )
 
     def for_arrow(self) -> dict[str, Any]:
@@ -173,5 +206,10 @@ def s3_settings(location: str) -> S3Settings | None:
     scheme, _, rest = location.partition("://")
     if scheme not in ("s3", "s3a", "s3n"):
         return None
-    found = S3Settings.of(rest.partition("/")[0], hadoop_settings())
-    return None if found == S3Settings() else found
+    bucket = rest.partition("/")[0]
+    found = S3Settings.of(bucket, hadoop_settings())
+    if found == S3Settings() or found.region or found.endpoint or os.environ.get("AWS_REGION"):
+        return None if found == S3Settings() else found
+    with suppress(OSError):  # the request itself will say it
+        found = replace(found, region=fs.resolve_s3_region(bucket))
+    return found

@@ -31,7 +31,7 @@ def status_file(pipeline: Pipeline, warehouse: Warehouse) -> OutputFile:
     """Return the file that the pipeline file names; else one in the warehouse or, for a catalog, the current folder."""
     if pipeline.nightly.status is not None:
         return OutputFile(pipeline.nightly.status)
-    return OutputFile(_NAME) if warehouse.root is None else OutputFile(f"{warehouse.root}/{_NAME}", True)
+    return OutputFile(_NAME) if warehouse.root is None else OutputFile(f"{warehouse.root}/{_NAME}")
 
 
 @dataclass
@@ -164,12 +164,23 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        said = _read(status.file)
-        ours = (said.get("run_id"), said.get("state")) == (run.run_id, "running")
-        if ours or not (early or _at_work(status.file) or said.get("run_id") == run.run_id):
+        if _is_ours(status.file, run.run_id, begun=early):
             found = outcome_of(error)
             status.close(found.status, found.code, found.problem)
         raise
+
+
+def _is_ours(file: OutputFile, run_id: str, *, begun: bool) -> bool:
+    """Whether the file is this run's to end: because it says so, or nothing has been written yet and no night runs."""
+    try:
+        said = json.loads(file.read())
+    except FileNotFoundError:
+        said = {}
+    except (OSError, ValueError):  # what cannot be read may be another night's
+        return False
+    if said.get("run_id") == run_id:
+        return bool(said.get("state") == "running")
+    return not (begun or _at_work(file))
 
 
 def _read(file: OutputFile) -> dict[str, Any]:

@@ -5,15 +5,14 @@ again as packs of sources.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark import SparkContext, StorageLevel
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -36,7 +35,8 @@ from textclf.training.usable_texts import check_words, has_words
 
 _ENCODED = "source string, part int, info string, data binary"
 _SCHEMA = pa.schema({"source": pa.string(), "part": pa.int32(), "info": pa.string(), "data": pa.binary()})
-_PART_BYTES = 256 << 20  # of encoded rows in one row of Spark's, whose values end at 2 GiB
+_PART_BYTES = 16 << 20  # of encoded rows in one row of Spark's
+_PARTS = 16  # parts of a source that one Spark job brings to the driver
 _PACK_BYTES = 32 << 20  # of encoded sources that are shared out together; a larger source is a pack of its own
 
 
@@ -63,54 +63,48 @@ def encoded_sources(workspace: Workspace, sources: Sequence[Source]) -> Iterator
         InputError: There is no corpus, none of one of the sources, or no vocabulary.
     """
     encoded, known = _encoded(workspace, sources)
-    # On the executors' disks, so that their rows come to the driver part by part, however many they are.
-    encoded = encoded.persist(StorageLevel.DISK_ONLY)
-    packs: dict[str, Pack] = {}
-    try:
-        rows = encoded.where("part = 0").select("source", "info").collect()  # one row a source
+    with ExitStack() as stack:
+        # On the executors' disks, so that their rows come to the driver piece by piece.
+        kept = encoded.persist(StorageLevel.DISK_ONLY)
+        stack.callback(kept.unpersist)
+        rows = kept.where("part = 0").select("source", "info").collect()  # one row a source
         infos = {row["source"]: Info(**json.loads(row["info"])) for row in rows if row["source"] in known}
-        _share_out(workspace.spark.sparkContext, encoded, infos, packs)
-        encoded.unpersist()
+        packs: dict[str, Pack] = {}
+        for pack in _packs({name: info.size for name, info in infos.items() if info.problem is None}):
+            found = {infos[name].digest: data for name, data in _fetched(kept, pack).items()}
+            shared = workspace.spark.sparkContext.broadcast(found)
+            stack.callback(shared.destroy)
+            packs |= dict.fromkeys(pack, shared)
+        kept.unpersist()
         yield EncodedSources(infos, packs)
-    finally:
-        encoded.unpersist()
-        for each in {id(each): each for each in packs.values()}.values():
-            each.destroy()
 
 
-def _share_out(context: SparkContext, encoded: DataFrame, infos: Mapping[str, Info], packs: dict[str, Pack]) -> None:
-    """Broadcast the encoded rows of all sources that have no problem, and add the packs by source."""
-    sizes = {name: info.size for name, info in infos.items() if info.problem is None}
-    rows = encoded.select("source", "part", "data")
-    few = sum(sizes.values()) <= _PACK_BYTES
-    packed: dict[str, Data] = {}
-
-    def share() -> None:
-        if packed:
-            shared = context.broadcast({infos[name].digest: data for name, data in packed.items()})
-            packs.update(dict.fromkeys(packed, shared))
-            packed.clear()
-
-    for name, data in _joined(rows.collect() if few else rows.toLocalIterator(prefetchPartitions=True), sizes):
-        if sum(map(len, packed.values())) + len(data) > _PACK_BYTES:
-            share()
-        packed[name] = data
-    share()
+def _packs(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield packs of sources with their sizes, the largest sources first: those of a pack are of one kind."""
+    pack: dict[str, int] = {}
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        if pack and sum(pack.values()) + sizes[name] > _PACK_BYTES:
+            yield pack
+            pack = {}
+        pack[name] = sizes[name]
+    if pack:
+        yield pack
 
 
-def _joined(rows: Iterable[Any], sizes: Mapping[str, int]) -> Iterator[tuple[str, Data]]:
-    """Yield the bytes of each source that has a size; its parts follow one another."""
-    joined = bytearray()
-    for row in rows:
-        if row["source"] not in sizes:
-            continue
-        if not row["part"] and len(row["data"]) == sizes[row["source"]]:
-            yield row["source"], row["data"]
-            continue
-        joined = joined if row["part"] else bytearray()
-        joined += row["data"]
-        if len(joined) == sizes[row["source"]]:
-            yield row["source"], joined
+def _fetched(encoded: DataFrame, pack: Mapping[str, int]) -> dict[str, Data]:
+    """Collect the bytes of a pack's sources, in Spark jobs with results far below ``spark.driver.maxResultSize``."""
+    rows = encoded.where(F.col("source").isin(list(pack))).select("source", "part", "data")
+    parts = -(-max(pack.values()) // _PART_BYTES)
+    found: dict[str, Data] = {}
+    for begin in range(0, parts, _PARTS):
+        piece = rows if parts <= _PARTS else rows.where(F.col("part").between(begin, begin + _PARTS - 1))
+        for row in sorted(piece.collect(), key=lambda row: row["part"]):
+            name, data = row["source"], row["data"]
+            if len(data) == pack[name]:
+                found[name] = data
+            else:
+                found.setdefault(name, bytearray()).extend(data)  # type: ignore[union-attr]
+    return found
 
 
 def _encoded(workspace: Workspace, sources: Sequence[Source]) -> tuple[DataFrame, set[str]]:
@@ -149,9 +143,13 @@ def _encoder(
 
 
 def _in_parts(info: Info, data: bytes) -> pa.Table:
-    about, parts = json.dumps(asdict(info)), range(0, max(len(data), 1), _PART_BYTES)
-    columns = [[info.source] * len(parts), range(len(parts)), [about] * len(parts)]
-    return pa.table([*columns, [data[at : at + _PART_BYTES] for at in parts]], schema=_SCHEMA)
+    """Rows of Spark's with the bytes, each a batch of its own: the JVM holds a batch several times."""
+    about = json.dumps(asdict(info))
+    batches = [
+        pa.record_batch([[info.source], [part], [about], [data[at : at + _PART_BYTES]]], schema=_SCHEMA)
+        for part, at in enumerate(range(0, max(len(data), 1), _PART_BYTES))
+    ]
+    return pa.Table.from_batches(batches)
 
 
 def _encode(

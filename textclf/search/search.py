@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from textclf.artifact import ModelStore
 from textclf.common.logs import say
 from textclf.config import Source
@@ -34,6 +36,7 @@ from textclf.training.data import unseen_warning
 _POLL = 0.05  # seconds between two polls for ended tasks
 _GATHERED = 0.5  # seconds to gather winners and next rungs for one Spark job
 _TRIALS, _WINNERS = "trials", "winners"
+_RETURNED = 256 << 20  # bytes of models that are trained or saved at a time; a job's results may have 1 GiB in all
 _BESIDE = 8  # threads that look models up and save them: an object store takes some tenths of a second for each
 
 T = TypeVar("T")
@@ -183,6 +186,7 @@ class _Running:
     _ready: list[Trial] = field(default_factory=list)
     _won: list[Winner] = field(default_factory=list)
     _trained: set[str] = field(default_factory=set)
+    _bytes: dict[str, int] = field(default_factory=dict)
     _awaited: list[tuple[Future[Any], Callable[[Any], None]]] = field(default_factory=list)
     _submitted: float = -math.inf
 
@@ -330,10 +334,20 @@ class _Running:
         for pack, trials in self._by_pack(ordered(self._ready, slots), lambda trial: trial):
             self._trials.submit(trials, pack)
         self._won.sort(key=lambda winner: -winner.trial.cost)
-        for pack, winners in self._by_pack(self._won, lambda winner: winner.trial):
+        begun = [winner for winner in self._won if self._has_room(winner)]
+        for pack, winners in self._by_pack(begun, lambda winner: winner.trial):
             self._training.submit(winners, pack)
-        if self._ready or self._won:
-            self._ready, self._won, self._submitted = [], [], time.monotonic()
+        if self._ready or begun:
+            left = [winner for winner in self._won if winner.key not in self._bytes]
+            self._ready, self._won, self._submitted = [], left, time.monotonic()
+
+    def _has_room(self, winner: Winner) -> bool:
+        """Whether a winner may be trained now: models that come back at once would fill the driver's memory."""
+        size = winner.trial.parameters * np.dtype(winner.trial.candidate.made.dtype).itemsize
+        if self._bytes and sum(self._bytes.values()) + size > _RETURNED:
+            return False
+        self._bytes[winner.key] = size
+        return True
 
     def _by_pack(self, tasks: Iterable[T], trial: Callable[[T], Trial]) -> list[tuple[Pack, list[T]]]:
         """Tasks in their order by pack, which is what a job's executors get of encoded sources."""
@@ -345,6 +359,7 @@ class _Running:
 
     def _crown(self, saved: Saved) -> None:
         outcome = self._winners.pop(saved.key)[1]
+        self._bytes.pop(saved.key, None)
         outcome.saved, outcome.problem = saved, saved.error
         outcome.warnings += saved.warnings
         outcome.seconds += saved.seconds

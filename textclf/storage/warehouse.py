@@ -11,7 +11,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from textclf.common.file_systems import is_url
+from textclf.common.file_systems import is_url, on_default_storage
 from textclf.common.run_ids import new_run_id
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
@@ -180,8 +180,8 @@ class Warehouse:
         Returns:
             The warehouse, with absolute paths.
         """
-        root = absolute(pipeline.warehouse) if pipeline.warehouse is not None else None
-        return cls(root, pipeline.schema_name, absolute(pipeline.models_folder))
+        root = on_default_storage(pipeline.warehouse) if pipeline.warehouse is not None else None
+        return cls(root, pipeline.schema_name, on_default_storage(pipeline.models_folder))
 
     def location(self, name: str) -> Location:
         """Return the location of a table; its ``read(spark)`` gives a DataFrame.
