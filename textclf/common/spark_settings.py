@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from pyarrow import fs
-
 from textclf.common.secrets import remember
 from textclf.errors import UsageError
 
@@ -210,6 +208,8 @@ def s3_settings(location: str) -> S3Settings | None:
     found = S3Settings.of(bucket, hadoop_settings())
     if found == S3Settings() or found.region or found.endpoint or os.environ.get("AWS_REGION"):
         return None if found == S3Settings() else found
+    from pyarrow import fs  # every job's wrapper imports this module
+
     with suppress(OSError):  # the request itself will say it
         found = replace(found, region=fs.resolve_s3_region(bucket))
     return found
