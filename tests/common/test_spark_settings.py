@@ -8,7 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from textclf.common.file_systems import file_system
+from textclf.common import file_systems
+from textclf.common.file_systems import file_system, on_default_storage
+from textclf.common.secrets import masked
 from textclf.common.spark_settings import PROPERTIES, S3Settings, hadoop_settings, properties_in, s3_settings
 from textclf.errors import UsageError
 
@@ -105,3 +107,66 @@ def test_urls_are_opened_with_the_settings_unless_they_have_options(
     assert s3_settings("hdfs://host/models") is None
     monkeypatch.delenv(PROPERTIES)
     assert s3_settings("s3a://bucket/models") is None
+
+
+def test_variables_of_hadoop_are_replaced_and_what_has_none_is_left_to_others(tmp_path: Path) -> None:
+    values = {
+        " fs.s3a.access.key ": "${env.KEY}",
+        "fs.s3a.secret.key": "${env.NONE}",
+        "fs.s3a.endpoint": "http://${host}:${env.PORT:-9000}",
+        "host": "${env.HOST}.local",
+        "again": "${again}",
+        "plain": "a$b{c}",
+    }
+    properties = [f"<property><name>{name}</name><value>{value}</value></property>" for name, value in values.items()]
+    (tmp_path / "core-site.xml").write_text(f"<configuration>{''.join(properties)}</configuration>")
+
+    environ = {"HADOOP_CONF_DIR": str(tmp_path), "SPARK_HOME": "/nowhere", "KEY": "key-of-mine", "HOST": "store"}
+    assert hadoop_settings(environ) == {
+        "fs.s3a.access.key": "key-of-mine",
+        "fs.s3a.endpoint": "http://store.local:9000",
+        "host": "store.local",
+        "plain": "a$b{c}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "left", "region"),
+    [
+        ("s3.amazonaws.com", None, None),
+        ("https://s3.eu-central-1.amazonaws.com", None, "eu-central-1"),
+        ("s3-us-gov-west-1.amazonaws.com/", None, "us-gov-west-1"),
+        ("s3.cn-north-1.amazonaws.com.cn", None, "cn-north-1"),
+        ("http://s3.example.com/", "http://s3.example.com", "us-east-1"),
+    ],
+)
+def test_endpoints_of_amazon_are_regions(endpoint: str, left: str | None, region: str | None) -> None:
+    found = S3Settings.of("b", {"fs.s3a.endpoint": endpoint})
+
+    assert (found.endpoint, found.for_arrow().get("region")) == (left, region)
+    assert found.for_deltalake().get("AWS_ENDPOINT_URL") == left
+    own = S3Settings.of("b", {"fs.s3a.endpoint": endpoint, "fs.s3a.endpoint.region": "eu-north-1"})
+    assert own.for_arrow()["region"] == "eu-north-1"
+
+
+def test_keys_are_neither_shown_nor_said() -> None:
+    found = S3Settings.of("b", {"fs.s3a.secret.key": "a-secret-of-mine", "fs.s3a.session.token": "a-token-of-mine"})
+
+    assert "mine" not in repr(found)
+    assert masked("it was a-secret-of-mine, with a-token-of-mine") == "it was ${fs.s3a}, with ${fs.s3a}"
+
+
+def test_a_path_is_where_spark_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_systems, "_context", lambda: None)  # as in a command without Spark
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert on_default_storage("a") == f"{tmp_path}/a"
+    for default in ("hdfs://names:8020", "hdfs://names:8020/"):
+        setting = f"<property><name>fs.defaultFS</name><value>{default}</value></property>"
+        (tmp_path / "core-site.xml").write_text(f"<configuration>{setting}</configuration>")
+        assert on_default_storage("/a/b") == "hdfs://names:8020/a/b"
+        assert on_default_storage("a") == f"hdfs://names:8020{tmp_path}/a"
+        assert on_default_storage("file:/a") == "file:/a"
+        assert on_default_storage("s3a://b/a") == "s3a://b/a"
+    (tmp_path / "core-site.xml").write_text("<open")
+    assert on_default_storage("/a/b") == "/a/b"
