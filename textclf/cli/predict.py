@@ -72,7 +72,7 @@ def make(artifact: "Artifact", *, evidence: bool = False) -> "Scorer":
     if evidence and choice.name != "compiled":
         raise UsageError(
             f"Model {artifact.reference} cannot give evidence.",
-            received=choice.why,
+            received=f"{artifact.manifest.architecture}: {choice.why}",
             expected="a model that the compiled backend can score",
             fix="leave out --evidence, or use another model",
         )

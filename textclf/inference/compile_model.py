@@ -69,7 +69,7 @@ def compilation_of(artifact: Artifact) -> Compilation:
     """What a model's tables are made of.
 
     Raises:
-        UsageError: The architecture's words interact before they are pooled, so there are no such tables.
+        UsageError: The architecture is neither maxima over windows nor one sum over words, so there are no such tables.
     """
     plan = artifact.architecture.compilation(artifact.hyperparameters)
     if plan is None:
@@ -78,7 +78,7 @@ def compilation_of(artifact: Artifact) -> Compilation:
             name for name, made in ARCHITECTURES.items() if made.compilation(made.hyperparameters()) is not None
         )
         raise UsageError(
-            f"Model {artifact.reference} cannot be compiled: {name} is not a table over the vocabulary.",
+            f"Model {artifact.reference} cannot be compiled: {name} is scored by Keras alone.",
             received=name,
             expected=f"one of: {', '.join(sorted(compiled))}",
             fix="score it with --backend keras, or with auto, which takes Keras for such models",

@@ -103,7 +103,7 @@ class Architecture(ABC):
         return None
 
     def compilation(self, hyperparameters: Any) -> Compilation | None:
-        """What the compiled scorer makes tables of; None for a model whose words interact, which Keras scores."""
+        """What the compiled scorer makes tables of; None for a model that is neither maxima nor one sum."""
         return None
 
     def parse(self, given: Mapping[str, Any]) -> Any:
