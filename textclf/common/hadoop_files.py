@@ -47,9 +47,9 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
     def __init__(self, gateway: Any, configuration: Callable[[], Any], location: str) -> None:
         self._gateway = gateway
-        self._hadoop = gateway.jvm.org.apache.hadoop.fs
         scheme, _, rest = location.partition(":")
         with translated():
+            self._hadoop = gateway.jvm.org.apache.hadoop.fs
             self._configuration = configuration()
             if scheme in ("s3", "s3n") and self._configuration.get(f"fs.{scheme}.impl") is None:
                 location = f"s3a:{rest}"
