@@ -35,7 +35,7 @@ def make(project: Path, *targets: str) -> list[str]:
 def test_targets_install_nothing_where_the_environment_is_what_is_pinned(project: Path) -> None:
     first = make(project, "setup")
     assert any("pip" in line and "--require-hashes" in line for line in first)
-    assert first[-1] == "-m textclf.spark.launch.provision"
+    assert first[-2:] == ["-m textclf.spark.launch.provision", "-m tests.cluster_jars"]
 
     for name in ("requirements.lock", "setup.py"):
         later = (project / ".venv/.ready").stat().st_mtime + 10

@@ -94,6 +94,7 @@ def test_models_pages_and_the_status_file_are_beside_the_tables(stored: Stored) 
     assert [OutputFile(page).exists() for page in details["reports"]] == [True]
 
 
+@pytest.mark.long  # starts Spark once more; on HDFS it is tried in each run
 def test_the_check_tries_the_storage(stored: Stored, tmp_path: Path) -> None:
     (tmp_path / "spark-defaults.conf").write_bytes(stored.properties.read_bytes())
     command = [sys.executable, "-m", "textclf", "check", "--config", str(stored.config), "--spark", "--json"]

@@ -65,7 +65,8 @@ def test_a_fetched_jar_that_is_not_the_pinned_one_is_refused(
 ) -> None:
     delta = next(jar for jar in delta_jars() if jar.name.startswith("delta-spark"))
 
-    def fetch(ivy: Path, coordinates: str) -> str:
+    def fetch(ivy: Path, coordinates: str, excludes: str) -> str:
+        assert not excludes
         (ivy / "jars").mkdir()
         (ivy / "jars" / f"io.delta_{delta.name}").symlink_to(delta)
         (ivy / "jars" / f"io.delta_{name}").write_bytes(b"another jar of this name")

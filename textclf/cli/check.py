@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from textclf.config import Pipeline
 
 FAILED = 3
+_OF_SPARK = {
+    "hdfs",
+    "webhdfs",
+    "viewfs",
+    "ofs",
+    "s3",
+    "s3a",
+    "s3n",
+    "gs",
+    "abfs",
+    "abfss",
+    "wasb",
+    "wasbs",
+    "oss",
+    "cosn",
+}
+"""Schemes of URLs that Spark may open where Arrow cannot."""
 _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
 
@@ -216,13 +233,14 @@ def folder_writable(name: str, given: Path, other: str) -> Check:
 def models_readable(pipeline: "Pipeline", *, through_spark: bool) -> Check:
     """Report the trained models; before the first training there are none, which is not an error."""
     from textclf.artifact import ModelStore
-    from textclf.common.file_systems import is_url, on_default_storage
+    from textclf.common.file_systems import on_default_storage
 
     try:
         store = ModelStore(on_default_storage(pipeline.models_folder))
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except InputError as error:
-        if not through_spark and is_url(on_default_storage(pipeline.models_folder)):
+        scheme = on_default_storage(pipeline.models_folder).partition(":")[0]
+        if not through_spark and scheme in _OF_SPARK:
             found = f"{pipeline.models_folder}: not without Spark: {error.received or error.problem}"
             return Check("models", "note", found, "check with --spark")
         fix = "correct models in the pipeline file, or the permissions of that folder"

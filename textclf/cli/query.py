@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from textclf.cli.delta import delta_rows, open_delta, storage_options
 from textclf.cli.model_args import add_settings
 from textclf.cli.output import write_json, write_lines, write_table
-from textclf.common.file_systems import on_default_storage
 from textclf.common.table_names import TABLES
 from textclf.common.terminal import visible
 from textclf.errors import InputError, UsageError
@@ -61,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _root(pipeline: "Pipeline") -> str:
+    from textclf.common.file_systems import on_default_storage
+
     if pipeline.warehouse is None:
         raise UsageError(
             "The tables are in a catalog, which only Spark can open.",
