@@ -1,7 +1,7 @@
-"""A class-data archive of Java for the JVMs of the tests: most of a young JVM's time is spent on finding classes.
+"""A class-data sharing archive for the JVMs of the tests, which spend most of their start-up loading classes.
 
-https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html, "Application Class Data Sharing". A JVM whose class
-path or release is another one does without it.
+https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html, "Application Class Data Sharing". A JVM with
+a different class path or release ignores it.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from textclf.spark import open_session
 from textclf.spark.jars import delta_jars, spark_home
 from textclf.spark.java import java_home
 
-# JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
+# The C2 compiler costs more time than it saves in a JVM that lives for seconds.
 OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _ROOT = Path(__file__).parents[1]
 
 
 def java_options() -> str:
-    """What every JVM of the tests is started with; the archive is made by the first run that has none."""
+    """Return the options of every test JVM; the archive is created if it does not exist."""
     archive = _ROOT / "build" / f"tests-{_digest()}.jsa"
     if not archive.exists():
         _make(archive)
-    # Words on an archive that does not fit would stand among those of jobs.
+    # Logging is off: warnings about an archive that does not match would mix with the output of jobs.
     return f"{OPTIONS} -XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.exists() else OPTIONS
 
 
@@ -41,7 +41,7 @@ def _digest() -> str:
 
 
 def _make(archive: Path) -> None:
-    """Leave the archive at its place, or nothing: tests pass without it, and slower."""
+    """Create the archive if possible; without it the tests still pass, but are slower."""
     archive.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix="tests-jsa-") as scratch:
         made = Path(scratch) / "made.jsa"
@@ -63,7 +63,7 @@ def _unchanged(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _load_classes(scratch: Path) -> None:
-    """Load what the tests' JVMs load, and end this one so that it writes the archive."""
+    """Load the classes that the tests use, then stop this JVM so that it writes the archive."""
     spark = open_session("class archive", {"spark.master": "local[2]", "spark.ui.showConsoleProgress": "false"})
     table, files = str(scratch / "table"), str(scratch / "files")
     rows = spark.range(100).selectExpr("id", "cast(id AS string) AS text", "id % 2 AS source")

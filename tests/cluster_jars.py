@@ -1,7 +1,7 @@
 """``python -m tests.cluster_jars``: fetch the jars for the tests on HDFS and S3 once.
 
-They are those of Hadoop's mini cluster, and of Hadoop's S3A with the parts of Amazon's SDK that it uses: the SDK's
-whole bundle would be 690 MB.
+These are the jars of Hadoop's mini cluster, and of Hadoop's S3A with the parts of the AWS SDK that it uses: the whole
+SDK bundle is 690 MB.
 """
 
 import sys
@@ -83,7 +83,7 @@ def cluster_jars(wanted: dict[str, str]) -> list[Path]:
     """Return the jars of ``HDFS`` or ``S3``; fetch all of them if they are not there yet.
 
     Raises:
-        JarsError: They cannot be fetched, or one of them is not the pinned one.
+        JarsError: The jars cannot be fetched, or one does not match its pinned digest.
     """
     folder = Path(sys.prefix) / "share" / "textclf" / "cluster-jars"
     fix = "check the network; the tests on HDFS and S3 need these jars"

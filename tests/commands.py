@@ -1,4 +1,4 @@
-"""Commands in documents and settings: each word of them is asked of the parser that will read it."""
+"""Check commands in documents and settings by passing them to the real parsers."""
 
 import importlib
 import shlex
@@ -16,7 +16,7 @@ WRAPPER = "./spark-submit.sh"
 
 
 def run_job(job: str, argv: Sequence[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Exit code and standard error of a job whose pipeline file is not there: all else has been read by then."""
+    """Run a job with a missing pipeline file, which it reads last; return its exit code and standard error."""
     words, missing = list(argv), "no-such-file.toml"
     if "--config" in words:
         words[words.index("--config") + 1] = missing
@@ -29,7 +29,7 @@ def run_job(job: str, argv: Sequence[str], capfd: pytest.CaptureFixture[str]) ->
 
 
 def check_job(job: str, argv: Sequence[str], capfd: pytest.CaptureFixture[str]) -> None:
-    """Assert that a job takes this command line."""
+    """Assert that a job accepts this command line."""
     assert job in jobs(ROOT), f"there is no job {job}"
     code, said = run_job(job, argv, capfd)
     if "--help" in argv:
@@ -39,19 +39,19 @@ def check_job(job: str, argv: Sequence[str], capfd: pytest.CaptureFixture[str]) 
 
 
 def assert_quiet(said: str) -> None:
-    """Assert that a run that ended with 0 has said nothing of errors."""
+    """Assert that the output of a successful run contains no errors."""
     assert "Traceback" not in said, said
     assert '"level": "ERROR"' not in said, said
 
 
 def check_command(line: str, capfd: pytest.CaptureFixture[str]) -> bool:
-    """Assert that a command line is one that we have; False for one that is none of ours."""
+    """Assert that a command line of ours is valid; return False if the command is not ours."""
     words = shlex.split(line, comments=True)
     if WRAPPER in words:
         submission = parse(words[words.index(WRAPPER) + 1 :], {})
         check_job(submission.job, submission.arguments, capfd)
         return True
     if words[:1] == ["textclf"]:
-        cli.parser().parse_args(words[1:])  # exits with 2 on a word that it does not know
+        cli.parser().parse_args(words[1:])  # exits with 2 on an unknown argument
         return True
     return False

@@ -1,4 +1,4 @@
-"""One Spark session for the whole run, a scratch warehouse for each test, real data where it is given."""
+"""One Spark session for the whole run, a scratch warehouse for each test, and the real data if available."""
 
 import json
 import os
@@ -29,12 +29,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.ui.showConsoleProgress": "false",  # keeps pytest's output readable
             "spark.driver.memory": "3g",
-            # Room from the start: heaps and class spaces that grow are collected again and again. Unlike those of
-            # jobs, this JVM lives for as long as the tests: the second compiler pays, and the first alone has room for
-            # 48 MB of code, after which everything new is interpreted.
+            # Start with large heap and metaspace, because growing them triggers many collections. Unlike a job's JVM,
+            # this one lives as long as the tests, so C2 pays off. With C1 alone the code cache is only 48 MB, and
+            # once it is full all new code is interpreted.
             "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m"
             " -XX:TieredStopAtLevel=4 -XX:ReservedCodeCacheSize=512m",
-            # Java made for a query costs more than a query of ten rows; jobs in processes of their own have it made.
+            # Code generation costs more than a query of ten rows. Jobs run in separate processes still use it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         },
@@ -45,14 +45,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a folder on a real HDFS, which any JVM with Spark's jars can open."""
+    """Return the URL of a folder on a real HDFS, which any JVM with Spark's jars can open."""
     with hdfs_cluster(tmp_path_factory.mktemp("hdfs")) as url:
         yield f"{url}/tests"
 
 
 @pytest.fixture
 def data() -> Path:
-    """Folder of the real data sets; tests that need it are skipped without it."""
+    """Return the folder of the real data sets; skip the test if it is not set."""
     folder = os.environ.get("TEXTCLF_DATA")
     if not folder:
         pytest.skip("TEXTCLF_DATA is not set: needs the real data sets")
@@ -61,7 +61,7 @@ def data() -> Path:
 
 @pytest.fixture
 def write_config(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a pipeline file whose warehouse is ``tmp_path / "warehouse"``; give the rest of it."""
+    """Return a function that writes a pipeline file with this body and the warehouse ``tmp_path / "warehouse"``."""
 
     def write(body: str) -> Path:
         path = tmp_path / "pipeline.toml"
@@ -73,7 +73,7 @@ def write_config(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def make_pipeline(tmp_path: Path) -> Callable[[str], Pipeline]:
-    """As ``write_config``, but the validated pipeline itself."""
+    """Like ``write_config``, but the function returns the validated pipeline."""
 
     def make(body: str) -> Pipeline:
         return parse_pipeline(f'warehouse = "{tmp_path / "warehouse"}"\n{body}')
@@ -83,7 +83,7 @@ def make_pipeline(tmp_path: Path) -> Callable[[str], Pipeline]:
 
 @pytest.fixture
 def run_job(spark: SparkSession, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
-    """Run a job's ``main`` in this process: exit code, run record (last line on stdout), standard error."""
+    """Run a job's ``main`` in-process; return exit code, run record (last line of stdout) and standard error."""
 
     def run(module: ModuleType, *argv: object) -> tuple[int, dict[str, Any], str]:
         capfd.readouterr()

@@ -1,4 +1,4 @@
-"""What the process has been told to mask, for the time of a test."""
+"""Set the environment variables that are masked as secrets during a test."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from textclf.common import secrets
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Within it these variables, and no others, have come into a pipeline file."""
+    """Within this context, exactly these variables count as used by a pipeline file, and so are masked."""
     stores = (secrets._KNOWN, secrets._VALUES, secrets._FORMS)
     before = [dict(store) for store in stores]
     secrets._PATTERN.clear()

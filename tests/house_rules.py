@@ -1,12 +1,12 @@
-"""Rules of the house beside those of ruff and mypy: ``python -m tests.house_rules [FOLDER]``, part of ``make lint``.
+"""Project rules in addition to those of ruff and mypy: ``python -m tests.house_rules [FOLDER]``, part of ``make lint``.
 
-- import-linter's contracts in pyproject.toml, on the checkout in which it is called.
-- A module of the package, a job or a benchmark has at most 400 lines, a function at most 40 beside its signature and
-  docstring, unless a comment ``# long: WHY`` stands above it.
-- A dotted name below ``textclf`` or ``tests`` in code, configuration and documents is one that exists, and no path that
-  is kept for one release.
-- Private JVM classes of Delta and Spark are reached from one room.
-- A room has at most 17 modules, the top of the package five.
+- The import-linter contracts in pyproject.toml hold; they are checked in the current checkout.
+- A module of the package, a job or a benchmark has at most 400 lines, a function at most 40 without its signature and
+  docstring, unless a comment ``# long: WHY`` is above it.
+- A dotted name below ``textclf`` or ``tests`` in code, configuration and documents exists and is not a
+  deprecated path that is kept for one release.
+- Private JVM classes of Delta and Spark are only used in one room.
+- A room has at most 17 modules, the top level of the package five.
 """
 
 import ast
@@ -23,14 +23,14 @@ _TEXTS = (
     *("*.md", "docs/**/*.md", "conf/**/*", "notebooks/*.ipynb", "Makefile", "spark-submit.sh", "pyproject.toml"),
     *("setup.py", "mkdocs.yml", "textclf/**/*.py", "jobs/*.py", "benchmarks/**/*.py", "tests/**/*.py"),
 )
-_HISTORY = {"CHANGELOG.md"}  # tells what names were
+_HISTORY = {"CHANGELOG.md"}  # lists former names
 _OLD = "an old path; expected the new one, which its module names"
 _NAME = re.compile(r"(?<![\w./\-])((?:textclf|tests)(?:\.[a-z_]\w*)+)")
 _PRIVATE = re.compile(r"\.org\.apache\.spark\.sql\.(?:delta|catalyst|execution)$|\._jd[ft]$")
 
 
 def broken_rules(root: Path) -> Iterator[str]:
-    """Each rule that is broken below a checkout, as ``FILE:LINE: words``."""
+    """Yield each violation in a checkout, as ``FILE:LINE: message``."""
     modules = sorted(path for folder in _CODE for path in (root / folder).rglob("*.py"))
     kept = {path for path in modules if OLD_PATH in path.read_text(encoding="utf-8")[:300]}
     for path in modules:
@@ -88,7 +88,7 @@ def _names(root: Path, kept: set[Path]) -> Iterator[str]:
 
 
 def _wrong(root: Path, name: str, kept: set[Path]) -> str | None:
-    """Why a dotted name cannot stand; None where it can."""
+    """Return why a dotted name is not allowed; None if it is."""
     at, parts = root, name.split(".")
     for depth, part in enumerate(parts):
         module = at / f"{part}.py"
@@ -98,7 +98,7 @@ def _wrong(root: Path, name: str, kept: set[Path]) -> str | None:
                 return _OLD
         elif module.exists():
             return _OLD if module in kept else None
-        elif not part.startswith("__"):  # a name in the package's own __init__
+        elif not part.startswith("__"):  # a name from the package's own __init__
             text = (at / "__init__.py").read_text(encoding="utf-8") if (at / "__init__.py").exists() else ""
             known = re.search(rf"\b{re.escape(part)}\b", text) or (at / part).exists()
             return None if known else "no module or name; expected one that exists"
@@ -106,7 +106,7 @@ def _wrong(root: Path, name: str, kept: set[Path]) -> str | None:
 
 
 def main(argv: list[str]) -> int:
-    """Print what is broken; the exit code is 1 where something is."""
+    """Print the violations; return exit code 1 if there are any."""
     from importlinter.cli import lint_imports
 
     found = list(broken_rules(Path(argv[0]) if argv else Path(__file__).parents[1]))

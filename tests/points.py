@@ -1,4 +1,4 @@
-"""What happens when a run reaches a named point (``textclf.storage.run_points``), and what has to hold after it."""
+"""Actions when a run reaches a named point (``textclf.storage.run_points``), and checks afterwards."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ AT = (
 
 
 def is_at(reached: str, point: str) -> bool:
-    """Whether what a listener is told is one of ``AT``: of a table its name tells, wherever it is."""
+    """Whether a listener was notified of ``point``, one of ``AT``; of a table's path only the last part counts."""
     word, _, place = reached.partition(" ")
     return f"{word} {place.rpartition('/')[2]}".strip() == point
 
 
 @contextmanager
 def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
-    """Do something when a run reaches a point for the first time; what it does reaches none."""
+    """Call ``what`` the first time that a run reaches a point; points reached by that call are ignored."""
     done: list[str] = []
 
     def listen(reached: str) -> None:
@@ -43,11 +43,11 @@ def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
 
 
 def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool:
-    """Leave a lock as a machine leaves it that stood still for longer than its lease; False where nobody holds it.
+    """Expire a lock as if its machine had stalled for longer than the lease; return False if it is not held.
 
     Args:
         locks: Folder of the locks.
-        output: The table that it is on.
+        output: The table that is locked.
     """
     log = LockLog(spark, f"{locks}/{lock_name(output, held)}")
     number, lease = log.newest()
@@ -57,7 +57,7 @@ def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool
 
 
 def check_recorded_once(spark: SparkSession, warehouse: Warehouse, older: RunRecord, newer: RunRecord) -> None:
-    """Both runs end well; of the one that was taken for dead by the other the record that says so is the only one."""
+    """End both runs; the older, which the newer took for dead, must keep ``killed`` as its only record."""
     older.end("succeeded")
     with pytest.raises(LockError, match="recorded it as killed"):
         older.append(spark, warehouse)

@@ -1,4 +1,4 @@
-"""Modules of the tests, named ``*_process``, that run in a process of their own: a test asks about the process."""
+"""Run the test modules named ``*_process``, each in a separate process."""
 
 import subprocess
 import sys
@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[1]
 def run_module(
     name: str, *words: object, environ: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a module in a second process, and fail with all that it said where it does not end with 0.
+    """Run a module in a new process; if its exit code is not 0, fail with its output.
 
     Args:
         name: Dotted name of the module, below ``tests``.
-        words: Words of its command line.
-        environ: Environment of the process; by default that of this one.
+        words: Arguments of its command line.
+        environ: Environment of the process; by default that of this process.
 
     Returns:
-        What it said on standard output and standard error.
+        The completed process, with its standard output and standard error.
     """
     command = [sys.executable, "-m", name, *map(str, words)]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A server on loopback that keeps what it is sent."""
+"""An HTTP server on loopback that records the requests it receives."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ Sent = tuple[str, str, bytes]
 
 
 class Received(list[Sent]):
-    """What has been sent, and the credentials that came with it."""
+    """The received requests, and the credentials sent with them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class Received(list[Sent]):
 
 @contextmanager
 def receiver() -> Iterator[tuple[str, Received]]:
-    """Its URL, and what it has been sent by PUT and POST; each is answered with 200 and no body."""
+    """Yield the server's URL and the PUT and POST requests received; each is answered with 200 and no body."""
     sent = Received()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""An error says its parts, and has them."""
+"""The message of an error shows its parts, which are also attributes."""
 
 from textclf.errors import InputError
 

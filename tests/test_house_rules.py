@@ -1,4 +1,4 @@
-"""``make lint`` finds what breaks a rule of the house: each is broken once, in a copy of the package."""
+"""``make lint`` reports violations of the project rules; each rule is broken once in a copy of the package."""
 
 import shutil
 import subprocess
@@ -10,14 +10,14 @@ import pytest
 from tests.house_rules import FUNCTION, broken_rules
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = "textclf"  # names below it that are written out are looked for in this file, too
+PACKAGE = "textclf"  # a variable, because dotted names in this file are checked too
 LINES = "\n".join(f"    a{number} = {number}" for number in range(FUNCTION))
 LONG = f"def long_one() -> int:\n{LINES}\n    return a0"
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """A copy of what the rules look at."""
+    """Return a copy of the files that the rules check."""
     for folder in ("textclf", "jobs"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -1,4 +1,4 @@
-"""What make's targets leave alone: an environment that is there, and what people have made."""
+"""The targets of make keep an existing environment and files made by users."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A checkout whose environment is a Python that writes down what it is asked for."""
+    """Create a checkout whose environment has a fake Python that logs its arguments."""
     for name in ("Makefile", "requirements.lock", "setup.py"):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *targets: str) -> list[str]:
-    """Run targets; what the environment's Python was asked for."""
+    """Run targets; return the logged arguments of the environment's Python."""
     asked = project / "asked"
     asked.unlink(missing_ok=True)
     subprocess.run(["make", *targets], cwd=project, capture_output=True, text=True, check=True)
@@ -39,7 +39,7 @@ def test_targets_install_nothing_where_the_environment_is_what_is_pinned(project
 
     for name in ("requirements.lock", "setup.py"):
         later = (project / ".venv/.ready").stat().st_mtime + 10
-        os.utime(project / name, (later, later))  # as a checkout of another commit and back leaves them
+        os.utime(project / name, (later, later))  # as after checking out another commit and returning
     assert make(project, "setup") == []
     assert make(project, "demo") == ["-m textclf.examples.demo"]
     assert all("pip" not in line and "provision" not in line for line in make(project, "test", "lint", "docs"))
@@ -51,7 +51,7 @@ def test_targets_install_nothing_where_the_environment_is_what_is_pinned(project
 
 
 def test_an_environment_of_an_earlier_release_is_left_as_it_is(project: Path) -> None:
-    (project / ".venv/.ready").touch()  # that had no sum in it
+    (project / ".venv/.ready").touch()  # which did not contain a checksum
 
     assert make(project, "setup") == []
 

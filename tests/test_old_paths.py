@@ -1,4 +1,4 @@
-"""Paths of modules that have moved go on for one release: what documents, schedules and logged models name."""
+"""Old paths of moved modules work for one release, since documents, schedules and logged models use them."""
 
 import importlib
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Names are put together, so that the rule that looks for old paths finds none in this file.
+# Names are built at run time, so that the rule against old paths does not match this file.
 MOVED = {
     "artifact.registry": ("artifact.mlflow_registry", ["load_registered"]),
     "artifact.network": ("artifact.keras_export", ["export_keras"]),

@@ -1,4 +1,4 @@
-"""``from textclf import ...``: every documented name, brought when it is asked for."""
+"""``from textclf import ...`` works for every documented name, which is imported lazily."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ HEAVY = ("pyspark", "tensorflow", "keras", "jax", "pandas", "numpy", "pyarrow", 
 
 
 def documented() -> list[str]:
-    """The names of the reference that are at the top of the package."""
+    """Return the names that the reference documents at the top level of the package."""
     page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
     return re.findall(r"^::: textclf\.(\w+)$", page, re.MULTILINE)
 
@@ -24,7 +24,7 @@ def documented() -> list[str]:
 def test_the_reference_documents_what_can_be_imported_and_nothing_deeper() -> None:
     page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
 
-    assert sorted([*documented(), "TextclfError"]) == sorted([*textclf.__all__, "errors"])  # it is in errors
+    assert sorted([*documented(), "TextclfError"]) == sorted([*textclf.__all__, "errors"])  # documented under errors
     assert re.findall(r"^::: textclf\.\w+\.", page, re.MULTILINE) == []
 
 

@@ -1,4 +1,4 @@
-"""The wrapper: what it adds to a command line, what it leaves alone, and the exit code that comes back."""
+"""The wrapper: what it adds to a command line, what it leaves unchanged, and the exit code it returns."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def submit(*words: object, cwd: Path = ROOT, **environ: str) -> "subprocess.Comp
 
 
 def printed(*words: object, cwd: Path = ROOT, **environ: str) -> list[str]:
-    """Every word of the final command, the words of its submit arguments among them; its environment first."""
+    """Return the words of the final command: its environment first, and its submit arguments split into words."""
     done = submit(*words, cwd=cwd, TEXTCLF_PRINT_COMMAND="1", **environ)
     assert done.returncode == 0, done.stderr
     mark = "PYSPARK_SUBMIT_ARGS="
@@ -38,7 +38,7 @@ def printed(*words: object, cwd: Path = ROOT, **environ: str) -> list[str]:
 
 
 def _project(folder: Path) -> Path:
-    """A copy of the project's own files in another folder."""
+    """Copy the project's own files to another folder."""
     shutil.copytree(ROOT / "textclf", folder / "textclf", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "conf", folder / "conf")
@@ -47,7 +47,7 @@ def _project(folder: Path) -> Path:
 
 
 def after(command: list[str], option: str) -> str:
-    """The value of an option that is there exactly once."""
+    """Return the value of an option that must occur exactly once."""
     assert command.count(option) == 1, command
     return command[command.index(option) + 1]
 
@@ -269,7 +269,7 @@ def test_what_the_owner_of_a_checkout_has_made_serves_others(tmp_path: Path) -> 
     (tmp_path / "textclf" / "__init__.py").write_text("A = 1\n")
     made = project_zip(tmp_path)
     (tmp_path / "build" / ".lock").unlink()
-    (tmp_path / "build" / ".lock").mkdir()  # cannot be opened by anybody
+    (tmp_path / "build" / ".lock").mkdir()  # cannot be opened by any user
 
     assert project_zip(tmp_path) == made
 
@@ -390,6 +390,6 @@ def test_a_project_in_a_folder_of_any_name_runs_from_anywhere(tmp_path: Path) ->
     assert len(done.stdout.splitlines()) == 1  # everything else is on standard error
     assert_quiet(done.stderr)
     assert (home / "ware house" / "corpus" / "_delta_log").is_dir()
-    # Texts are in the tables: a umask that keeps others out keeps them out of these, too.
+    # The tables contain texts, so their modes must follow a umask that excludes other users.
     modes = {path.stat().st_mode & 0o027 for path in (home / "ware house").rglob("*")}
     assert modes | {(home / "figures.prom").stat().st_mode & 0o027} == {0}

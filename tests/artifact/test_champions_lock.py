@@ -1,4 +1,4 @@
-"""Of changes of a champion that are made at once none is lost, on a disk and where storage knows no locks."""
+"""Concurrent changes of a champion are never lost, on a local disk or on storage without file locks."""
 
 import errno
 import fcntl
@@ -18,7 +18,7 @@ from textclf.errors import InputError
 
 
 class ElsewhereStore(ModelStore):
-    """A store whose file system is not known as this machine's, as that of a URL is not."""
+    """A store whose file system is not recognized as local, like that of a URL."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ModelStore:
 
 
 def at_its_read(store: ModelStore, other: threading.Thread) -> None:
-    """Let another thread change the champions between the next change's read and its write, if it can."""
+    """Start a change in another thread between the read and the write of the store's next change."""
     read, begun = store.champions, threading.Event()
 
     def champions(name: str) -> list[str]:
@@ -47,7 +47,7 @@ def at_its_read(store: ModelStore, other: threading.Thread) -> None:
         if threading.current_thread() is not other and not begun.is_set():
             begun.set()
             other.start()
-            other.join(0.3)  # it waits for its turn; without one it would be done long before
+            other.join(0.3)  # with a lock it waits for its turn; without one it ends well before this
         return found
 
     store.champions = champions  # type: ignore[method-assign]
@@ -70,7 +70,7 @@ def test_of_two_changes_at_once_the_second_sees_the_first(store: ModelStore, fir
 
     either = {
         ("promote", "promote"): [["1", "4", "3", "2"]],
-        ("promote", "roll back"): [["3", "2", "1"]],  # 4 was in use when it was rolled back
+        ("promote", "roll back"): [["3", "2", "1"]],  # 4 was the champion when it was rolled back
         ("roll back", "promote"): [["4", "2", "1"]],
         ("roll back", "roll back"): [["1"]],
     }
@@ -117,7 +117,7 @@ def test_a_writer_whose_claim_was_taken_for_dead_has_promoted_all_the_same(tmp_p
     read, taken = store.champions, list[Path]()
 
     def champions(name: str) -> list[str]:
-        for claim in tmp_path.glob("models/yelp/.champion-claims/*"):  # as the next writer does after a minute
+        for claim in tmp_path.glob("models/yelp/.champion-claims/*"):  # as the next writer would do after a minute
             claim.unlink()
             taken.append(claim)
         return read(name)

@@ -111,7 +111,7 @@ def rewriting(changes: dict[str, object]) -> Damage:
 
 
 def refilled(folder: Path, file: str, data: bytes) -> None:
-    """Another content with a manifest that agrees: only checks of meaning can find it."""
+    """Replace a file's content and update the manifest, so that only checks of the content can fail."""
     (folder / file).write_bytes(data)
     files = json.loads((folder / "manifest.json").read_text())["files"]
     rewritten(folder, files=files | {file: FileEntry.of(data).model_dump()})
@@ -139,7 +139,7 @@ def tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> 
 
 
 def grown(folder: Path, size: int) -> None:
-    """A file of holes, as large as its manifest says."""
+    """Grow the weights into a sparse file, and give its size in the manifest."""
     with (folder / "weights.safetensors").open("r+b") as file:
         file.truncate(size)
     files = json.loads((folder / "manifest.json").read_text())["files"]
@@ -147,7 +147,7 @@ def grown(folder: Path, size: int) -> None:
 
 
 def header(**entry: object) -> bytes:
-    """A safetensors file of one tensor of eight bytes."""
+    """Return a safetensors file with one tensor of eight bytes."""
     data = json.dumps({"output.bias": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8], **entry}}).encode()
     return len(data).to_bytes(8, "little") + data + b"\0" * 8
 

@@ -23,7 +23,7 @@ LABELS = [label for _, label in invented(60)]
 
 
 def test_the_tutorials_figure(data: Path) -> None:
-    """Logistic regression on yelp: 0.7960 on 250 test rows, as published, and as scikit-learn's own parts give it."""
+    """Logistic regression scores the published 0.7960 on 250 rows of yelp, and agrees with scikit-learn's pipeline."""
     texts, labels = zip(*real(data / "uci/yelp_labelled.txt"), strict=True)
     train, test, y_train, y_test = train_test_split(texts, labels, test_size=0.25, random_state=1000)
     model = Classifier("logistic_regression").fit(train, y_train)
@@ -83,7 +83,7 @@ def test_a_search_over_a_network() -> None:
     assert search.best_params_ == {"epochs": 15}
     best = search.best_estimator_
     assert len(best.history_["loss"]) == 15
-    again = clone(best).fit(TEXTS, LABELS)  # the same seed, the same model
+    again = clone(best).fit(TEXTS, LABELS)  # the same seed gives the same model
     np.testing.assert_array_equal(again.predict_proba(TEXTS), best.predict_proba(TEXTS))
     thawed = pickle.loads(pickle.dumps(best))
     np.testing.assert_array_equal(thawed.predict_proba(TEXTS), best.predict_proba(TEXTS))

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator, on a classifier whose numbers are put into words."""
+"""scikit-learn's estimator checks, on a classifier that turns numeric input into words."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ LEFT_OUT = {
 
 
 def words(numbers: Any) -> list[str]:
-    """Each row as a text: a word for each column with its rounded value."""
+    """Return each row as a text with one word per column, made from its rounded value."""
     if len(numbers) and isinstance(numbers[0], str):
         return list(numbers)
     return [
@@ -37,7 +37,7 @@ def words(numbers: Any) -> list[str]:
 
 
 class OnNumbers(Classifier):
-    """The classifier, given numbers as the checks give them."""
+    """A classifier that takes the numeric input of the checks."""
 
     def fit(self, X: Any, y: Any) -> "OnNumbers":  # noqa: N803
         return super().fit(words(X), y)

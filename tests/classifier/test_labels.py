@@ -1,4 +1,4 @@
-"""Labels and texts of every kind that a Python program may have: the same after a folder, or refused."""
+"""Labels and texts of any type are unchanged after a model is saved and loaded, or are refused."""
 
 import contextlib
 import datetime
@@ -41,7 +41,7 @@ def plain(label: Label) -> Label:
 
 
 def kept(given_labels: Any, folder: Path) -> list[Label]:
-    """The labels of a model's training texts after fit, save and load: what ``predict`` gives for each of them."""
+    """Return what ``predict`` gives for a model's training texts after fit, save and load."""
     rows = list(given_labels)
     different = list(dict.fromkeys(map(str, rows)))
     texts = [f"word{different.index(str(label))}" for label in rows]

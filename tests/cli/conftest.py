@@ -1,4 +1,4 @@
-"""Running the command line in this process, and models for it."""
+"""Fixtures that run the command line in this process and make models for it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def textclf(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command: exit code, standard output, standard error."""
+    """Return a function that runs a command and returns its exit code, standard output and standard error."""
 
     def run(*argv: object) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -30,7 +30,7 @@ def textclf(capfd: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    """Three versions of yelp, the first two of which were champions in turn, and one of trec."""
+    """A store with three versions of yelp, the first two promoted in turn, and one promoted version of trec."""
     made = ModelStore(str(tmp_path / "models"))
     for seed in range(3):
         made.save(sample("yelp", seed=seed))

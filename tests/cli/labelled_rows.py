@@ -1,4 +1,4 @@
-"""Texts with labels in several languages, short and odd ones among them."""
+"""Labelled texts in several languages, including short and unusual ones."""
 
 from collections.abc import Sequence
 
@@ -65,7 +65,7 @@ _ODD = [
 
 
 def rows(language: str, *, odd: bool = False) -> Pairs:
-    """36 texts with labels; odd ones hold quotes, line feeds and the like."""
+    """Return 36 labelled texts and, with ``odd``, more texts with quotes, line feeds and the like."""
     subjects, good, bad, (plus, minus), blank = _PARTS[language]
     found = []
     for at, subject in enumerate(subjects):
@@ -77,6 +77,6 @@ def rows(language: str, *, odd: bool = False) -> Pairs:
 
 
 def numbered(pairs: Pairs) -> Pairs:
-    """The same with 1 and 0 for labels."""
+    """Return the same texts with the labels 1 and 0."""
     first = pairs[0][1]
     return [(text, str(int(label == first))) for text, label in pairs]

@@ -1,6 +1,6 @@
-"""Labelled texts in files as other tools write them: by the tools themselves where they are there.
+"""Files of labelled texts as other tools write them, made by the tools themselves where these are installed.
 
-Each file comes with what it means, or with what ``init`` is to answer where it cannot know.
+Each file comes with its expected content, or with a part of the error that ``init`` reports where it cannot know it.
 """
 
 import csv
@@ -26,13 +26,13 @@ _REFUSED = "jq -c '.[]' FILE > NEW"
 
 
 class Tool(NamedTuple):
-    """What writes into a folder.
+    """A tool that writes a file into a folder.
 
     Attributes:
-        write: Writes, and gives the path.
-        means: Texts and labels; or what ``init`` says instead: words of its error.
-        code: How ``init`` ends.
-        rejects: Records that are none, such as those with a null.
+        write: Function that writes the file and returns its path.
+        means: Expected texts and labels, or a part of the error that ``init`` reports.
+        code: Exit code of ``init``.
+        rejects: Number of rejected records, such as those with a null.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Tool(NamedTuple):
 
 
 def frame(pairs: Pairs, **more: Any) -> pd.DataFrame:
-    """A table of pandas with the columns text and label, after others."""
+    """Return a pandas table with the columns text and label after the given ones."""
     columns = {"text": [text for text, _ in pairs], "label": [label for _, label in pairs]}
     return pd.DataFrame({**{name: list(values) for name, values in more.items()}, **columns})
 
@@ -76,15 +76,15 @@ def _text(name: str, file: str, content: str | bytes, means: Pairs | str, code: 
 
 
 def excel(pairs: Pairs, separator: str = ",", header: bool = True) -> str:
-    """CSV as Excel writes it: quotes where they are needed, carriage return and line feed after each record."""
+    """Return CSV as Excel writes it: quotes only where needed, and CRLF after each record."""
     made = io.StringIO(newline="")
-    writer = csv.writer(made, delimiter=separator)  # its default is Excel's dialect
+    writer = csv.writer(made, delimiter=separator)  # the default dialect is Excel's
     writer.writerows([("text", "label"), *pairs] if header else pairs)
     return made.getvalue()
 
 
 def mysql(pairs: Sequence[tuple[str | None, ...]]) -> str:
-    """SELECT ... INTO OUTFILE with its defaults: tabs, and backslashes before what is not itself."""
+    """Return the default output of MySQL's INTO OUTFILE: tabs, and backslashes before special characters."""
 
     def field(value: str | None) -> str:
         if value is None:
@@ -95,7 +95,7 @@ def mysql(pairs: Sequence[tuple[str | None, ...]]) -> str:
 
 
 def mysql_enclosed(pairs: Sequence[tuple[str | None, ...]]) -> str:
-    """The same with FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '"' ESCAPED BY '\\'."""
+    """Return MySQL's output with FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '"' ESCAPED BY '\\'."""
 
     def field(value: str | None) -> str:
         if value is None:
@@ -106,7 +106,7 @@ def mysql_enclosed(pairs: Sequence[tuple[str | None, ...]]) -> str:
 
 
 def label_studio(pairs: Pairs) -> list[dict[str, Any]]:
-    """Tasks with annotations, as its export JSON has them."""
+    """Return Label Studio's tasks with annotations, as in its JSON export."""
     return [
         {
             "id": at,
@@ -127,7 +127,7 @@ def label_studio(pairs: Pairs) -> list[dict[str, Any]]:
 
 
 def label_studio_table(pairs: Pairs) -> pd.DataFrame:
-    """Its export CSV."""
+    """Return the table of Label Studio's CSV export."""
     times = [f"2026-01-05T10:{at % 60:02}:00.123456Z" for at in range(len(pairs))]
     return pd.DataFrame(
         {
@@ -199,17 +199,17 @@ def _with_times(pairs: Pairs) -> pd.DataFrame:
 
 
 def short() -> Pairs:
-    """Texts of a word or two, each once."""
+    """Return distinct texts of a word and a letter."""
     return [(f"{word} {at}", label) for word, label in (("great", "pos"), ("bad", "neg")) for at in "abcdefghij"]
 
 
 def tools() -> list[Tool]:
-    """All files that need no Spark."""
+    """Return all tools that do not need Spark."""
     return [*_of_pandas(), *_of_offices(), *_of_labellers(), *_of_shells()]
 
 
 def _of_pandas() -> list[Tool]:
-    """What pandas writes."""
+    """Return files that pandas writes."""
     odd = rows("en", odd=True)
     en, de, ru, zh, ja, th, ar = map(rows, ("en", "de", "ru", "zh", "ja", "th", "ar"))
     no_lines = [pair for pair in odd if "\n" not in pair[0]]
@@ -250,7 +250,7 @@ def _of_pandas() -> list[Tool]:
 
 
 def _of_offices() -> list[Tool]:
-    """What Excel and databases write, and by hand."""
+    """Return files written by Excel, by databases and by hand."""
     odd = rows("en", odd=True)
     de, ru, zh, ja, th, ar = map(rows, ("de", "ru", "zh", "ja", "th", "ar"))
     bom = "\ufeff"
@@ -274,7 +274,7 @@ def _of_offices() -> list[Tool]:
 
 
 def _of_labellers() -> list[Tool]:
-    """What tools for labels write, and those for columns."""
+    """Return files written by labelling tools and by tools for columnar data."""
     odd = rows("en", odd=True)
     en, de, ru, zh, ja, th, ar = map(rows, ("en", "de", "ru", "zh", "ja", "th", "ar"))
     return [
@@ -300,7 +300,7 @@ def _of_labellers() -> list[Tool]:
 
 
 def _of_shells() -> list[Tool]:
-    """What programs of the command line write, where they are there."""
+    """Return files written by those command-line tools that are installed."""
     odd = rows("en", odd=True)
     de, ru, zh, th = map(rows, ("de", "ru", "zh", "th"))
     objects = [{"text": text, "label": label} for text, label in ru]
@@ -323,7 +323,7 @@ def _of_shells() -> list[Tool]:
 
 
 def spark_tools(spark: SparkSession) -> list[Tool]:
-    """Files that Spark writes, a folder each."""
+    """Return folders of files that Spark writes."""
 
     def tool(name: str, pairs: Pairs, form: str, *, by: str | None = None, **options: Any) -> Tool:
         def write(folder: Path) -> Path:
@@ -332,7 +332,7 @@ def spark_tools(spark: SparkSession) -> list[Tool]:
             (writer if by is None else writer.partitionBy(by)).format(form).save(str(folder / "reviews"))
             return folder / "reviews"
 
-        # By default Spark takes blanks off the values that it writes as CSV.
+        # By default Spark trims the values that it writes as CSV.
         means = [(text.strip(), label) for text, label in pairs] if form == "csv" else pairs
         return Tool(f"Spark: write.{form}, {name}", write, means)
 

@@ -1,4 +1,4 @@
-"""Commands in folders whose names TOML, Delta's readers or a shell would read something into."""
+"""Commands work in folders whose names have a meaning to TOML, Delta readers or a shell."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_commands_work_in_any_folder(
 ) -> None:
     place = tmp_path / name
     place.mkdir()
-    name = name.replace(":", "-")  # of files on this machine's disk Hadoop takes none with a colon
+    name = name.replace(":", "-")  # Hadoop cannot open local files with a colon in the name
     deltalake.write_deltalake(tmp_path / "plain", pa.table({"label": ["1", "0", "1"]}))
     (place / "ware").mkdir()
     (tmp_path / "plain").rename(place / "ware" / "results")

@@ -1,4 +1,4 @@
-"""``init`` on folders in which something is damaged, closed or empty: what is good is still found."""
+"""``init`` finds the good files in folders where others are damaged, unreadable or empty."""
 
 import gzip
 import io
@@ -77,13 +77,13 @@ def test_a_reading_that_ingest_refuses_leaves_the_others(tmp_path: Path, monkeyp
 @pytest.mark.skipif(os.getuid() != 0, reason="another user's rights are tried")
 @pytest.mark.parametrize("rights", [0o444, 0o000, 0o111])
 def test_a_folder_without_rights_is_no_traceback(rights: int) -> None:
-    with tempfile.TemporaryDirectory() as scratch:  # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as scratch:  # other users cannot enter pytest's own folders
         place = Path(scratch)
         place.chmod(0o755)
         for name in ("closed/a.tsv", "closed/in/a.tsv", "data/in/a.parquet", "data/z.tsv"):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text(GOOD)
-        look_at([str(place / "data")])  # which imports what another user may not
+        look_at([str(place / "data")])  # imports modules that the other user cannot read
         for name in ("closed", "data/in"):
             (place / name).chmod(rights)
         os.seteuid(65534)

@@ -1,4 +1,4 @@
-"""Delta tables that only Spark reads rightly: named as such, never read wrongly."""
+"""Delta tables that only Spark reads correctly are refused by name and never misread."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 
 def table_with(place: Path, **asked: Any) -> None:
-    """A table of labelled texts whose log asks for these features."""
+    """Write a table of labelled texts whose log requires the given features."""
     rows = {"id": range(40), "text": [f"text {at}" for at in range(40)], "label": ["0", "1"] * 20}
     deltalake.write_deltalake(place, pa.table(rows))
     log = place / "_delta_log" / f"{0:020d}.json"
@@ -61,13 +61,13 @@ def test_a_damaged_log_is_named(
     table_with(tmp_path / "warehouse/results", minReaderVersion=1, minWriterVersion=2)
     (tmp_path / "warehouse/results/_delta_log" / f"{1:020d}.json").write_text(content)
     code, _, err = textclf("query", "--config", write_config(source_toml("yelp")))
-    assert code in (0, 3)  # some of it a reader may pass over
+    assert code in (0, 3)  # a reader may ignore some of these entries
     assert ("cannot be read without Spark" in err) == (code == 3)
     assert "Traceback" not in err
 
 
 def test_rows_of_every_folder_are_found(tmp_path: Path) -> None:
-    """Files are opened by Arrow's own file system: names of folders must be what the log's escapes say."""
+    """Arrow's file system opens the files, so the escaped folder names in the log must be decoded."""
     days = ["a b", "é", "x/y", "it's", "50%", "a%20b", "{b}", "[c]", "q?x", "h#y", "a\\b", "😀", "a:b", "l\nf"]
     deltalake.write_deltalake(tmp_path / "r", pa.table({"id": range(len(days)), "ds": days}), partition_by=["ds"])
     place = (tmp_path / "r").rename(tmp_path / "50% [x]")

@@ -1,4 +1,4 @@
-"""Files in which a delimiter or a backslash is also a part of other characters: read, never a traceback."""
+"""Files whose delimiter or backslash byte is also part of other characters never cause a traceback."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.cli.other_tools import excel
 TRAILS = {
     "shift_jis": "表ポ能ソゼ予", "cp932": "表ポ能ソゼ予", "gbk": "誠乗亅", "gb18030": "誠乗亅", "big5": "功許蓋崤育",
 }  # fmt: skip
-"""Characters of which a later byte is a backslash or a pipe."""
+"""Characters with a trail byte that is a backslash or a pipe."""
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""Pipeline files from a look at data, and what ingest makes of them."""
+"""Pipeline files that ``init`` derives from data, and what ingest reads with them."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from textclf.storage.files.listing import list_local
 
 
 def found(tmp_path: Path, name: str, data: bytes | str) -> tuple[Source, Any]:
-    """The source that a look at one file makes, and the look."""
+    """Return the source that a look at one file gives, and the look itself."""
     path = tmp_path / name
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     ((named,), _) = look_at([str(path)])
@@ -65,7 +65,7 @@ def test_forms_of_files(tmp_path: Path, name: str, data: bytes | str, keys: dict
     assert len(look.texts) == len(ROWS)
     assert (look.refused, look.whole) == (0, True)
     assert set(look.labels) in ({"0", "1"}, {"ham", "spam"}, {"false", "true"})
-    if not source.quoted:  # what ingest makes of the lines is what the look saw
+    if not source.quoted:  # ingest reads the same texts from the lines as the look
         lines = (tmp_path / name).read_bytes().split(b"\n")[int(source.header) : -1]
         parse = parser(source, ["id", "body", "topic"] if source.header else None)
         assert [parse(line).text for line in lines] == list(look.texts)
@@ -132,7 +132,7 @@ def test_the_uci_folder_goes_through_the_chain_without_a_hand(
     assert code == 0, said
     found = {row["source"]: (row["rows"], row["hits"]) for row in map(json.loads, out.splitlines())}
     assert {source: rows for source, (rows, _) in found.items()} == dict.fromkeys(sources, 1000)
-    # Most rows are those that the models have learnt from.
+    # The models were trained on most of these rows.
     assert min(hits for _, hits in found.values()) > 0.85
 
 

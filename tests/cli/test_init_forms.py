@@ -1,4 +1,4 @@
-"""Files of fields in any form that people make: read as they are meant, or asked about, never read otherwise."""
+"""Files in any form that people write are read as intended or asked about, and never misread."""
 
 import csv
 import io
@@ -73,7 +73,7 @@ def table(form: dict[str, Any]) -> tuple[list[list[str]], Pairs]:
 
 
 def found(path: Path) -> tuple[Counter[tuple[str | None, str | None]], int] | str:
-    """What ingest would read of a file by what a look says of it; the error where there is one."""
+    """Return what ingest reads from a file with the keys that a look finds, or the message of an error."""
     try:
         ((named,), _) = look_at([str(path)])
     except (InputError, UsageError) as error:
@@ -95,7 +95,7 @@ def found(path: Path) -> tuple[Counter[tuple[str | None, str | None]], int] | st
         "quoting": 0,
         "end": "\n",
         "names": None,
-        "extra": ["address"],  # with a comma and a blank in every record
+        "extra": ["address"],  # each address has a comma and a blank
         "order": [0, 1, 2, 3, 4, 5],
         "mark": False,
     }

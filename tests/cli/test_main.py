@@ -1,4 +1,4 @@
-"""The command line as a whole: what it imports, how it fails, what a shell completes."""
+"""The command line as a whole: imports, errors and shell completion."""
 
 import json
 import os
@@ -19,7 +19,7 @@ HEAVY = ("pyspark", "pandas", "tensorflow", "keras", "jax", "numba", "matplotlib
 
 
 def loaded(code: str) -> set[str]:
-    """Which of the heavy modules are loaded after some code, in a process of its own."""
+    """Run code in a new process and return the heavy modules that it has loaded."""
     after = f"{code}\nimport sys\nprint(*[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", after], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
@@ -68,7 +68,7 @@ def test_mistakes_have_codes_and_say_what_to_do(textclf: Run, argv: tuple[str, .
 
 
 def documented() -> list[str]:
-    """The commands in the fenced blocks of README and docs/manual/command-line.md."""
+    """Return the commands in the fenced blocks of README and docs/manual/command-line.md."""
     root = Path(__file__).parents[2]
     texts = [(root / name).read_text() for name in ("README.md", "docs/manual/command-line.md")]
     blocks = [block for text in texts for block in text.split("```\n")[1::2]]

@@ -1,4 +1,4 @@
-"""``init``, then the readers of ingest, on files as other tools write them: read as they are meant, or a question."""
+"""``init`` and the readers of ingest read files of other tools as intended, or ``init`` asks or refuses."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Read = tuple[Counter[tuple[str | None, str | None]], int]
 
 
 def read(source: Source) -> Read:
-    """Texts and labels that ingest's readers accept of a source, and how many records they refuse."""
+    """Return the texts and labels that ingest's readers accept from a source, and the number of rejects."""
     paths = [Path(each.path) for each in list_local(source.path).files]
     if source.format == "parquet":
         from textclf.cli.sniff.tables import _dataset
@@ -38,7 +38,7 @@ def read(source: Source) -> Read:
 
 
 def init(textclf: Run, tool: Tool, folder: Path) -> Path | None:
-    """The pipeline file that init makes, None where it asks or refuses, which is checked."""
+    """Run init and check its output; return its pipeline file, or None where it asks or refuses."""
     folder.mkdir()
     data = tool.write(folder)
     config = folder / ".pipeline.toml"
@@ -72,7 +72,7 @@ def test_at_least_forty_files() -> None:
 def test_ingest_reads_what_the_files_mean(
     spark: SparkSession, make_pipeline: Callable[[str], Pipeline], textclf: Run, tmp_path: Path
 ) -> None:
-    """All of them, and Spark's, as sources of one run."""
+    """All files that init accepts, including Spark's, are sources of one run."""
     meant: dict[str, Tool] = {}
     sources = []
     for at, tool in enumerate([*spark_tools(spark), *TOOLS]):

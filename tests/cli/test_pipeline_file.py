@@ -1,4 +1,4 @@
-"""The pipeline file that init writes holds what was looked at, whatever the names, labels and paths are."""
+"""The pipeline file that init writes holds what init found, whatever the names, labels and paths are."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def named(path: str, keys: dict[str, Any], labels: list[str], notes: tuple[str, 
 def test_what_is_written_is_what_was_found(
     path: str, column: str, labels: list[str], note: str, warehouse: str
 ) -> None:
-    # As of records: without blanks around them, and a record with U+0000 is a reject.
+    # As in records: labels have no blanks around them, and a record with U+0000 is a reject.
     labels = [label.strip() for label in labels if label.strip() and "\0" not in label] or ["0", "1"]
     warehouse = warehouse.replace("`", "") or "w"
     keys = {"format": "parquet", "text": column, "label": f"{column}!"}

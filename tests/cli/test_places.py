@@ -1,4 +1,4 @@
-"""Places that no command can use: each is an error that says what is wrong, whatever the place and the command."""
+"""Every command reports a place that it cannot use with an error that names the problem."""
 
 import os
 from pathlib import Path
@@ -46,7 +46,7 @@ COMMANDS = {
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a file, a folder, a link in a circle, labelled texts and a pipe that nobody writes to."""
+    """A working folder with a file, a folder, a symlink loop, labelled texts and a pipe without a writer."""
     (tmp_path / "a file").write_text("x\n")
     (tmp_path / "a folder").mkdir()
     (tmp_path / "a loop").symlink_to(tmp_path / "a loop")
@@ -58,11 +58,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_place_ends_a_command_in_a_traceback(textclf: Run, here: Path, command: str) -> None:
-    for place in PLACES[:: 4 if command == "check" else 1]:  # each looks at Java, Spark and more
+    for place in PLACES[:: 4 if command == "check" else 1]:  # each run checks Java, Spark and more
         if place == "a pipe" and "--config" in COMMANDS[command]:
-            continue  # a pipeline file may come through one
+            continue  # a pipeline file may be read from a pipe
         code, _, err = textclf(*COMMANDS[command], place)
-        fine = command == "init to"  # most are names of files that can be made
+        fine = command == "init to"  # most places are names of files that can be created
         assert code in ((0, 2, 3) if fine else (2, 3)), (place[:20], err)
         assert "Traceback" not in err
         if not fine and command != "check":

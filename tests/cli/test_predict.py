@@ -39,7 +39,7 @@ def test_lines_of_standard_input_and_the_champion(
     assert code == 0
     labels, _, texts = zip(*(line.split("\t") for line in out.split("\n")[:-1]), strict=True)
     assert labels == ("1", "0", "1", "1")
-    assert texts == ("good", "b\\x85ad bad", "", "good\\x1b[2J")  # nothing that would move a terminal's cursor
+    assert texts == ("good", "b\\x85ad bad", "", "good\\x1b[2J")  # control characters are escaped
 
 
 def test_bytes_that_are_no_text(textclf: Run, store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:

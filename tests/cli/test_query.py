@@ -18,7 +18,7 @@ from tests.factories.terminals import acted_on
 
 @pytest.fixture
 def config(write_config: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A pipeline whose warehouse has results of two days, partitioned as score_table does, in two commits."""
+    """A pipeline whose warehouse has the results of two days, in two commits and partitioned as by score_table."""
     for day, rows in (("2026-01-30", 3), ("2026-01-31", 150)):
         table = pa.table({"id": range(rows), "label": ["1", "0", "1"] * (rows // 3), "ds": [day] * rows})
         deltalake.write_deltalake(tmp_path / "warehouse/results", table, mode="append", partition_by=["ds"])

@@ -1,4 +1,4 @@
-"""What ``check`` says of sources: the files that ingest reads, and records and rejects as ingest counts them."""
+"""``check`` reports the files of each source, and counts records and rejects as ingest does."""
 
 import bz2
 import gzip
@@ -22,7 +22,7 @@ Checked = Callable[..., Check]
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Checked:
-    """What is said of a source at ``data`` with these keys."""
+    """Return a function that checks a source at ``data`` with the given keys."""
 
     def check(keys: str = 'format = "tsv"\ncolumns = ["text", "label"]', *, full: bool = False) -> Check:
         text = f'warehouse = "w"\n[[sources]]\nname = "s"\npath = "{tmp_path / "data"}"\n{keys}\n'

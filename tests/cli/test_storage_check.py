@@ -1,4 +1,4 @@
-"""The storage check: what a good storage is said to do, and that a storage that does otherwise is found out."""
+"""The storage check passes on good storage and detects storage with faulty operations."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_clocks_that_differ_are_said(tmp_path: Path) -> None:
 
 
 class Faulty(fs.FileSystemHandler):  # type: ignore[misc]
-    """The local disk, with one operation that does not do what it says."""
+    """The local disk, with one faulty operation."""
 
     def __init__(self, fault: str) -> None:
         self.fault, self.disk = fault, fs.LocalFileSystem()
@@ -115,7 +115,7 @@ def test_a_storage_that_does_otherwise_is_found_out(on: Callable[[str], Check], 
         assert (check.verdict, words in check.found) == ("wrong", True), check.found
         assert "permissions" in check.fix
         assert not list(tmp_path.iterdir())
-    check = on("none")  # it has no way to create a file only once
+    check = on("none")  # this file system cannot create a file exclusively
     assert (check.verdict, "one driver at a time" in check.fix) == ("note", True)
 
 

@@ -1,4 +1,4 @@
-"""What a look keeps of a sample's records: counts of all, and rows from all over, of a bounded number."""
+"""A look counts all records of a sample, and keeps a bounded number of rows from all parts of it."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The form of values is told in time that grows with their length alone, whatever a hostile one holds."""
+"""Detecting the form of values takes time linear in their length, even for hostile values."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The sample chain as the tests of clusters and stores run it: pipeline file, jobs, and how rows are compared."""
+"""The sample chain for the tests of clusters and stores: its pipeline file, its jobs and a comparison of rows."""
 
 import json
 import subprocess
@@ -37,18 +37,18 @@ input = "{data}/unlabelled"
 source = "source"
 date = "ds"
 """
-# They name a run, not a row.
+# These columns identify a run, not a row.
 _OF_THE_RUN = ["run_id", "model_digest"]
 
 
 def write_data(folder: Path) -> None:
-    """Labelled files, and a table of 3,000 texts to score."""
+    """Write labelled files and a table of 3,000 texts to score."""
     write_labelled(folder)
     write_unlabelled(folder / "unlabelled", 3000)
 
 
 def write_config(folder: Path, data: Path, warehouse: str) -> Path:
-    """A pipeline file in a new folder."""
+    """Write a pipeline file in a new folder and return its path."""
     folder.mkdir()
     config = folder / "pipeline.toml"
     config.write_text(_CONFIG.format(warehouse=warehouse, sources=sample_sources(data), data=data))
@@ -56,7 +56,7 @@ def write_config(folder: Path, data: Path, warehouse: str) -> Path:
 
 
 def submit_chain(chain: str, config: Path, *options: str) -> None:
-    """Run the jobs by ``spark-submit.sh`` with these options."""
+    """Run the jobs with ``spark-submit.sh`` and these options."""
     for job, *flags in CHAINS[chain]:
         command = [str(ROOT / "spark-submit.sh"), *options, job, "--config", str(config), *flags]
         done = subprocess.run(command, env=submit_environ(), capture_output=True, text=True, check=False)
@@ -66,13 +66,13 @@ def submit_chain(chain: str, config: Path, *options: str) -> None:
 
 
 def run_chain_here(chain: str, config: Path) -> None:
-    """Run the jobs in this process, on the tests' own session."""
+    """Run the jobs in this process, in the tests' own session."""
     for job, *flags in CHAINS[chain]:
         assert import_module(f"jobs.{job}").main(["--config", str(config), *flags]) == 0
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """A table's rows in an order that only their content decides."""
+    """Return a table's rows sorted by content, without the columns that identify a run."""
     rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
     keys = rows.astype(str).apply("\x1f".join, axis=1)
     return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)

@@ -14,19 +14,19 @@ from textclf.spark.jars import spark_home
 from textclf.spark.java import java_home
 
 _WORKERS = 2
-_START = 120.0  # seconds that a busy machine may take
+_START = 120.0  # seconds; a busy machine may take this long
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The master's URL, once both workers have registered; everything is ended afterwards."""
+    """The master's URL of a running cluster whose workers have all registered."""
     with standalone(tmp_path_factory.mktemp("cluster"), _WORKERS) as url:
         yield url
 
 
 @contextmanager
 def standalone(scratch: Path, workers: int, *, cores: int = 1, worker_options: str = "") -> Iterator[str]:
-    """A cluster of its own; ``worker_options`` are Java options of the workers."""
+    """Run a separate cluster and yield its URL; ``worker_options`` are Java options of the workers."""
     port = _free_port()
     url, log = f"spark://127.0.0.1:{port}", scratch / "master.log"
     with ExitStack() as running:
@@ -55,7 +55,7 @@ def _daemon(log: Path, name: str, *options: str, **variables: str) -> Iterator[N
     command = [str(spark_home() / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}"]
     command += ["--host", "127.0.0.1", "--webui-port", "0", *options]
     with log.open("wb") as output:
-        # spark-class becomes the JVM, so that ending this process ends the daemon.
+        # spark-class execs the JVM, so terminating this process ends the daemon.
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield

@@ -1,6 +1,6 @@
-"""Tasks on a cluster whose worker has two GPUs: ``python -m tests.cluster.gpu_process URL FOLDER``.
+"""Run two tasks on a cluster whose worker has two GPUs: ``python -m tests.cluster.gpu_process URL FOLDER``.
 
-Prints as JSON the GPU that each of two tasks was given, why the backend was chosen, and what it scored.
+Prints as JSON the GPU of each task, the reason for the choice of the backend, and the scores.
 """
 
 import json
@@ -31,7 +31,7 @@ def main(url: str, folder: str) -> None:
     await_executors(spark)
 
     def seen(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        # Both tasks run at the same time, or one of them waits in vain.
+        # Each task waits for the other, so that both run at the same time.
         mine = sum(len(batch) for batch in batches) and task_gpu()
         Path(folder, f"task-{mine}").touch()
         deadline = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""The chain on a standalone cluster, with its warehouse on HDFS, leaves the same tables as on one machine."""
+"""The chain writes the same tables on a standalone cluster, also with a warehouse on HDFS, as on one machine."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 @dataclass(frozen=True)
 class Warehouses:
-    """Locations of the run on the cluster and of the one in the tests' own local session; where their data are."""
+    """The warehouses of a run on the cluster and of a local run, and the folder of their data."""
 
     spark: SparkSession
     clustered: str
@@ -27,7 +27,7 @@ class Warehouses:
     data: Path
 
     def rows(self, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Both tables' rows, each in an order that only their content decides."""
+        """Return the rows of a table in both warehouses, sorted by content."""
         return self._rows(self.clustered, table), self._rows(self.local, table)
 
     def _rows(self, warehouse: str, table: str) -> pd.DataFrame:
@@ -40,7 +40,7 @@ class Warehouses:
 def warehouses(
     request: pytest.FixtureRequest, cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> Warehouses:
-    """The warehouses after both runs."""
+    """The warehouses after a run on the cluster and a local run."""
     chain, storage = request.param
     folder = tmp_path_factory.mktemp("chain")
     data = folder / "data"
@@ -89,5 +89,5 @@ def test_models_pages_and_the_status_file_are_beside_the_tables(warehouses: Ware
 def test_the_jobs_ran_on_the_cluster(warehouses: Warehouses) -> None:
     runs = warehouses.rows("runs")[0]
 
-    # A standalone master gives out identifiers of this form; a local run's begins with "local-".
+    # A standalone master assigns identifiers of this form; those of local runs begin with "local-".
     assert runs["spark_app_id"].str.startswith("app-").all()

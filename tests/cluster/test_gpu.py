@@ -1,4 +1,4 @@
-"""Tasks on a cluster whose worker says that it has two GPUs: each task sees its own."""
+"""On a worker that reports two GPUs, each task sees a GPU of its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A new architecture and a new source format are one file each: all parts of a copy of the package find them."""
+"""A new architecture and a new source format need one file each, and all parts of the package find them."""
 
 import json
 import re
@@ -105,7 +105,7 @@ all_scores = true
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the two files."""
+    """A copy of the project with the two new files."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("textclf", "jobs", "conf", "tests"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -151,7 +151,7 @@ def test_a_night_on_a_cluster_reads_trains_and_scores_with_them(checkout: Path, 
     assert rejects["reason"].tolist() == ["missing_column"]
     assert sorted(results["id"].astype(int)) == list(range(40))
     details = json.loads(runs[runs["job"] == "score_table"]["details"].iloc[0])
-    # The compiled tables give what Keras gave, or the run had failed: each worker checks the golden texts.
+    # Each worker checks the golden texts, so the run fails where the compiled tables differ from Keras.
     assert details["backends"] == {"new@1": "compiled: embedding_sum can be compiled"}
     shown = _run(checkout, sys.executable, "-m", "textclf", "models", "show", "new", "--models", "warehouse/models")
     assert "embedding_sum" in shown.stdout
@@ -168,7 +168,7 @@ def test_a_night_on_a_cluster_reads_trains_and_scores_with_them(checkout: Path, 
     ],
 )
 def test_the_tests_of_all_architectures_and_formats_try_them(checkout: Path, name: str, tests: list[str]) -> None:
-    # Hypothesis draws the format in its file, whose tests have no name of it.
+    # In that file Hypothesis draws the format, so the names of the tests do not contain it.
     options = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", f"{name} or test_source_formats")
     files = [f"tests/{each}" for each in tests]
     listed = _run(checkout, sys.executable, "-m", "pytest", "--collect-only", *options, *files).stdout
@@ -179,7 +179,7 @@ def test_the_tests_of_all_architectures_and_formats_try_them(checkout: Path, nam
 
 @pytest.mark.long
 def test_what_the_tests_try_can_fail(checkout: Path) -> None:
-    """A compilation that is not what the graph computes is found by the same tests."""
+    """The same tests fail for a compilation that differs from the graph."""
     path = checkout / "textclf/models/embedding_sum.py"
     right = path.read_text()
     path.write_text(right.replace("mean=True", "mean=False"))

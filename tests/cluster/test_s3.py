@@ -1,4 +1,4 @@
-"""A night with its warehouse on S3, set up as users do it, leaves what it leaves on a local disk; commands read it."""
+"""A nightly run on S3, set up as users do it, writes the same tables as a local run, and commands read them."""
 
 import json
 import os
@@ -26,14 +26,14 @@ WAREHOUSE = f"s3a://{BUCKET}/some/warehouse"
 
 @dataclass(frozen=True)
 class Stored:
-    """Pipeline files of the night on S3 and of the local one, its warehouse, and the file of Spark's settings."""
+    """The pipeline file of the run on S3, the warehouse of the local run, and the file of Spark's settings."""
 
     config: Path
     local: Path
     properties: Path
 
     def command(self, *words: str) -> str:
-        """What a command of ``textclf`` prints that knows Spark's settings."""
+        """Run a ``textclf`` command with the file of Spark's settings and return its standard output."""
         command = [sys.executable, "-m", "textclf", *words, "--properties-file", str(self.properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
@@ -42,7 +42,7 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
-    """Both warehouses after the night; commands of this process have the settings of S3."""
+    """Both warehouses after their nightly runs; commands of this process use the settings of S3."""
     folder = tmp_path_factory.mktemp("s3")
     write_data(folder / "data")
     with s3_server(free_port()) as endpoint, pytest.MonkeyPatch.context() as patch:
@@ -94,7 +94,7 @@ def test_models_pages_and_the_status_file_are_beside_the_tables(stored: Stored) 
     assert [OutputFile(page).exists() for page in details["reports"]] == [True]
 
 
-@pytest.mark.long  # starts Spark once more; on HDFS it is tried in each run
+@pytest.mark.long  # starts Spark again; every run tests the check on HDFS
 def test_the_check_tries_the_storage(stored: Stored, tmp_path: Path) -> None:
     (tmp_path / "spark-defaults.conf").write_bytes(stored.properties.read_bytes())
     command = [sys.executable, "-m", "textclf", "check", "--config", str(stored.config), "--spark", "--json"]

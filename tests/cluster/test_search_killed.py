@@ -1,4 +1,4 @@
-"""Searches on the cluster that lose their driver, an executor or a worker process: every trial once all the same."""
+"""Searches that lose their driver, an executor or a worker process still record every trial exactly once."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from textclf.config import load_pipeline
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-TRIALS = 8  # three networks and the baseline, two folds
+TRIALS = 8  # three networks and the baseline, on two folds each
 _SEARCH = """
 [train]
 keras_backend = "jax"
@@ -39,7 +39,7 @@ embedding_dim = [4]
 
 @pytest.fixture(scope="module")
 def config(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One source for each test."""
+    """A pipeline file with one source for each test."""
     folder = tmp_path_factory.mktemp("killed")
     path = folder / "pipeline.toml"
     sources = "".join(map(source_toml, ("driver", "executor", "worker")))
@@ -73,14 +73,14 @@ def _trials(config: Path, source: str) -> pd.DataFrame:
 
 
 def _wait_for(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
-    """Until it holds; the search must not have ended before."""
+    """Wait until the condition holds, and fail if the search ends before."""
     while not condition():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
 
 
 def _descendants(root: int) -> dict[int, str]:
-    """Command lines of the processes below one, by number."""
+    """Return the command lines of a process's descendants by process ID."""
     parents, lines = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -88,7 +88,7 @@ def _descendants(root: int) -> dict[int, str]:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 lines[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
-                continue  # ended while we looked
+                continue  # the process has ended in the meantime
 
     def below(number: int) -> bool:
         while number in parents and number != root:
@@ -103,7 +103,7 @@ def _executors() -> list[int]:
 
 
 def _workers() -> list[int]:
-    """Python processes that run trials: children of an executor's daemon."""
+    """Return the Python processes that run trials: the children of the executors' daemons."""
     found = []
     for executor in _executors():
         python = [number for number, line in _descendants(executor).items() if "pyspark.daemon" in line]

@@ -1,4 +1,4 @@
-"""Files and folders of one user among others: permissions, names that somebody else has taken, users without a home."""
+"""Files and folders on a shared machine: permissions, names that are already taken, users without a home."""
 
 import os
 import stat
@@ -40,7 +40,7 @@ def test_files_follow_the_umask_and_are_written_by_their_owner_alone(tmp_path: P
 
 
 def test_a_file_takes_its_place_when_all_of_it_is_made_and_not_after_an_error(tmp_path: Path) -> None:
-    place = tmp_path / ("ü" * 127)  # the longest name that there can be
+    place = tmp_path / ("ü" * 127)  # the longest possible name
     with made_aside(place) as aside:
         aside.write_text("first")
         assert not place.exists()
@@ -72,10 +72,10 @@ def test_a_folder_takes_the_place_of_an_empty_one_only(tmp_path: Path) -> None:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of temporary files, and no other place for a user's own."""
+    """The folder for temporary files, where the user has no usable cache folder."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "nowhere")  # not absolute, as the ~ of a user without a home
+    monkeypatch.setenv("XDG_CACHE_HOME", "nowhere")  # not absolute, like the ~ of a user without a home
     return tmp_path / "tmp"
 
 
@@ -183,4 +183,4 @@ def test_a_link_that_leads_elsewhere_is_not_followed(tmp_path: Path, temporary: 
     except TextclfError:
         return
     assert again.resolve() == folder.resolve()
-    again.unlink()  # in /tmp itself
+    again.unlink()  # the link is in /tmp itself

@@ -1,4 +1,4 @@
-"""Digests of plain values: tables, caches and artifacts hold them, so each must stay what it was."""
+"""Digests of plain values never change, because tables, caches and artifacts store them."""
 
 from datetime import date
 from typing import Any

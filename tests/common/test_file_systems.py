@@ -1,4 +1,4 @@
-"""Arrow's file systems by path or URL, and files that are replaced in one step on them."""
+"""Arrow's file systems by path or URL, and the atomic replacement of files on them."""
 
 import os
 from pathlib import Path

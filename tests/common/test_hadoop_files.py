@@ -1,4 +1,4 @@
-"""Spark's file systems through Arrow's interface: each operation gives on a real HDFS what it gives on a local disk."""
+"""Spark's file systems through Arrow's interface: each operation behaves on a real HDFS as on a local disk."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lines for programs: who says what, and what is never said."""
+"""Log lines for programs: the fields that they have, and what they never disclose."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is masked, in whatever form it comes, and what addresses show."""
+"""Secrets are masked in every form, and addresses are shown without credentials."""
 
 import html
 import json
@@ -100,7 +100,7 @@ def test_an_error_is_masked_before_it_is_cut() -> None:
 
 
 class JavaError(Exception):
-    """As py4j has it: Python's words of it tell of a call, and Java's of what went wrong."""
+    """An error like py4j's: ``str`` describes the call, and ``toString`` describes the Java error."""
 
     def __init__(self, said: str) -> None:
         super().__init__("An error occurred while calling o1.load")
@@ -128,7 +128,7 @@ def test_a_value_that_comes_while_a_pattern_is_made_is_masked(monkeypatch: pytes
         def compile_slowly(pattern: str, flags: int = 0) -> re.Pattern[str]:
             if not other.ident:
                 other.start()
-                other.join(0.5)  # it ends within, or waits for this thread
+                other.join(0.5)  # it ends within this time, or waits for this thread
             return compiled(pattern, flags)
 
         with monkeypatch.context() as patched:

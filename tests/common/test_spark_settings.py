@@ -1,4 +1,4 @@
-"""Spark's settings as a command without Spark finds them, and what they say of an S3 store."""
+"""Spark's settings as a command without Spark finds them, and their meaning for an S3 store."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The list of tables that is read without Spark is that of the tables that there are."""
+"""The list of tables that is used without Spark names every table once."""
 
 from pyspark.sql.types import LongType
 

@@ -1,4 +1,4 @@
-"""What a terminal is shown: nothing that it would act on, whoever wrote the text."""
+"""Text that is shown on a terminal has no control characters, whatever its source."""
 
 import io
 import json
@@ -74,7 +74,7 @@ def test_nothing_that_a_terminal_acts_on_goes_out(
         use_format("text")
     out, err = capsys.readouterr()
     assert acted_on(out + err) == []
-    assert "\\" in out + err  # what was there is shown
+    assert "\\" in out + err  # the characters are shown as escapes
 
 
 @pytest.mark.parametrize("text", HARMLESS)

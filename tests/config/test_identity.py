@@ -1,4 +1,4 @@
-"""Digests are made by one rule, for every section that a pipeline file can hold."""
+"""One rule makes the digests of all sections that a pipeline file can hold."""
 
 import json
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ LATER = {
     "Ingest": {"max_rejects", "warn_below"},
     "Score": {"max_sources", "recursive", "partition_types"},
 }
-"""Keys that came after digests were stored; one that is added goes here, and nowhere else."""
+"""Keys that were added after digests were first stored; a new key is listed here and nowhere else."""
 
 
 def reachable(kind: Any, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
-    """The sections in a type, and in their fields."""
+    """Yield the sections in a type and in their fields."""
     if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
         seen.add(kind)
         yield kind

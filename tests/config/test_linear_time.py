@@ -1,4 +1,4 @@
-"""Masking takes time in proportion to the text, whatever a hostile one holds."""
+"""Masking takes time linear in the length of the text, even for hostile texts."""
 
 import time
 from itertools import product
@@ -15,13 +15,13 @@ PIECES = [
     "\t ", "s3a.", "1+-.", "${", "${A_", "hunter2-secret", "hunter2-secre", "\\", "%40",
     "password={", ";password={a}}", "{", "}}", "password='", "'password': \"", "account.key.",
 ]  # fmt: skip
-"""What the patterns are made of, and what they nearly find."""
+"""Parts of the patterns, and texts that almost match them."""
 STARTS = ["", "http://h/x?", "https://ana:", "authorization", "jdbc:oracle:thin:", "x"]
 SMALL, LARGE = 4_096, 32_768
 
 
 def seconds(text: str) -> float:
-    """What this thread has worked for it, whatever else a machine does."""
+    """Return the CPU time that this thread spends on a text, in seconds."""
     begun = time.thread_time()
     masked(text)
     place_without_credentials(text)
@@ -37,7 +37,7 @@ def test_hostile_texts_take_time_in_proportion_to_their_length(start: str) -> No
     with environment({"SECRET": "hunter2-secret"}):
         for piece in [*PIECES, *map("".join, pairs)]:
             small, large = (start + piece * (size // len(piece)) for size in (SMALL, LARGE))
-            # Quadratic time would be 64 times as much, and seconds; what takes no time to speak of tells nothing.
+            # Quadratic time would be 64 times as long and take seconds; times too short to compare are ignored.
             long = seconds(large)
             if long > 0.1:
                 short = min(seconds(small) for _ in range(3))

@@ -1,4 +1,4 @@
-"""The pipeline file: what it means, and what it says to somebody who got it wrong."""
+"""The pipeline file: its meaning, and the messages about its mistakes."""
 
 import contextlib
 

@@ -1,6 +1,6 @@
-"""Every key of the pipeline file that may hold a number, and every setting of a model: bounded, or a clear mistake.
+"""Numbers in the pipeline file and in settings of models are within bounds, or give a clear error.
 
-The keys are found in the model, so that a key that comes tomorrow is tried as well.
+The keys are found in the model of the pipeline file, so that new keys are tested as well.
 """
 
 import json
@@ -50,7 +50,7 @@ TRIED = {
     "1.5": "1.5",
 }
 NEVER = ("huge", "4,000 digits", "hexadecimal", "65 bits", "nan", "-inf", "-huge", "true", "text")
-"""What no key of a number takes, but for those below."""
+"""Values that no number key accepts, except for the keys below."""
 UNBOUNDED_ON_PURPOSE: dict[Path, set[str]] = {
     **{
         ("gate", name): {"inf", "huge", "4,000 digits", "hexadecimal", "65 bits"}
@@ -60,13 +60,13 @@ UNBOUNDED_ON_PURPOSE: dict[Path, set[str]] = {
         ("nightly", name): {"inf", "huge", "4,000 digits", "hexadecimal", "65 bits"}
         for name in ("max_psi", "min_growth")
     },
-    ("train", "learning_rate"): {"huge", "65 bits"},  # "no limit holds for every network": a fit that diverges says so
+    ("train", "learning_rate"): {"huge", "65 bits"},  # no limit suits every network; a fit that diverges reports it
 }
-"""Distances and shares for which infinity, "never", is a value that the manual names."""
+"""Values that are allowed on purpose, by key, such as infinity where the manual defines it as "never"."""
 
 
 def kinds(annotation: Any) -> Iterator[type]:
-    """The plain types that an annotation is made of."""
+    """Yield the plain types in an annotation."""
     if typing.get_origin(annotation) is typing.Literal:
         return
     inner = typing.get_args(annotation)
@@ -78,7 +78,7 @@ def kinds(annotation: Any) -> Iterator[type]:
 
 
 def keys(section: type[BaseModel], place: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
-    """Each key of numbers below a section, with its place."""
+    """Yield the place and the field of each key below a section that may hold a number."""
     for name, field in section.model_fields.items():
         found = set(kinds(field.annotation))
         for each in found:
@@ -89,7 +89,7 @@ def keys(section: type[BaseModel], place: Path = ()) -> Iterator[tuple[Path, Fie
 
 
 def document(place: Path, value: str) -> str:
-    """A pipeline file with this value at that place."""
+    """Return a pipeline file with a value at a place."""
     if place[0] == "sources":
         return f"{GOOD}{place[1]} = {value}\n"
     needed: dict[Path, str] = {
@@ -101,7 +101,7 @@ def document(place: Path, value: str) -> str:
 
 
 def attempt(text: str) -> Pipeline | str:
-    """The pipeline of a file, or what is said of its mistakes; any other error fails the test."""
+    """Return the pipeline of a file, or the message about its mistakes; any other error fails the test."""
     try:
         return parse_pipeline(text)
     except ConfigError as error:
@@ -109,7 +109,7 @@ def attempt(text: str) -> Pipeline | str:
 
 
 def value_at(pipeline: Pipeline, place: Path) -> Any:
-    """What the pipeline has at a place."""
+    """Return the pipeline's value at a place."""
     found: Any = pipeline
     for part in place:
         found = getattr(found, part)
@@ -134,7 +134,7 @@ def test_a_number_is_in_bounds_or_a_mistake_that_names_its_key(place: Path) -> N
     for name, value in TRIED.items():
         found = attempt(document(place, value))
         if isinstance(found, str):
-            # A rule of a whole section names the section, then the key.
+            # The message of a rule for a whole section names the section, then the key.
             assert named in found or all(part in found for part in place), (name, found)
             assert len(found) < 600, name
             continue

@@ -1,10 +1,10 @@
-"""The rules of quoted records once more, one character after the other, for tests to compare with."""
+"""A simple reader of quoted records, one character at a time, for tests to compare with."""
 
 from typing import NamedTuple
 
 
 class Simple(NamedTuple):
-    """A record: its first line, its lines, its fields, or why it has none."""
+    """A record: its first line, its number of lines, and its fields or the reason why it has none."""
 
     line: int
     lines: int
@@ -13,7 +13,7 @@ class Simple(NamedTuple):
 
 
 def simple_records(text: str, separator: str = ",", escape: str | None = None, limit: int = 1 << 20) -> list[Simple]:
-    """The records of a file of ASCII characters."""
+    """Return the records of a file of ASCII characters."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
@@ -37,14 +37,14 @@ def _record(lines: list[str], at: int, separator: str, escape: str | None, limit
         fields = _fields(record.removesuffix("\r"), separator, escape)
         if isinstance(fields, list):
             return Simple(at, until - at, fields, None)
-        # A carriage return at the end of a line that the record goes on after belongs to the field.
+        # Where a record continues after a line, a carriage return at the end of that line belongs to the field.
         if fields == "malformed" or _fields(record, separator, escape) == "malformed":
             return Simple(at, 1, None, "malformed_csv")
     return Simple(at, 1, None, "unclosed_quote")
 
 
 def _fields(record: str, separator: str, escape: str | None) -> list[str] | str:
-    """The fields, ``open`` where a quote is at the record's end, or ``malformed``."""
+    """Return the fields, ``open`` where a quote is still open at the record's end, or ``malformed``."""
     fields, value, state = [], "", "start"
     characters = iter(record)
     for character in characters:

@@ -1,4 +1,4 @@
-"""What is known of a source after runs that refused its delivery, or failed halfway: asked of real tables."""
+"""The state of a source after runs that refused its delivery or failed halfway, as read from real tables."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ SOURCE = '[[sources]]\nname = "a"\npath = "{}"\nformat = "tsv"\ncolumns = ["text
 def test_files_that_come_back_after_a_refusal_are_read(
     spark: SparkSession, write_config: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Put back with their times, as by rsync -a: only reading them ends the refusal."""
+    """Files that are restored with their old times, as by rsync -a, end the refusal only when they are read."""
     folder, kept = tmp_path / "data", tmp_path / "kept"
     folder.mkdir()
     (folder / "a.tsv").write_text("good\t1\n")
@@ -100,7 +100,7 @@ def test_an_attempt_that_fails_between_the_two_tables_is_made_up_for_by_the_next
     with listening(fail_once):
         record = ingest({})
 
-    # Between the two commits the rejects are one delivery behind; whoever reads the source next replaces both.
+    # Between the two commits the rejects are one delivery behind; the next run on the source replaces both.
     assert reached == [("corpus", [2, 1])] * 2
     assert held() == [2, 3]
     assert (record.details["fallen"], record.details["sources"]["a"]["before"]) == (["a"], 8)

@@ -1,4 +1,4 @@
-"""Nothing altered, nothing lost: files against readers that are written from the rules alone; long in the soak."""
+"""No record is altered or lost, compared with readers written from the rules alone; the soak runs this longer."""
 
 import json
 import random
@@ -20,8 +20,8 @@ from tests.soak.reference_reader import Rules, checked, lines_of, read, without_
 from tests.soak.sample_files import KINDS, SampleFile, sample_file
 from tests.soak.soak_state import SoakState, soak
 
-FEW = ("csv", "csv escape", "csv plain", "jsonl numbers", "parquet")  # through Spark, which costs seconds each
-SEED = 20  # other files than the soak's
+FEW = ("csv", "csv escape", "csv plain", "jsonl numbers", "parquet")  # read through Spark, which takes seconds each
+SEED = 20  # gives other files than the soak
 MANY = range(150)
 
 
@@ -134,9 +134,9 @@ def test_a_soak_that_is_stopped_and_taken_up_has_the_figures_of_one_that_is_not(
 
     def stopped(number: int) -> tuple[Counter[str], list[str]]:
         if number == 4:
-            raise MemoryError  # leaves nothing of the batch
+            raise MemoryError  # nothing of this batch is kept
         if number == 2:
-            signal.raise_signal(signal.SIGTERM)  # ends after it
+            signal.raise_signal(signal.SIGTERM)  # the soak ends after this batch
         return batch(number)
 
     whole = SoakState.take_up(tmp_path / "whole.json", seed=1)

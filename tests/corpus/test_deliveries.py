@@ -1,4 +1,4 @@
-"""Which deliveries are published, and what a source has after any sequence of them: the rules alone."""
+"""The rules by which deliveries are published, and what a source has after any sequence of deliveries."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -27,12 +27,12 @@ DELIVERIES = st.builds(
     st.integers(0, 30),
     st.integers(0, 30),
 )
-"""Good, partly bad, wholly bad and empty ones."""
+"""Deliveries that are good, partly bad, wholly bad or empty."""
 RUNS = st.lists(
     st.tuples(st.dictionaries(st.sampled_from(NAMES), st.none() | DELIVERIES), st.sets(st.sampled_from(NAMES))),
     max_size=12,
 )
-"""By run: a delivery of each source that it reads, None where it cannot be read; and sources that it must accept."""
+"""For each run, a delivery per source, or None where it cannot be read, and the sources that it must accept."""
 
 
 def source(name: str, **keys: Any) -> Source:
@@ -42,7 +42,7 @@ def source(name: str, **keys: Any) -> Source:
 def read(
     delivered: Mapping[str, Counts | None], rule: Ingest, accept: Collection[str]
 ) -> tuple[dict[str, Counts], dict[str, Refused]]:
-    """What a run publishes and what it refuses, as ``ingest_corpus`` decides it."""
+    """Return what a run publishes and what it refuses, as ``ingest_corpus`` decides it."""
     counts = {name: count for name, count in delivered.items() if count is not None}
     refused = refused_deliveries([source(name) for name in delivered], counts, rule, accept)
     refused |= {
@@ -86,7 +86,7 @@ def test_after_any_runs_a_source_has_its_last_delivery_that_passed_and_nothing_e
             delivery = delivered.get(name)
             passed = delivery is not None and (name in accept or why_refused(delivery, share) is None)
             assert corpus.get(name) == (delivery if passed else before.get(name))
-            # What comes with a source, and what becomes of that, decides nothing about it.
+            # Other sources of the run do not affect the decision about a source.
             alone = read({name: delivery}, Ingest(max_rejects=share), accept)[0] if name in delivered else {}
             assert alone.get(name) == published.get(name)
     last: dict[str, bool] = {}
@@ -127,7 +127,7 @@ def test_the_error_says_what_was_found_what_is_kept_and_what_to_do() -> None:
         (49, 100, 0.5, "49 records are accepted; the delivery before had 100"),
         (50, 100, 0.5, None),
         (0, 100, 0.5, "0 records are accepted"),
-        (0, 100, 0.0, None),  # never
+        (0, 100, 0.0, None),  # a share of 0 never warns
         (99, 100, 1.0, "99 records"),
         (1, None, 0.5, None),
         (1, 0, 0.5, None),
@@ -152,7 +152,7 @@ def facts(rows: int, corpus: int | None, **other: Any) -> ModelFacts:
 def test_growth_is_counted_from_what_the_model_learned_and_a_loss_is_none(
     deliveries: list[tuple[int, bool]], share: float
 ) -> None:
-    """Whatever is published in between, as by --accept: a corpus that comes back to what it was has not grown."""
+    """Deliveries in between do not count: a corpus that returns to its earlier size has not grown."""
     learned = 100
     for corpus, rebuilt in deliveries:
         found = facts(learned, corpus)
@@ -166,7 +166,7 @@ def test_growth_is_counted_from_what_the_model_learned_and_a_loss_is_none(
 
 
 def test_nothing_is_built_for_a_source_that_the_corpus_has_nothing_of() -> None:
-    assert no_corpus(facts(0, None)) is None  # read by other means than a run
+    assert no_corpus(facts(0, None)) is None  # the corpus was not read by a run
     assert no_corpus(facts(0, 5, refused="r9")) is None
     assert no_corpus(facts(0, None, refused="r9")) == (
         "the corpus has no records of this source; run r9 refused its newest delivery"
@@ -194,9 +194,9 @@ def test_a_delivery_that_was_refused_is_read_again_and_one_that_passed_is_not() 
 
 @given(st.none() | st.sampled_from("AB"), st.sampled_from([None, *"ABC"]), st.sampled_from("ABC"))
 def test_no_refusal_outlives_its_cause(published: str | None, refused: str | None, now: str) -> None:
-    """Whatever was published before the refusal and whatever is there now, files that came back among them."""
+    """A refused source is always read again, whatever was published before, even if earlier files came back."""
     known = {} if published is None else {"a": done(fingerprint=published)}
-    figures = {} if refused is None else {"fingerprint": refused}  # one that was not there has none
+    figures = {} if refused is None else {"fingerprint": refused}  # a missing delivery has no fingerprint
 
     (made,) = ingest_decisions({"a": now}, known, {"a": done(**figures)})
 

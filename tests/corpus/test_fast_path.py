@@ -1,4 +1,4 @@
-"""What Spark takes for plainly good must be what the parser reads from the same record."""
+"""Records that Spark accepts on the fast path have the same values as from the parser."""
 
 import itertools
 import random
@@ -49,7 +49,7 @@ SOURCES = {
 
 
 def lines_for(wanted: Source) -> list[bytes]:
-    """Every pair of fields, many longer records, and bytes that are no text."""
+    """Return every pair of fields, many longer records, and bytes that are not text."""
     rng = random.Random(3)
     lines = [wanted.separator.join(pair).encode() for pair in itertools.product(FIELDS, FIELDS)]
     lines += [wanted.separator.join(rng.choices(FIELDS, k=rng.randint(0, 4))).encode() for _ in range(600)]
@@ -58,7 +58,7 @@ def lines_for(wanted: Source) -> list[bytes]:
 
 
 def found(frame: DataFrame, fields: dict[str, Column]) -> list[Any]:
-    # Text of a refused record may be no text at all, and then cannot leave Spark.
+    # A refused record may have invalid UTF-8, which cannot be collected from Spark.
     kept = (F.when(fields["good"], fields[name]).alias(name) for name in ("text", "label"))
     return frame.select(fields["good"].alias("good"), *kept).collect()
 

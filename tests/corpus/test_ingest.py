@@ -1,4 +1,4 @@
-"""Files into tables: real Spark, real Delta."""
+"""Ingest of files into tables, with real Spark and real Delta tables."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ MakePipeline = Callable[[str], Pipeline]
 
 @pytest.fixture
 def small_blocks(spark: SparkSession) -> Iterator[None]:
-    """Files cut into blocks of two kilobytes."""
+    """Cut files into blocks of two kilobytes."""
     spark.conf.set("spark.sql.files.maxPartitionBytes", "2000")
     spark.conf.set("spark.sql.files.openCostInBytes", "0")
     yield
@@ -78,7 +78,7 @@ def test_quoted_records_cross_blocks(
     rng = random.Random(7)
     shreds = ["a", "\n", '"', ",", "\n\n", "some longer words ", "\r\n", "é"]
     rows = [("x" + "".join(rng.choices(shreds, k=rng.randint(0, 60))) + "x", str(n % 3)) for n in range(120)]
-    rows[50] = ("y" + '\n"line, of text' * 400, "1")  # one record over several blocks
+    rows[50] = ("y" + '\n"line, of text' * 400, "1")  # one record that spans several blocks
     with (tmp_path / "c.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("text", "label")] * header + rows)
@@ -249,5 +249,5 @@ def test_real_files_lose_nothing(spark: SparkSession, make_pipeline: MakePipelin
     corpus = Warehouse.of(pipeline).location("corpus").read(spark)
     assert {row["label"] for row in corpus.where("source = 'sms'").select("label").collect()} == {"ham", "spam"}
     assert corpus.where("source = 'trec'").select("label").distinct().count() == 6
-    # A line break to str.splitlines, not to the file.
+    # U+0085 is a line break for str.splitlines, but not in the file.
     assert corpus.where("source = 'imdb' AND text LIKE '%\u0085%'").count() == 2

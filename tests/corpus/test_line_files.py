@@ -1,4 +1,4 @@
-"""Whole files of line formats through Spark: read as ``read_records`` reads them, or refused by name."""
+"""Whole files of line formats are read through Spark as by ``read_records``, or refused by name."""
 
 import bz2
 import gzip
@@ -34,14 +34,14 @@ def sections(kinds: dict[str, tuple[Path, str]]) -> str:
 
 
 def written(folder: Path, files: dict[str, tuple[bytes, str]]) -> str:
-    """Sections of the pipeline file for sources of one file each."""
+    """Write one file for each source and return the sections of the pipeline file."""
     for name, (content, _) in files.items():
         (folder / f"{name}.data").write_bytes(content)
     return sections({name: (folder / f"{name}.data", keys) for name, (_, keys) in files.items()})
 
 
 def tables(spark: SparkSession, pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
-    """By source and file: position, text, label, reason and lines of all records."""
+    """Return position, text, label, reason and lines of all records, by source and file."""
     warehouse = Warehouse.of(pipeline)
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
     for row in warehouse.location("corpus").read(spark).collect():
@@ -60,7 +60,7 @@ def expected(source: Source, data: bytes) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def small_blocks(spark: SparkSession) -> Iterator[None]:
-    """Files cut into blocks of 500 bytes."""
+    """Cut files into blocks of 500 bytes."""
     spark.conf.set("spark.sql.files.maxPartitionBytes", "500")
     spark.conf.set("spark.sql.files.openCostInBytes", "100")
     yield
@@ -208,7 +208,7 @@ REFUSED = {
 def test_files_of_other_kinds_are_refused_by_name(
     spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path
 ) -> None:
-    """Some are told by the first look, others by the workers: each source once."""
+    """Each source is refused by name, some by the first look and others by the workers."""
     pipeline = make_pipeline(written(tmp_path, {name: kind[:2] for name, kind in REFUSED.items()}))
     messages = dict.fromkeys(REFUSED, "")
     left = list(pipeline.sources)
@@ -232,7 +232,7 @@ def test_files_of_other_kinds_are_refused_by_name(
 def test_a_packed_file_is_called_so_whatever_its_bytes_are(
     spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path, name: str
 ) -> None:
-    """Time stamps and packed bytes may hold carriage returns and no line feed, as lines that end in returns do."""
+    """Packed bytes may hold carriage returns without line feeds, like text whose lines end in carriage returns."""
     content, _, words = REFUSED[name]
     files = {
         f"packed_{at}": (content.replace(b"\n", b"\0") + b"\r\1\r\2", keys)
@@ -279,7 +279,7 @@ def test_what_spark_writes_as_csv_is_read_back(
     frame = spark.createDataFrame(
         [(text, str(number)) for number, text in enumerate(texts)], "text string, label string"
     )
-    # Blanks around values Spark's writer would take away.
+    # Spark's writer would trim blanks around values.
     written_as: dict[str, dict[str, Any]] = {
         "spark": {},
         "all": {"quoteAll": True},

@@ -1,4 +1,4 @@
-"""Columns of any bytes and of any size, read without Spark: no error, no more than is needed, ingest's rejects."""
+"""Columns of any bytes and size are read without Spark, only as far as needed, with the same rejects as ingest."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,7 +16,7 @@ from textclf.storage.files.listing import list_local
 
 
 def any_strings(values: list[bytes | None], kind: pa.DataType, *, dictionary: bool = False) -> pa.Array:
-    """A string column that holds these bytes, UTF-8 or not."""
+    """Return a string column that holds these bytes, valid UTF-8 or not."""
     column = pa.array(values, pa.binary()).view(pa.string()).cast(kind)
     return column.dictionary_encode() if dictionary else column
 

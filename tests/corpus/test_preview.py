@@ -1,4 +1,4 @@
-"""The beginning of a source, read without Spark: the same records however a file comes in pieces."""
+"""The beginning of a source, read without Spark, has the same records however the file is cut into pieces."""
 
 import time
 import tracemalloc
@@ -21,7 +21,7 @@ KINDS: list[dict[str, object]] = [
     {"format": "tsv", "columns": ["text", "label"], "delimiter": ","},
     {"format": "jsonl"},
 ]
-LONG = "l" * 4_100  # longer than what is kept of a line
+LONG = "l" * 4_100  # longer than the part of a line that is kept
 PARTS = st.sampled_from(
     [
         LONG,

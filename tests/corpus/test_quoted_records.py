@@ -1,4 +1,4 @@
-"""Borders and values of quoted records: every cut gives the same, against a simple reader and Python's csv module."""
+"""Quoted records are the same for every cut of a file, and agree with a simple reader and Python's csv module."""
 
 import csv
 import itertools
@@ -32,8 +32,8 @@ def every_cut(lines: int) -> Iterator[tuple[int, ...]]:
 
 
 def check(text: str, kind: Source, cuts: list[tuple[int, ...]] | None = None) -> None:
-    """The records are those of the simple reader, and the same for every cut."""
-    data = f"{text}\n\n".encode()  # two lines at least: one alone with carriage returns is refused as a file
+    """Check that the records are those of the simple reader, and the same for every cut."""
+    data = f"{text}\n\n".encode()  # at least two lines, since a single line with carriage returns is refused
     lines = split_lines(kind, data)
     found = list(read_records(kind, data))
     expected = simple_records(f"{text}\n\n", kind.separator, kind.escape, kind.max_record_bytes)

@@ -1,4 +1,4 @@
-"""One record in, a labelled text or a reason out."""
+"""Each record gives a labelled text or a reason for its rejection."""
 
 from typing import Any
 
@@ -137,7 +137,7 @@ def test_encodings_that_extend_ascii_are_fine(encoding: str) -> None:
     [
         {"delimiter": "\u00a6", "encoding": "ascii"},
         {"delimiter": "\u2016", "encoding": "latin-1"},
-        {"delimiter": "|", "encoding": "shift_jis", "format": "csv"},  # the second byte of some characters
+        {"delimiter": "|", "encoding": "shift_jis", "format": "csv"},  # also the second byte of some characters
         {"escape": "\\", "encoding": "gb18030", "format": "csv"},
         {"delimiter": "\n"},
         {"delimiter": '"', "format": "csv"},

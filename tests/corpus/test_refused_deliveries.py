@@ -1,4 +1,4 @@
-"""Deliveries that are refused, of every kind at once: their sources keep what they had, the others are published."""
+"""One run refuses deliveries of every kind: their sources keep their records, and the others are published."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ READ = {
     "nulls": {"empty_text": 8}, "first": {"missing_column": 2}, "delta_nulls": {"missing_label": 8},
     "empty": {}, "header_alone": {}, "no_rows": {},
 }  # fmt: skip
-"""Reasons of those that can be read and are refused; of others only an error is known."""
+"""Reject reasons of refused deliveries that can be read; the others only have an error."""
 UNREADABLE = {"gzip", "other_header", "gone", "one_file_of_two", "no_label"}
 
 
@@ -63,7 +63,7 @@ def delta(spark: SparkSession, path: Path, records: list[tuple[str | None, str |
 
 
 def publish_before(spark: SparkSession, warehouse: Warehouse) -> None:
-    """Eight records and a reject of each source but the first, as earlier runs left them."""
+    """Publish eight records and a reject of each source but the first, as if by earlier runs."""
     known = [name for name in FORMATS if name != "first"]
     corpus = [(name, "a.data", at, *record) for name in known for at, record in enumerate(rows(8))]
     rejects = [(name, "a.data", 8, "missing_column", "bad", 1) for name in known]
@@ -72,7 +72,7 @@ def publish_before(spark: SparkSession, warehouse: Warehouse) -> None:
 
 
 def deliver(spark: SparkSession, folder: Path) -> None:
-    """A delivery of each source."""
+    """Write a delivery of each source."""
     new = rows(8, "new")
     files: dict[str, str | bytes] = {
         "good": tsv(rows(9, "new")), "shrunk": tsv(new[:2]), "half": tsv(new[:4], 4), "own_loose": tsv(new[:1], 9),
@@ -97,7 +97,7 @@ Slices = dict[str, list[tuple[Any, ...]]]
 
 
 def slices(spark: SparkSession, warehouse: Warehouse, name: str, *columns: str) -> Slices:
-    """By source the rows of a table."""
+    """Return the rows of a table by source."""
     found: Slices = {source: [] for source in FORMATS}
     for row in warehouse.location(name).read(spark).select("source", "file", "position", *columns).collect():
         found.setdefault(row["source"], []).append(tuple(row)[1:])
@@ -157,8 +157,11 @@ def _check_record(code: int, record: dict[str, Any], said: str) -> None:
 
 
 def _accept(spark: SparkSession, config: Path, run_job: RunJob, warehouse: Warehouse) -> None:
-    """The same by hand: one with records, one without any that is accepted, one without any, a good one, and one that
-    cannot be read, which nobody can accept and which keeps no other from being so."""
+    """Accept five deliveries by hand.
+
+    They are one with records, one without accepted records, one without any records, a good one, and one that cannot be
+    read. The last one is refused and does not prevent the others from being accepted.
+    """
     names = ["more_than_half", "nested", "empty", "good", "gzip"]
     flags = [word for name in names for word in ("--source", name, "--accept", name)]
 
@@ -178,7 +181,7 @@ def _accept(spark: SparkSession, config: Path, run_job: RunJob, warehouse: Wareh
 def test_what_was_rejected_is_kept_of_each_source_once_and_no_longer_than_the_retention(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """However many runs refuse the same: what is there already is not written again, whatever else is refused."""
+    """Rejects that were written before are not written again, however many runs refuse the same delivery."""
     warehouse = Warehouse(str(tmp_path), None, str(tmp_path))
     place = warehouse.location("corpus_refused")
     assert not prune_refused(spark, warehouse, Upkeep())

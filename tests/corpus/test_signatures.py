@@ -1,4 +1,4 @@
-"""Files of another kind are told by their first line, and lines that only look like one are read."""
+"""Files of other kinds are recognized by their first line, and lines that only look like one are read."""
 
 from typing import Any
 

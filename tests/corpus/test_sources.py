@@ -1,4 +1,4 @@
-"""Sources as files and folders: what is read of them, and what of their columns is a label."""
+"""Sources as files and folders: which files are read, and which values of their columns are labels."""
 
 from collections.abc import Callable
 from decimal import Decimal

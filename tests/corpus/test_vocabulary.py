@@ -48,14 +48,14 @@ def vocabulary_rows(spark: SparkSession, warehouse: Warehouse) -> list[tuple[str
 
 
 def counted(texts: Iterable[str]) -> list[tuple[int, str, int]]:
-    """What Keras' Tokenizer makes of the texts: an insertion-ordered count, sorted stably."""
+    """Return the counts of Keras' Tokenizer, stably sorted from the order of first occurrence."""
     counts = Counter(token for text in texts for token in tokenize(text))
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     return [(index, token, count) for index, (token, count) in enumerate(ranked, start=1)]
 
 
 def invented(source: str, rows: int) -> list[Record]:
-    """Records with gaps in their numbers, in two files."""
+    """Return records in two files, with gaps in their numbers."""
     texts = [
         " ".join(WORDS[(row * step) % len(WORDS)] for step in range(row % 6)) + f" w{row % 37}" for row in range(rows)
     ]
@@ -81,7 +81,7 @@ def test_index_count_and_ties_are_those_of_a_plain_counter(spark: SparkSession, 
 
 
 def test_a_small_corpus_literally(spark: SparkSession, make_pipeline: MakePipeline) -> None:
-    # The hash of this seed puts record 2 to the test rows: its words are not counted.
+    # With this seed the hash assigns record 2 to the test rows, so its words are not counted.
     pipeline = make_pipeline(SOURCE.format("s") + '[split]\nmethod = "hash"\nseed = 24\n')
     texts = ["b a, b", "c a", "never seen", "d."]
     warehouse = put(spark, pipeline, [("s", "f", position, text, "0") for position, text in enumerate(texts)])
@@ -192,7 +192,7 @@ def test_the_job_exits_with_3_without_a_corpus(
 
 def test_yelp_gives_the_published_figures(spark: SparkSession, make_pipeline: MakePipeline, data: Path) -> None:
     pipeline = make_pipeline(SOURCE.format("yelp"))
-    # Line feeds alone end records; a trailing space before the tab belongs to the text.
+    # Only line feeds end records; a space before the tab belongs to the text.
     lines = (data / "uci" / "yelp_labelled.txt").read_bytes().decode().split("\n")
     records = [line.rsplit("\t", 1) for line in lines if line]
     warehouse = put(spark, pipeline, [("yelp", "y", n, text, label) for n, (text, label) in enumerate(records)], 5)

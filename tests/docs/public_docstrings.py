@@ -1,7 +1,7 @@
-"""What the docstrings of textclf's public names lack: part of make lint, beside ruff's rules.
+"""Find what is missing in the docstrings of textclf's public names; make lint runs this beside ruff's rules.
 
-Ruff's D417 looks at functions that document some of their arguments. Here a public function also needs the sections
-themselves and an example, and a public class needs each field, or argument of ``__init__``, by name.
+Ruff's D417 only checks functions that document some of their arguments. Here a public function also needs the sections
+themselves and an example, and a public class must document each field, or each argument of ``__init__``.
 """
 
 import ast
@@ -18,14 +18,14 @@ _ENTRY = re.compile(r"^ +(\w+): ", re.MULTILINE)
 
 
 def mistakes(source: str, name: str) -> Iterator[str]:
-    """What the docstrings of one public name of a module lack, a line each."""
+    """Yield a line for each part that is missing in the docstring of a module's public name."""
     node = next(
         each
         for each in ast.parse(source).body
         if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name
     )
     doc = ast.get_docstring(node) or ""
-    if "Example:\n    >>> " not in doc and name != "SearchReport":  # which search_models shows
+    if "Example:\n    >>> " not in doc and name != "SearchReport":  # search_models shows it in its example
         yield f"{name}: no example"
     if isinstance(node, ast.FunctionDef):
         yield from _of_function(node, name)
@@ -57,7 +57,7 @@ def _arguments(node: ast.FunctionDef) -> list[str]:
 
 
 def _fields(node: ast.ClassDef) -> list[str]:
-    """The fields of a dataclass, or the arguments of ``__init__``."""
+    """Return the fields of a dataclass, or the arguments of ``__init__``."""
     for each in node.body:
         if isinstance(each, ast.FunctionDef) and each.name == "__init__":
             return _arguments(each)
@@ -72,7 +72,7 @@ def _is_property(node: ast.FunctionDef) -> bool:
 
 
 def all_mistakes() -> list[str]:
-    """What the docstrings of all public names lack."""
+    """Return what is missing in the docstrings of all public names."""
     found = []
     for name, home in textclf._HOMES.items():
         path = ROOT / "textclf" / f"{home.replace('.', '/')}.py"

@@ -1,4 +1,4 @@
-"""Every command in the documents' code blocks is one that we have, with flags that it takes."""
+"""Every command in the documents' code blocks exists and accepts its flags."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _PLACEHOLDERS = ("[spark-submit's own options]", "...")
 
 
 def commands(document: Path) -> Iterator[str]:
-    """The lines of a document's blocks without a language, each with the lines that continue it."""
+    """Yield the lines of a document's code blocks without a language, joined with their continuation lines."""
     blocks = _BLOCK.findall(document.read_text(encoding="utf-8"))
     for block in (block for language, block in blocks if not language):
         yield from (line.strip() for line in re.sub(r"\\\n\s*", "", block).splitlines())

@@ -1,7 +1,7 @@
-"""The examples in docstrings of the package run, each as a reader would type it.
+"""The examples in the package's docstrings run as a reader would type them.
 
-pytest's own collection would import every module of the package in each of its processes; only those that have examples
-are imported here.
+pytest's own collection would import every module of the package in each of its processes. Here only those with examples
+are imported.
 """
 
 import csv
@@ -28,9 +28,9 @@ from textclf import Workspace, load_pipeline
 
 _PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
 SESSIONS = ("textclf.scoring.udf", "textclf.spark.session")
-"""Their examples open a session, which is the one that there is."""
+"""Modules whose examples open a session; they get the tests' own session."""
 APART = ("textclf.integrations.mlflow_flavor",)
-"""Their examples change what MLflow keeps for a whole process, which is one of their own."""
+"""Modules whose examples change MLflow's global state; they run in a separate process."""
 JOBS = (
     "textclf.config.load",
     "textclf.runs.workspace",
@@ -44,11 +44,11 @@ JOBS = (
     "textclf.report.run.data",
     "textclf.report.run.page",
 )
-"""Their examples follow one another, on the workspace that docs/reference.md tells of."""
+"""Modules whose examples run in this order, on the workspace that docs/reference.md describes."""
 
 
 class _Finder(doctest.DocTestFinder):
-    """Finds examples of decorated functions too: their globals are those of the decorator's module."""
+    """Finds examples of decorated functions too, whose globals are those of the decorator's module."""
 
     def _from_module(self, module: ModuleType | None, object: object) -> bool:
         found: bool = super()._from_module(module, inspect.unwrap(object))  # type: ignore[misc,arg-type]
@@ -56,7 +56,7 @@ class _Finder(doctest.DocTestFinder):
 
 
 def modules() -> dict[str, int]:
-    """By name, how many lines of examples begin in a module."""
+    """Return the number of examples in each module that has any."""
     found = {}
     for path in sorted((ROOT / "textclf").rglob("*.py")):
         if count := len(_PROMPT.findall(path.read_text(encoding="utf-8"))):
@@ -73,7 +73,7 @@ MODULES = modules()
 
 
 def run(name: str, given: Mapping[str, Any]) -> tuple[int, int]:
-    """Run the examples of a module: how many fail, and how many were run."""
+    """Run the examples of a module; return the number of failures and the number of examples."""
     module, runner = importlib.import_module(name), doctest.DocTestRunner()
     for test in _Finder().find(module, name, extraglobs=dict(given)):
         runner.run(test)
@@ -81,7 +81,7 @@ def run(name: str, given: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def run_apart(name: str) -> tuple[int, int]:
-    """As ``run``, in a process of its own; its last line is the result."""
+    """Like ``run``, but in a new process."""
     imports = "from pathlib import Path; from tests.docs.test_doctests import run"
     code = f"{imports}; print(*run('{name}', {{'folder': Path.cwd()}}))"
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -105,7 +105,7 @@ def test_its_examples_run(
     monkeypatch.chdir(tmp_path)
 
     found = run_apart(name) if name in APART else run(name, {"folder": tmp_path})
-    assert found == (0, MODULES[name])  # each is where doctest looks
+    assert found == (0, MODULES[name])  # doctest finds every example
 
 
 def test_the_examples_of_jobs_run_one_after_another(

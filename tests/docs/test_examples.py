@@ -1,6 +1,6 @@
 """The Python and the SQL in the documents run, block after block as a reader would type them.
 
-What docs/manual/queries.md asks has tests of its own, in tests/storage/test_queries.py.
+The queries of docs/manual/queries.md have their own tests in tests/storage/test_queries.py.
 """
 
 import re
@@ -72,5 +72,5 @@ def test_the_sql_of_the_documents_runs(spark: SparkSession, tmp_path: Path) -> N
 
     assert len(blocks) == 2
     for block in blocks:
-        here = re.sub(r"delta\.`\w+/", f"delta.`{tmp_path}/warehouse/", block)  # whatever the page calls its warehouse
+        here = re.sub(r"delta\.`\w+/", f"delta.`{tmp_path}/warehouse/", block)  # pages name their own warehouses
         assert spark.sql(here).count() == 0

@@ -1,4 +1,4 @@
-"""README's first screen, typed by somebody who has nothing but the tools that it names."""
+"""The commands on README's first screen need only the tools that it names."""
 
 import os
 import shutil
@@ -19,14 +19,14 @@ QUESTION = "ORDER BY ds, source"
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that is gone afterwards: pytest would keep the gigabytes of three environments."""
+    """A folder that is removed afterwards, since pytest would keep the gigabytes of three environments."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "home").mkdir()
         yield Path(folder)
 
 
 def run(place: Path, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command that knows PATH and HOME alone."""
+    """Run a command with only PATH and HOME in its environment."""
     bare = {"PATH": os.environ["PATH"], "HOME": str(place / "home")}
     return subprocess.run(words, cwd=folder, env=bare, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""The documents have the sizes and forms that they promise, and every file and heading that they name is there."""
+"""The documents have the sizes and forms that they promise, and every file and heading that they name exists."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ def leads(document: Path, link: str) -> bool:
 
 
 def anchors(text: str) -> set[str]:
-    """Names of a page's headings, as GitHub and the site make them."""
+    """Return the anchors of a page's headings, as GitHub and the site make them."""
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -65,13 +65,13 @@ def test_the_files_and_modules_that_it_names_are_there(name: str) -> None:
 
 
 def is_there(named: str) -> bool:
-    """Whether a path, or a module or a name in one, is of this project."""
+    """Return whether a path, a module or a name in a module exists in this project."""
     if "/" in named:
         return (ROOT / named).exists()
     first, *rest = named.split(".")
     if rest[0] in textclf.__all__:
         return True
-    modules = [ROOT.joinpath(first, *rest[:end]) for end in range(len(rest), 0, -1)][:3]  # of a class, its method
+    modules = [ROOT.joinpath(first, *rest[:end]) for end in range(len(rest), 0, -1)][:3]  # may be a class or a method
     return any(path.with_suffix(".py").is_file() or path.is_dir() for path in modules)
 
 
@@ -85,7 +85,7 @@ def test_a_release_has_one_version() -> None:
 
 
 def section_of(kind: Any) -> type[BaseModel] | None:
-    """The section that a key of the pipeline file holds, None where it holds a value."""
+    """Return the section that a key of the pipeline file holds, or None where it holds a value."""
     kinds = [kind, *get_args(kind)]
     return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
@@ -103,7 +103,7 @@ def test_the_manual_has_every_key_of_the_pipeline_file() -> None:
         if section is None:
             assert (field.alias or name) in documented[""]
         else:
-            keys = set(section.model_fields) - {"space", "spaces", "sources"}  # tables with headers of their own
+            keys = set(section.model_fields) - {"space", "spaces", "sources"}  # documented as tables of their own
             assert keys - documented[name] == set(), name
 
 

@@ -1,4 +1,4 @@
-"""Lint fails where something public is not documented."""
+"""Lint fails where a public name is not documented."""
 
 import re
 import subprocess
@@ -47,7 +47,7 @@ class Garden:
 
 
 def ruff(path: str, text: str) -> str:
-    """What ruff says of a file of this project with another text."""
+    """Return ruff's messages for a file of this project with another text."""
     command = [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "--stdin-filename", path, "-"]
     return subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=False).stdout
 
@@ -77,7 +77,7 @@ def test_ruff_refuses_a_parameter_of_the_public_face_without_a_description() -> 
     assert ruff(BUILD, text) == "All checks passed!\n"
     assert "D417" in ruff(BUILD, less)
     assert "`sources`" in ruff(BUILD, less)
-    assert ruff("textclf/text/other.py", less) == "All checks passed!\n"  # no other module is held to it
+    assert ruff("textclf/text/other.py", less) == "All checks passed!\n"  # the rule does not apply to other modules
 
 
 @pytest.mark.parametrize("name", sorted({*textclf._HOMES.values(), "__init__", "errors"}))

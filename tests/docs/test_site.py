@@ -1,4 +1,4 @@
-"""The documentation site builds without a warning, and its links lead somewhere."""
+"""The documentation site builds without a warning, and its links are valid."""
 
 import importlib.util
 import os
@@ -33,7 +33,7 @@ class Names(HTMLParser):
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
 
-    environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # as make docs: the notice is about other versions
+    environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # as in make docs; the notice is about other versions
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,7 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     pages = {str(path.relative_to(tmp_path / "site")): Names() for path in (tmp_path / "site").rglob("*.html")}
     for name, page in pages.items():
         page.feed((tmp_path / "site" / name).read_text(encoding="utf-8"))
-    # Reference entries come from the docstrings, and pages from elsewhere in the project are there.
+    # The site has reference entries from the docstrings, and pages from elsewhere in the project.
     assert "textclf.Classifier.predict_proba" in pages["reference.html"].names
     assert "five-commands" in pages["index.html"].names  # README is the first page
     assert "the-pipeline-file" in pages["manual/pipeline-file.html"].names
@@ -50,7 +50,7 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def leads(pages: dict[str, Names], name: str, link: str) -> bool:
-    """Whether a link of a page leads to a page, and to a name on it; links to other places all do."""
+    """Return whether a link leads to an existing page and anchor; external links are not checked."""
     found = re.fullmatch(r"([\w./-]+\.html)?(?:#(.*))?", link)
     if found is None:
         return True

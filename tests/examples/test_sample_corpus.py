@@ -1,4 +1,4 @@
-"""The sample corpus holds what it declares, the same each time."""
+"""The sample corpus holds what it declares and is the same each time."""
 
 import datetime as dt
 import time

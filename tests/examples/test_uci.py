@@ -1,4 +1,4 @@
-"""Fetching is all or nothing, from a server on loopback."""
+"""Fetching is all or nothing, as tested with a server on loopback."""
 
 import http.server
 import io
@@ -18,7 +18,7 @@ Serve = Callable[[Callable[[http.server.BaseHTTPRequestHandler], None]], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start a server whose answer to GET is the given function; its URL."""
+    """Return a function that starts a server with the given answer to GET and returns its URL."""
     servers: list[http.server.ThreadingHTTPServer] = []
 
     def start(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> str:
@@ -104,13 +104,13 @@ def test_a_missing_page_is_refused(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_dead_server_is_refused(tmp_path: Path) -> None:
-    # Port 9 of loopback: nobody listens to the discard service any more.
+    # No server listens on port 9 of loopback, the port of the discard service.
     assert "URLError" in _fails(tmp_path / "uci", "http://127.0.0.1:9/sentences.zip")
 
 
 @pytest.fixture
 def over() -> Iterator[threading.Event]:
-    """Set at the end of the test, for answers that never come."""
+    """An event that is set at the end of the test, for answers that never come."""
     event = threading.Event()
     yield event
     event.set()

@@ -22,9 +22,9 @@ def sample(
     max_length: int = 6,
     given: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """An artifact of an architecture with random weights; logistic regression of two labels prefers ``good``.
+    """Return an artifact with random weights; a two-label logistic regression prefers ``good``.
 
-    ``given`` are hyperparameters other than a small network's. It has no golden texts: nothing was trained.
+    ``given`` replaces the hyperparameters of a small network. The artifact has no golden texts.
     """
     made = architecture(kind)
     small = {"num_filters": 4, "kernel_size": 2, "embedding_dim": 3} if kind == "cnn" else {}

@@ -1,4 +1,4 @@
-"""Scoring backends that tell what they are asked."""
+"""Scoring backends that record their calls."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from textclf.inference.scorer import Scorer, make_scorer
 
 
 def counting(folder: Path, fail_on: str | None = None) -> Callable[[Artifact], Scorer]:
-    """A backend that notes in files each model built and each text scored, by process."""
+    """Return a backend that writes one line per model built and per text scored, with the process ID of each build."""
     builds, texts = folder / "builds", folder / "texts"
     builds.touch()
     texts.touch()
@@ -25,17 +25,17 @@ def counting(folder: Path, fail_on: str | None = None) -> Callable[[Artifact], S
 
         def score(batch: pa.Array) -> Any:
             if fail_on is not None and fail_on in batch.to_pylist():
-                raise OSError("the middle of the pass")  # no matter of a row
+                raise OSError("the middle of the pass")  # an error that no row causes
             with texts.open("a") as file:
                 file.write("\n" * len(batch))
             return inner.score(batch)
 
         return SimpleNamespace(score=score)
 
-    backend.__qualname__ += str(folder)  # workers outlive a test and keep their models by backend
+    backend.__qualname__ += str(folder)  # workers outlive a test and cache models by backend
     return backend
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of such a file."""
+    """Return the lines of a file."""
     return path.read_text().splitlines()

@@ -16,15 +16,15 @@ FILLER = ("the", "food", "was", "very", "place", "we", "came", "again", "service
 
 
 def source_toml(name: str) -> str:
-    """A source for a pipeline file, whose file nobody reads."""
+    """Return the TOML of a source whose file is never read."""
     return f'[[sources]]\nname = "{name}"\npath = "unused"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 
 
 def sample_sources(folder: str | Path) -> str:
-    """The sources of the sample corpus for a pipeline file.
+    """Return the TOML of the sample corpus' sources.
 
     Args:
-        folder: Where ``write_labelled`` has written their files.
+        folder: Folder in which ``write_labelled`` has written their files.
     """
     return f"""
 [[sources]]
@@ -48,7 +48,7 @@ labels = ["0", "1"]
 
 
 def invented(rows: int, labels: Sequence[str] = ("0", "1")) -> list[tuple[str, str]]:
-    """Texts and labels; one word of each text gives its label away."""
+    """Return texts and labels; one word of each text determines its label."""
     made = []
     for row in range(rows):
         which = row * 7 % len(labels)
@@ -58,13 +58,13 @@ def invented(rows: int, labels: Sequence[str] = ("0", "1")) -> list[tuple[str, s
 
 
 def real(path: Path) -> list[tuple[str, str]]:
-    """Sentences and labels of a file of labelled sentences; a line feed alone ends a record."""
+    """Read texts and labels from a file of labelled sentences; only a line feed ends a record."""
     with path.open(encoding="utf-8", newline="\n") as file:
         return [(text, label) for text, _, label in (line.rstrip("\n").rpartition("\t") for line in file)]
 
 
 def put(spark: SparkSession, pipeline: Pipeline, name: str, rows: Sequence[tuple[str, str]]) -> Warehouse:
-    """Write one source's rows as its corpus, and build its vocabulary."""
+    """Write the rows of a source as its corpus, and build its vocabulary."""
     warehouse = Warehouse.of(pipeline)
     records = [(name, "a.txt", position, text, label) for position, (text, label) in enumerate(rows)]
     warehouse.replace_sources(spark.createDataFrame(records, CORPUS.schema), CORPUS, [name])

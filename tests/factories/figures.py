@@ -1,4 +1,4 @@
-"""One figure of training of each kind, made anew at each call."""
+"""One training figure of each kind, created at each call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
 
 
 def measured(*names: str) -> Evaluation:
-    """The evaluation of four rows with two labels."""
+    """Return the evaluation of four rows with two labels."""
     return evaluate(SCORES, np.array([0, 1, 0, 0]), names or ("no", "yes"), resamples=10)
 
 

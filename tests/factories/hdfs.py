@@ -1,4 +1,4 @@
-"""A real HDFS on loopback: Hadoop's own mini cluster in a JVM of its own, driven through Py4J."""
+"""A real HDFS on loopback: Hadoop's mini cluster in a separate JVM, driven through Py4J."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from textclf.spark.java import java_home
 
 @contextmanager
 def hdfs_cluster(folder: Path) -> Iterator[str]:
-    """Start a name node and a data node that keep their files in a folder; yield their URL, ``hdfs://127.0.0.1:PORT``."""
+    """Start a name node and a data node with their files in a folder; yield the URL ``hdfs://127.0.0.1:PORT``."""
     jars = [*cluster_jars(HDFS), *sorted(spark_home().glob("jars/*.jar"))]
     with (folder / "hdfs.log").open("w") as log:
         port, token = launch_gateway(

@@ -1,4 +1,4 @@
-"""Small networks on tiny texts: candidates, the rows that they learn, fits and artifacts of them; no Spark."""
+"""Small networks on tiny texts, without Spark: candidates, their training rows, fits and artifacts."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -35,14 +35,14 @@ TWO, SIX = ("0", "1"), ("a", "b", "c", "d", "e", "f")
 
 
 def rows_of(pairs: list[tuple[str, str]]) -> Rows:
-    """Texts and labels as rows; the labels' numbers are in the order of their names."""
+    """Return texts and labels as rows; labels are numbered in the order of their names."""
     texts, labels = zip(*pairs, strict=True)
     names = sorted(set(labels))
     return Rows(pa.array(texts), np.array([names.index(label) for label in labels], np.int32))
 
 
 def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **settings: Any) -> ModelSpec:
-    """A small model of that architecture whose vocabulary is that of the rows."""
+    """Return a small model of an architecture with the vocabulary of the rows."""
     made = architecture(name)
     tokenize = TOKENIZERS[made.tokenizer]
     words = sorted({word for text in rows.texts.to_pylist() for word in tokenize(text)})
@@ -53,19 +53,19 @@ def candidate(name: str, rows: Rows, given: dict[str, Any] | None = None, **sett
 
 
 def network_of(wanted: ModelSpec) -> Network:
-    """What ``fit`` fits, for a candidate that is a network."""
+    """Return the network that ``fit`` takes for a Keras candidate."""
     assert isinstance(wanted.architecture, KerasArchitecture)
     return Network(wanted.architecture, wanted.hyperparameters, wanted.encoder, wanted.shape)
 
 
 def same(first: Fit, second: Fit) -> bool:
-    """Whether two fits have the same weights to the bit."""
+    """Return whether two fits have bitwise equal weights."""
     return all(np.array_equal(tensor, second.weights[name]) for name, tensor in first.weights.items())
 
 
 @lru_cache
 def learned(name: str, labels: tuple[str, ...]) -> tuple[ModelSpec, Rows, Fit]:
-    """A candidate, its rows and its fit: each is fitted once for all tests."""
+    """Return a candidate, its rows and its fit; each candidate is fitted once for all tests."""
     rows = rows_of(invented(96, labels))
     kind, given = MODELS[name]
     wanted = candidate(kind, rows, given, epochs=8 if len(labels) == 2 else 12)
@@ -73,7 +73,7 @@ def learned(name: str, labels: tuple[str, ...]) -> tuple[ModelSpec, Rows, Fit]:
 
 
 def packed(model: str, wanted: ModelSpec, fitted: Fit, labels: tuple[str, ...], texts: list[str]) -> Artifact:
-    """A fit as an artifact."""
+    """Return a fit as an artifact."""
     encoder = wanted.encoder
     manifest = Manifest(
         name=model,

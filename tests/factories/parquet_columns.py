@@ -7,7 +7,7 @@ import pyarrow as pa
 
 
 def odd_types() -> dict[str, Any]:
-    """Columns of types that Spark does not have."""
+    """Return columns of types that Spark does not have."""
     return {
         "created": pa.array([1], pa.timestamp("ns")),
         "zoned": pa.array([1], pa.timestamp("ns", "UTC")),

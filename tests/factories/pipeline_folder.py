@@ -1,4 +1,4 @@
-"""A pipeline file with its warehouse, and what the newest job left: what tests of scoring and of nights share."""
+"""A pipeline file with its warehouse and the output of the newest job, for tests of scoring and of nights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from textclf.config import Pipeline, load_pipeline
 from textclf.storage import Warehouse
 
 RunJob = Callable[..., tuple[int, dict[str, Any], str]]
-"""The fixture ``run_job``: exit code, run record and standard error of a job that ran in this process."""
+"""Type of the fixture ``run_job``, which runs a job in this process and returns its exit code, record and stderr."""
 
 
 @dataclass
@@ -44,10 +44,10 @@ class PipelineFolder:
         return Warehouse.of(self.pipeline)
 
     def run(self, module: ModuleType, *flags: object) -> int:
-        """Run a job with the pipeline file in this process; its exit code."""
+        """Run a job with the pipeline file in this process, and return its exit code."""
         code, self.record, self.said = self.run_job(module, "--config", self.config, *flags)
         return code
 
     def rows(self, name: str) -> DataFrame:
-        """A table of the warehouse."""
+        """Return a table of the warehouse."""
         return self.warehouse.location(name).read(self.spark)

@@ -1,4 +1,4 @@
-"""An S3 server on loopback in a process of its own, and the settings by which everybody reaches such a server."""
+"""An S3 server on loopback in a separate process, and the settings of its clients."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ KEY, SECRET, REGION, BUCKET = "textclf-key", "textclf-secret", "us-east-1", "buc
 
 
 def s3a_settings(endpoint: str) -> dict[str, str]:
-    """Spark's settings for the server."""
+    """Return Spark's settings for the server."""
     found = {
         "endpoint": endpoint,
         "endpoint.region": REGION,
@@ -25,7 +25,7 @@ def s3a_settings(endpoint: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses."""
+    """Return an unused port on loopback."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What a terminal would do with a text."""
+"""Characters of a text that a terminal interprets."""
 
 from unicodedata import bidirectional, category
 
@@ -7,7 +7,7 @@ BIDI = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def acted_on(text: str) -> list[str]:
-    """The characters of a text that a terminal would act on, line feeds and tabs aside."""
+    """Return the characters of a text that a terminal interprets, except line feeds and tabs."""
     return [
         each
         for each in text

@@ -1,4 +1,4 @@
-"""Trials and searches of a source that nobody encoded, for tests that give the results themselves."""
+"""Trials and searches of a source without encoded rows, for tests that supply the results."""
 
 from textclf.config import SearchPlan, Space, parse_pipeline
 from textclf.models import architecture
@@ -14,7 +14,7 @@ SPACE: Space = {"num_filters": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
 
 
 def trial(name: str, fold: int = 0, **values: int) -> Trial:
-    """A candidate and a fold of ``INFO``; ``values`` are the hyperparameters that were drawn."""
+    """Return a trial on a fold of ``INFO``; ``values`` are the sampled hyperparameters."""
     made = architecture(name)
     settings = FitSettings(epochs=5, batch_size=10, seed=1)
     candidate = Candidate(name, tuple(values.items()))
@@ -22,5 +22,5 @@ def trial(name: str, fold: int = 0, **values: int) -> Trial:
 
 
 def search_of(plan: SearchPlan, info: Info = INFO) -> SourceSearch:
-    """A search of the plan's candidates that has not begun."""
+    """Return a search of the plan's candidates that has not started."""
     return SourceSearch(info, plan, FoldPlan(plan.folds, 1), None, "jax", parsed_candidates(PIPELINE, plan))

@@ -1,4 +1,4 @@
-"""Models as the workers of a scoring pass have them."""
+"""Models as workers of a scoring pass hold them."""
 
 from textclf.artifact import Artifact
 from textclf.inference.backends import BACKENDS, choose
@@ -8,7 +8,7 @@ from textclf.scoring.worker.models import Models, Resident
 
 
 def models(*artifacts: Artifact, backend: str = "auto") -> Models:
-    """The artifacts by their names, each on that backend."""
+    """Return the models of the artifacts by name, each on a backend."""
     made = {}
     for number, artifact in enumerate(artifacts):
         choice = choose(artifact, backend)

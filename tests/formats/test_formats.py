@@ -1,4 +1,4 @@
-"""Every format of the package, and what the pipeline file says of its keys."""
+"""Every format of the package, and the checks of its keys in the pipeline file."""
 
 import re
 from pathlib import Path

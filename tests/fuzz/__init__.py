@@ -1,7 +1,7 @@
-"""Anything in, a result or a clear error out."""
+"""Any input gives a result or a clear error."""
 
 from hypothesis import HealthCheck, settings
 
-# What takes seconds for some bytes hangs for others; what takes a moment on a busy machine does not.
-# Examples may share a fixture: each puts back what it changed.
+# The deadline catches inputs that hang, and is long enough for a busy machine.
+# Examples may share a fixture: each restores what it changed.
 FUZZ = settings(deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

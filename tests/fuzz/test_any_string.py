@@ -1,4 +1,4 @@
-"""Any string as a source, an id, a label or a column's name: the rows of a plain one, or the reject that is stated."""
+"""Any string as a source, id, label or column name gives the same rows as a plain one, or the documented reject."""
 
 from pathlib import Path
 

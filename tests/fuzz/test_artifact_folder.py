@@ -1,6 +1,6 @@
-"""Any bytes in the folder of a model: it loads and scores as before, or a clear error says which file.
+"""Any bytes in a model's folder: the model loads and scores as before, or a clear error names the file.
 
-Nothing is written, and no other exception is raised: neither by the store, nor by a folder of MLflow, nor by the
+Loading writes nothing and raises no other exception, whether through the store, an MLflow folder or the
 classifier.
 """
 
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_golden(artifact: Artifact) -> Artifact:
-    """The artifact with golden texts that know each of its words."""
+    """Return the artifact with golden texts that contain each of its words."""
     scores, _ = make_scorer(artifact).score(pa.array(GOLDEN))
     golden = Golden(GOLDEN, scores.tolist())
     return Artifact.pack(artifact.manifest, artifact.weights, artifact.vocabulary, golden)
@@ -58,7 +58,7 @@ SCORES = make_scorer(sample()).score(pa.array(GOLDEN))[0]
 
 
 def loaded_or_refused(folder: Path) -> None:
-    """Load the model; what it holds is sound, or an error of ours says what is not."""
+    """Load the model in each way, and check that it is sound or that an ``InputError`` is raised."""
     before = sorted(path.name for path in folder.parent.rglob("*"))
     store = ModelStore(str(folder.parents[1]))
     loads: list[Callable[[], Artifact]] = [
@@ -105,7 +105,7 @@ def test_any_bytes_in_any_file(folder: Path, name: str, damage: Any, agrees: boo
     try:
         data = damaged(kept[name], *damage)
         (folder / name).write_bytes(data)
-        if agrees and name in FILES:  # a manifest that knows of it: only the content can give it away
+        if agrees and name in FILES:  # the checksum matches: only the content shows the damage
             manifest = json.loads(kept[MANIFEST])
             manifest["files"][name] = FileEntry.of(data).model_dump()
             (folder / MANIFEST).write_text(json.dumps(manifest))
@@ -148,11 +148,11 @@ def test_finite_weights_that_overflow_are_refused_before_anything_is_scored(kind
 
 
 def test_a_text_that_overflows_has_no_label() -> None:
-    """Golden texts know nothing of it; the first label would be the largest of NaNs."""
+    """The golden texts do not cover this case; argmax over NaNs would return the first label."""
     labels = ("a", "b", "c")
     made = sample(labels=labels)
     weights = {name: np.zeros_like(tensor) for name, tensor in made.weights.items()}
-    weights["output.kernel"][1:3] = np.array([[1.7e308], [-1.7e308]])  # bad, food: infinity less infinity
+    weights["output.kernel"][1:3] = np.array([[1.7e308], [-1.7e308]])  # bad, food: infinity minus infinity
     golden = Golden(["", "the good"], [[1 / len(labels)] * len(labels)] * 2)
     artifact = Artifact.pack(made.manifest, weights, made.vocabulary, golden)
 

@@ -1,4 +1,4 @@
-"""Any pipeline file is a pipeline or a list of mistakes."""
+"""Any pipeline file gives a pipeline or a list of mistakes."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ KEYS = sorted({*Pipeline.model_fields, "schema", "name", "path", "format", "patt
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it inside a line; there is no null, so that stands for a mistake of syntax."""
+    """Return a value as inline TOML; TOML has no null, so None gives a syntax error."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -50,7 +50,7 @@ def document(root: dict[str, Any]) -> str:
 
 @st.composite
 def altered(draw: st.DrawFn) -> dict[str, Any]:
-    """The whole pipeline with one to three values put anywhere in it."""
+    """Draw the whole pipeline with one to three values inserted anywhere."""
     root: dict[str, Any] = json.loads(json.dumps(WHOLE))
     for _ in range(draw(st.integers(1, 3))):
         place: Any = root

@@ -1,4 +1,4 @@
-"""Any bytes in any source format: each record is accepted or refused with a reason, none is lost, nothing raises."""
+"""Any bytes in any source format: each record is accepted or rejected with a reason, and nothing raises."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,10 +29,10 @@ MADE: dict[str, dict[str, Any]] = {
     "parquet": {},
     "delta": {"labels": ["0", "1"]},
 }
-# A format that needs no keys is tried without an entry of its own.
+# A format that needs no keys is tried without an entry above.
 MADE |= {name: {} for name in FORMATS if name not in {kind.partition(" ")[0] for kind in MADE}}
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "ascii", "shift_jis", "euc_kr", "gb18030")
-# Pieces that mean something to a format, among bytes that do not.
+# Pieces with a meaning in some format; they are mixed with random bytes.
 WORDS = (b'"', b'""', b",", b";", b"\t", b"\r", b"\0", b"{", b"}", b'{"text": "a", "label": ', b"1}", b"a:b c", b"NaN")
 BYTES = (b"\\ud800", b"\xff", b"\xc3", b"\xed\xa0\x80", b"+AGE-", "ü".encode())
 PIECES = st.sampled_from([*WORDS, *BYTES, b"[" * 300, b"1" * 5000, b"x" * (LIMIT + 1)])
@@ -54,7 +54,7 @@ def plan(blocks: int = 1) -> BlockPlan:
 
 
 def staged(parse: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], batch: pa.RecordBatch) -> list[Any]:
-    """The staged rows, which are as ``STAGED`` wants them: accepted or refused."""
+    """Return the staged rows, and check that each fits ``STAGED`` as an accepted or a rejected record."""
     rows = [row for made in parse(iter([batch])) for row in made.to_pylist()]
     for row in rows:
         assert list(row) == STAGED.columns

@@ -1,4 +1,4 @@
-"""Heavy modules that are loaded once compiled models have scored."""
+"""Print the heavy modules that are loaded after compiled models have scored."""
 
 import sys
 

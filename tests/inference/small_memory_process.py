@@ -1,4 +1,4 @@
-"""A Keras scorer without room for the rows that it asks for; prints how many rows it scores at a time in the end."""
+"""Score with Keras in too little memory for a full batch; print the batch size that the scorer ends with."""
 
 import resource
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The compiled scorer against Keras, and against itself under other batches."""
+"""The compiled scorer gives the scores of Keras, in batches of any size."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -50,7 +50,7 @@ CASES |= {
     if name not in {kind for kind, _ in CASES.values()}
 }
 LENGTH = 9
-# Lengths around max_length and the widths, where padding begins and ends; nothing; nothing known; far too much.
+# Lengths around max_length and the kernel widths, empty texts, unknown words only, and very long texts.
 EDGES = [" ".join(WORDS[:length] * 3)[: 6 * length] for length in range(14)]
 EDGES += ["", " ", "\t\n", "zzz", "good " * 8, "good " * 9, "good " * 10, "Good bad " * 50_000, "x" * 1_000_000]
 
@@ -93,7 +93,7 @@ def test_scores_are_those_of_keras_on_any_texts(case: str, texts: list[str]) -> 
 
 
 def vocabulary_of(tokenizer: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Every other token of the texts."""
+    """Return every other token of the texts."""
     return tuple(sorted({token for text in texts for token in TOKENIZERS[tokenizer](text)}))[::2]
 
 

@@ -1,4 +1,4 @@
-"""The n-gram that a score names is the one whose loss changes the decision."""
+"""The n-gram reported as evidence is the one whose removal changes the decision."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def evidence(scorer: CompiledScorer, texts: list[str], chosen: np.ndarray | None
 
 
 def without(tokens: np.ndarray, begin: int, width: int, kind: str) -> np.ndarray:
-    """The tokens less some of them: padding in their place, or nothing where places do not count."""
+    """Return the tokens without some: padded where positions matter, else dropped."""
     plan = PLANS[kind]
     if plan is not None and plan.word_sum is not None and not plan.word_sum.by_position:
         return np.delete(tokens, np.s_[begin : begin + width])
@@ -52,7 +52,7 @@ def ragged(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("kind", CASES)
 def test_hiding_the_evidence_costs_the_label_more_than_hiding_other_words(kind: str, labels: int) -> None:
     made = sample(kind=kind, labels=tuple("abc"[:labels]), words=WORDS, max_length=12, given=CASES[kind])
-    # Smaller weights, so that no score is so near 1 that a loss cannot be seen.
+    # Smaller weights keep scores away from 1, where a drop would not be measurable.
     weights = {name: (0.3 * tensor).astype(tensor.dtype) for name, tensor in made.weights.items()}
     scorer = CompiledScorer.of(Artifact.pack(made.manifest, weights, made.vocabulary, made.golden))
     draw = np.random.default_rng(3)
@@ -71,10 +71,10 @@ def test_hiding_the_evidence_costs_the_label_more_than_hiding_other_words(kind: 
         scores = scorer.score_tokens(*ragged(variants))[:, label[0]].astype(np.float64)
         losses = np.log(scores[0] / (1 - scores[0])) - np.log(scores[1:] / (1 - scores[1:]))
         drops.append(losses[place])
-        apart = np.abs(np.arange(len(losses)) - place) >= width  # a window that shares words shares their loss
+        apart = np.abs(np.arange(len(losses)) - place) >= width  # skip windows that overlap the evidence
         others.append(losses[apart])
     assert len(drops) > 90
-    # Twice what other words cost on average, and more than most of them; chance would be 1 and a half.
+    # Twice the average drop of other words, and a mean rank above .65; by chance these would be 1 and .5.
     assert np.mean(drops) > 2 * max(0.0, float(np.mean(np.concatenate(others))))
     ranks = [np.mean(drop >= other) for drop, other in zip(drops, others, strict=True)]
     assert np.mean(ranks) > 0.65

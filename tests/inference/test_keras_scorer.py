@@ -1,4 +1,4 @@
-"""Keras as a scorer: any length, any neighbours, as much memory as there is."""
+"""The Keras scorer with texts of any length, batches of any composition and limited memory."""
 
 import numpy as np
 import pyarrow as pa

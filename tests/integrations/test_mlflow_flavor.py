@@ -1,4 +1,4 @@
-"""A model as MLflow has it gives our scores: loaded, as a function of Spark's, and from its server."""
+"""A model saved for MLflow gives our scores when loaded, as a Spark UDF and from MLflow's server."""
 
 import json
 import os
@@ -62,8 +62,8 @@ def test_it_is_saved_as_data(saved: Path, artifact: Artifact) -> None:
     assert described.metadata["digest"] == artifact.digest
     required = (saved / "requirements.txt").read_text()
     assert "numba==" in required
-    assert "tensorflow" not in required  # the model folds
-    assert "textclf" not in required  # the code travels along: an index has no package of ours
+    assert "tensorflow" not in required  # the model is compiled, so it needs no TensorFlow
+    assert "textclf" not in required  # the code is saved with the model: no index has our package
 
 
 def test_loaded_it_gives_our_scores(saved: Path, artifact: Artifact) -> None:
@@ -93,7 +93,7 @@ def test_one_that_an_earlier_release_saved_still_loads(saved: Path, artifact: Ar
 def test_answers_of_the_scoring_server_are_json_for_texts_that_are_null(
     saved: Path, artifact: Artifact, form: str, nulls: str
 ) -> None:
-    """As its process answers a request, in this one."""
+    """Call the server's request handler in this process."""
     import mlflow
     from mlflow.pyfunc.scoring_server import invocations
 
@@ -136,12 +136,12 @@ def test_as_a_function_of_spark_it_gives_the_scores_of_ours(
     pairs = [tuple(row) for row in found.collect()]
     assert len(pairs) == len(texts)
     assert [pair[:2] for pair in pairs[:-1]] == [pair[2:] for pair in pairs[:-1]]
-    assert pairs[-1] == ("None", None, None, None)  # the text is MLflow's doing, the null score tells
+    assert pairs[-1] == ("None", None, None, None)  # MLflow makes None a string; the score stays null
 
 
 @pytest.fixture(scope="module")
 def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of `mlflow models serve`."""
+    """Start `mlflow models serve`, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -156,7 +156,7 @@ def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     try:
         yield await_server(f"http://127.0.0.1:{port}", process, folder / "log")
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # a group of its own: the command and the server that it started
+        os.killpg(process.pid, signal.SIGKILL)  # a separate process group: the command and its server
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Searches in MLflow, and their pictures."""
+"""Searches logged to MLflow, and their figures."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def models(tmp_path: Path) -> str:
 
 @pytest.fixture
 def report(models: str) -> Report:
-    """Two networks and a baseline of one source, and the model that was saved."""
+    """Return the report of a search of one source: two networks, a baseline and the saved model."""
     saved = ModelStore(models).save(sample("s"))
     candidates = [[trial("cnn", fold, num_filters=size) for fold in range(4)] for size in (4, 8)]
     candidates.append([trial("logistic_regression", fold) for fold in range(4)])
@@ -68,7 +68,7 @@ def test_a_search_in_sqlite(report: Report, models: str, capfd: pytest.CaptureFi
 
 
 def test_a_dead_server_is_said_and_nothing_else(report: Report, models: str, capfd: pytest.CaptureFixture[str]) -> None:
-    # Nothing listens on port 9, and nobody may but root.
+    # Nothing listens on port 9: only root may bind it.
     log_search(Mlflow(tracking_uri="http://127.0.0.1:9", timeout=60), models, report)
 
     assert "the search is not logged there" in capfd.readouterr().err

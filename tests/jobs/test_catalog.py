@@ -1,4 +1,4 @@
-"""The chain in a schema of Spark's catalog, where tables have names instead of paths."""
+"""The chain of jobs in a schema of Spark's catalog, where tables have names instead of paths."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_chain_fills_and_replaces_tables_of_a_catalog(
     )
     spark.sql(f"CREATE DATABASE lake LOCATION '{tmp_path / 'lake'}'")
     try:
-        for _ in range(2):  # into no tables, and into those
+        for _ in range(2):  # creates the tables, then replaces their rows
             for job in (ingest_corpus, build_vocabulary):
                 code, record, err = run_job(job, "--config", config)
                 assert code == 0, err

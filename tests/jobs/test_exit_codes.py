@@ -1,4 +1,4 @@
-"""What each job says and returns when it cannot do what was asked."""
+"""The message and exit code of each job when it fails."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""All jobs and all commands in folders whose names Spark, Hadoop, TOML or a shell would read something into."""
+"""All jobs and commands in folders whose names have characters special to Spark, Hadoop, TOML or a shell."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def written(place: Path) -> str:
 
 @pytest.fixture
 def place(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of that name, which is the working folder, HOME and TMPDIR as well, with inputs and a pipeline file."""
+    """Return a folder named ``PLACE`` with inputs and a pipeline file; it is the working folder, HOME and TMPDIR."""
     folder = tmp_path / PLACE
     (folder / "in").mkdir(parents=True)
     (folder / "in" / f"{PLACE}.tsv").write_text("good place\t1\nbad food\t0\n" * 20 + "no label\n", encoding="utf-8")
@@ -92,7 +92,7 @@ def place(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "metrics": folder / f"{PLACE}.prom",
     }
     text = CONFIG.format(**{name: written(path) for name, path in places.items()})
-    (folder / f"{PLACE}.toml").write_text(text, encoding="utf-8-sig")  # with the mark that Windows' editors put there
+    (folder / f"{PLACE}.toml").write_text(text, encoding="utf-8-sig")  # with a byte order mark, as on Windows
     monkeypatch.chdir(folder)
     for name in ("HOME", "TMPDIR"):
         monkeypatch.setenv(name, str(folder))
@@ -144,8 +144,8 @@ def test_all_jobs_and_commands_work_in_any_folder(
             "--warehouse", f"ware{PLACE}")  # fmt: skip
     assert "wrong" not in command("check", "--config", f"{PLACE}2.toml")
 
-    # Nothing went elsewhere, as to a folder whose name was decoded, cut off or taken apart.
+    # No other folder was created, such as one whose name was decoded, truncated or split.
     assert set(place.parent.iterdir()) == outside
     assert set(os.listdir(warehouse)) >= {"corpus", "models", "results", "runs"}
-    ours = (".", "ware", "in", PLACE)  # a dot: what libraries keep in HOME
+    ours = (".", "ware", "in", PLACE)  # a dot: files of libraries in HOME
     assert [name for name in os.listdir(place) if not name.startswith(ours)] == []

@@ -21,11 +21,11 @@ from textclf.workflow.maintenance import clear_staging
 
 WriteConfig = Callable[[str], Path]
 ROOT = Path(__file__).parents[2]
-ROWS = 300_000  # enough that a job is still writing when it is noticed
+ROWS = 300_000  # enough that the job is still writing when the kill arrives
 
 
 def kill_while_writing(job: str, config: Path, folder: Path, pattern: str = "**/*.parquet", *flags: str) -> int:
-    """Start a job, kill -9 its process group once it writes such a file into a folder; its exit status."""
+    """Start a job, kill its process group once a file matches the pattern, and return its exit status."""
     before = set(folder.glob(pattern))
     process = subprocess.Popen(
         [sys.executable, ROOT / "jobs" / f"{job}.py", "--config", config, *flags],
@@ -45,7 +45,7 @@ def kill_while_writing(job: str, config: Path, folder: Path, pattern: str = "**/
 
 
 def snapshot(spark: SparkSession, warehouse: Warehouse, *names: str) -> dict[str, tuple[int, set[tuple[object, ...]]]]:
-    """Version and rows of each table."""
+    """Return the version and the rows of each table."""
     places = {name: warehouse.location(name) for name in names}
     return {
         name: (place.version(spark), {tuple(row) for row in place.read(spark).collect()})
@@ -55,7 +55,7 @@ def snapshot(spark: SparkSession, warehouse: Warehouse, *names: str) -> dict[str
 
 @pytest.fixture
 def config(write_config: WriteConfig, tmp_path: Path, spark: SparkSession) -> Path:
-    """A pipeline whose corpus, model and results are there, and whose inputs have grown since."""
+    """Return a pipeline file with a corpus, a model and results, whose inputs have grown since."""
     source = tmp_path / "s.tsv"
     source.write_text("good place\t1\nbad food\t0\nno label\n" * 20, encoding="utf-8")
     path = write_config(
@@ -106,11 +106,11 @@ def test_killed_score(spark: SparkSession, config: Path, tmp_path: Path) -> None
         assert status == -signal.SIGKILL, stage
         if stage != "publish":
             assert snapshot(spark, warehouse, "results", "results_rejects") == before, stage
-    # The last one died between the two commits, or just after both: each table is whole, the old one or the new.
+    # The last run died between the two commits or just after both: each table is complete, either old or new.
     assert shape(spark, warehouse, "results") in ((38, 1), (ROWS * 19 // 20, 1))
     assert shape(spark, warehouse, "results_rejects") in ((2, 1), (ROWS // 20, 1))
 
-    assert score_table.main(command) == 0  # nobody has to free a lock first
+    assert score_table.main(command) == 0  # no lock has to be released first
     assert shape(spark, warehouse, "results") == (ROWS * 19 // 20, 1)
     assert shape(spark, warehouse, "results_rejects") == (ROWS // 20, 1)
     runs = warehouse.location("runs").read(spark).where("job = 'score_table'").groupBy("status").count()
@@ -121,6 +121,6 @@ def test_killed_score(spark: SparkSession, config: Path, tmp_path: Path) -> None
 
 
 def shape(spark: SparkSession, warehouse: Warehouse, name: str) -> tuple[int, int]:
-    """Rows of a table, and runs that they are of."""
+    """Return the number of rows of a table and the number of runs that wrote them."""
     rows = warehouse.location(name).read(spark)
     return rows.count(), rows.select("run_id").distinct().count()

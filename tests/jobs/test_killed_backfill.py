@@ -1,4 +1,4 @@
-"""A range of days that is killed on its way takes up where it was; the long form is tests/soak/backfill.py."""
+"""A killed backfill resumes where it stopped; the long version is tests/soak/backfill.py."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def test_a_backfill_killed_twice_leaves_the_rows_of_an_undisturbed_one(spark: Sp
     starts = killed_twice(backfill, "killed")
 
     assert starts[:2] == [{}, {}]  # both were killed
-    assert starts[2]["skipped"] >= 2  # what they had published was not scored again
+    assert starts[2]["skipped"] >= 2  # days already published were not scored again
     assert starts[2]["skipped"] + starts[2]["succeeded"] == 8
     assert score_table.main(["--config", str(backfill.config("undisturbed")), *backfill.flags]) == 0
     assert len(rows_of(tmp_path / "killed")) == 4000

@@ -1,4 +1,4 @@
-"""A run that is killed while its record is being written is recorded by the next: its locks are still there."""
+"""A run killed while its record is written is recorded by the next run, since its locks are still held."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from textclf.storage.run_points import listening
 
 
 def holders(spark: SparkSession, warehouse: Warehouse) -> set[str]:
-    """The runs that hold a lock of a warehouse on this disk."""
+    """Return the runs that hold a lock in a warehouse on the local disk."""
     leases = [LockLog(spark, str(each)).newest()[1] for each in Path(warehouse.locks(spark)).iterdir()]
     return {lease.run_id for lease in leases if lease is not None and not lease.free}
 

@@ -1,4 +1,4 @@
-"""The report of a day: of the newest run that scored it, whichever day was scored last."""
+"""The report of a day shows the newest run that scored that day, even if another day was scored later."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ SOURCE = '[[sources]]\nname = "s"\npath = "s.tsv"\nformat = "tsv"\ncolumns = ["t
 
 @pytest.fixture
 def config(spark: SparkSession, write_config: Callable[[str], Path]) -> Path:
-    """Two runs of the 5th, the second refused, then one of the 4th; and a night, which is no run of scoring."""
+    """Record two runs of the 5th (the second refused), one of the 4th, and a night, which is not a scoring run."""
     path = write_config(SOURCE)
     warehouse = Warehouse.of(load_pipeline(path))
     begun = datetime(2026, 1, 6, 3, tzinfo=UTC)

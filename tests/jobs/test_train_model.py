@@ -27,7 +27,7 @@ def test_figures_measures_and_champion(
         f"s@1-{name}.{kind}" for name in ("confusion", "history", "reliability") for kind in ("png", "svg")
     }
     assert {"accuracy", "loss", "macro_f1", "roc_auc", "parameters"} < set(record["details"]["s"])
-    assert set(record["details"]) == {"s"}  # sources and nothing else: whoever reads it goes through them
+    assert set(record["details"]) == {"s"}  # only sources: readers iterate over the keys
     assert list(record["models"]) == ["s@1"]
     assert (second["details"]["s"]["version"], second["details"]["s"]["champion"]) == ("2", "1")
     assert "version 1 stays the champion" in said

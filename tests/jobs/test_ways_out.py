@@ -1,4 +1,4 @@
-"""Every way out of the process, and what it lets out: names as they are, places and passwords never."""
+"""Every output of the process shows names unchanged, and never shows paths or passwords."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ LITERAL = "pa/ss-0f-ours"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose name is secret, with a source of two rows and the pipeline file, which names it by a variable."""
+    """Return a folder with a secret name and a source of two rows; the pipeline file refers to it by a variable."""
     folder = tmp_path / "hunter2-place"
     folder.mkdir()
     for name, value in {"PLACE": str(folder), "TEAM": TEAM, "PW": PASSWORD}.items():
@@ -54,7 +54,7 @@ def leaks(said: str, place: Path) -> list[str]:
 
 
 def trace(argv: list[str]) -> int:
-    """A job that ends with an error that is not ours, whose words hold what they should not."""
+    """Run a job that fails with an unexpected exception whose message contains secrets."""
 
     def work(job: Job) -> None:
         password = job.pipeline.metrics.pushgateway

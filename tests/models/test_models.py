@@ -21,7 +21,7 @@ GRAPHS: list[tuple[str, dict[str, str]]] = [
 @pytest.mark.parametrize(
     ("name", "vocabulary", "parameters"),
     [
-        ("dense", 2506, 25_071),  # 2,505 words, and the padding that counts do not have
+        ("dense", 2506, 25_071),  # 2,505 words, and padding, which counts do not include
         ("embedding_flatten", 1747, 137_371),
         ("embedding_max_pooling", 1747, 87_871),
         ("cnn", 1747, 240_129),
@@ -56,7 +56,7 @@ def test_the_graph_has_the_tensors_that_the_architecture_declares(
     made = ARCHITECTURES[name]
     assert isinstance(made, KerasArchitecture)
     hyperparameters = made.parse(given)
-    keras.utils.clear_session()  # else a clash of names hides behind the numbers that names of earlier models took
+    keras.utils.clear_session()  # otherwise Keras numbers repeated names, which hides a clash
     model = made.build(hyperparameters, shape)
     declared = made.tensors(hyperparameters, shape)
     assert [weight.path.removeprefix(f"{name}/").replace("/", ".") for weight in model.weights] == list(declared)

@@ -1,4 +1,4 @@
-"""Generated days: labelled files and a table to score whose labels its words give away."""
+"""Generated days: labelled files and a table to score; the words of a text determine its label."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -7,15 +7,15 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 WORDS = {"1": "good great lovely fresh kind", "0": "bad poor awful stale rude"}
-"""Words enough that every model is sure: what drifts is how often each label occurs."""
+"""Enough words for confident models, so that only the shares of the labels drift."""
 
 FILLER = ("the food", "a place", "this film", "our visit", "one evening")
 ROWS = 200
-"""Of a source and day."""
+"""Number of rows per source and day."""
 
 
 STEADY = {"shop": 0.5, "films": 0.5}
-"""Share of good texts by source, on a day like any other."""
+"""Share of good texts by source on an ordinary day."""
 
 
 def text(label: str, number: int) -> str:
@@ -23,16 +23,16 @@ def text(label: str, number: int) -> str:
 
 
 def write_labelled(path: Path, rows: int) -> None:
-    """A file of labelled texts, every other one good."""
+    """Write a file of labelled texts; every second one is good."""
     lines = [f"{text(str(number % 2), number)}\t{number % 2}\n" for number in range(rows)]
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def write_day(spark: SparkSession, table: Path, day: date, good: Mapping[str, float], kind: str = "delta") -> None:
-    """Put a day's rows into the table, partitioned by day, in the place of those that it had.
+    """Write a day's rows into the table, partitioned by day; they replace those that it had.
 
     Args:
-        good: By source, the share of good texts.
+        good: Share of good texts by source.
         kind: ``delta`` or ``parquet``.
     """
     rows = [

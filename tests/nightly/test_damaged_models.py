@@ -1,4 +1,4 @@
-"""Models whose manifests are damaged: the night says so and goes on, and builds anew what it cannot use."""
+"""With damaged manifests, the night reports them, continues, and rebuilds the models that it cannot use."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -39,7 +39,7 @@ def pipeline(make_pipeline: Callable[[str], Pipeline]) -> Pipeline:
 
 
 def planned(spark: SparkSession, pipeline: Pipeline) -> Decision:
-    """What the night decides about the model of a source whose corpus is as large as what was learned."""
+    """Return the night's decision for a source whose corpus has as many rows as its model was trained on."""
     at = datetime(2026, 1, 30, 12, tzinfo=UTC)
     done = Done("r0", "a job", at, at, {"accepted": 100, "settings": "x", "night": "2026-01-30"})
     before = Past(ingested={"s": done}, built={"s": done})

@@ -1,4 +1,4 @@
-"""What tells that a source or a day has changed."""
+"""Digests that change when a source or a day changes."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ def test_a_source_is_new_when_a_file_or_its_section_is(spark: SparkSession, tmp_
     for change in changes:
         change()
         seen.append(now())
-    assert now(max_rejects=0.9) == seen[-1]  # says which deliveries pass, not what they are
+    assert now(max_rejects=0.9) == seen[-1]  # limits rejects, and leaves the content as it is
     seen.append(now(labels=["0", "1"]))
     assert len(set(seen)) == len(seen)
 
@@ -61,11 +61,11 @@ OLD_KEYS = (
     "name", "path", "format", "columns", "text", "label", "encoding", "quoting", "delimiter", "header", "labels",
     "pattern", "max_record_bytes",
 )  # fmt: skip
-"""All keys of a source in the first release that stored fingerprints, in their order."""
+"""All keys of a source in the first release that stored fingerprints, in the order of that release."""
 
 
 def old_fingerprint(spark: SparkSession, given: Source) -> str:
-    """As that release made it."""
+    """Return the fingerprint that this release computed."""
     listed = spark.read.format("binaryFile").load(given.path)
     size, time = F.col("length").cast("string"), F.unix_micros(F.col("modificationTime")).cast("string")
     files = F.sha2(F.concat_ws("\n", F.array_sort(F.collect_list(F.concat_ws("|", F.col("path"), size, time)))), 256)
@@ -84,7 +84,7 @@ def test_the_fingerprints_of_earlier_releases_are_still_those_of_unchanged_sourc
     plain, parted = folder / "a.jsonl", folder / "k=*"
     for given in (source(plain), source(parted, labels=["é", "1"]), source(plain, max_record_bytes=9)):
         assert fingerprints(spark, [given])["s"].digest == old_fingerprint(spark, given)
-    # Of this one a file beside the folders was left out; it is read now.
+    # The old fingerprint left out a file beside the partition folders; it is read now.
     assert fingerprints(spark, [source(folder)])["s"].digest != old_fingerprint(spark, source(folder))
     assert fingerprints(spark, [source(plain, recursive=False)])["s"].digest != old_fingerprint(spark, source(plain))
     old = old_fingerprint(spark, source(plain))
@@ -126,7 +126,7 @@ def test_subfolders_that_an_earlier_release_did_not_read_are_said(
 
 
 def test_later_keys_with_their_defaults_are_in_no_digest() -> None:
-    """What is stored of a whole pipeline file has the keys that it had at first, and of later ones what is said."""
+    """A stored pipeline has its original keys, and later keys only where the file sets them."""
     body = 'warehouse = "w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n'
     stored = json.loads(stored_json(parse_pipeline(body)))
     assert list(stored["sources"][0]) == list(OLD_KEYS)

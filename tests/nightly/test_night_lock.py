@@ -1,4 +1,4 @@
-"""A night that another one took over."""
+"""A night whose lock another night has taken over."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Single nights: how they end, and what a search does in one."""
+"""Single nights: their exit codes and records, and nights that search."""
 
 import json
 from datetime import timedelta
@@ -12,13 +12,13 @@ from textclf.storage.leases.locks import NIGHTLY, locked
 
 
 def searching(week: Week) -> None:
-    """Let nights search, two candidates with two folds, where they would train."""
+    """Make nights search with two candidates and two folds instead of training."""
     text = week.config.read_text().replace('build = "train"', 'build = "search"')
     week.config.write_text(text.replace("[score]", 'strategy = "grid"\nfolds = 2\nspace.C = [0.1, 1.0]\n[score]'))
 
 
 def trials(week: Week) -> dict[str, tuple[int, int]]:
-    """By source: searches, and trials that succeeded."""
+    """Return the numbers of searches and of succeeded trials by source."""
     rows = week.warehouse.location("trials").read(week.spark).where("status = 'succeeded'").groupBy("source")
     found = rows.agg(F.count_distinct("search_id"), F.count("*")).collect()
     return {source: (searches, count) for source, searches, count in found}
@@ -97,7 +97,7 @@ def test_a_refused_delivery_ends_the_night_with_3_after_all_that_can_be_done(wee
     assert week.versions() == {"shop": "2", "films": "1"}
     assert week.night(second, "--dry-run") == 0
     assert "refused the same files: read again" in week.plan("ingest", "films")
-    assert "skip" in week.plan("ingest", "shop").split()  # published by the run that refused films
+    assert "skip" in week.plan("ingest", "shop").split()  # the run that refused films published shop
 
     write_labelled(week.folder / "films.tsv", 30)
     assert week.night(week.day(3)) == 0, week.said
@@ -122,7 +122,7 @@ def test_a_night_beside_another_ends_with_5_and_changes_nothing(week: Week) -> N
     assert "the-other-run" in week.said
     assert week.record["status"] == "locked"
     assert not week.warehouse.location("results").exists(week.spark)
-    assert week.status == at_work  # the other one's to write
+    assert week.status == at_work  # only the other night writes it
     record = week.warehouse.location("runs").read(week.spark).where("job = 'nightly'").first()
     assert record is not None
     assert record["status"] == "locked"

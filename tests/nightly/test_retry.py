@@ -1,4 +1,4 @@
-"""What is tried again, and what is not."""
+"""Which errors are retried, and which are not."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from textclf.runs.workspace import Workspace
 
 
 class Failing:
-    """Work that fails some times before it succeeds."""
+    """A callable that fails a number of times before it succeeds."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -83,7 +83,7 @@ def test_an_error_that_says_what_to_do_comes_through_unchanged() -> None:
 
 @pytest.fixture
 def night(spark: SparkSession, tmp_path: Path) -> Night:
-    """A night that has its lock, and that tries twice."""
+    """Return a night that holds its lock and makes two attempts."""
     sources = "".join(
         f'[[sources]]\nname = "{name}"\npath = "x"\nformat = "tsv"\ncolumns = ["text", "label"]\n' for name in STEADY
     )

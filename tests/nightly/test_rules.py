@@ -1,4 +1,4 @@
-"""What a night decides to do: the rules alone, on figures that are given."""
+"""The rules by which a night decides what to do, applied to given figures."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -47,7 +47,7 @@ def facts(**other: Any) -> ModelFacts:
         ({"version": None, "champion": None}, {}, ["no model yet"]),
         ({"built": done(night="2026-01-24")}, {}, ["built 7 days ago (every 7)"]),
         ({"built": done(night="2026-01-24")}, {"every_days": 0}, []),
-        ({"built": done(night="2026-02-14")}, {}, []),  # the night of a day long past
+        ({"built": done(night="2026-02-14")}, {}, []),  # this night is of an earlier day
         ({"built": None}, {}, ["no record of a build"]),
         ({"corpus_rows": 1099}, {}, []),
         ({"corpus_rows": 1100}, {}, ["corpus grew by 10.0% (from 10.0% on)"]),
@@ -98,10 +98,10 @@ def test_drift_is_from_the_first_days_of_the_model_in_use_to_the_newest() -> Non
     assert drift_of("s", "2", before[:1], gate) is None  # nothing to compare with
     assert drift_of("t", "2", [moved, *before], gate) is None
     quiet, loud = drift_of("s", "2", [steady, *before], gate), drift_of("s", "2", [moved, *before], gate)
-    assert quiet == Drift(days_ago(1), 0.0, 2)  # chance gives as much
+    assert quiet == Drift(days_ago(1), 0.0, 2)  # no more than chance explains
     assert loud is not None
     assert loud.value == pytest.approx(0.3 * 1.3863, rel=0.01)
-    # Days of another model are no measure for this one, and a day that was scored again counts once, as it is now.
+    # Days of another model are not compared, and a day that was scored again counts once, with its newest figures.
     older = [publication(days_ago(count), 100, version="1") for count in range(2, 6)]
     assert drift_of("s", "2", [moved, *older], gate) is None
     assert drift_of("s", "2", [steady, moved, *before], gate) == quiet
@@ -154,7 +154,7 @@ def test_earlier_days_are_scored_again_for_their_input_alone() -> None:
 
     found = day_decisions([NIGHT], sorted({*marks, empty}), marks, published, {refused: ran(refused, "a")})
 
-    # A day before the first was never asked for; one that never came is no news.
+    # Days before the first publication are not due, and an empty day is not reported.
     assert [(decision.subject, decision.due) for decision in found[:-1]] == [
         (changed.isoformat(), True), (missing.isoformat(), True), (refused.isoformat(), False),
     ]  # fmt: skip

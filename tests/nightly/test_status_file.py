@@ -1,4 +1,4 @@
-"""The status file: what it says while a step runs, and of a night that does not get as far as its first step."""
+"""The status file while a step runs, and of a night that fails before its first step."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_progress_counts_what_is_done_once(path: Path) -> None:
     status = Status(OutputFile(str(path)), RunRecord("nightly"), ["2026-01-05"], {}, {})
     status.begin("ingest")
     status.expect(3, "never read")
-    for source in ("shop", "films", "shop"):  # shop again, in a second attempt
+    for source in ("shop", "films", "shop"):  # shop twice: the second is a retry
         status.advance(source)
     assert said(path)["progress"] == {"done": 2, "of": 3}
     status.end("done")
@@ -67,7 +67,7 @@ def test_a_search_counts_trials_and_writes_about_once_a_second(path: Path, monke
 
 @pytest.fixture
 def no_session(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Sessions do not start; what the file said when one should have."""
+    """Make sessions fail to start; return the status file's content at each attempt."""
     seen = []
 
     def start(*args: object, **kwargs: object) -> None:
@@ -97,7 +97,7 @@ def test_a_session_that_does_not_start_is_in_the_file(
     [
         (OTHER, True),
         (OTHER | {"host": "elsewhere", "pid": 1}, True),
-        (OTHER | {"pid": 1 << 30}, False),  # killed: there is no such process
+        (OTHER | {"pid": 1 << 30}, False),  # killed: no process has this ID
         ({}, False),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_second_ctrl_c_leaves_no_file_that_says_running(
     config: Path, path: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt  # as the second one does, wherever the run is
+        raise KeyboardInterrupt  # as a second Ctrl-C does, at any point of the run
 
     monkeypatch.setattr("textclf.workflow.runner.open_session", interrupted)
     code, record, _ = run_job(nightly, "--config", config, "--date", "2026-01-05")

@@ -1,4 +1,4 @@
-"""A week as an operator sees it: what each night did and did not do, and what it left.
+"""A week of nights as an operator sees it: which steps each night ran, and its results.
 
 A source drifts, files grow, a night is killed, another is asked to stop, one is refused by the gate, and an earlier day
 is corrected late.
@@ -51,7 +51,7 @@ def test_a_week_of_nights(week: Week) -> None:
 
 
 def first_nights(week: Week) -> None:
-    """The first builds everything; the same again does nothing; the second scores its day alone."""
+    """The first night builds everything, a repeat does nothing, and the second night only scores its day."""
     day = week.day(1)
     assert week.night(day, "--dry-run") == 0
     assert "never read" in week.plan("ingest", "shop")
@@ -75,12 +75,12 @@ def first_nights(week: Week) -> None:
 
 
 def killed_night(week: Week) -> None:
-    """The third is killed while it scores; the fourth takes its day up, reads the file that grew and learns from it."""
+    """The third night is killed while scoring; the fourth scores both days and trains on the file that grew."""
     third = week.day(3)
     before = week.published()
     assert killed_at(week, third, "score") == -signal.SIGKILL
     assert week.published() == before
-    assert (week.status["state"], week.status["step"]) == ("running", "score")  # nobody is left to say otherwise
+    assert (week.status["state"], week.status["step"]) == ("running", "score")  # a killed process cannot update it
 
     write_labelled(week.folder / "films.tsv", 150)
     assert week.night(week.day(4)) == 0, week.said
@@ -95,7 +95,7 @@ def killed_night(week: Week) -> None:
 
 
 def killed_at(week: Week, day: date, step: str) -> int:
-    """Start a night in a process of its own, kill -9 it in that step; its exit status."""
+    """Start a night in a separate process, kill it in a step, and return its exit status."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "jobs/nightly.py", "--config", week.config, "--date", str(day)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -113,14 +113,14 @@ def killed_at(week: Week, day: date, step: str) -> int:
 
 
 def drifting_source(week: Week) -> None:
-    """Shop has more good texts on the fifth day: the gate lets them pass, the next night learns shop anew."""
+    """Shop has more good texts on the fifth day: the gate passes them, and the next night retrains shop."""
     assert week.night(week.day(5, {"shop": 0.68, "films": 0.5})) == 0, week.said
     assert week.did("score", "report")
-    write_labelled(week.folder / "shop.tsv", 104)  # no growth that would matter by itself
+    write_labelled(week.folder / "shop.tsv", 104)  # too little growth to retrain for
 
 
 def refused_night(week: Week) -> None:
-    """Nearly all films are bad on the sixth day: nothing of it is published, twice with the same exit code."""
+    """Nearly all films are bad on the sixth day: both nights publish nothing and return the same exit code."""
     day = week.day(6, {"shop": 0.5, "films": 0.05})
     before = week.published()
     assert week.night(day) == 4
@@ -139,16 +139,16 @@ def refused_night(week: Week) -> None:
     assert week.versions() == {"shop": "2", "films": "2"}
     page = week.newest_page()
     assert f"0 of the {2 * ROWS} scored rows are in the results now" in page
-    assert f"{day}/films" in page  # among the slices' drift
-    assert 'alt="Labels of films' in page  # beside the week before
+    assert f"{day}/films" in page  # in the table of drift by slice
+    assert 'alt="Labels of films' in page  # the figure compares with the week before
 
-    assert week.night(day) == 4  # and no second scoring pass
+    assert week.night(day) == 4  # without a second scoring pass
     assert week.did()
     assert "The gate has already refused these days, and nothing has changed since." in week.said
 
 
 def late_correction(week: Week) -> None:
-    """With the seventh day the second comes corrected: both are scored, the refused one between them is not."""
+    """The seventh night also gets a corrected second day: both are scored, and the refused day is not."""
     second = week.day(2, {"shop": 0.5, "films": 0.6})
     assert week.night(week.day(7)) == 0, week.said
     assert week.did("score", "report")
@@ -171,17 +171,17 @@ def test_a_night_that_is_asked_to_stop_is_taken_up(week: Week) -> None:
     assert len(list(staged.glob("*/scored"))) == 1
     assert not week.warehouse.location("results").exists(week.spark)
 
-    assert week.night(day) == 0, week.said  # no lock is in the way
+    assert week.night(day) == 0, week.said  # no lock is left
     assert week.did("score", "report")
     assert week.published() == {day: (2 * ROWS, 1, ROWS)}
     runs = week.warehouse.location("runs").read(week.spark).where("job = 'score_table'").orderBy("ended_at").collect()
     assert [row["status"] for row in runs] == ["stopped", "succeeded"]
-    assert json.loads(runs[1]["details"])["published_run"] == runs[0]["run_id"]  # scored once
+    assert json.loads(runs[1]["details"])["published_run"] == runs[0]["run_id"]  # not scored again
     assert list(staged.glob("*")) == []
 
 
 def stop_when(folder: Path, pattern: str) -> None:
-    """Ask this process to end once such a file is there."""
+    """Send SIGTERM to this process once a file matches the pattern."""
     for _ in range(60_000):
         if any(folder.glob(pattern)):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every notebook runs from start to end in a kernel of its own, and is kept without outputs."""
+"""Every notebook runs from start to end in a fresh kernel, and is committed without outputs."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
-# What a notebook must have printed, where it ran as it was meant to.
+# Text that each notebook must print.
 SAYS = {
     "01_tutorial": (
         *(
@@ -32,11 +32,11 @@ SAYS = {
     ),
 }
 LONG = ("02_search_per_source", "04_bring_your_own_table")
-"""Notebooks that take a minute and more: run by make soak."""
+"""Notebooks that take a minute or more; ``make soak`` runs them."""
 
 
 def read(path: Path) -> Any:
-    """A notebook."""
+    """Read a notebook."""
     return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
@@ -57,7 +57,7 @@ def test_it_is_kept_without_outputs(path: Path) -> None:
     ids=lambda path: path.stem,
 )
 def test_it_runs_from_start_to_end(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))  # the kernel's folder is another
+    monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))  # the kernel runs in another folder
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     notebook = read(path)
 

@@ -1,4 +1,4 @@
-"""What the gate says of figures; no table is needed to ask it."""
+"""The gate's checks on given figures, without tables."""
 
 from collections import Counter
 from datetime import date
@@ -75,8 +75,8 @@ def test_what_is_like_before_passes() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (figures(rejected={"null_text": 300}), ["rejects", "rejects"]),  # of the run, and of the slice
-        (figures(rejected={"no_model": 300}), ["rejects"]),  # rows of no model say nothing of the slice's others
+        (figures(rejected={"null_text": 300}), ["rejects", "rejects"]),  # for the run, and for the slice
+        (figures(rejected={"no_model": 300}), ["rejects"]),  # rows without a model do not count against the slice
         (figures(unknown=700), ["unknown"]),
         (figures(positive=990), ["psi of labels, published"]),
         (figures(scores=HIGH), ["psi of scores, published", "ks of scores, published"]),
@@ -99,7 +99,7 @@ def test_counts_and_repeated_ids_have_no_tolerance() -> None:
 
 def test_a_share_that_chance_explains_passes() -> None:
     few = figures(positive=3, scores=[0] * 14 + [3], rejected={"null_text": 2})
-    assert failed(ask(few)) == []  # 2 of 5, but 1 in 10 would give as many once in 12 times
+    assert failed(ask(few)) == []  # 2 of 5; at a rate of 1 in 10 chance gives this once in 12
     many = figures(positive=300, scores=[0] * 14 + [300], rejected={"null_text": 200})
     assert failed(ask(many)) == ["rejects", "rejects"]
 

@@ -1,4 +1,4 @@
-"""SHA-256 of each figure's files: ``python -m tests.report.figure_digests_process PATH``, where they are saved."""
+"""Save the figures in PATH and print their SHA-256: ``python -m tests.report.figure_digests_process PATH``."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""Check that the module of figures imports matplotlib late, and that drawing leaves its settings alone."""
+"""Check that the figures module imports matplotlib lazily, and that drawing does not change its settings."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The report of real runs, read as a reader would: the page's own text."""
+"""The report of real runs, checked by the text of its page."""
 
 import base64
 import re
@@ -62,16 +62,16 @@ class Page(HTMLParser):
 
 
 def opposite(artifact: Artifact) -> Artifact:
-    """A logistic regression that sees every word the other way round."""
+    """Return a logistic regression with the sign of every weight flipped."""
     turned = {name: -tensor for name, tensor in artifact.weights.items()}
     return Artifact.pack(artifact.manifest, turned, artifact.vocabulary, artifact.golden)
 
 
 @pytest.fixture(scope="module")
 def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Two nights of yelp: config and second run.
+    """Score two nights of yelp; return the pipeline file and the second run.
 
-    The second night has more bad texts, refused rows, a text full of markup, and a challenger that likes bad texts.
+    The second night has more bad texts, refused rows, a text full of markup, and a challenger that prefers bad texts.
     """
     folder = tmp_path_factory.mktemp("report")
     store = ModelStore(str(folder / "warehouse/models"))
@@ -118,7 +118,7 @@ def test_the_page_has_the_figures_of_the_tables(scored: tuple[Path, str], run_jo
     assert page.row("yelp", "yelp@1")[2:6] == ["yelp@2", "10", "0.0%", "10"]
     assert page.row("0", "1")[2:] == ["6", "60.0%"]
     assert page.row("1", "0")[2:] == ["4", "40.0%"]
-    assert len([row for row in page.rows if re.match(r"\d{8}T", row[0])]) == 1  # one run before
+    assert len([row for row in page.rows if re.match(r"\d{8}T", row[0])]) == 1  # one earlier run
     assert "Texts are not shown" in text
     assert NASTY not in text
     assert "alert" not in text
@@ -138,7 +138,7 @@ def test_the_page_needs_nothing_beside_itself(scored: tuple[Path, str], run_job:
     pictures = [base64.b64decode(image.partition(",")[2]).decode() for image in page.images]
     assert all(picture.rstrip().endswith("</svg>") for picture in pictures)
     assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
-    assert page.row("9")[4] == NASTY  # shown as it is, and no markup
+    assert page.row("9")[4] == NASTY  # shown as text, not as markup
     assert '<meta name="viewport" content="width=device-width' in text
     assert re.search(r"@media print", text)
 
@@ -164,7 +164,7 @@ def test_a_refused_run_shows_what_it_scored_and_why_it_was_refused(
     page = Page(text)
     assert "0 of the 3 scored rows are in the results now" in text
     row = page.row("yelp", "2026-02-06")
-    assert (row[2], row[3], row[6], row[7], row[8]) == ("3", "20", "0", "66.7%", "40.0%")  # before: both nights
+    assert (row[2], row[3], row[6], row[7], row[8]) == ("3", "20", "0", "66.7%", "40.0%")  # 40.0%: both nights
     assert "before: 2026-01-30 to 2026-01-31" in text
     assert page.row("yelp", "null_text")[2:] == ["2", "40.0%"]
     assert page.row("slice")[1:3] == ["rejects", "unknown"]
@@ -213,7 +213,7 @@ def test_places_that_the_environment_gave_are_found(
     run = RunRecord("score_table", run_id=run_id, input=f"{folder}/input")
     run.tables["results"] = str(warehouse.location("results"))
     run.end("succeeded")
-    run.append(spark, warehouse)  # masks the folder
+    run.append(spark, warehouse)  # replaces the folder's path by the variable
 
     found = load_run(Workspace(spark, pipeline), run_id)
 

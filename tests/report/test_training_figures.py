@@ -17,12 +17,12 @@ from textclf.training.evaluation import evaluate
 
 
 def texts(figure: Any) -> list[str]:
-    """All that is written in a figure."""
+    """Return all text of a figure."""
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 def png_chunks(data: bytes) -> list[bytes]:
-    """Kinds of a PNG file's chunks, in order."""
+    """Return the types of a PNG file's chunks, in order."""
     kinds, start = [], 8
     while start < len(data):
         size, kind = struct.unpack(">I4s", data[start : start + 8])

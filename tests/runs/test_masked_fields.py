@@ -1,4 +1,4 @@
-"""No text comes into a run record that nobody has looked at: what fills ``details`` is read off the sources."""
+"""Every text field of a run record is masked or reviewed; the test finds writes to ``details`` in the source code."""
 
 import ast
 import dataclasses
@@ -22,7 +22,7 @@ TREES = {
     path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted([*ROOT.glob("textclf/**/*.py"), *ROOT.glob("jobs/*.py")])
 }
-"""Of all sources."""
+"""Syntax trees of all source files by path."""
 NAMES = {
     "day", "days", "asked", "range", "limit", "since", "run", "night", "copied_rows", "rejects", "dead_locks",
     "staging_removed", "lock_commits_removed", "files_before", "files", "bytes", "published", "published_run",
@@ -35,7 +35,7 @@ NAMES = {
     "baseline", "chosen", "best", "code_version", "before", "fallen", "accept", "published_anyway", "by",
     "refused_removed", "kept_for",
 }  # fmt: skip
-"""Keys of names, keys, digests, days and figures, wherever they stand."""
+"""Keys whose values are names, keys, digests, days or numbers, at any depth."""
 OTHER = {("days", "skipped"): "how many days of a range were"}
 OPAQUE = {
     ("run",): "of show_run and report: a record, which has paths of its own, or its id",
@@ -45,7 +45,7 @@ OPAQUE = {
 }
 SPREAD = {"noted": "Night._noted: the night", "unseen_labels": "labels and their counts"}
 MADE = {"count": (Counts, VocabularyCounts), "self.table.skipped": (Skipped,)}
-"""What ``asdict`` is given."""
+"""Dataclasses that are passed to ``asdict``, by expression."""
 
 Path_ = tuple[str, ...]
 Scope = dict[str, list[tuple[Path_, ast.expr]]]
@@ -59,7 +59,7 @@ CALLERS = {node: place for place, tree in TREES.items() for node in ast.walk(tre
 
 
 def chain(target: ast.expr) -> tuple[ast.expr, Path_]:
-    """What keys are written into, and the keys."""
+    """Return the base expression of nested subscripts, and their keys."""
     keys: list[str] = []
     while isinstance(target, ast.Subscript):
         key = target.slice
@@ -70,7 +70,7 @@ def chain(target: ast.expr) -> tuple[ast.expr, Path_]:
 
 
 def stores(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Each place that something is written into, and what."""
+    """Yield the target and the value of each assignment."""
     for each in ast.walk(node):
         if isinstance(each, ast.AnnAssign | ast.AugAssign) and each.value is not None:
             yield each.target, each.value
@@ -94,7 +94,7 @@ def scope_of(function: ast.AST) -> Scope:
 
 
 def fields(kind: Any) -> Iterator[Path_]:
-    """Fields of a dataclass that hold no figure."""
+    """Yield the paths of a dataclass' fields that are not numbers."""
     for name, hint in get_type_hints(kind).items():
         if dataclasses.is_dataclass(hint):
             yield from ((name, *rest) for rest in fields(hint))
@@ -103,7 +103,7 @@ def fields(kind: Any) -> Iterator[Path_]:
 
 
 def leaves(node: ast.expr, scope: Scope) -> Iterator[Path_]:
-    """Where in a value something stands that is neither a dictionary nor a list of the source's making."""
+    """Yield the paths inside a value of all expressions other than dictionary and list literals."""
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
@@ -170,13 +170,13 @@ def of_call(node: ast.Call, name: str, scope: Scope) -> Iterator[Path_]:
 
 
 def called_by(node: ast.Call, name: str) -> list[ast.FunctionDef]:
-    """The function of the same module, else all of that name."""
+    """Return the function of that name in the same module, or else all functions of that name."""
     here = FUNCTIONS.get(CALLERS.get(node, ""), {}).get(name)
     return [here] if here else [named[name] for named in FUNCTIONS.values() if name in named]
 
 
 def of_details(root: ast.expr, place: str) -> Path_ | None:
-    """Where in a record's details that is: there itself, or the steps of a night."""
+    """Return the path in a record's details: its root, or the steps of a night; None outside them."""
     if isinstance(root, ast.Attribute) and root.attr == "details":
         return ()
     night = place.startswith("textclf/nightly/")
@@ -187,7 +187,7 @@ def of_details(root: ast.expr, place: str) -> Path_ | None:
 
 
 def filled(tree: ast.AST, place: str) -> Iterator[tuple[int, Path_]]:
-    """Line and path of all that is written into the details of a record."""
+    """Yield the line and the path of each write to a record's details."""
     for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
         scope = scope_of(function)
         for target, value in stores(function):
@@ -216,7 +216,7 @@ def filled(tree: ast.AST, place: str) -> Iterator[tuple[int, Path_]]:
 
 
 def looked_at(path: Sequence[str]) -> bool:
-    """Whether a field is masked, or known to hold no place and no free text."""
+    """Return whether a field is masked, or known to have no path and no free text."""
     path = tuple(path)
     within = [masked[len(path) :] for masked in IN_DETAILS if path and masked[: len(path)] == path]
     if any(set(rest) <= {ANY, EACH} or path in OPAQUE for rest in within):

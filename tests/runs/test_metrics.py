@@ -1,4 +1,4 @@
-"""A run's figures as Prometheus reads them."""
+"""A run's metrics in Prometheus' format."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ from textclf.config import Metrics
 from textclf.runs.metrics import Measured, emit
 from textclf.runs.record import RunRecord
 
-# A sample of OpenMetrics' grammar: name, labels with escapes, number.
+# A sample in the OpenMetrics grammar: name, labels with escapes, number.
 SAMPLE = re.compile(r'^[a-z_]+\{([a-z_]+="(\\\\|\\"|\\n|[^"\\\n])*",?)+\} -?[0-9.e+]+$')
 
 
@@ -48,7 +48,7 @@ def test_refused_deliveries_and_large_falls_are_counted_and_fall_back_to_0() -> 
 
 @pytest.fixture
 def gateway() -> Iterator[tuple[str, list[Sent]]]:
-    """A Pushgateway's address, and what it was sent."""
+    """Yield the address of a Pushgateway, and the requests that it received."""
     with receiver() as (url, sent):
         yield f"{url}/", sent
 
@@ -68,7 +68,7 @@ def test_the_file_has_the_figures_and_nothing_of_a_text(record: RunRecord, tmp_p
     assert 'textclf_run_rejected_rows{job_name="nightly"} 1.0' in samples
     assert 'textclf_step_duration_seconds{job_name="nightly",step="score"} 2.5' in samples
     assert 'textclf_gate_value{check="psi of \\"labels\\"\\\\",job_name="nightly"} 1.5' in samples
-    # A family stands together, its type once and first.
+    # The samples of a metric family are contiguous, and each family has one TYPE line.
     names = [line.partition("{")[0] for line in samples]
     assert len([line for line in lines if line.startswith("# TYPE")]) == len(set(names))
     assert names == sorted(names)
@@ -101,14 +101,14 @@ def test_a_run_does_not_fail_of_its_figures(
     (tmp_path / "a file").touch()
 
     emit(Metrics(file=str(tmp_path / "a file" / "x.prom")), Measured.of(record, 0))
-    emit(Metrics(pushgateway="http://127.0.0.1:9"), Measured.of(record, 0))  # where nobody listens
+    emit(Metrics(pushgateway="http://127.0.0.1:9"), Measured.of(record, 0))  # nothing listens there
 
     assert capsys.readouterr().err.count("The metrics of this run were not exported") == 2
 
 
 @contextmanager
 def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The address of a server that takes a request and does something with the connection."""
+    """Yield the address of a server that reads a request and passes the connection to a function."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -139,11 +139,11 @@ def sending(data: bytes) -> Callable[[socket.socket], None]:
 
 
 def hanging(connection: socket.socket) -> None:
-    connection.recv(1)  # which ends when the client does
+    connection.recv(1)  # returns when the client disconnects
 
 
 def dripping(connection: socket.socket) -> None:
-    """A byte now and then: each comes in time, the answer never does."""
+    """Send single bytes: each arrives before the timeout, but the response never ends."""
     for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100:
         connection.send(bytes([byte]))
         time.sleep(0.05)

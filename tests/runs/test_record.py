@@ -1,4 +1,4 @@
-"""A record written is a record read, and nothing of its places says what the environment holds."""
+"""A run record is read as it was written, and its paths show no values of the environment."""
 
 import json
 from datetime import UTC, date, datetime
@@ -45,7 +45,7 @@ SECRETS = st.lists(st.sampled_from(NASTY) | st.text(min_size=6, max_size=12), mi
 
 
 def scored(secrets: list[str], names: list[str], place: str) -> RunRecord:
-    """A record of score_table whose names, and whose places, hold these."""
+    """Return a record of score_table with these secrets, source names and paths."""
     run = RunRecord("score_table", datetime(2026, 1, 31, tzinfo=UTC), input=f"{place}/input")
     figures = Figures(Slice(date(2026, 1, 31), names[0]))
     figures.labels.update(dict.fromkeys(names, 100000))
@@ -91,7 +91,7 @@ def test_what_is_read_back_is_what_was_written(secrets: list[str], other: list[s
     for kept in (details, told["details"]):
         assert (kept["corpora"], kept["challengers"]) == (run.details["corpora"], run.details["challengers"])
     assert (row["job"], row["status"], row["run_id"]) == (run.job, run.status, run.run_id)
-    # Names of variables are not secret, though a value may be part of one.
+    # A value that is part of a variable's name may occur: the names are not secret.
     hidden = [
         secret
         for secret in secrets
@@ -119,7 +119,7 @@ def test_steps_of_a_source_are_found_again_whatever_its_name(name: str) -> None:
         ):
             run = RunRecord(job, details=details)
             row = run.row()["details"]
-            before = row.replace(f'"{name}": {{', '"${TEAM}": {')  # as the release before wrote it
+            before = row.replace(f'"{name}": {{', '"${TEAM}": {')  # as the previous release wrote it
             assert dict(_sources(job, json.loads(before))).keys() == dict(_sources(job, json.loads(row))).keys()
             found = dict(_sources(job, json.loads(row)))
             kept: Any = details if job == "train_model" else details["sources"]
@@ -137,7 +137,7 @@ def test_publications_are_found_where_this_release_or_the_one_before_wrote_them(
         new = scored(["deadbeef"], [team], place)
         new.append(spark, warehouse)
         before = scored(["deadbeef"], ["other"], place)
-        before.gate = masked(before.gate)  # as all of a record was
+        before.gate = masked(before.gate)  # as earlier releases masked all of a record
         before.append(spark, warehouse)
         found = publications(spark, warehouse, f"{place}/results")
         assert {each.run_id for each in found} == {new.run_id, before.run_id}

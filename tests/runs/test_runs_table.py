@@ -1,4 +1,4 @@
-"""Rows of ``runs`` as later runs read them."""
+"""Rows of the ``runs`` table as later runs read them."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

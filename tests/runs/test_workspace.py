@@ -1,4 +1,4 @@
-"""What a job works with travels as one object; functions take the three it is made of for one release more."""
+"""Functions take a ``Workspace``, and for one more release its three parts as separate arguments."""
 
 import json
 import warnings
@@ -14,14 +14,14 @@ from textclf.corpus.ingest import ingest_corpus
 from textclf.runs.workspace import Workspace, takes_workspace, takes_workspace_or_tables
 from textclf.storage import Warehouse
 
-SPARK = cast("SparkSession", object())  # nothing here asks it anything
+SPARK = cast("SparkSession", object())  # these tests never use it
 PIPELINE = parse_pipeline('warehouse = "/w"\n[[sources]]\nname = "s"\npath = "p"\nformat = "jsonl"\n')
 ELSEWHERE = Warehouse("/elsewhere", None, "/models")
 
 
 @takes_workspace
 def given(workspace: Workspace, first: int, *, second: str = "b") -> tuple[Workspace, int, str]:
-    """Say what was given."""
+    """Return the arguments."""
     return workspace, first, second
 
 

@@ -1,6 +1,6 @@
-"""The DAG in a real Airflow, on SQLite and with the real jobs: `make airflow`.
+"""The DAG in a real Airflow on SQLite, with the real jobs; `make airflow` runs it.
 
-``TEXTCLF_AIRFLOW`` names the Python of an environment with Airflow, which has other requirements than we have.
+``TEXTCLF_AIRFLOW`` is the Python of an environment with Airflow, whose requirements conflict with ours.
 """
 
 import json
@@ -39,17 +39,17 @@ max_rejects = {max_rejects}
 
 @dataclass(frozen=True)
 class Airflow:
-    """An Airflow of its own, in a folder.
+    """An Airflow installation with its own folder.
 
     Attributes:
-        python: The Python that has it.
+        python: Path of the Python that has Airflow.
     """
 
     python: str
     folder: Path
 
     def run(self, *words: str, max_rejects: float = 0.1) -> "subprocess.CompletedProcess[str]":
-        """Run a command of Airflow's, the jobs with that limit of rejected rows."""
+        """Run an Airflow command; ``max_rejects`` is the jobs' limit of rejected rows."""
         config = self.folder / "pipeline.toml"
         config.write_text(PIPELINE.format(folder=self.folder, max_rejects=max_rejects), encoding="utf-8")
         ours = {
@@ -68,7 +68,7 @@ class Airflow:
         )
 
     def states(self, done: "subprocess.CompletedProcess[str]") -> dict[str, str]:
-        """State of each task of the run that this command made."""
+        """Return the state of each task of the DAG run that a command started."""
         run_id = re.search(r"manual__\S+?(?=[\s,'\"\]>:]*(?:[\s,'\"\]>]|$))", done.stdout + done.stderr)
         assert run_id is not None, done.stdout[-4000:] + done.stderr[-4000:]
         listed = self.run("tasks", "states-for-dag-run", "textclf_nightly", run_id[0], "--output", "json")
@@ -83,7 +83,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
         pytest.skip("TEXTCLF_AIRFLOW is not set: `make airflow` makes an environment with Airflow and runs this")
     folder = tmp_path_factory.mktemp("airflow")
     write_labelled(folder / "sample")
-    write_unlabelled(folder / "sample" / "unlabelled", 20_000)  # of the 5th and the 6th, nulls on both
+    write_unlabelled(folder / "sample" / "unlabelled", 20_000)  # rows of the 5th and the 6th, both with nulls
     made = Airflow(python, folder)
     done = made.run("db", "migrate")
     assert done.returncode == 0, done.stderr
@@ -111,8 +111,8 @@ def test_airflow_loads_it(airflow: Airflow) -> None:
 
 @pytest.fixture(scope="module")
 def published(airflow: Airflow) -> Airflow:
-    """After a night that passes."""
-    # Asked for at two on the 7th, the newest whole interval began at three on the 5th: that is the day.
+    """Run a night that succeeds."""
+    # For a run at 02:00 on the 7th, the newest complete interval began at 03:00 on the 5th.
     done = airflow.run("dags", "test", "textclf_nightly", "2026-01-07T02:00:00+00:00", "--conf", '{"search": "always"}')
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
     assert airflow.states(done) == dict.fromkeys(STEPS, "success")
@@ -131,15 +131,15 @@ def test_a_night_that_the_gate_refuses_has_failed(published: Airflow) -> None:
     assert done.returncode != 0
     assert published.states(done) == dict.fromkeys(STEPS[:2], "success") | {
         "search_models": "skipped",
-        "score_table": "failed",  # at once: not up_for_retry
-        "report": "success",  # of the refused night
+        "score_table": "failed",  # without a retry: not up_for_retry
+        "report": "success",  # the report of the refused night
     }
     assert "the gate refused to publish (exit code 4)" in done.stdout + done.stderr
-    assert days(published) == {"2026-01-05"}  # nothing of the refused day
+    assert days(published) == {"2026-01-05"}  # no rows of the refused day
 
 
 def days(airflow: Airflow) -> set[str]:
-    """Days in the table of results."""
+    """Return the days in the table of results."""
     import deltalake
 
     results = deltalake.DeltaTable(airflow.folder / "warehouse" / "results").to_pandas()

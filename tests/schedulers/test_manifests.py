@@ -1,4 +1,4 @@
-"""What a cluster, a cron daemon and systemd would make of our settings, as far as it can be told without them."""
+"""Check the settings for Kubernetes, cron and systemd as far as possible without running them."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ APPLICATIONS = {
 
 
 def template(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The application itself, inside a schedule or not."""
+    """Return the spec of the application, which a scheduled one has as its template."""
     spec: dict[str, Any] = manifest["spec"]
     return spec["template"] if manifest["kind"] == "ScheduledSparkApplication" else spec
 
@@ -102,7 +102,7 @@ def test_the_crontab(capfd: pytest.CaptureFixture[str]) -> None:
         *times, user, command = line.split(None, 6)
         assert all(re.fullmatch(r"[\d*/,-]+", field) for field in times)
         assert user == "textclf"
-        assert not re.search(r"(?<!\\)%", command)  # cron ends the command there
+        assert not re.search(r"(?<!\\)%", command)  # cron ends the command at an unescaped %
         submit = re.search(r"\./spark-submit\.sh [^>]*?(?= *>>)", command)
         assert submit is not None
         job = submit[0].split()[1]
@@ -120,7 +120,7 @@ def test_systemd_reads_the_units(tmp_path: Path, capfd: pytest.CaptureFixture[st
         assert check_command(re.sub(r'"\$\$.*?"(?=$)', "2026-01-31", command[1]), capfd)
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")
-    # Folders and accounts of an installed system, which this one is not.
+    # Replace the folder and the account of an installed system.
     here = service.replace("/opt/textclf", str(ROOT)).replace("User=textclf", "User=root")
     (tmp_path / "textclf-nightly.service").write_text(here)
     shutil.copy(ROOT / "conf/systemd/textclf-nightly.timer", tmp_path)

@@ -9,5 +9,5 @@ from tests.scoring.scoring import Scoring, champions
 
 @pytest.fixture
 def scoring(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> Scoring:
-    """A warehouse with champions for yelp (two labels) and trec (six), and no pipeline file yet."""
+    """Return a warehouse with champions for yelp (two labels) and trec (six), without a pipeline file."""
     return Scoring(spark, tmp_path, run_job, champions(str(tmp_path / "warehouse/models")))

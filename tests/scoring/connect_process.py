@@ -1,4 +1,4 @@
-"""Texts scored under Spark Connect; prints the session's module, and the rows of a column and of SQL, as JSON."""
+"""Score texts under Spark Connect; print the session's module and the rows of a column and of SQL as JSON."""
 
 import json
 

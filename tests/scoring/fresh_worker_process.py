@@ -1,6 +1,6 @@
-"""A new session that scores with a compiled model.
+"""Score with a compiled model in a new session.
 
-Prints whether the worker has the kernels loaded, as it has scored, and which heavy modules it or the driver loaded.
+Print whether the worker has loaded the kernels, and which heavy modules the worker or the driver has loaded.
 """
 
 import sys
@@ -15,7 +15,7 @@ from textclf.spark import open_session
 
 
 def modules(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The names of what a worker has loaded, in each row."""
+    """Yield the names of the worker's loaded modules in each row."""
     for batch in batches:
         yield pa.RecordBatch.from_arrays([pa.array([",".join(sys.modules)] * batch.num_rows)], ["names"])
 

@@ -1,6 +1,6 @@
-"""Texts of a million characters, scored by a worker that has little memory.
+"""Score texts of a million characters in a worker with little memory.
 
-Prints the known tokens that columns and a function found, and whether batches of 256 MiB end in a MemoryError.
+Print the known tokens by columns and by a UDF, and whether batches of 256 MiB raise a MemoryError.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 def known(scored: DataFrame) -> Any:
-    """Known tokens of all rows."""
+    """Return the number of known tokens of all rows."""
     return scored.agg(F.sum("known_tokens")).collect()[0][0]
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     texts = spark.range(0, 400, 1, 1).select(F.expr("repeat('good food ', 100000)").alias("text"))
 
     print(known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")})))
-    spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(256 << 20))  # as sessions of others have it
+    spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", str(256 << 20))  # as in sessions that we did not open
     print(known(texts.select(score_udf(model)("text").alias("s")).select("s.*")))
     try:
         known(add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}))

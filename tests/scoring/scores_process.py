@@ -1,4 +1,4 @@
-"""Scores of texts by a stored model, as JSON: ``python -m tests.scoring.scores_process STORE MODEL TEXT ...``."""
+"""Print a stored model's scores as JSON: ``python -m tests.scoring.scores_process STORE MODEL TEXT ...``."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""One warehouse to score tables into, as the tests of scoring look at it."""
+"""A warehouse to score tables into, with helpers for the tests of scoring."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ OPEN_GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\n"
 
 
 def champions(folder: str) -> ModelStore:
-    """A model store with champions for yelp (two labels) and trec (six)."""
+    """Return a model store with champions for yelp (two labels) and trec (six)."""
     store = ModelStore(folder)
     for artifact in (sample("yelp"), sample("trec", labels=tuple("abcdef"))):
         store.promote(artifact.manifest.name, store.save(artifact).manifest.version)
@@ -35,7 +35,7 @@ def champions(folder: str) -> ModelStore:
 
 @dataclass
 class Scoring(PipelineFolder):
-    """A warehouse with champions, the pipeline file in use, and what passes and jobs leave.
+    """A warehouse with champions, its pipeline file, and the results of passes and jobs.
 
     Attributes:
         store: The models of the warehouse.
@@ -48,7 +48,7 @@ class Scoring(PipelineFolder):
         return Workspace(self.spark, self.pipeline)
 
     def configure(self, body: str) -> "Scoring":
-        """Write the pipeline file, all but its warehouse; passes and jobs use it from now on."""
+        """Write the pipeline file for later passes and jobs; the warehouse is added."""
         place = json.dumps(str(self.folder / "warehouse"))  # quoted as in TOML
         self.config.write_text(f"warehouse = {place}\n{body}", encoding="utf-8")
         return self
@@ -60,26 +60,26 @@ class Scoring(PipelineFolder):
         return saved
 
     def write(self, rows: Sequence[tuple[Any, ...]], schema: str, kind: str = "delta", name: str = "input") -> str:
-        """Write rows as a table of two files; its path."""
+        """Write rows as a table of two files, and return its path."""
         path = str(self.folder / name)
         self.spark.createDataFrame(rows, schema).repartition(2).write.format(kind).mode("overwrite").save(path)
         return path
 
     def score(self, path: str | Path, **options: Any) -> RunRecord:
-        """Run a scoring pass over a table, with ``ScoreOptions`` of these names."""
+        """Run a scoring pass over a table; ``options`` are fields of ``ScoreOptions``."""
         run = RunRecord("score_table")
         score_table(self.workspace, run, ScoreOptions(input=str(path), **options))
         return run
 
     def publish(self, path: str | Path, **options: Any) -> RunRecord:
-        """``score``, and the record kept as the job keeps it: later runs look at what earlier ones say there."""
+        """Call ``score`` and append its record, which later runs read."""
         run = self.score(path, **options)
         run.end("succeeded")
         run.append(self.spark, self.warehouse)
         return run
 
     def job(self, *flags: object, module: ModuleType = score_job) -> int:
-        """Run a job, by default ``score_table``, with the pipeline file; its exit code."""
+        """Run a job, by default ``score_table``, with the pipeline file, and return its exit code."""
         return self.run(module, *flags)
 
     @property
@@ -91,14 +91,14 @@ class Scoring(PipelineFolder):
         return self.rows("results_rejects")
 
     def staged(self) -> list[Path]:
-        """What runs left in staging."""
+        """Return the entries that runs left in staging."""
         return list(self.folder.glob("warehouse/_staging/*"))
 
     def versions(self) -> list[int]:
-        """Versions of the results and of the rejects."""
+        """Return the versions of the results and of the rejects."""
         return [self.warehouse.location(name).version(self.spark) for name in ("results", "results_rejects")]
 
 
 def values(found: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    """Rows of these columns, in an order that does not depend on the table's."""
+    """Return the rows of these columns in a fixed order."""
     return sorted(map(tuple, found.select(*columns).collect()), key=repr)

@@ -1,8 +1,8 @@
-"""Tables of odd rows, and what a scoring pass must make of them, worked out without Spark.
+"""Tables of odd rows, and the expected outcome of a scoring pass, computed without Spark.
 
-A row is kept as plain numbers and bytes, since Python's own types hold neither a day of the year 200000 nor a text
-that is no UTF-8; Spark makes the typed columns from them. ``tables()`` draws them, ``check`` scores one twice and
-compares: every row is in the results or the rejects once, with the reason that ``expected`` has for it.
+A row is stored as plain numbers and bytes: Python's types represent neither a day of the year 200000 nor a text
+that is not valid UTF-8. Spark converts them to typed columns. ``tables()`` draws tables; ``check`` scores one twice and
+asserts that every row is in the results or the rejects exactly once, with the reason that ``expected`` returns.
 """
 
 import re
@@ -48,7 +48,7 @@ IDS: dict[str, str] = {
     "variant": "to_variant_object(named_struct('n', n))",
     "void": "null",
 }
-"""An SQL expression of each type that ids may have, of the row's number ``n``."""
+"""SQL expression for each type of id, in terms of the row's number ``n``."""
 _ALL = ", ".join(f"'{number}', {each}" for number, each in enumerate(IDS.values()) if each != "null")
 IDS["everything"] = f"named_struct({_ALL})"
 REFUSED_IDS: dict[str, str] = {
@@ -59,9 +59,9 @@ REFUSED_IDS: dict[str, str] = {
     "a blank in a field's name, deep down": "map(n, array(named_struct('x', named_struct('c,d', n))))",
     "fields that differ in case alone": "named_struct('a', n, 'A', n)",
 }
-"""Types that a view or a Parquet file may have and no Delta table."""
+"""Types that a view or a Parquet file can have, but a Delta table cannot."""
 DAYS = ("date", "timestamp", "timestamp_ntz", "string")
-"""Types that a column of days may have."""
+"""Types that a column of days can have."""
 _EPOCH = date(1970, 1, 1)
 _FIRST, _LAST = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _MODELS = ("yelp", "trec")
@@ -87,9 +87,9 @@ class Row:
     """One row as plain values.
 
     Attributes:
-        n: The row's number, from which its id is made; None for a null id.
-        text, source: UTF-8, or any other bytes.
-        day: Days since 1970, or the bytes of a text, as the table's type of days has it.
+        n: The row's number, which determines its id; None for a null id.
+        text, source: Bytes, not necessarily valid UTF-8.
+        day: Days since 1970, or the bytes of a string, depending on the table's day type.
     """
 
     n: int | None
@@ -114,7 +114,7 @@ class Table:
     changed_only: bool = False
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """The rows as Spark has them."""
+        """Return the rows as a Spark data frame."""
         text = self.day_type == "string"
         kind = "binary" if text else "long"
         rows = [(row.n, *map(_carried, (row.text, row.source, row.day))) for row in self.rows]
@@ -137,7 +137,7 @@ def _day(kind: str) -> Column:
 
 
 def expected(row: Row, table: Table) -> tuple[str | None, str | None, str | None]:
-    """The reason (None for a row with a score), day and source that a row must end with."""
+    """Return the expected reason (None for a scored row), day and source of a row."""
     day, source = _expected_day(row.day), _expected_source(row.source)
     if row.n is None or table.id_type == "void":
         reason: str | None = "null_id"
@@ -179,7 +179,7 @@ def _expected_source(given: bytes | None) -> str | None:
         source = (given or b"").decode()
     except UnicodeDecodeError:
         return None
-    # A folder's name: these characters are three there (Spark, ExternalCatalogUtils.escapePathName).
+    # Spark escapes these characters as three in a folder's name (ExternalCatalogUtils.escapePathName).
     size = sum(3 if each in "\"#%'*/:=?\\{[]^\x7f" or each < " " else len(each.encode()) for each in source)
     unfit = "\0" in source or size + len("source=") > 255 or source == "__HIVE_DEFAULT_PARTITION__"
     return None if unfit else source or None
@@ -230,7 +230,7 @@ def _days(kind: str) -> st.SearchStrategy[int | bytes | None]:
 
 @st.composite
 def tables(draw: st.DrawFn, rows: int = 30, id_types: tuple[str, ...] = tuple(IDS)) -> Table:
-    """A table of up to that many rows, of any types and values."""
+    """Draw a table of at most ``rows`` rows, with any types and values."""
     day_type = draw(st.sampled_from(DAYS))
     columns = st.tuples(st.booleans(), _texts(*_ODD_TEXTS), _sources(), _days(day_type))
     drawn = draw(st.lists(columns, min_size=1, max_size=rows))
@@ -242,7 +242,7 @@ def tables(draw: st.DrawFn, rows: int = 30, id_types: tuple[str, ...] = tuple(ID
 
 
 def every_odd_value(id_type: str, day_type: str, *, changed_only: bool = False) -> Table:
-    """A table that has each odd text, source and day of the lists above once, beside plain ones."""
+    """Return a table with each odd text, source and day of the lists above once, combined with plain values."""
     day = b"2026-01-05" if day_type == "string" else 20_458
     days = [each.encode() for each in _ODD_DAYS] if day_type == "string" else [_FIRST - 1, _FIRST, _LAST, _LAST + 1]
     rows: list[tuple[bytes | None, bytes | None, int | bytes | None]]
@@ -255,23 +255,23 @@ def every_odd_value(id_type: str, day_type: str, *, changed_only: bool = False) 
 
 
 def pipeline_in(folder: Path) -> Pipeline:
-    """A pipeline of a new warehouse with champions for yelp (two labels) and trec (six)."""
+    """Return a pipeline of a new warehouse with champions for yelp (two labels) and trec (six)."""
     pipeline = parse_pipeline(f'warehouse = "{folder / "warehouse"}"\n' + source_toml("yelp") + _PIPELINE)
     champions(pipeline.models_folder)
     return pipeline
 
 
 def check(spark: SparkSession, folder: Path, table: Table, *, runs: int = 2) -> Counter[str]:
-    """Score a table into a new warehouse, several times, and compare what is there with what is expected.
+    """Score a table into a new warehouse several times, and compare the tables with the expected rows.
 
     Args:
         folder: An empty folder.
 
     Returns:
-        Rows by reason, under an empty text those with a score.
+        Number of rows by reason; the empty string counts scored rows.
 
     Raises:
-        AssertionError: A row is lost, double, altered or has another reason; or two runs left other rows.
+        AssertionError: A row is lost, duplicated, altered or has another reason; or two runs differ.
     """
     pipeline, path = pipeline_in(folder), str(folder / "input")
     frame = table.frame(spark)
@@ -291,7 +291,7 @@ def check(spark: SparkSession, folder: Path, table: Table, *, runs: int = 2) -> 
 
 
 def _printed(frame: DataFrame) -> list[str]:
-    """Each row's id as JSON; rows keep their order."""
+    """Return each row's id as JSON, in the order of the rows."""
     return [row["id"] for row in frame.select(F.to_json(F.struct("id")).alias("id")).collect()]
 
 

@@ -1,4 +1,4 @@
-"""A published table that must not lose a row: the run says so at its beginning and writes nothing."""
+"""A run into an append-only table that would have to remove rows fails at its start and writes nothing."""
 
 from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, Scoring, values
 from textclf.storage.append_only import APPEND_ONLY

@@ -1,4 +1,4 @@
-"""Batches of rows of many models, and scores as columns, functions and streams."""
+"""Batches with rows of many models, and scores as columns, UDFs and streams."""
 
 import tempfile
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def test_one_model_is_compiled_once_and_mapped_by_all(tmp_path: Path, monkeypatc
     given = models(sample("a", kind="cnn"))
     first = given.by_key["a"].scorer()
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    worker_models._scorers.clear()  # as another worker of the host
+    worker_models._scorers.clear()  # as in another worker on the host
     second = given.by_key["a"].scorer()
     assert first is not second
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == written
@@ -171,7 +171,7 @@ def test_large_texts_come_in_small_batches(
 
         return SimpleNamespace(score=score)
 
-    backend.__qualname__ += str(tmp_path)  # workers outlive a test and keep their models by backend
+    backend.__qualname__ += str(tmp_path)  # workers outlive a test and cache models by backend
     monkeypatch.setitem(BACKENDS, "keras", backend)
     texts = spark.range(0, 48, 1, 2).select(F.expr("repeat('good food ', 100000)").alias("text"))
     scored = add_scores(texts, {"yelp": sample()}, {"yelp": choose(sample(), "keras")})
@@ -183,4 +183,4 @@ def test_large_texts_come_in_small_batches(
 
 def test_neither_driver_nor_worker_of_a_compiled_run_loads_tensorflow() -> None:
     done = run_module("tests.scoring.fresh_worker_process")
-    assert done.stdout.strip() == "True []"  # the worker that scored, reused, and neither of the two
+    assert done.stdout.strip() == "True []"  # the worker has the kernels, and neither process TensorFlow

@@ -1,4 +1,4 @@
-"""Champion and challenger in one pass: each scores as it does alone, into columns of its own."""
+"""Champion and challenger in one pass: each scores as it does alone, into separate columns."""
 
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ CNN = sample("a", kind="cnn")
         (sample("a", kind="cnn", seed=1), 1),
         (sample("b", kind="kim_cnn", seed=1), 1),
         (sample("a", kind="cnn", words=("again", "bad", "food", "good"), seed=1), 2),
-        (sample("a"), 2),  # cuts texts into words otherwise
+        (sample("a"), 2),  # has another tokenizer
     ],
 )
 def test_texts_are_read_once_where_both_know_the_same_tokens(
@@ -60,7 +60,7 @@ def test_texts_are_read_once_where_both_know_the_same_tokens(
     for prefix, artifact in (("", CNN), (CHALLENGER, challenger)):
         alone = score_batch(pa.array(TEXTS, pa.string()), None, models(artifact), Wanted(scores=True, all_scores=True))
         for name in ("label", "score", "scores"):
-            assert answer.field(prefix + name).equals(alone.field(name))  # to the last bit
+            assert answer.field(prefix + name).equals(alone.field(name))  # bitwise equal
 
 
 def test_evidence_and_known_tokens_are_the_champions() -> None:
@@ -98,7 +98,7 @@ def test_a_table_gets_the_columns_with_the_first_challenger_and_keeps_them(scori
     for run in (before, after):
         others = rows.where(rows["run_id"] == run.run_id)
         assert values(others, *CHALLENGED.fieldNames()) == [(None,) * 6] * 4
-        # What the champion gave is what it gave beside a challenger.
+        # The champion's scores are the same with and without a challenger.
         assert values(others, "id", "label", "score", "model") == values(challenged, "id", "label", "score", "model")
 
 
@@ -121,14 +121,14 @@ def test_each_source_has_a_challenger_of_its_own_or_none(scoring: Scoring) -> No
     assert found[2]["challenger_label"] in "ABCDEF"
     assert found[2]["challenger_score"] == max(found[2]["challenger_scores"])
     assert len(found[2]["challenger_scores"]) == len(found[2]["scores"]) == 6
-    assert found[3]["challenger_scores"] is None  # of two labels nobody asked for all scores
+    assert found[3]["challenger_scores"] is None  # two-label models write all scores only on request
     assert run.details["challengers"] == {"trec": "trec@2", "imdb": "yelp@1"}
     assert set(run.models) == {"yelp@1", "trec@1", "trec@2", "imdb@1"}
 
     newest = scoring.score(path, challengers=("newest",))
-    assert newest.details["challengers"] == {"trec": "trec@2"}  # the others use their newest version
+    assert newest.details["challengers"] == {"trec": "trec@2"}  # the other champions are the newest versions
     one = scoring.score(path, challengers=("yelp", "imdb=trec@1"))
-    assert one.details["challengers"] == {"imdb": "trec@1", "trec": "yelp@1"}  # yelp is no challenger of itself
+    assert one.details["challengers"] == {"imdb": "trec@1", "trec": "yelp@1"}  # yelp does not challenge itself
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What changed in the input after a version: the same slices as a full pass leaves, with less to score."""
+"""Scoring only the input's changes since a version gives the slices of a full pass."""
 
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ FEED = "TBLPROPERTIES (delta.enableChangeDataFeed = true)"
 
 
 def fed(scoring: Scoring, columns: str) -> str:
-    """An empty Delta table with a change data feed; its path."""
+    """Create an empty Delta table with a change data feed, and return its path."""
     path = str(scoring.folder / "fed")
     scoring.spark.sql(f"CREATE TABLE delta.`{path}` ({columns}) USING delta {FEED}")
     return path
@@ -35,11 +35,11 @@ def test_without_days_the_rows_that_changed_are_the_slice(spark: SparkSession, s
     rows.delete("id = 5")
     run = scoring.publish(path, day=DAYS[1])
     assert (run.input_version, run.details["since"]) == (4, 1)
-    # Of an id that occurs twice both rows are scored: nothing says which of them is new.
+    # Both rows of a repeated id are scored: it is unknown which of them is new.
     assert values(scoring.results.where("ds = '2026-01-02'"), "id") == [(1,), (2,), (2,), (4,)]
 
     spark.sql(f"INSERT INTO delta.`{path}` VALUES (6, 'bad')")
-    run = scoring.publish(path, day=DAYS[1])  # the same day again: all of it, not only what came since
+    run = scoring.publish(path, day=DAYS[1])  # the same day again: all its rows, not only the newest
     assert (run.input_rows, run.details["since"]) == (5, 1)
     assert scoring.publish(path, day=DAYS[2]).input_rows == 0
     assert scoring.results.where("ds = '2026-01-01'").count() == 3

@@ -1,4 +1,4 @@
-"""The scoring function under Spark Connect, against a real server."""
+"""The scoring UDF under Spark Connect, against a real server."""
 
 import json
 import os

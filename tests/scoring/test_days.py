@@ -1,4 +1,4 @@
-"""A range of days: each its own commit and record, and nothing is scored twice without need."""
+"""A range of days: each day has its own commit and record, and no day is scored again needlessly."""
 
 from datetime import date
 from typing import Any
@@ -45,9 +45,9 @@ def test_days_are_published_one_by_one_and_only_what_is_missing_is_scored(scorin
     assert values(scoring.results, *COLUMNS) == found
 
     scoring.promote(sample("yelp", seed=5))
-    assert days_from("2026-01-04") == {"succeeded": 1, "skipped": 0}  # another model, other rows
+    assert days_from("2026-01-04") == {"succeeded": 1, "skipped": 0}  # the champion has changed
     scoring.job("--input", path, "--date", "2026-01-04", "--model", "yelp@1")
-    assert days_from("2026-01-04") == {"succeeded": 1, "skipped": 0}  # the day was written over since
+    assert days_from("2026-01-04") == {"succeeded": 1, "skipped": 0}  # the day was overwritten since
 
 
 def test_a_day_that_is_refused_does_not_hold_up_the_others(scoring: Scoring) -> None:
@@ -75,7 +75,7 @@ def test_how_many_sources_a_run_may_have_alters_no_rows_of_a_day() -> None:
     assert {about_rows(f"max_sources = {most}\n") for most in (1, 1000, 5000)} == {plain}
     assert "max_sources" not in plain
     pipeline = parse_pipeline(f'warehouse = "w"\n{ROUTED}')
-    assert plain == stored_json(pipeline, exclude=days._ABOUT_RUNS)  # as before the key was there
+    assert plain == stored_json(pipeline, exclude=days._ABOUT_RUNS)  # the digest from before this key existed
     others = {
         about_rows(more) for more in ("max_text_bytes = 9\n", "half = true\n", 'id = "n"\n', "recursive = false\n")
     }

@@ -1,4 +1,4 @@
-"""Workers that write the results' files leave what the JVM would have written, and count it for the audit."""
+"""Results written by workers equal those written by the JVM, and are counted for the audit."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_many_slices_and_files_hold_each_row_once(spark: SparkSession, scoring: 
     rejected = scoring.rejects.select("id", "source", "ds")
     assert kept.unionAll(rejected).exceptAll(rows.select("id", "source", "ds")).isEmpty()
     assert kept.count() + rejected.count() == 5000
-    # Ids of a file are told to Delta, so that a query for one id can skip the others.
+    # Each file's id range is in the Delta log, so that a query for one id can skip files.
     added = DeltaTable(str(scoring.warehouse.location("results"))).get_add_actions(flatten=True)
     assert None not in pa.table(added)["min.id"].to_pylist()
 

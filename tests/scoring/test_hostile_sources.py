@@ -1,4 +1,4 @@
-"""Sources, ids and columns that mean something to a parser are data like any other, run after run."""
+"""Sources, ids and column names with characters special to a parser are handled as plain data in every run."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ from textclf.runs.record import RunRecord
 HOSTILE = source_toml("yelp") + "[score]\nid = 'i`d'\ntext = 'te.xt*'\nsource = 'so`ur.ce'\n"
 REST = OPEN_GATE + "[report]\ntexts = true\n"
 SCHEMA = "`i``d` string, `te.xt*` string, `so``ur.ce` string"
-EACH = (*SOURCES, os.environ["HOME"])  # what one of them would be, were it expanded
+EACH = (*SOURCES, os.environ["HOME"])  # the value that one of them would expand to
 TEXTS = ("good food", "bad", None)
 COLUMNS = ("id", "source", "ds", "label", "score")
 
 
 @pytest.fixture
 def parsing(spark: SparkSession) -> Iterator[None]:
-    """A session that expands variables and reads string literals in another way, as one that is given to us may."""
+    """Set a session to expand variables and to read string literals differently, as a caller's session may be."""
     settings = {"spark.sql.variable.substitute": "true", "spark.sql.parser.escapedStringLiterals": "true"}
     before = {name: str(spark.conf.get(name)) for name in settings}
     for name, value in settings.items():
@@ -53,14 +53,14 @@ def test_every_source_is_a_slice_of_its_own_on_every_rerun(spark: SparkSession, 
     assert len(expected) == 2 * len(EACH)
 
     path = scoring.write(rows_of(EACH), SCHEMA, kind="parquet", name="hostile")
-    for more in ("", "", "changed_only = true\n"):  # files of workers, and rows through the JVM
+    for more in ("", "", "changed_only = true\n"):  # written by workers, and through the JVM
         run = score(path, more)
         assert (run.input_rows, run.scored_rows, run.rejected_rows) == tuple(n * len(EACH) for n in (3, 2, 1))
         assert values(scoring.results, *COLUMNS) == expected
         rejects = scoring.rejects.where(F.col("source").isin(list(EACH)))
         assert values(rejects, "source", "reason") == sorted(((each, "null_text") for each in EACH), key=repr)
 
-    # Of one that has no score any more nothing stays, and nothing else goes.
+    # The rows of a source without scores are removed, and no others.
     gone = "${env:HOME}"
     only = scoring.write([(f"{gone} 9", None, gone)], SCHEMA, kind="parquet", name="gone")
     score(only)

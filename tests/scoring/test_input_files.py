@@ -1,4 +1,4 @@
-"""Parquet files to score: their folders' names, their subfolders and columns of any name."""
+"""Parquet files to score, with special folder names, subfolders and columns of any name."""
 
 import re
 from datetime import date

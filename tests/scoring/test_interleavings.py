@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: another run, a VACUUM, upkeep or a signal at each named point."""
+"""Events between the steps of a run: another run, a VACUUM, maintenance or a signal at each named point."""
 
 import os
 import signal
@@ -30,18 +30,18 @@ SCHEMA = "id long, text string"
 
 @pytest.fixture
 def scoring(scoring: Scoring) -> Scoring:
-    """One model, and a gate that lets any rows in."""
+    """Configure one model and a gate that passes any rows."""
     return scoring.configure(ONE_MODEL + OPEN_GATE)
 
 
 @pytest.fixture
 def first(scoring: Scoring) -> RunRecord:
-    """A day that is published: a row and a reject."""
+    """Publish a day with a row and a reject."""
     return scoring.publish(scoring.write([(1, "bad"), (2, None)], SCHEMA), day=DAY)
 
 
 def recorded(scoring: Scoring, path: str, run: RunRecord, day: date = DAY) -> None:
-    """A run as the job does it: the locks go back when it is recorded."""
+    """Run as the job does: the locks are released when the run is recorded."""
     workspace = scoring.workspace
     with ExitStack() as held:
         try:
@@ -60,18 +60,18 @@ def statuses(scoring: Scoring, *runs: RunRecord) -> list[list[str]]:
 
 
 def owners(scoring: Scoring) -> list[set[str]]:
-    """The runs that the rows and the rejects are of."""
+    """Return the runs that wrote the rows and the rejects."""
     return [{row["run_id"] for row in table.collect()} for table in (scoring.results, scoring.rejects)]
 
 
 def overdue(scoring: Scoring, day: date = DAY) -> None:
-    """The day's lock is what a machine leaves that stood still for longer than its lease."""
+    """Let the day's lock expire, as if its machine had paused for longer than its lease."""
     spark, warehouse = scoring.spark, scoring.warehouse
     assert let_expire(spark, warehouse.locks(spark), str(warehouse.location("results")), day)
 
 
 def some_always(points: Sequence[str], always: set[str]) -> list[object]:
-    """Points as parameters: all but some are for the long tests."""
+    """Return the points as parameters; those not in ``always`` are marked as long tests."""
     return [point if point in always else pytest.param(point, marks=_LONG) for point in points]
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_stood_still_publishes_nothing_after_its_successor_and_is_rec
     scoring: Scoring, first: RunRecord, point: str
 ) -> None:
     newer, path = RunRecord("score_table"), scoring.write([(1, "good"), (2, "good"), (3, None)], SCHEMA, name="older")
-    # The other table has no rejects: nothing of its own is in the older's way.
+    # The other table has no rejects, so its rejects do not conflict with the older run's.
     other = scoring.write([(4, "good")], SCHEMA, name="newer")
 
     def overtake() -> None:
@@ -105,7 +105,7 @@ def test_a_day_that_another_run_has_taken_over_is_not_tried_again(scoring: Scori
     def overtake() -> None:
         overdue(scoring)
         recorded(scoring, other, newer)
-        raise RuntimeError("ExecutorLostFailure")  # which can pass
+        raise RuntimeError("ExecutorLostFailure")  # a transient error
 
     options = ScoreOptions(input=path)
     plan = plan_scoring(scoring.workspace, options)
@@ -159,7 +159,7 @@ def staged_parts(scoring: Scoring) -> list[Path]:
 
 
 def stage_old(scoring: Scoring) -> None:
-    """Staged files as those of a run that was stopped long ago."""
+    """Make the staged files look like those of a run that was stopped long ago."""
     old, files = time.time() - 30 * 86400, staged_parts(scoring)
     assert files
     for path in files:
@@ -168,10 +168,10 @@ def stage_old(scoring: Scoring) -> None:
 
 @pytest.fixture
 def vacuum_anything(spark: SparkSession) -> Iterator[Callable[[str, float], None]]:
-    """VACUUM as anybody may start it, whatever it takes away."""
+    """Return a VACUUM without Delta's check of the retention time."""
     settings = {
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # 10,000 tasks otherwise
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # the default starts 10,000 tasks
     }
 
     def vacuum(path: str, hours: float) -> None:
@@ -243,7 +243,7 @@ def test_upkeep_of_any_retention_takes_nothing_from_a_run_that_publishes(scoring
 
 
 def ask_to_stop(number: signal.Signals, *, cancels: bool = False) -> None:
-    """The signal, and what it cancels is cancelled: the Spark job that the run waits for, where it waits for one."""
+    """Send the signal, and raise as a cancelled Spark job does where the run waits for one."""
     os.kill(os.getpid(), number)
     while not cancellation.asked():
         time.sleep(0.01)
@@ -252,7 +252,7 @@ def ask_to_stop(number: signal.Signals, *, cancels: bool = False) -> None:
 
 
 def range_of_a_day(scoring: Scoring) -> tuple[object, ...]:
-    """Flags of the job for a range of one day, whose staged rows a later run takes up."""
+    """Return the job's flags for a range of one day, whose staged rows a later run can publish."""
     rows = [(1, "good", DAY), (2, "good", DAY), (3, None, DAY)]
     path = scoring.write(rows, f"{SCHEMA}, ds date", name="next")
     scoring.configure(ONE_MODEL + 'date = "ds"\n' + OPEN_GATE)
@@ -273,16 +273,16 @@ def test_a_signal_at_any_point_leaves_a_record_an_honest_status_and_a_day_that_c
     handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
     owner, known, flags = owners(scoring)[0], 1, range_of_a_day(scoring)
     for point in points:
-        # While it publishes and records, jobs of Delta's may be what is cancelled; between them nothing is.
+        # While it publishes and records, Delta's jobs may be cancelled; between the two no job runs.
         publishing = AT.index("checked") < AT.index(point) < AT.index("committed results")
         cancels = publishing or point == "recording"
-        with at(point, lambda: ask_to_stop(number, cancels=cancels)) as done:  # noqa: B023 - at once
+        with at(point, lambda: ask_to_stop(number, cancels=cancels)) as done:  # noqa: B023 - called in this iteration
             code = scoring.job(*flags)
         assert done, point
         published = not (publishing or point in AT[:2])
         assert (code, scoring.record["status"]) == ((0, "succeeded") if published else (1, "stopped")), point
         kept = {row["run_id"]: row["status"] for row in scoring.rows("runs").collect()}
-        known += 2  # the range, and its day
+        known += 2  # one record of the range, one of its day
         assert len(kept) == known, point
         assert kept[str(scoring.record["run_id"])] == scoring.record["status"]
         assert (owners(scoring)[0] != owner) is published, point
@@ -291,7 +291,7 @@ def test_a_signal_at_any_point_leaves_a_record_an_honest_status_and_a_day_that_c
             known += 2
         owner = owners(scoring)[0]
         assert owners(scoring)[1] == owner, point
-        # What was left in staging was whole, and the next run has published it.
+        # The staged rows were complete, and the next run has published them.
         assert list(scoring.folder.glob("warehouse/_staging/*/*")) == [], point
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
 
@@ -301,7 +301,7 @@ def test_staged_rows_some_of_whose_files_are_gone_are_not_published(scoring: Sco
     with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
         assert scoring.job(*flags) == 1
     staged = staged_parts(scoring)
-    assert staged  # as a release before left them, stopped while it published
+    assert staged  # as an earlier release left them when stopped while publishing
     staged[0].unlink()
 
     code = scoring.job(*flags)

@@ -1,4 +1,4 @@
-"""Sources that lose their model: what was published of them is not replaced by rejects without a word."""
+"""The published scores of a source that loses its model are not silently replaced by rejects."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,15 +32,15 @@ def run(run_id: str, *slices: Figures) -> Publication:
 @pytest.mark.parametrize(
     ("now", "before", "expected"),
     [
-        (rejects("yelp", FIRST, no_model=5), [], None),  # never had one
+        (rejects("yelp", FIRST, no_model=5), [], None),  # it never had a model
         (rejects("yelp", FIRST, no_model=5), [run("a", scored("yelp", FIRST))], "a"),  # would replace scores
         (rejects("yelp", SECOND, no_model=5), [run("a", scored("yelp", FIRST))], "a"),  # a new day
         (rejects("yelp", None, no_model=5), [run("a", scored("yelp", None))], "a"),
-        (rejects("yelp", SECOND, null_text=5), [run("a", scored("yelp", FIRST))], None),  # it has its model
+        (rejects("yelp", SECOND, null_text=5), [run("a", scored("yelp", FIRST))], None),  # it still has its model
         (scored("yelp", SECOND), [run("a", scored("yelp", FIRST))], None),
         (rejects(None, FIRST, no_model=5), [run("a", rejects(None, FIRST, no_model=5))], None),
         (rejects("trec", FIRST, no_model=5), [run("a", scored("yelp", FIRST))], None),
-        # Rejects that were published anyway make it known: later days pass, scores stay guarded.
+        # After rejects were published by hand, later days pass, and published scores stay protected.
         (
             rejects("yelp", SECOND, no_model=5),
             [run("b", rejects("yelp", FIRST, no_model=5)), run("a", scored("yelp", FIRST))],
@@ -51,7 +51,7 @@ def run(run_id: str, *slices: Figures) -> Publication:
             [run("b", rejects("yelp", SECOND, no_model=5)), run("a", scored("yelp", FIRST))],
             "a",
         ),
-        # A day of nothing but null texts says nothing of a model.
+        # A day with only null texts does not show whether a model exists.
         (
             rejects("yelp", SECOND, no_model=5),
             [run("b", rejects("yelp", FIRST, null_text=5)), run("a", scored("yelp", FIRST))],

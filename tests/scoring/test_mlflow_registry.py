@@ -1,4 +1,4 @@
-"""Models of an MLflow registry: the artifact's files alone, checked, and named in the record."""
+"""Models of an MLflow registry: only the artifact's files are read, checked and named in the record."""
 
 import pickle
 import shutil
@@ -26,7 +26,7 @@ from textclf.integrations.mlflow_flavor import log_model, save_model
 
 
 class Trap:
-    """What a pickle does to whoever reads it: here it only leaves a file."""
+    """An object whose unpickling runs code; here it only creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class Trap:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A registry with one version of yelp, its champion."""
+    """Return a registry with one version of yelp, its champion."""
     import mlflow
 
     folder = tmp_path_factory.mktemp("registry")
@@ -53,7 +53,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def registered(address: str, source: Path, **tags: str) -> str:
-    """URI of the version that this folder has become."""
+    """Register a folder as a version, and return its URI."""
     from mlflow import MlflowClient
 
     client = MlflowClient(address, address)
@@ -146,7 +146,7 @@ def test_which_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_score_table_scores_with_it(scoring: Scoring, address: str, capfd: pytest.CaptureFixture[str]) -> None:
-    scoring.promote(sample("yelp", seed=9))  # another champion than the registry's
+    scoring.promote(sample("yelp", seed=9))  # the store's champion differs from the registry's
     path = scoring.write([(1, "good food"), (2, "bad")], "id long, text string")
     body = source_toml("yelp") + f'[score]\ninput = "{path}"\nmodel = "models:/yelp@champion"\n'
     scoring.configure(body + f'[mlflow]\ntracking_uri = "{address}"\n')

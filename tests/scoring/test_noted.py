@@ -1,4 +1,4 @@
-"""What a run notes of how its scores came about: numpy in numba's place, tables in half precision."""
+"""A run records how it computed scores: with numpy instead of numba, or with tables in half precision."""
 
 import platform
 

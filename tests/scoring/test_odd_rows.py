@@ -1,4 +1,4 @@
-"""Any mix of ids, sources, days and texts ends in results or rejects with exact counts, twice the same."""
+"""Any mix of ids, sources, days and texts gives results and rejects with exact counts, the same in both runs."""
 
 from datetime import date
 from pathlib import Path
@@ -202,7 +202,7 @@ def test_sources_of_all_tasks_together_are_counted_too(spark: SparkSession, scor
         at_most(39).score(path)
     run = at_most(40).score(path)
     assert run.details["rejects"] == {"no_model": 40}
-    # One model for all rows: sources are slices, and counted as such, on either path.
+    # With one model for all rows, sources still count as slices on both paths.
     for copying in (False, True):
         for most, where in ((39, "with 40 sources, such as"), (9, r"with \d+ sources in one task, which then stopped")):
             with pytest.raises(InputError, match=where):

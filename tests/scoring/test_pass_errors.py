@@ -1,4 +1,4 @@
-"""Storage that is full, files that are damaged, rows that are poison: a clear word, and nothing half-published."""
+"""Full storage, damaged files and bad rows give a clear error or rejects, and nothing is partly published."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(scoring: Scorin
     half = len(data) // 2
     file.write_bytes(data[:half] if damage == "cut" else data[: half // 2] + b"\xff" * half + data[half // 2 + half :])
     for checksum in Path(path).glob(".*.crc"):
-        checksum.unlink()  # object stores have none
+        checksum.unlink()  # object stores have no checksum files
 
     with pytest.raises(InputError, match=r"cannot be read") as error:
         scoring.score(path, day=DAY)
@@ -84,7 +84,7 @@ def test_a_damaged_file_of_the_input_is_said_and_changes_nothing(scoring: Scorin
 def test_rows_that_are_poison_are_rejected_one_by_one(spark: SparkSession, scoring: Scoring) -> None:
     rows = {
         "id": [1, 2, 3, 4, None, 6, 7],
-        # A column of strings that was written as bytes: readers take it for text without looking.
+        # Bytes written below as a string column: readers take them for text without validation.
         "text": [b"good", b"good \xff\xfe", b"x " * (1 << 20), b"bad", b"good", b"\x00", b"\xed\xa0\x80"],
         "source": [b"yelp", b"yelp", b"yelp", b"\xc3\x28", b"yelp", b"yelp", b"yelp"],
     }

@@ -1,4 +1,4 @@
-"""What the gate refuses stays out; what it let in can be traced back; both through the jobs."""
+"""Through the jobs: rows that the gate refuses are not published, and published rows can be traced to their run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,13 +55,13 @@ def test_a_shift_is_refused_kept_traced_and_published_by_hand(scoring: Scoring) 
     assert scoring.job(*publish, "--reason", "again") == 3  # nothing left to publish
 
     check_traced(scoring, refused, record)
-    # The next day is compared with what was published by hand, too.
+    # The next day is also compared with rows published by hand.
     newest = publications(scoring.spark, scoring.warehouse, str(scoring.warehouse.location("results")))[0]
     assert (newest.run_id, newest.slices[0].labels) == (record["run_id"], {"1": 100})
 
 
 def check_traced(scoring: Scoring, refused: dict[str, Any], record: dict[str, Any]) -> None:
-    """The jobs that explain rows and runs tell of the refused run and of the one that published it by hand."""
+    """Check that explain_row and show_run name the refused run and the run that published it by hand."""
     assert scoring.job(refused["run_id"], module=show_run) == 0
     shown = scoring.record["details"]["run"]
     assert [each["reason"] for each in shown["published_by"]] == ["a sale brought praise"]
@@ -167,4 +167,4 @@ def test_a_source_that_loses_its_champion_keeps_its_scores_until_somebody_says_o
 
     assert scoring.job("--publish-anyway", refused["run_id"], "--reason", "yelp is closed") == 0
     assert values(scoring.results, "source", "id") == [("trec", 30), ("trec", 31)]
-    assert score(28) == 0  # a day without scores of that source, which is known to have no model
+    assert score(28) == 0  # no scores of that source, now known to have no model

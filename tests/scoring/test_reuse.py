@@ -1,4 +1,4 @@
-"""Texts that were scored before are copied: the same rows as a full pass, without the models."""
+"""Scores of texts scored before are copied, and equal those of a full pass without running the models."""
 
 from collections.abc import Callable
 from datetime import date
@@ -24,11 +24,11 @@ BEFORE = date(2026, 1, 30)
 COLUMNS = ("id", "source", "ds", *SCORED.fieldNames())
 OLD = [(1, "good food", "yelp", BEFORE), (2, "bad", "yelp", BEFORE), (3, "the food", "trec", BEFORE)]
 NEW = [
-    (1, "good food", "yelp", DAY),  # as before
-    (2, "bad again", "yelp", DAY),  # another text
-    (7, "bad", "yelp", DAY),  # another id, a text of before
+    (1, "good food", "yelp", DAY),  # unchanged
+    (2, "bad again", "yelp", DAY),  # the text has changed
+    (7, "bad", "yelp", DAY),  # a new id with a known text
     (3, "the food", "trec", DAY),
-    (4, "good food", "trec", DAY),  # known, but to another model
+    (4, "good food", "trec", DAY),  # a known text of another model
     (5, None, "yelp", DAY),
     (6, "good food", "nobody", DAY),
     (None, "good food", "yelp", DAY),
@@ -36,7 +36,7 @@ NEW = [
 
 
 def noting(folder: Path) -> Callable[[Artifact], Scorer]:
-    """A backend that notes each text it scores."""
+    """Return a backend that records each text it scores."""
     (folder / "texts").touch()
 
     def backend(artifact: Artifact) -> Scorer:
@@ -49,7 +49,7 @@ def noting(folder: Path) -> Callable[[Artifact], Scorer]:
 
         return SimpleNamespace(score=noted)
 
-    backend.__qualname__ += str(folder)  # workers outlive a test and keep their models by backend
+    backend.__qualname__ += str(folder)  # workers outlive a test and cache models by backend
     return backend
 
 
@@ -71,7 +71,7 @@ def test_the_rows_are_those_of_a_full_pass_and_only_new_texts_are_scored(
 
     assert (run.input_rows, run.scored_rows, run.rejected_rows, run.details["copied_rows"]) == (8, 5, 3, 3)
     seen = (scoring.folder / "texts").read_text().split("\n")
-    assert sorted(filter(None, seen)) == ["bad again", "good food"]  # a null text is an empty one there
+    assert sorted(filter(None, seen)) == ["bad again", "good food"]  # a null text is scored as empty
     scoring.configure(ROUTED + "evidence = true\n" + OPEN_GATE)
     scoring.publish(path, backend="keras", day=DAY, output=str(scoring.folder / "full"))
     assert day_of(scoring.results) == day_of(spark.read.format("delta").load(str(scoring.folder / "full")))
@@ -86,7 +86,7 @@ def test_a_table_gets_digests_when_asked_and_another_model_copies_nothing(scorin
         found: int | None = scoring.publish(path, day=DAY).details.get("copied_rows")
         return found
 
-    assert copied("") is None  # a table without digests
+    assert copied("") is None  # the table has no digests
     assert copied() == 0  # the column is added
     before = day_of(scoring.results)
     assert copied() == 4

@@ -1,4 +1,4 @@
-"""Rows that nobody foresaw: one raises, its neighbours are scored; and models whose weights overflow."""
+"""A row that raises is rejected and its neighbours are scored; models whose weights overflow."""
 
 from datetime import date
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ from textclf.storage.worker_files import Packer
 
 
 def poisoned(error: BaseException, word: str = "poison") -> Any:
-    """A backend that raises for a batch with a text of that word."""
+    """Return a backend that raises for a batch whose texts include a word."""
 
     def backend(artifact: Artifact) -> Any:
         inner = make_scorer(artifact)
@@ -47,7 +47,7 @@ def poisoned(error: BaseException, word: str = "poison") -> Any:
 
         return SimpleNamespace(score=score)
 
-    backend.__qualname__ += f"{type(error).__name__}{id(error)}"  # workers keep their models by backend
+    backend.__qualname__ += f"{type(error).__name__}{id(error)}"  # workers cache models by backend
     return backend
 
 
@@ -92,7 +92,7 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
     rows = [(number, "poison" if number in (3, 17) else "good") for number in range(20)]
     path = scoring.write(rows, "id long, text string")
     secret = "hunter2-" * 5
-    for more in ({}, {"changed_only": True}):  # workers that write files, and the JVM
+    for more in ({}, {"changed_only": True}):  # written by workers, and through the JVM
         monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("no such word\nnor that")))
         run = scoring.score(path, day=DAY, backend="keras", **more)
         assert (run.input_rows, run.scored_rows, run.details["rejects"]) == (20, 18, {"unreadable_row": 2})
@@ -103,7 +103,7 @@ def test_a_pass_counts_unreadable_rows_and_says_so(
             (17, "unreadable_row"),
             (3, "unreadable_row"),
         ]
-        # Where the limit of a record falls into a secret, no part of it is kept.
+        # A secret that crosses the record's length limit is masked, not cut.
         monkeypatch.setitem(BACKENDS, "keras", poisoned(ValueError("x" * 170 + secret)))
         with environment({"PASSWORD": secret}):
             run = scoring.score(path, day=DAY, backend="keras", **more)
@@ -130,7 +130,7 @@ def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
     path = scoring.write(rows, "id long, text string, source string, ds string")
 
     class Unable(output.ScorePacker):
-        """Cannot convert the rows 2 and 4."""
+        """A packer that raises for rows 2 and 4."""
 
         def _results(self, rows: pa.Table) -> Any:
             if {2, 4} & set(rows["id"].to_pylist()):
@@ -161,7 +161,7 @@ def test_an_unreadable_row_is_replaced_by_the_next_run_of_its_day_and_no_other(
 
 
 def overflowing(kind: str, labels: tuple[str, ...]) -> Artifact:
-    """Finite weights whose sums are not, for texts with the word good."""
+    """Return a model whose finite weights overflow when summed for texts with the word good."""
     made = sample("huge", kind=kind, labels=labels)
     weights = {name: tensor.copy() for name, tensor in made.weights.items()}
     good = made.vocabulary.tokens.index("good")
@@ -216,7 +216,7 @@ def test_reasons_have_a_word_each() -> None:
 
 
 def test_slices_beyond_32_bits_keep_their_rows() -> None:
-    days, sources = 40_000, 60_000  # twice their product is more than int32 holds
+    days, sources = 40_000, 60_000  # twice their product exceeds int32
     at = np.arange(days + sources)
     rows = pa.table(
         {
@@ -246,7 +246,7 @@ def test_days_of_early_years_have_four_digits() -> None:
 def test_very_many_labels_are_named_quickly() -> None:
     words = [f"label {number % 30_000}" for number in range(60_000)]
     numbers = np.arange(60_000)
-    found = output._named(words, numbers, np.zeros(60_000, np.bool_))  # quadratic, it would take minutes
+    found = output._named(words, numbers, np.zeros(60_000, np.bool_))  # quadratic code would take minutes
     assert found.to_pylist() == words
 
 

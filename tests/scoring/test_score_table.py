@@ -1,4 +1,4 @@
-"""Scoring passes over small tables: which rows they leave, which models score them, what they refuse."""
+"""Scoring passes over small tables: the resulting rows, the models that score them, and the errors."""
 
 import json
 from datetime import UTC, date, datetime
@@ -60,7 +60,7 @@ def test_rows_go_to_the_champion_of_their_source_and_day(scoring: Scoring) -> No
         (7, "good", "yelp", None),
     ]
     path = scoring.write(rows, "id long, text string, source string, ds string")
-    for _ in range(2):  # the second run replaces the slices of the first, odd names and nulls too
+    for _ in range(2):  # the second run replaces the first's slices, including odd names and nulls
         run = scoring.score(path)
     assert (run.input_rows, run.scored_rows, run.rejected_rows) == (7, 2, 5)
     found = scoring.results
@@ -106,7 +106,7 @@ IDS: dict[str, list[Any]] = {
 }
 
 
-_PLAIN = ("decimal(38,10)", "timestamp", "binary", "double")  # go the way of bigint
+_PLAIN = ("decimal(38,10)", "timestamp", "binary", "double")  # the same code path as bigint
 
 
 @pytest.mark.parametrize("kind", [pytest.param(each, marks=[pytest.mark.long] * (each in _PLAIN)) for each in IDS])
@@ -130,7 +130,7 @@ def test_a_worker_builds_a_model_once(scoring: Scoring, monkeypatch: pytest.Monk
         assert scoring.score(path, backend="keras").scored_rows == 40_000
     built = lines(scoring.folder / "builds")
     assert 1 <= len(built) == len(set(built))
-    assert len(lines(scoring.folder / "texts")) == 80_000  # a row costs one score a run, no more
+    assert len(lines(scoring.folder / "texts")) == 80_000  # each row is scored once per run
 
 
 def test_a_filter_on_the_score_evaluates_nothing_twice(

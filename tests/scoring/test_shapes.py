@@ -1,4 +1,4 @@
-"""Days of different columns, and of many small files, in one table."""
+"""Days with different columns and days of many small files in one table."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ GATE = "[gate]\nmax_unknown = 1.0\n"
 def test_days_of_other_shapes_live_in_one_table(spark: SparkSession, scoring: Scoring) -> None:
     scoring.configure(ONE_MODEL + GATE)
     scoring.score(scoring.write([(1, "good")], "id long, text string"), day=DAYS[0])
-    # An older table, from before there was a column.
+    # An older table, without the evidence column.
     path = str(scoring.warehouse.location("results"))
     old = spark.read.format("delta").load(path).drop("evidence")
     old.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
@@ -44,9 +44,9 @@ def test_many_small_files_are_joined_on_their_way(spark: SparkSession, scoring: 
     spark.range(2000).selectExpr("id", "'good' AS text").repartition(12).write.parquet(path)
     size = "spark.sql.files.maxPartitionBytes"
     before = spark.conf.get(size)
-    spark.conf.set(size, "2k")  # a task each, as on a large cluster
+    spark.conf.set(size, "2k")  # one task per file, as on a large cluster
     try:
-        for day in DAYS[:2]:  # the first night makes the table
+        for day in DAYS[:2]:  # the first pass creates the table
             scoring.score(path, day=day)
     finally:
         spark.conf.set(size, str(before))

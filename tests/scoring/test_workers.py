@@ -1,4 +1,4 @@
-"""What workers do with memory, models and rows: on real ones."""
+"""How real workers handle memory, models and rows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from textclf.scoring.udf import score_udf
 @pytest.mark.long
 def test_long_texts_end_no_worker_that_has_little_memory() -> None:
     done = run_module("tests.scoring.long_texts_process")
-    # The third pass, in batches of 256 MiB, shows that the limit of the worker's memory is one.
+    # The third pass, in batches of 256 MiB, shows that the worker's memory limit takes effect.
     assert done.stdout.split() == [str(400 * 200_000), str(400 * 200_000), "True"]
 
 
@@ -34,7 +34,7 @@ def test_workers_of_a_host_share_the_pages_of_one_file(spark: SparkSession) -> N
 
     def mapped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            time.sleep(0.5)  # so that each worker gets one of the tasks
+            time.sleep(0.5)  # gives each worker one of the tasks
             found = []
             inside = False
             for line in Path("/proc/self/smaps").read_text().splitlines():
@@ -52,7 +52,7 @@ def test_workers_of_a_host_share_the_pages_of_one_file(spark: SparkSession) -> N
         files = [row["file"] for row in spark.range(0, 2, 1, 2).mapInArrow(mapped, "file string").collect()]
         if "none" not in files:
             break
-    assert len(set(files)) == 1  # one device and inode, and no page that a worker has for itself
+    assert len(set(files)) == 1  # one device and inode, and no private pages
     assert files[0].endswith(":0")
 
 

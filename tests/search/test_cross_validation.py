@@ -1,4 +1,4 @@
-"""Folds of a source."""
+"""Tests of how a source is divided into folds."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Encoded sources on their way to the trials: in parts to the driver, in packs to the executors."""
+"""Encoded sources reach the driver in parts and the executors in packs."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""The order of trials, followed as Spark does: whichever slot is free takes the next."""
+"""The order of trials, simulated as Spark runs them: the next free slot takes the next trial."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ def trials_of(*infos: Info, plan: SearchPlan = PLAN) -> list[Trial]:
 
 
 def followed(trials: Sequence[Trial], slots: int, seconds: Callable[[Trial], float]) -> tuple[float, list[list[Trial]]]:
-    """When the last of them ends, and what each slot ran."""
+    """Return when the last trial ends, and the trials that each slot ran."""
     free, ran = [0.0] * slots, [list[Trial]() for _ in range(slots)]
     for trial in trials:
         slot = min(range(slots), key=free.__getitem__)
@@ -32,7 +32,7 @@ def followed(trials: Sequence[Trial], slots: int, seconds: Callable[[Trial], flo
 
 
 def programs(ran: list[list[Trial]]) -> int:
-    """How often a slot meets a candidate that it has not had."""
+    """Count the candidates that are new to a slot, summed over all slots."""
     return sum(len({(trial.info.source, trial.candidate) for trial in each}) for each in ran)
 
 
@@ -46,7 +46,7 @@ def test_no_slot_is_left_alone_and_candidates_keep_to_theirs(slots: int, most: i
     end, ran = followed(ordered(trials, slots), slots, cost)
 
     assert end <= sum(trial.cost for trial in trials) / slots + max(trial.cost for trial in trials) / 3
-    # Nine networks and the baseline; with seven slots hardly any has time for all folds of a network.
+    # Nine networks and the baseline. With seven slots, few slots run all folds of a network.
     assert programs(ran) <= most
     assert sorted(trial.key for each in ran for trial in each) == sorted(trial.key for trial in trials)
 
@@ -59,7 +59,7 @@ def test_a_slot_mostly_keeps_its_candidate_where_times_are_a_little_off() -> Non
         off = {trial.key: generator.normal(1, 0.05) for trial in trials}
         _, ran = followed(ordered(trials, 2), 2, lambda trial, off=off: trial.cost * off[trial.key])  # type: ignore[misc]
         met.append(programs(ran))
-    # By cost alone, or fold after fold, both slots meet every candidate: 20.
+    # Ordered by cost alone, or fold by fold, both slots would run every candidate: 20.
     assert np.mean(met) < 15
 
 

@@ -1,4 +1,4 @@
-"""A search on real executors: trials, ledger, choice, champion."""
+"""A search on real executors: its trials, ledger, selection and champion."""
 
 import json
 from collections import Counter
@@ -47,7 +47,7 @@ def rows_of(spark: SparkSession, warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def measures(rows: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """What a trial measured, without when and by whom."""
+    """Return the measurements of each trial, without its search, duration and start time."""
     left_out = ("search_id", "seconds", "started_at")
     return {row["trial"]: tuple(str(row[name]) for name in row if name not in left_out) for row in rows}
 
@@ -186,7 +186,7 @@ def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path:
     report = search_models(Workspace(spark, pipeline), pipeline.sources, "nested")
     rows = rows_of(spark, warehouse)
 
-    # For all rows and without each outer fold: three networks for an epoch, one for three, and the baseline.
+    # On all rows and without each outer fold: three networks for one epoch, one for three, and the baseline.
     for outer in (None, 0, 1):
         inner = [row for row in rows if row["outer_fold"] == outer and row["fold"] is not None]
         networks = [row for row in inner if row["architecture"] == "cnn"]
@@ -197,7 +197,7 @@ def test_halving_inside_a_nested_cross_validation(spark: SparkSession, tmp_path:
                 brief.setdefault(row["params"], []).append((-row["accuracy"], row["loss"]))
         best = min(brief, key=lambda params: np.mean(brief[params], axis=0).tolist())
         assert {row["params"] for row in networks if row["budget"] == 3} == {best}
-    # Each outer fold measures the winner of what it was not part of, once.
+    # Each outer fold is scored once, by the winner of the inner search that left it out.
     outside = {row["outer_fold"]: row["accuracy"] for row in rows if row["fold"] is None}
     assert sorted(report.outcomes["a"].nested) == sorted(outside.values())
     assert outside.keys() == {0, 1}

@@ -1,4 +1,4 @@
-"""The choice among candidates."""
+"""Selection of the best candidate."""
 
 from dataclasses import replace
 from typing import Any

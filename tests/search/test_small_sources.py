@@ -1,4 +1,4 @@
-"""Sources that are too small or too strange to learn from end with a reason; the others of the search have winners."""
+"""A source that cannot be trained on fails with a reason, and the other sources of the search get winners."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ from textclf.training.train import train_model
 EMOJI = [("😀 😍", "pos"), ("😡", "neg")] * 6
 LETTERS = [("a b", "pos"), ("c 4", "neg")] * 6
 BLANK = [("...", "pos"), ("   ", "neg"), ("", "neg")] * 4
-ODD = "so\nso \u202e" + "x" * 300  # a label that nobody would choose, and that a file can hold
+ODD = "so\nso \u202e" + "x" * 300  # an unlikely label that a file can still contain
 REST = """
 [train]
 keras_backend = "jax"
@@ -51,7 +51,7 @@ nested = 2
 
 
 def with_unseen(rows: int) -> list[tuple[str, str]]:
-    """Rows of which one in the test rows has a label of its own."""
+    """Return rows with one label that occurs only once, in the test split."""
     made = invented(rows, ("x", ODD))
     tested = int(np.random.RandomState(1000).permutation(rows)[0])
     made[tested] = (made[tested][0], "rare")
@@ -73,7 +73,7 @@ SOURCES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.fixture(scope="module")
 def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Warehouse, Report, str]:
-    """One search of all of them; what it said on standard error."""
+    """Run one search of all sources; also return its standard error."""
     folder = tmp_path_factory.mktemp("small")
     pipeline = parse_pipeline(f'warehouse = "{folder}"\n' + "".join(map(source_toml, SOURCES)) + REST)
     warehouse = Warehouse.of(pipeline)
@@ -91,7 +91,7 @@ def searched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 def damaged_versions(models: str) -> None:
-    """Four versions of the model ``good`` that cannot be used any more, each in another way."""
+    """Save four versions of the model ``good`` and damage each in a different way."""
     store = ModelStore(models)
     folders = [Path(models, "good", store.save(sample("good")).manifest.version) for _ in range(4)]
     (folders[0] / "manifest.json").write_bytes(b"[" * 200_000)
@@ -121,7 +121,7 @@ def test_a_source_that_cannot_be_learned_from_has_a_reason(
     problem = report.outcomes[source].problem
     assert problem is not None
     assert words in problem
-    assert report.outcomes[source].trials == 0  # and no worker has died of it
+    assert report.outcomes[source].trials == 0  # and no worker has died
 
 
 def test_the_other_sources_have_winners(searched: tuple[Pipeline, Warehouse, Report, str]) -> None:
@@ -179,7 +179,7 @@ def test_labels_that_only_test_rows_have_are_named_and_count_as_wrong(
     manifest = ModelStore(warehouse.models).load("good").manifest
     assert manifest.training["unseen_labels"] == {"rare": 1}
     assert manifest.metrics["unknown"] == 1
-    # Another test may have begun with another engine in this process.
+    # Another test may have loaded Keras with another backend in this process.
     engine = sys.modules["keras"].config.backend() if "keras" in sys.modules else pipeline.train.keras_backend
     same = pipeline.model_copy(update={"train": pipeline.train.model_copy(update={"keras_backend": engine})})
     with redirect_stderr(StringIO()) as told:
@@ -216,7 +216,7 @@ def test_training_refuses_it_too(
 
 
 def test_a_corpus_digest_does_not_see_a_later_column(spark: SparkSession) -> None:
-    """The digests of these rows by the release before ``corpus`` could get another column."""
+    """The digests equal those of the last release before columns could be added to ``corpus``."""
     rows = [("a", "x.txt", 0, "good food", "1"), ("a", "x.txt", 1, "süß 😀", "0"), ("b", "y.txt", 0, "", "1")]
     corpus = spark.createDataFrame(rows, CORPUS.schema).coalesce(1)
 

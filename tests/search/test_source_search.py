@@ -1,4 +1,4 @@
-"""Candidates on their way to a verdict, their results given by the tests."""
+"""The search of one source, from its first trials to the verdict, with made-up results."""
 
 from collections import Counter
 
@@ -13,12 +13,12 @@ from textclf.search.trial import FAILED, SUCCEEDED, Result, Trial
 
 
 def accuracy(trial: Trial) -> float:
-    """More filters are better here, and the baseline is bad."""
+    """Return a made-up accuracy that grows with the number of filters; the baseline gets 0.1."""
     return 0.1 if trial.candidate.architecture == BASELINE else 0.5 + trial.values.num_filters / 100
 
 
 def run(search: SourceSearch) -> list[list[Trial]]:
-    """All rungs of a search."""
+    """Run a search to its end and return the trials of each rung."""
     waves, begun = [], search.begin()
     while begun:
         waves.append(begun)
@@ -37,7 +37,7 @@ def test_halving_ends_with_the_best_for_all_epochs() -> None:
         Counter(trial.settings.epochs for trial in wave if trial.candidate.architecture == "cnn") for wave in waves
     ]
     assert networks == [{2: 18}, {6: 6}, {18: 2}]
-    # It has no epochs, so that its first trials are its last.
+    # The baseline has no epochs, so it only takes part in the first rung.
     assert [sum(trial.candidate.architecture == BASELINE for trial in wave) for wave in waves] == [2, 0, 0]
     assert search.verdict is not None
     assert dict(search.verdict.chosen.trial.candidate.values) == {"num_filters": 9}
@@ -57,7 +57,7 @@ def test_a_search_without_a_winner_says_why() -> None:
 
 def test_a_trial_that_finds_no_memory_loses_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def encoded_source(*_: object) -> None:
-        np.zeros(1 << 58)  # an eighth of what a processor can address
+        np.zeros(1 << 58)  # more memory than any machine has
 
     monkeypatch.setattr("textclf.search.trial.encoded_source", encoded_source)
     first = search_of(SearchPlan(strategy="grid", folds=2, space={"num_filters": [2]})).begin()[0]

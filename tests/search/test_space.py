@@ -1,4 +1,4 @@
-"""Candidates of a space."""
+"""Candidates drawn from a search space."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_continuous_ranges_are_kept_and_spread_over_magnitudes() -> None:
 
     assert len(set(values)) == 200
     assert all(0.001 <= value <= 1000 for value in values)
-    # Uniform in the value, less than one in a hundred would be below 1.
+    # If values were drawn uniformly, fewer than one in a hundred would be below 1.
     assert 70 < sum(value < 1 for value in values) < 130
 
 

@@ -1,4 +1,4 @@
-"""What a trial's error says of a secret: workers do not know it, so the driver masks before anything is cut."""
+"""Secrets in a trial's error: workers do not know them, so the driver masks the message before it truncates it."""
 
 import pytest
 

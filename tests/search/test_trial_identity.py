@@ -1,4 +1,4 @@
-"""Digests of the release at commit 547f2bf: what it has built is found again, also after keys have been added."""
+"""Digests equal those of the release at commit 547f2bf, so its results are reused even after keys were added."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_a_new_key_with_its_default_changes_no_digest_and_another_value_does() -
 
 
 def test_every_present_key_is_named_or_has_its_default() -> None:
-    """A key that is renamed or loses its default would change digests in silence."""
+    """Every key is listed or has a default: otherwise a digest would change silently."""
     for section in (Text, Split, Train, SearchPlan, Distribution):
         assert set(ALWAYS[section]) <= set(section.model_fields)
         assert all(

@@ -1,6 +1,6 @@
-"""Strings that mean something to a parser, a shell, a file system or a terminal, in every place that takes a string.
+"""Strings that are special to a parser, a shell, a file system or a terminal, in every place that takes a string.
 
-A string in a place gives the rows that a plain name gives there, or the reject that is stated for it.
+A hostile string gives the same rows as a plain name in that place, or the documented reject.
 """
 
 import random
@@ -41,23 +41,23 @@ GATE = "[gate]\nmax_rejects = 1.0\nmax_unknown = 1.0\nmin_rows = 1000000\n"
 
 
 def drawn_strings(seed: int, number: int, count: int) -> list[str]:
-    """Strings of a few pieces."""
+    """Draw strings that consist of a few pieces each."""
     rng = random.Random(f"{seed}/strings/{number}")
     return ["".join(rng.choices(_PIECES, k=rng.randint(1, 6))) for _ in range(count)]
 
 
 def kept_source(value: str) -> tuple[str | None, bool]:
-    """The source that the rows of a value are published under, and whether they are rejects (``bad_source``)."""
+    """Return the source under which rows with this value are published, and whether they are rejected."""
     folder = "source=" + "".join(f"%{ord(sign):02X}" if sign in _ESCAPED else sign for sign in value)
-    bad = "\0" in value or len(folder.encode()) > 255 or value == "__HIVE_DEFAULT_PARTITION__"  # a null's folder
+    bad = "\0" in value or len(folder.encode()) > 255 or value == "__HIVE_DEFAULT_PARTITION__"  # the folder of nulls
     return (None if bad or not value else value), bad
 
 
 class StringWorld:
-    """A warehouse, a model with labels as given, and a table with a few rows of each string."""
+    """A warehouse, a model whose labels are among the strings, and input tables with a few rows for each string."""
 
     def __init__(self, spark: SparkSession, folder: Path, strings: Sequence[str], columns: Sequence[str] = ()) -> None:
-        """``columns``: names of the input's columns for ids, texts, sources and days."""
+        """Create the warehouse and the model; ``columns`` names the input's id, text, source and date columns."""
         self.spark, self.folder = spark, folder
         self.strings = list(dict.fromkeys(["plain", *strings]))
         self.columns = list(columns) or ["id", "text", "source", "ds"]
@@ -68,18 +68,18 @@ class StringWorld:
         store.promote("m", store.save(sample("m", labels=self.labels)).manifest.version)
 
     def pipeline(self, gate: str = GATE) -> Pipeline:
-        """The pipeline file; the columns are keys of Python, as no name of theirs may be a variable of the file."""
+        """Return the pipeline; the columns are set in Python, so that ``$`` in a name is not read as a variable."""
         body = '[[sources]]\nname = "m"\npath = "none"\nformat = "jsonl"\n'
         made = parse_pipeline(f'warehouse = "{self.warehouse}"\n{body}{gate}')
         names = dict(zip(("id", "text", "source", "date"), self.columns, strict=True))
         return replace_score(made, **names)
 
     def rows(self, strings: Sequence[str], texts: Sequence[str | None] = _TEXTS) -> list[tuple[Any, ...]]:
-        """Rows of the input: some of each string, whose ids hold it too."""
+        """Return input rows: one per text for each string, with the string in the id as well."""
         return [(f"{at} {value}", text, value, DAY) for value in strings for at, text in enumerate(texts)]
 
     def score(self, rows: Sequence[tuple[Any, ...]], gate: str = GATE, **options: Any) -> RunRecord:
-        """Score rows, as the job does, and keep the record as the job does."""
+        """Score the rows and append the run record, as the job does."""
         self._runs += 1
         path = self.folder / f"input{self._runs}"
         path.mkdir()
@@ -99,7 +99,7 @@ class StringWorld:
         return run
 
     def publish_anyway(self, refused: RunRecord) -> None:
-        """Publish what the gate refused."""
+        """Publish the run that the gate refused."""
         pipeline, run = self.pipeline(), RunRecord("score_table")
         warehouse = Warehouse.of(pipeline)
         publish_anyway(Workspace(self.spark, pipeline), run, refused=refused.run_id, reason="why not")
@@ -107,7 +107,7 @@ class StringWorld:
         run.append(self.spark, warehouse)
 
     def differences(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
-        """How the tables differ from what these rows, published last, must give."""
+        """Return how the tables differ from the results expected of these rows, which were published last."""
         wanted: Counter[tuple[Any, ...]] = Counter()
         place = Warehouse.of(self.pipeline()).location
         found: Counter[tuple[Any, ...]] = Counter()
@@ -132,12 +132,12 @@ class StringWorld:
 
 
 def replace_score(pipeline: Pipeline, **keys: str) -> Pipeline:
-    """The pipeline with other columns to score."""
+    """Return the pipeline with these keys of its ``[score]`` section replaced."""
     return pipeline.model_copy(update={"score": pipeline.score.model_copy(update=keys)})
 
 
 def through_all_runs(world: StringWorld) -> list[str]:
-    """A first run, one of changed texts alone in a session with ``escapedStringLiterals``, one published by hand."""
+    """Do a first run, one of changed texts with ``escapedStringLiterals`` set, and one published by hand."""
     rows = world.rows(world.strings)
     differ: list[str] = []
 

@@ -2,8 +2,8 @@
 
     python -m tests.soak.backfill [--days 30] [--rows 100000] [--master local[2]]
 
-Printed: days that each start found done, rows, and rows that differ from those of the undisturbed run; exit code 1
-where there are any.
+Prints the days that each run found done, the number of rows, and the number of rows that differ from the undisturbed
+run. The exit code is 1 if any differ.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Backfill:
 
     Attributes:
         work: Folder of the input, the models and the tables.
-        rows: Of each day.
+        rows: Rows of each day.
     """
 
     work: Path
@@ -57,7 +57,7 @@ class Backfill:
             pq.write_table(pa.table({"id": ids, "text": texts, "ds": days}), self.work / f"input/{number}.parquet")
 
     def config(self, name: str) -> Path:
-        """The pipeline file of a warehouse of its own."""
+        """Write a pipeline file for a separate warehouse and return its path."""
         path = self.work / f"{name}.toml"
         path.write_text(
             f'warehouse = "{self.work / name}"\nmodels = "{self.work / "models"}"\n'
@@ -69,14 +69,14 @@ class Backfill:
 
     @property
     def flags(self) -> list[str]:
-        """The range, on the command line."""
+        """The command-line flags that select the range."""
         return ["--from", str(FIRST), "--to", str(FIRST + timedelta(days=self.days - 1))]
 
     def run(self, name: str, kill_after: int | None = None) -> dict[str, int]:
-        """Score the range; with ``kill_after``, kill -9 the driver once that many more days are published.
+        """Score the range; with ``kill_after``, kill the driver with SIGKILL once that many more days are published.
 
         Returns:
-            Days by status, as the run's record has them; none of a killed run.
+            The number of days by status from the run record; empty if the run was killed.
         """
         command = [sys.executable, str(ROOT / "jobs/score_table.py"), "--config", str(self.config(name)), *self.flags]
         environ = os.environ | {"PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
@@ -96,17 +96,17 @@ class Backfill:
         return days
 
     def commits(self, name: str) -> int:
-        """Commits of the results so far, one a day."""
+        """Count the commits of the results so far; each day is one commit."""
         return len(list((self.work / name / "results/_delta_log").glob("*.json")))
 
     def compare(self, one: str, other: str) -> int:
-        """Rows of two warehouses that are not in both, by value."""
+        """Count the rows that differ between two warehouses; -1 if the numbers of rows differ."""
         tables = [rows_of(self.work / name) for name in (one, other)]
         return sum(a != b for a, b in zip(*tables, strict=True)) if len(tables[0]) == len(tables[1]) else -1
 
 
 def rows_of(warehouse: Path) -> list[tuple[object, ...]]:
-    """Published rows and rejects, in the order of days and ids."""
+    """Return the published rows and then the rejects, each sorted by id."""
     accepted = DeltaTable(str(warehouse / "results")).to_pyarrow_table(columns=COLUMNS)
     refused = DeltaTable(str(warehouse / "results_rejects")).to_pyarrow_table(columns=["id", "source", "ds", "reason"])
     return [
@@ -117,14 +117,14 @@ def rows_of(warehouse: Path) -> list[tuple[object, ...]]:
 
 
 def killed_twice(backfill: Backfill, name: str) -> list[dict[str, int]]:
-    """Kill a backfill twice on its way, then let it end; what each start said."""
-    # Two days are scored side by side: at the third commit one of them has its record, which is what counts as done.
+    """Kill a backfill twice, then let it finish; return the days by status of each run."""
+    # Two days are scored concurrently. At the third commit, at least one day is recorded and so counts as done.
     days = max(backfill.days // 3, 3)
     return [backfill.run(name, days), backfill.run(name, days), backfill.run(name)]
 
 
 def main() -> int:
-    """Run it and print what was found."""
+    """Run the backfills and print the result."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--days", type=int, default=30)
     made.add_argument("--rows", type=int, default=100_000)

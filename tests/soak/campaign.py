@@ -1,14 +1,14 @@
-"""Faults against scoring, one after another, and what must hold after each: ``make soak``.
+"""Inject faults into scoring runs and check the tables after each (``make soak``).
 
     python -m tests.soak.campaign [--faults 400] [--seed 1] [--folder build/soak] [--minutes M] [--only forced|random]
 
-Three of four faults are forced at named points of a run (``forced_faults``): another run takes over from one that
-stands still, a rival of the same or of overlapping days, VACUUM, upkeep, a signal, kill -9. The others are kills at
-random moments on executors of their own (``random_kills``).
+Three of four faults are forced at named points of a run (``forced_faults``): another run takes over from a stalled one,
+a concurrent run scores the same or overlapping days, VACUUM, upkeep, a signal, or kill -9. The others are kills at
+random moments on separate executors (``random_kills``).
 
-Figures are kept in the folder after each batch: a call that was stopped (Ctrl-C ends after the batch, a second one at
-once) is taken up by the same call, and they are those of a campaign that nothing stopped. Printed are the figures and
-what did not hold; exit code 1 where there is any of that.
+The figures are saved in the folder after each batch. Ctrl-C stops after the current batch, a second Ctrl-C at once; the
+same command then resumes the campaign and ends with the same figures as one that was not interrupted. The figures and
+the failed checks are printed; the exit code is 1 if any check failed.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from tests.soak.random_kills import Campaign, kill_batch
 from tests.soak.session import soak_session
 from tests.soak.soak_state import FOLDER, SoakState, soak
 
-_FAULTS = 5  # forced ones of a batch
+_FAULTS = 5  # forced faults in a batch
 
 
 def forced(spark: SparkSession, work: Path, seed: int, number: int) -> tuple[Counter[str], list[str]]:
-    """A batch of forced faults."""
+    """Run a batch of forced faults."""
     try:
         return forced_batch(spark, work, seed, number, _FAULTS)
     finally:
@@ -39,7 +39,7 @@ def forced(spark: SparkSession, work: Path, seed: int, number: int) -> tuple[Cou
 
 
 def random_kills(work: Path, args: argparse.Namespace, number: int) -> tuple[Counter[str], list[str]]:
-    """A batch of kills at random moments."""
+    """Run a batch of kills at random moments."""
     rng = random.Random(f"{args.seed}/kills/{number}")
     try:
         return kill_batch(Campaign(work, args.rows, args.days, args.master, rng, seconds=args.seconds))
@@ -48,7 +48,7 @@ def random_kills(work: Path, args: argparse.Namespace, number: int) -> tuple[Cou
 
 
 def main() -> int:
-    """Run both."""
+    """Run both kinds of faults."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--faults", type=int, default=400)
     made.add_argument("--seed", type=int, default=1)

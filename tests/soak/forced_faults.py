@@ -1,7 +1,7 @@
-"""Faults that are forced at named points of a scoring run, many in one Spark session, and what must hold after each.
+"""Faults forced at named points of a scoring run, many in one Spark session, with checks after each.
 
 A world is a small warehouse of three days. A fault is a kind and a point (``textclf.storage.run_points``), both drawn
-from seed and number; after it the world is looked at, and a run without a fault must succeed.
+from the seed and the batch number. After each fault the tables are checked, and a run without a fault must succeed.
 """
 
 import os
@@ -39,20 +39,20 @@ from textclf.workflow.maintenance import runs_held_off, tend
 ROOT = Path(__file__).parents[2]
 DAYS = tuple(date(2026, 1, 1) + timedelta(days=at) for at in range(3))
 SIZES = ((40, 2), (43, 0), (37, 5))
-"""Rows and rejects of a day in each version of the input: no two are alike, and one has no rejects."""
+"""Rows and rejects of a day in each version of the input: all differ, and one has no rejects."""
 _VACUUM = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # 10,000 tasks otherwise
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # the default would start 10,000 tasks
 }
 
 
 @dataclass
 class World:
-    """A warehouse, its inputs, and every run that there was.
+    """A warehouse, its inputs, and all runs so far.
 
     Attributes:
-        runs: Each run by its number: how it ended, with which exit code.
-        seen: Runs whose rows have been published at some time, killed ones too.
+        runs: Status and exit code of each run, by run id.
+        seen: Ids of all runs whose rows were ever published, including killed runs.
     """
 
     spark: SparkSession
@@ -83,15 +83,15 @@ class World:
 
     @property
     def warehouse(self) -> Warehouse:
-        """The tables."""
+        """The warehouse with the tables."""
         return Warehouse.of(self.pipeline)
 
     def input(self, version: int | None = None) -> str:
-        """A version of the input."""
+        """Return the path of a version of the input; by default a random one."""
         return str(self.folder / f"input{self.rng.randrange(len(SIZES)) if version is None else version}")
 
     def run(self, day: date | None, version: int | None = None) -> tuple[RunRecord, int]:
-        """A run as the job does it, of one day or of all."""
+        """Score one day or all days, as the job does."""
         run, code = RunRecord("score_table"), 0
         with ExitStack() as held:
             try:
@@ -105,12 +105,12 @@ class World:
         return run, code
 
     def let_expire(self, day: date | None) -> None:
-        """The locks of a run that stands still have run out: the first, which keeps the others."""
+        """Let the locks of a stalled run expire: the lease of the first lock covers the others."""
         output = str(self.warehouse.location("results"))
         let_expire(self.spark, self.warehouse.locks(self.spark), output, day or UNDATED)
 
     def vacuum(self, hours: float) -> None:
-        """VACUUM as anybody may start it."""
+        """Run VACUUM on all tables, as any user may."""
         for setting, value in _VACUUM.items():
             self.spark.conf.set(setting, value)
         for name in TABLES:
@@ -119,7 +119,7 @@ class World:
             self.spark.conf.unset(setting)
 
     def maintain(self) -> None:
-        """Upkeep that keeps nothing, as the job does it."""
+        """Run upkeep with a retention of zero, as the job does."""
         places = [self.warehouse.location(name) for name in TABLES]
         nothing = Upkeep(retention_days=0.0, short_retention=True)
         with runs_held_off(self.spark, self.warehouse, places[1:], RunRecord("maintain_tables"), 60) as at_work:
@@ -127,14 +127,14 @@ class World:
                 tend(self.spark, place, nothing, at_work)
 
     def age_staging(self) -> None:
-        """Staged files are as old as those of a run that was stopped a month ago."""
+        """Make the staged files as old as those of a run that was stopped a month ago."""
         old = time.time() - 30 * 86400
         for path in (self.folder / "warehouse/_staging").rglob("part-*"):
             os.utime(path, (old, old))
 
 
 def paused(world: World, point: str) -> bool:
-    """C2: a run stands still for longer than its lease; another takes a day of it over, and it wakes."""
+    """C2: a run stalls for longer than its lease, another run takes over one of its days, and the first resumes."""
     pairs = {
         "all": (None, None),
         "same day": (DAYS[1], DAYS[1]),
@@ -155,7 +155,7 @@ def paused(world: World, point: str) -> bool:
         return False
     world.figures[f"overtaken: {kind}"] += 1
     _expect(world, after[0][1] == 0, f"{after[0][0].run_id} did not overtake at {point}: {after[0][0].error}")
-    if point not in ("locked", "staged", "recorded"):  # before, a run on all days has none of them; later, it is done
+    if point not in ("locked", "staged", "recorded"):  # earlier it holds no day yet; later it is done
         _expect(world, code == 5, f"{run.run_id} woke at {point} with {code}")
     if code == 5:
         taken = DAYS if newer is None else (newer,)
@@ -165,7 +165,7 @@ def paused(world: World, point: str) -> bool:
 
 
 def rival(world: World, point: str) -> bool:
-    """Two runs at once, of the same day, or of days that overlap."""
+    """Two concurrent runs of the same day or of overlapping days."""
     pairs = {"same day": (DAYS[1], DAYS[1]), "overlapping": (None, DAYS[2]), "overlapping, more": (DAYS[0], None)}
     kind = world.rng.choice(sorted(pairs))
     first, second = pairs[kind]
@@ -180,7 +180,7 @@ def rival(world: World, point: str) -> bool:
 
 
 def vacuumed(world: World, point: str) -> bool:
-    """C1: VACUUM with Delta's own retention, while files are published that were staged a month ago."""
+    """C1: VACUUM with Delta's default retention while files staged a month ago are published."""
     with at("staged", world.age_staging), at(point, lambda: world.vacuum(168)) as done:
         run, code = world.run(world.rng.choice([None, DAYS[0]]))
     _expect(world, code == 0, f"{run.run_id} ended with {code} beside a VACUUM: {run.error}")
@@ -188,7 +188,7 @@ def vacuumed(world: World, point: str) -> bool:
 
 
 def emptied(world: World, point: str) -> bool:
-    """C1: VACUUM that keeps nothing."""
+    """C1: VACUUM with a retention of zero."""
     with at(point, lambda: world.vacuum(0)) as done:
         run, code = world.run(world.rng.choice([None, DAYS[0]]))
     _expect(world, code in (0, 1), f"{run.run_id} ended with {code} beside a VACUUM that keeps nothing")
@@ -196,7 +196,7 @@ def emptied(world: World, point: str) -> bool:
 
 
 def maintained(world: World, point: str) -> bool:
-    """C1: our own upkeep, which keeps nothing."""
+    """C1: upkeep by our own job with a retention of zero."""
     with at(point, world.maintain) as done:
         run, code = world.run(world.rng.choice([None, DAYS[0]]))
     _expect(world, code == 0, f"{run.run_id} ended with {code} beside upkeep: {run.error}")
@@ -204,26 +204,26 @@ def maintained(world: World, point: str) -> bool:
 
 
 def asked_to_stop(world: World, point: str) -> bool:
-    """C4, C6: SIGTERM or Ctrl-C."""
+    """C4, C6: the run receives SIGTERM or SIGINT."""
     number = world.rng.choice([signal.SIGTERM, signal.SIGINT])
     publishing = AT.index("checked") < AT.index(point) < AT.index("committed results")
     cancels = (publishing or point == "recording") and world.rng.random() < 0.5
 
     def ask() -> None:
-        if cancellation.asked():  # by somebody else
+        if cancellation.asked():  # by another caller
             raise KeyboardInterrupt
         os.kill(os.getpid(), number)
         while not cancellation.asked():
             time.sleep(0.001)
-        if cancels:  # as a job of Delta's does that the run waits for
+        if cancels:  # as Spark does for a job of Delta that the run waits for
             raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
 
     before = signal.getsignal(number)
-    signal.signal(number, signal.default_int_handler)  # the soak's own would be asked to end
+    signal.signal(number, signal.default_int_handler)  # otherwise the soak's handler would stop the soak
     try:
         with cancellation.stoppable(), at(point, ask) as done:
             run, code = world.run(world.rng.choice([None, DAYS[2]]))
-            if cancellation.asked() and not done:  # a wish to end the soak is no fault
+            if cancellation.asked() and not done:  # the user stops the soak: not a fault
                 raise KeyboardInterrupt
     finally:
         signal.signal(number, before)
@@ -236,7 +236,7 @@ def asked_to_stop(world: World, point: str) -> bool:
 
 
 def killed(world: World, point: str) -> bool:
-    """The driver is killed with -9, with all that belongs to it."""
+    """The driver and all its child processes are killed with SIGKILL."""
     day = world.rng.choice([None, DAYS[1]])
     command = [sys.executable, "-m", "tests.soak.killed_at", point, "--config", str(world.folder / "pipeline.toml")]
     command += ["--input", world.input(), *([] if day is None else ["--date", str(day)])]
@@ -260,8 +260,8 @@ FAULTS: dict[str, tuple[Callable[[World, str], bool], tuple[str, ...]]] = {
     "a signal": (asked_to_stop, AT),
     "kill -9": (killed, AT),
 }
-"""Each kind, and the points at which it is forced."""
-_RARE = {"kill -9"}  # a Java to start: of two draws one is drawn again
+"""Each kind of fault, with the points at which it is forced."""
+_RARE = {"kill -9"}  # starts a JVM, which is slow: such a draw is redrawn once
 
 
 def _expect(world: World, holds: bool, said: str) -> None:
@@ -270,7 +270,7 @@ def _expect(world: World, holds: bool, said: str) -> None:
 
 
 def recorded(world: World) -> dict[str, list[str]]:
-    """The statuses that each run has in ``runs``."""
+    """Return the statuses recorded for each run in ``runs``."""
     found: dict[str, list[str]] = {}
     place = world.folder / "warehouse/runs"
     for row in DeltaTable(str(place)).to_pyarrow_table(columns=["run_id", "status"]).to_pylist():
@@ -279,13 +279,13 @@ def recorded(world: World) -> dict[str, list[str]]:
 
 
 def world_owners(world: World) -> set[str]:
-    """The runs that the published rows are of."""
+    """Return the ids of the runs that wrote the published rows."""
     rows = DeltaTable(str(world.folder / "warehouse/results")).to_pyarrow_table(columns=["run_id"])
     return set(rows["run_id"].to_pylist())
 
 
 def slices(world: World, name: str) -> dict[date, tuple[set[str], int, int]]:
-    """Of each day in a table: the runs that its rows are of, rows, and different ids."""
+    """Return for each day of a table: the ids of its runs, the number of rows, and the number of distinct ids."""
     rows = DeltaTable(str(world.folder / "warehouse" / name)).to_pyarrow_table(columns=["ds", "run_id", "id"])
     found: dict[date, tuple[set[str], int, int]] = {}
     for ds in set(rows["ds"].to_pylist()):
@@ -296,10 +296,10 @@ def slices(world: World, name: str) -> dict[date, tuple[set[str], int, int]]:
 
 
 def look(world: World, after: str, *, settled: bool) -> None:
-    """What must hold whatever has happened.
+    """Check the invariants that hold after every fault.
 
     Args:
-        settled: The last run has published, so that rejects are not ahead of results.
+        settled: Whether the last run has published; if not, the rejects may be ahead of the results.
     """
     results, rejects = slices(world, "results"), slices(world, "results_rejects")
     world.figures["looks at a slice"] += len(results) + len(rejects)
@@ -329,17 +329,17 @@ def look(world: World, after: str, *, settled: bool) -> None:
 def forced_batch(
     spark: SparkSession, folder: Path, seed: int, number: int, faults: int
 ) -> tuple[Counter[str], list[str]]:
-    """Some faults, one after another, in a world of their own; what ends them is a difference, too."""
+    """Inject some faults, one after another, in a new world; an exception counts as a difference."""
     world = World(spark, folder, random.Random(f"{seed}/{number}"))
     try:
         _force(world, f"batch {number} of seed {seed}", faults)
-    except Exception as error:  # noqa: BLE001 - whatever ends a run that nothing should end is what is looked for
+    except Exception as error:  # noqa: BLE001 - any exception is a finding
         world.differences.append(f"batch {number} of seed {seed}: {type(error).__name__}: {str(error)[:2000]}")
     return world.figures, world.differences
 
 
 def _force(world: World, batch: str, faults: int) -> None:
-    """The faults of a batch; a run without a fault after each."""
+    """Inject the faults of a batch, each followed by a run without a fault."""
     rng = world.rng
     world.run(None, 0)
     for count in range(faults):
@@ -349,7 +349,7 @@ def _force(world: World, batch: str, faults: int) -> None:
         point = rng.choice(points)
         name = f"fault {count} of {batch}, {kind} at {point}"
         if not fault(world, point):
-            world.figures["points that were not reached"] += 1  # a table without rejects is not written to
+            world.figures["points that were not reached"] += 1  # the rejects are not written if there are none
             continue
         world.figures += Counter({"faults": 1, f"faults: {kind}": 1, f"at: {point}": 1})
         look(world, name, settled=False)

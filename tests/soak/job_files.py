@@ -1,4 +1,4 @@
-"""Files through the job's own ``ingest_corpus``: many sources at once, cut into small blocks, in odd folders."""
+"""Ingest files with the job's ``ingest_corpus``: many sources at once, in small blocks and oddly named folders."""
 
 import json
 import random
@@ -20,8 +20,8 @@ from textclf.corpus.ingest import ingest_corpus
 from textclf.runs.workspace import Workspace
 from textclf.storage import Warehouse
 
-SOURCES = 16  # of a batch
-_NAMES = (  # a colon is refused by name: Hadoop has no such paths
+SOURCES = 16  # in a batch
+_NAMES = (  # no name has a colon: Hadoop does not allow it
     "a", "b b", "50%", "a%20b", "a+b", "x#y", "q?", "it's", 'quo"te', "a,b", "a;b", "$HOME", "${HOME}", "ü", "漢😀",
     "[x]", "{a,b}", "a*b", "a=b", "=", "e\\f", "a\u202eb", "n\nl", "~", "-", "a.b.c", "x" * 120,
 )  # fmt: skip
@@ -31,20 +31,20 @@ _FOLDERS = ("day=1", "day=001", "code=1e3", "code=1d", "text=abc", "value=abc", 
 
 @dataclass(frozen=True)
 class PlacedSource:
-    """Files of one source and where they are below its folder."""
+    """The files of one source and their paths below its folder."""
 
     name: str
     path: Path
-    files: dict[str, SampleFile]  # by the name that the corpus has for them
+    files: dict[str, SampleFile]  # by their name in the corpus
 
     @property
     def rules(self) -> Rules:
-        """How the files are read."""
+        """The rules by which the files are read."""
         return next(iter(self.files.values())).rules
 
 
 def placed_sources(folder: Path, seed: int, batch: int, kinds: Sequence[str] = ()) -> list[PlacedSource]:
-    """Write the sources of a batch: ``SOURCES`` of all kinds, or one of each kind given."""
+    """Write the sources of a batch: ``SOURCES`` of mixed kinds, or one of each given kind."""
     taken = list(kinds) or [*KINDS, "parquet"] * SOURCES
     return [_placed(folder, kind, seed, batch * SOURCES + at) for at, kind in enumerate(taken[: len(kinds) or SOURCES])]
 
@@ -72,7 +72,7 @@ def _placed(folder: Path, kind: str, seed: int, number: int) -> PlacedSource:
     return PlacedSource(name, folder / name, _written(folder / name, files))
 
 
-_PLAIN = ("data", "b b", "50%", "ü", "it's", "a+b")  # the path itself stands in the pipeline file
+_PLAIN = ("data", "b b", "50%", "ü", "it's", "a+b")  # the pipeline file names the path itself
 
 
 def _written(folder: Path, files: dict[str, SampleFile]) -> dict[str, SampleFile]:
@@ -84,12 +84,12 @@ def _written(folder: Path, files: dict[str, SampleFile]) -> dict[str, SampleFile
 
 
 def reading(file: SampleFile) -> Reading:
-    """What a file holds by the reference."""
+    """Return the records of a file as the reference reads them."""
     return (read_parquet if file.kind == "parquet" else read)(file.data, file.rules)
 
 
 def pipeline_of(sources: list[PlacedSource], warehouse: Path) -> Pipeline:
-    """A pipeline file of the sources."""
+    """Return a pipeline with these sources."""
     parts = [f'warehouse = "{warehouse}"']
     for source in sources:
         keys = {"name": source.name, "path": str(source.path)} | source_keys(source.rules)
@@ -100,17 +100,17 @@ def pipeline_of(sources: list[PlacedSource], warehouse: Path) -> Pipeline:
 def through_the_job(
     spark: SparkSession, folder: Path, seed: int, batch: int, kinds: Sequence[str] = ()
 ) -> tuple[Counter[str], list[str]]:
-    """Ingest the sources of a batch; figures, and how the tables differ from the reference."""
+    """Ingest the sources of a batch; return figures, and how the tables differ from the reference."""
     shutil.rmtree(folder, ignore_errors=True)
     sources = placed_sources(folder / "files", seed, batch, kinds)
     pipeline = pipeline_of(sources, folder / "warehouse")
     warehouse = Warehouse.of(pipeline)
     largest = max(sum(len(file.data) for file in source.files.values()) for source in sources)
-    blocks = random.Random(f"{seed}/cut/{batch}").choice((1, 5, 10, 20))  # of the largest source
+    blocks = random.Random(f"{seed}/cut/{batch}").choice((1, 5, 10, 20))  # blocks of the largest source
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(max(20, largest // blocks)))
     spark.conf.set("spark.sql.files.openCostInBytes", "0")
     try:
-        # Whatever the files hold: how much of a delivery may be rejected is not what is tried here.
+        # Accept any share of rejects: the limits on a delivery are not under test here.
         accept = [source.name for source in pipeline.sources]
         ingest_corpus(Workspace(spark, pipeline), f"soak-{batch}", pipeline.sources, accept=accept)
     finally:
@@ -125,7 +125,7 @@ Found = dict[tuple[str, str, int], tuple[Any, ...]]
 
 
 def _tables(spark: SparkSession, warehouse: Warehouse) -> list[tuple[tuple[str, str, int], tuple[Any, ...]]]:
-    """All rows of both tables by source, file and position."""
+    """Return all rows of both tables with their source, file and position."""
     accepted = warehouse.location("corpus").read(spark).select("source", "file", "position", "text", "label")
     rows: list[Any] = [((row[0], row[1], row[2]), (row[3], row[4])) for row in accepted.collect()]
     place = warehouse.location("corpus_rejects")
@@ -138,14 +138,14 @@ def _tables(spark: SparkSession, warehouse: Warehouse) -> list[tuple[tuple[str, 
 
 
 def wanted_rows(sources: list[PlacedSource]) -> Found:
-    """The rows that both tables must hold."""
+    """Return the rows expected in the two tables."""
     rows: Found = {}
     for source in sources:
         for name, file in source.files.items():
             for record in reading(file).records:
                 raw = record.raw.decode(file.rules.encoding, errors="replace")[:1000]
                 lines = None if file.kind == "parquet" else record.lines
-                # Of a column's label that is no whole number ``raw`` shows that, as Spark writes it.
+                # If a Parquet label is not a whole number, ``raw`` is the label as Spark formats it.
                 shown = None if lines is None and record.reason == "fractional_label" else raw
                 refused = (record.reason, lines, shown)
                 accepted = (record.text, record.label)
@@ -156,7 +156,7 @@ def wanted_rows(sources: list[PlacedSource]) -> Found:
 def compared(
     sources: list[PlacedSource], found: list[tuple[tuple[str, str, int], tuple[Any, ...]]], made_by: str
 ) -> tuple[Counter[str], list[str]]:
-    """Figures by format, and each row that is in the tables or in the files, but not in both."""
+    """Return figures by format, and every row that is only in the tables or only in the files."""
     wanted = wanted_rows(sources)
     names = {source.name: source for source in sources}
     figures: Counter[str] = Counter({"sources": len(sources)})

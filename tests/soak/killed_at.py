@@ -1,4 +1,4 @@
-"""``score_table`` that is killed with -9, with its Java and workers, when it reaches a point:
+"""Run ``score_table`` and kill it with SIGKILL, including its JVM and workers, when it reaches a point:
 
 python -m tests.soak.killed_at POINT [arguments of score_table]
 """
@@ -13,7 +13,7 @@ from textclf.storage.run_points import listening
 
 
 def main() -> int:
-    """Run the job; its exit code, where it does not come to the point."""
+    """Run the job and return its exit code if it does not reach the point."""
 
     def listen(reached: str) -> None:
         if is_at(reached, sys.argv[1]):

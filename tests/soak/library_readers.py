@@ -1,4 +1,4 @@
-"""The same files by Python's own ``csv`` and ``json``, where what they read is what the rules say."""
+"""The same files read by Python's ``csv`` and ``json`` modules, where these follow the same rules."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ _STRUCTURE = {"malformed_csv", "unclosed_quote", "oversized_record", "undecodabl
 
 
 def library_difference(data: bytes, rules: Rules, reading: Reading) -> str | None:
-    """How Python's own reader of the format differs from the reference; None where it does not, or cannot tell."""
+    """Return how Python's reader differs from the reference; None if it agrees or does not apply."""
     if rules.format == "jsonl":
         return _json_difference(data, rules, reading)
     if rules.quoting and rules.escape is None and len(rules.delimiter) == 1:
@@ -20,9 +20,9 @@ def library_difference(data: bytes, rules: Rules, reading: Reading) -> str | Non
 
 
 def _csv_difference(data: bytes, rules: Rules, reading: Reading) -> str | None:
-    """Of files without an escape whose records are all well-formed.
+    """Compare with the csv module, for files without an escape character whose records are all well-formed.
 
-    The csv module takes a carriage return alone for the end of a record, and so do not the rules.
+    The csv module ends a record at a lone carriage return, unlike the rules, so files that contain one are skipped.
     """
     if any(record.reason in _STRUCTURE for record in reading.records):
         return None

@@ -1,4 +1,4 @@
-"""Parquet files of hostile values, and what they hold by pyarrow."""
+"""Parquet files of hostile values, and their records as read by pyarrow."""
 
 import random
 from decimal import Decimal
@@ -25,7 +25,7 @@ _VALUES: dict[str, tuple[pa.DataType, tuple[Any, ...]]] = {
 
 
 def parquet_files(seed: int, number: int, files: int) -> list[SampleFile]:
-    """Files of one schema, which are read by the same rules."""
+    """Return files with one schema that are read by the same rules."""
     rng = random.Random(f"{seed}/parquet/{number}")
     limit = rng.randint(8, 120) if rng.random() < 0.3 else Rules.max_record_bytes
     labels = rng.choice((None, None, ("0", "1", "true", "positive")))
@@ -42,7 +42,7 @@ def _content(rng: random.Random, kind: str, rules: Rules) -> bytes:
     type_, values = _VALUES[kind]
     table = pa.table(
         {
-            "rest": pa.array([7] * count, pa.timestamp("ns")),  # a type that nobody asked for
+            "rest": pa.array([7] * count, pa.timestamp("ns")),  # a column that is not used
             rules.label: pa.array([rng.choice(values) for _ in range(count)], type_),
             rules.text: pa.array(spoilt, pa.binary()).view(pa.string()),
         }
@@ -53,8 +53,8 @@ def _content(rng: random.Random, kind: str, rules: Rules) -> bytes:
 
 
 def read_parquet(data: bytes, rules: Rules) -> Reading:
-    """The records of a file in the order of its rows."""
-    table = pq.read_table(BytesIO(data)).select([rules.text, rules.label])  # columns= takes a dot for a path
+    """Return the records of a file in row order."""
+    table = pq.read_table(BytesIO(data)).select([rules.text, rules.label])  # columns= treats a dot as a nested path
     texts = table[rules.text].combine_chunks().view(pa.binary()).to_pylist()
     labels = table[rules.label].to_pylist()
     records = [
@@ -80,7 +80,7 @@ def _outcome(raw: bytes | None, label: Any, rules: Rules) -> tuple[str | None, s
 
 
 def whole_label(label: Any) -> str | None:
-    """A label as text; None for numbers that are no integers."""
+    """Return a label as text; None for a number that is not an integer."""
     if isinstance(label, float):
         return str(int(label)) if label.is_integer() else None
     return number_label(label)

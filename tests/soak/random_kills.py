@@ -1,13 +1,13 @@
-"""Kills at random moments, of executors, Python workers and drivers, while a reader looks on.
+"""Kill executors, Python workers and drivers at random moments while a reader checks the tables.
 
-Each round starts ``score_table --from --to`` on one of two versions of the input, on executors of their own, and kills
--9, at moments drawn at random: executors or Python workers up to six times, then the driver with all that belongs to
-it, at any moment or just as a file of staging, of the rejects or of the results appears, or nothing more. A second run
-now and then races the first. The reader loads both tables with deltalake all the time. In the end of a batch the range
-is scored once without a fault.
+Each round starts ``score_table --from --to`` on one of two versions of the input, on separate executors. It kills
+executors or Python workers with SIGKILL at up to six random moments. Then it may kill the driver and its children, at a
+random moment or when a file of the staging folder, the rejects or the results appears. In some rounds a second run
+competes with the first. The reader loads both tables with deltalake all the time. At the end of a batch the range is
+scored once without a fault.
 
-Looked for are slices that are not whole (rows of two runs, or not as many as a version of the input has), rows lost or
-double in the end, published runs without a record.
+The checks look for incomplete slices (rows of two runs, or a row count that neither version of the input has), for rows
+lost or duplicated at the end, and for published runs without a record.
 """
 
 import os
@@ -37,15 +37,15 @@ MOMENTS = {"staging": "_staging/*/scored/**/part-*", "rejects": "results_rejects
 MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
 KINDS = ("none", "driver", *MOMENTS)
-"""What ends a run."""
-_SURVIVED = 6  # faults before that: a run mostly survives them, but Spark gives a task up that failed four times
-# JVMs that live for seconds: what the second compiler would gain later costs more than the work itself.
+"""The faults that end a run."""
+_SURVIVED = 6  # earlier faults: a run usually survives them, but Spark gives up a task after four failures
+# The C2 compiler costs more time than it saves in a JVM that lives for seconds.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @dataclass
 class Campaign:
-    """The folder of a batch, the shape of the input, and what was counted."""
+    """The folder of a batch, the size of its input, and the counts so far."""
 
     work: Path
     rows: int
@@ -66,7 +66,7 @@ class Campaign:
         return FIRST + timedelta(days=self.days - 1)
 
     def prepare(self) -> None:
-        """Write two versions of the input, which differ in size, the model and the pipeline files."""
+        """Write two versions of the input that differ in size, the model, and the pipeline files."""
         self.work.mkdir(parents=True)
         store = ModelStore(str(self.warehouse / "models"))
         store.promote("yelp", store.save(sample("yelp")).manifest.version)
@@ -84,7 +84,7 @@ class Campaign:
             )
 
     def start(self, version: int) -> subprocess.Popen[bytes]:
-        """Start a run in a process group of its own."""
+        """Start a run in its own process group."""
         command = [sys.executable, str(ROOT / "jobs/score_table.py"), "--config", str(self.work / f"{version}.toml")]
         command += ["--from", str(FIRST), "--to", str(self.last), "--force"]
         submit = f"--master {self.master} --driver-memory 1g --executor-memory 1g pyspark-shell"
@@ -96,12 +96,12 @@ class Campaign:
             )
 
     def round(self) -> None:
-        """One run with a fault that ends it, or none, after some that it can survive."""
+        """Do one run with some faults that it can survive, and possibly one that ends it."""
         kind, begin = self.rng.choice(KINDS), time.monotonic()
         before = {name: set(self.warehouse.glob(pattern)) for name, pattern in MOMENTS.items()}
         process = self.start(self.rng.randrange(2))
         rival = self.start(self.rng.randrange(2)) if self.rng.random() < 0.2 else None
-        # Spark itself takes seconds to start, so that nothing is there to be killed at first.
+        # Spark takes seconds to start, so at first there is nothing to kill.
         moments = sorted(begin + self.rng.uniform(0.2, 1.0) * self.seconds for _ in range(_SURVIVED))
         survived = [(moment, self.rng.choice(SURVIVABLE)) for moment in moments]
         last = begin + self.rng.uniform(0.2, 1.0) * self.seconds
@@ -124,13 +124,13 @@ class Campaign:
             self.seconds = min(self.seconds, time.monotonic() - begin)
 
     def _fault(self, kind: str, driver: int) -> bool:
-        """Kill, and count it; False where there is nothing to be killed yet."""
+        """Kill a process and count it; return False if there is none to kill yet."""
         done = self.kill(kind, driver)
         self.counts[f"killed: {kind}"] += done
         return done
 
     def kill(self, kind: str, driver: int) -> bool:
-        """Kill -9 what the kind names; False where there is none yet."""
+        """Kill a process of this kind with SIGKILL; return False if there is none yet."""
         if kind not in SURVIVABLE:
             os.killpg(driver, signal.SIGKILL)
             return True
@@ -142,7 +142,7 @@ class Campaign:
         return True
 
     def watch(self, ended: threading.Event) -> None:
-        """Look at the published tables until the campaign ends."""
+        """Check the published tables until the campaign ends."""
         while not ended.is_set():
             for name, share in (("results", 19), ("results_rejects", 1)):
                 try:
@@ -162,12 +162,12 @@ class Campaign:
             time.sleep(1)
 
     def size(self, share: int, version: int) -> int:
-        """Rows of a slice: of 20 one is rejected."""
+        """Return the number of rows in a slice: one row of 20 is rejected."""
         rejected = -(-(self.rows + version) // 20)
         return rejected if share == 1 else self.rows + version - rejected
 
     def close(self) -> None:
-        """One run without a fault; then count what is missing."""
+        """Do one run without a fault, then count the missing rows."""
         final = self.start(1)
         self.counts["failures of the last run"] += final.wait(900) != 0
         rows = DeltaTable(str(self.warehouse / "results")).to_pyarrow_table(columns=["ds", "id"]).to_pylist()
@@ -184,7 +184,7 @@ class Campaign:
 
 
 def descendants(root: int) -> Iterator[tuple[int, str]]:
-    """Processes below one, with their command lines."""
+    """Yield the descendants of a process, with their command lines."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -212,11 +212,11 @@ BAD = (
 
 
 ROUNDS = 4
-"""Of a batch."""
+"""Rounds in a batch."""
 
 
 def kill_batch(campaign: Campaign) -> tuple[Counter[str], list[str]]:
-    """Some rounds, while a reader looks on, and one without a fault."""
+    """Do some rounds while a reader checks the tables, then a run without a fault."""
     campaign.prepare()
     ended = threading.Event()
     reader = threading.Thread(target=campaign.watch, args=[ended], daemon=True)

@@ -1,11 +1,11 @@
-"""The product's readers against readers of their own, on files that were made to be hard, and mutated.
+"""Compare the product's readers with independent reference readers on hostile and mutated files.
 
     python -m tests.soak.readers [--records 1000000] [--files 2000] [--seed 1] [--minutes M] [--folder build/soak]
     python -m tests.soak.readers --show "csv escape" 4711
 
-Records go through the Python reader, in whole files and cut into blocks; files through the job's own ``ingest_corpus``.
-Figures are kept in the folder after each batch: a call that was stopped is taken up by the same call. Printed are the
-inputs that were tried with each reader and the differences; exit code 1 where there are any.
+Records are read by the Python reader, in whole files and in blocks; files are ingested by the job's ``ingest_corpus``.
+The figures are saved in the folder after each batch, and the same command resumes a campaign that was stopped. The
+number of inputs for each reader and the differences are printed; the exit code is 1 if there are any differences.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from textclf.config import Source
 from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
 
-FILES = 200  # of a batch
+FILES = 200  # in a batch
 _CUTS = 3  # ways to cut a file into blocks
 
 
 def source_of(rules: Rules) -> Source:
-    """The source whose section of the pipeline file says the rules."""
+    """Return a source that is configured with these rules."""
     return Source.model_validate({"name": "s", "path": "p"} | source_keys(rules))
 
 
 def file_differences(file: SampleFile) -> list[str]:
-    """How the product's reader and the references differ on a file; each of ``_CUTS`` ways to cut it is one reading."""
+    """Return how the product's reader and the references differ on a file, read whole or cut in ``_CUTS`` ways."""
     reading = read(file.data, file.rules)
     differ = []
     if file.rows is not None:
@@ -54,7 +54,7 @@ def file_differences(file: SampleFile) -> list[str]:
 
 
 def product_difference(data: bytes, rules: Rules, reading: Reading, cuts: list[int]) -> str | None:
-    """The first difference between the product's reading of a file and the reference's."""
+    """Return the first difference between the product's reading of a file and the reference's."""
     try:
         found = list(read_records(source_of(rules), data, cuts))
     except InputError as error:
@@ -71,7 +71,7 @@ def product_difference(data: bytes, rules: Rules, reading: Reading, cuts: list[i
 
 
 def read_batch(seed: int, batch: int) -> tuple[Counter[str], list[str]]:
-    """The files of a batch through the Python reader, each whole and cut."""
+    """Read the files of a batch with the Python reader, each whole and in blocks."""
     kinds = list(KINDS)
     kind, first = kinds[batch % len(kinds)], batch // len(kinds) * FILES
     figures: Counter[str] = Counter()
@@ -102,7 +102,7 @@ def show(kind: str, seed: int, number: int) -> None:
 
 
 def main() -> int:
-    """Run both forms, or show one file."""
+    """Compare records and files, or show one file."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--records", type=int, default=1_000_000, help="through the Python reader")
     made.add_argument("--files", type=int, default=2_000, help="through the job")
@@ -125,7 +125,7 @@ def main() -> int:
 
 
 def _soak_files(state: SoakState, wanted: int, minutes: float) -> None:
-    from tests.soak.job_files import through_the_job  # Spark only where it is needed
+    from tests.soak.job_files import through_the_job  # imports Spark only when it is needed
     from tests.soak.session import soak_session
 
     with tempfile.TemporaryDirectory() as scratch, soak_session(Path(scratch)) as spark:

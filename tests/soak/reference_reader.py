@@ -1,7 +1,7 @@
-"""What a file of records holds, read from the written rules alone: slow, whole, and apart from ``textclf.corpus``.
+"""A slow reference reader, written from the documented rules alone and independent of ``textclf.corpus``.
 
-The soak and the tests of conservation compare the product's readers with this one, record by record. Nothing of the
-product is imported here, so that a mistake in its rules cannot be in both.
+The soak and the conservation tests compare the product's readers with this one, record by record. This module imports
+nothing from the product, so that the two cannot share a mistake.
 """
 
 import json
@@ -34,7 +34,7 @@ class Rules:
 
 
 class Record(NamedTuple):
-    """One record: text and label, or a reason; how many lines it holds; its bytes."""
+    """One record: its text and label or its reject reason, its number of lines, and its bytes."""
 
     position: int
     text: str | None
@@ -45,7 +45,7 @@ class Record(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The records of a file in order, and how many lines and lines of a header it has."""
+    """The records of a file in order, its number of lines, and its header."""
 
     records: list[Record]
     lines: int
@@ -57,7 +57,7 @@ Outcome = tuple[str | None, str | None, str | None]  # text, label, reason
 
 
 class _MalformedError(Exception):
-    """A quote or a carriage return stands at an offset where none may."""
+    """A quote or a carriage return is at an offset where it is not allowed."""
 
     def __init__(self, at: int) -> None:
         super().__init__(at)
@@ -65,17 +65,17 @@ class _MalformedError(Exception):
 
 
 class _UnclosedError(Exception):
-    """A quoted field has no end, or none within the limit."""
+    """A quoted field is not closed, or not within the size limit."""
 
 
 def lines_of(data: bytes) -> list[bytes]:
-    """A file's lines without their line feeds: only a line feed ends one, and the last may lack it."""
+    """Return a file's lines without their line feeds; the last line may have none."""
     lines = data.split(b"\n")
     return lines[:-1] if not lines[-1] else lines
 
 
 def read(data: bytes, rules: Rules) -> Reading:
-    """All records of a file."""
+    """Read all records of a file."""
     data = data.removeprefix(MARK)
     pieces = list(_pieces(data, rules))
     header: tuple[str, ...] | None = None
@@ -91,7 +91,7 @@ def read(data: bytes, rules: Rules) -> Reading:
 
 
 class _Piece(NamedTuple):
-    """The bytes of a record; its fields where it has some; its reason where that is known already."""
+    """The bytes of a record, its fields, and its reject reason if that is already known."""
 
     raw: bytes
     lines: int
@@ -100,7 +100,7 @@ class _Piece(NamedTuple):
 
 
 def _pieces(data: bytes, rules: Rules) -> Iterator[_Piece]:
-    """The records of a file, in order, nothing left out."""
+    """Yield all records of a file in order."""
     separator = rules.delimiter.encode(rules.encoding)
     if not rules.quoting:
         for line in lines_of(data):
@@ -119,14 +119,14 @@ def _pieces(data: bytes, rules: Rules) -> Iterator[_Piece]:
             piece = _Piece(data[at:first_end], 1, [], "unclosed_quote")
         if piece.lines > 1 and len(piece.raw) > rules.max_record_bytes:
             piece = _Piece(data[at:first_end], 1, [], "unclosed_quote")
-        if first_end - at > rules.max_record_bytes:  # whatever it holds: its first line alone is too long
+        if first_end - at > rules.max_record_bytes:  # the first line alone is too long
             piece = _Piece(data[at:first_end], 1, [], "oversized_record")
         yield piece
         at += len(piece.raw) + 1
 
 
 def _why_malformed(data: bytes, begin: int, first_end: int, at: int, rules: Rules) -> str:
-    """The reason of a record that is malformed at ``at``: what its bytes and size say comes first."""
+    """Return the reject reason of a record malformed at ``at``; encoding and size take precedence."""
     if at <= first_end:
         return "malformed_csv" if _decodes(data[begin:first_end], rules) else "undecodable_bytes"
     end = data.find(b"\n", at)
@@ -143,7 +143,7 @@ def _decodes(raw: bytes, rules: Rules) -> bool:
 
 
 def _quoted_record(data: bytes, begin: int, rules: Rules) -> tuple[int, list[bytes]]:
-    """Where the record that begins at ``begin`` ends, which is at a line feed or with the file; and its fields."""
+    """Return the end of the record at ``begin``, a line feed or the end of the file, and its fields."""
     separator = rules.delimiter.encode(rules.encoding)
     limit, at = begin + rules.max_record_bytes, begin
     fields: list[bytes] = []
@@ -161,7 +161,7 @@ def _quoted_record(data: bytes, begin: int, rules: Rules) -> tuple[int, list[byt
 
 
 def _at_end(data: bytes, at: int) -> bool:
-    """Whether a record ends here: by the file, a line feed, or a carriage return before either."""
+    """Whether a record ends here: at the end of the file, a line feed, or a carriage return before either."""
     return data[at : at + 1] in (b"", b"\n") or data[at : at + 2] == b"\r\n" or data[at:] == b"\r"
 
 
@@ -191,12 +191,12 @@ def _quoted_field(data: bytes, at: int, limit: int, rules: Rules) -> tuple[bytes
 
 
 def without_return(raw: bytes) -> bytes:
-    """A record without the carriage return of its end."""
+    """Return a record without its trailing carriage return."""
     return raw[:-1] if raw.endswith(b"\r") else raw
 
 
 def _outcome(piece: _Piece, rules: Rules, columns: tuple[str, ...]) -> Outcome:
-    """What a well-formed record says."""
+    """Return the text and label, or the reject reason, of a well-formed record."""
     if len(piece.raw) > rules.max_record_bytes:
         return None, None, "oversized_record"
     raw = without_return(piece.raw)
@@ -225,7 +225,7 @@ def _json_outcome(whole: str, rules: Rules) -> Outcome:
     if not isinstance(value, tuple):
         return None, None, "invalid_json"
     names = [name for name, _ in value]
-    if names.count(rules.text) > 1 or names.count(rules.label) > 1:  # readers differ on which one counts
+    if names.count(rules.text) > 1 or names.count(rules.label) > 1:  # JSON readers disagree on which one wins
         return None, None, "invalid_json"
     text, label = dict(value).get(rules.text), dict(value).get(rules.label)
     if not isinstance(text, str | None) or isinstance(label, list | tuple):
@@ -237,25 +237,25 @@ def _json_outcome(whole: str, rules: Rules) -> Outcome:
 def _number(written: str) -> Decimal | float:
     try:
         return Decimal(written)
-    except ArithmeticError:  # an exponent that no number has room for
+    except ArithmeticError:  # the exponent is too large
         return float("inf") if set(written.lower().partition("e")[0]) & set("123456789") else Decimal(0)
 
 
 def number_label(label: Any) -> str | None:
-    """A label as text: integers, whole fractions and booleans have one; None for other numbers."""
+    """Return a label as text; None for a number that is not whole."""
     if isinstance(label, bool):
         return "true" if label else "false"
-    if isinstance(label, float):  # Infinity or NaN, which JSON lacks and Python takes
+    if isinstance(label, float):  # Infinity or NaN, which are not JSON but which Python accepts
         return None
     if isinstance(label, Decimal):
-        if label and label.adjusted() > 308:  # beyond what JSON's usual numbers hold: as infinite as 1e999
+        if label and label.adjusted() > 308:  # too large for a double, like 1e999
             return None
         return str(int(label)) if label == label.to_integral_value() else None
     return None if label is None else str(label)
 
 
 def checked(text: str | None, label: str | None, rules: Rules) -> Outcome:
-    """The rules that hold for texts and labels of any format."""
+    """Apply the rules for texts and labels of any format."""
     if text is None:
         return None, None, "missing_column"
     label = (label or "").strip()
@@ -271,12 +271,12 @@ def _faults(text: str, label: str, rules: Rules) -> list[tuple[bool, str]]:
         (not label, "missing_label"),
         ("\0" in text or "\0" in label, "nul_character"),
         (rules.labels is not None and label not in rules.labels, "unknown_label"),
-        (any("\ud800" <= sign <= "\udfff" for sign in text + label), "undecodable_bytes"),  # half a pair
+        (any("\ud800" <= sign <= "\udfff" for sign in text + label), "undecodable_bytes"),  # a lone surrogate
     ]
 
 
 def may_be_refused(data: bytes) -> bool:
-    """Whether a file may be refused as a whole: it looks as if it had no lines of text, by its first one."""
+    """Whether a file may be refused as a whole because its first line does not look like text."""
     first = data.removeprefix(MARK).partition(b"\n")[0]
     signs = (
         b"\xff\xfe",

@@ -1,6 +1,6 @@
-"""Files of hostile records, as pandas, Spark, MySQL and spreadsheets write them, and mutations of such files.
+"""Files of hostile records, as written by pandas, Spark, MySQL and spreadsheets, and mutations of them.
 
-A file is a function of its kind, a seed and a number: what fails is made again by ``sample_file("csv", 1, 4711)``.
+A file is determined by its kind, a seed and a number: ``sample_file("csv", 1, 4711)`` reproduces a failing file.
 """
 
 import json
@@ -29,7 +29,7 @@ LABELS = (
     "it's",
     "\\",
 )
-NAMES = (  # of the columns for texts and labels: such as a SQL parser, a glob or Spark takes for something else
+NAMES = (  # of the text and label columns, some special to a SQL parser, a glob or Spark
     ("text", "label"), ("text", "label"), ("text", "label"), ("label", "text"), ("a.b", "`t`"), ("*", "it's"),
     ("_metadata", "value"), ("$x", "ü 😀"),
 )  # fmt: skip
@@ -38,7 +38,7 @@ PIECES = (
     "\0", "\ufeff", "\x85", "\u2028", "\x0b", "\x0c", "\x1c", "\xa0", "\u202e", "\u200b", "é", "ß", "İ", "漢", "😀",
     "a", "b", "word", "some longer words", "=1+1", "{", "}", "[", "null", "NaN", ":", "a:b c", "#", "\\N", "\x1a",
 )  # fmt: skip
-# What mutations put in: bytes that mean something to a format, and such as no encoding has.
+# Bytes that mutations insert: special to a format, or invalid in an encoding.
 BYTES = (
     b'"', b'"', b'""', b'","', b"\n", b"\n", b"\r\n", b"\r", b",", b"\t", b";", b"\\", b'\\"', b"\0", b"\xff", b"\xc3",
     b"\xed\xa0\x80", b"\xf0\x9f", MARK, b" ", b"{", b"}", b"\\ud800", b"1e400", b"1.5", b"\x81", b"0", b":", b"x" * 60,
@@ -48,10 +48,10 @@ _ENDS = ("\n", "\n", "\r\n")
 
 @dataclass(frozen=True)
 class SampleFile:
-    """A file, how to read it, and what was written where nothing has changed it since.
+    """A file, the rules for reading it, and the rows it was written from.
 
     Attributes:
-        rows: Texts and labels as they were written; None once the file is mutated.
+        rows: Texts and labels as they were written; None if the file was mutated.
     """
 
     kind: str
@@ -62,15 +62,15 @@ class SampleFile:
 
 
 def sample_file(kind: str, seed: int, number: int) -> SampleFile:
-    """File ``number`` of a kind."""
+    """Return file ``number`` of a kind."""
     return sample_source(kind, seed, number, files=1)[0]
 
 
 def sample_source(kind: str, seed: int, number: int, files: int) -> list[SampleFile]:
-    """Files that are read by the same rules."""
+    """Return several files that are read by the same rules."""
     rng = random.Random(f"{seed}/{kind}/{number}")
     rules = KINDS[kind].rules(rng)
-    if rng.random() < 0.3:  # a limit that some of the records pass
+    if rng.random() < 0.3:  # a limit that some records exceed
         header = rules.delimiter.join(rules.columns).encode(rules.encoding) if rules.header else b""
         rules = replace(rules, max_record_bytes=len(header) + rng.randint(8, 120))
     return [SampleFile(kind, number, rules, *_content(rng, kind, rules)) for _ in range(files)]
@@ -89,13 +89,13 @@ def _content(rng: random.Random, kind: str, rules: Rules) -> tuple[bytes, Rows |
 
 
 def _split_header(data: bytes, rules: Rules) -> tuple[bytes, bytes]:
-    """A mutated header is another file: its columns are looked at before any record is."""
+    """Split off the header, which is not mutated: a file with other columns is refused as a whole."""
     end = data.find(b"\n") + 1 if rules.header else 0
     return data[:end], data[end:]
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """One change: bytes flipped, put in, left out, doubled, cut off or moved."""
+    """Return the bytes with one change: some are flipped, inserted, removed, repeated, cut off or moved."""
     at, size = rng.randint(0, len(data)), rng.choice((1, 1, 2, 5, 20))
     match rng.randrange(6):
         case 0:
@@ -112,7 +112,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 
 def hostile_text(rng: random.Random, most: int = 7) -> str:
-    """A text of a few pieces; some are blank, some are long."""
+    """Draw a text of a few pieces; some texts are blank, some are long."""
     text = "".join(rng.choice(PIECES) for _ in range(rng.randint(0, most)))
     return text * 40 if rng.random() < 0.02 else text
 
@@ -128,7 +128,7 @@ def _rows(rng: random.Random, encoding: str, without: Sequence[str] = ()) -> Row
 
 
 def _file(rng: random.Random, rules: Rules, rows: Rows, write: Writer) -> tuple[bytes, Rows | None]:
-    """The file of rows, written one by one, and the rows again where a reader must find them all."""
+    """Return a file of the rows, and the rows if a reader must find them all."""
     end = rng.choice(_ENDS)
     lines = [write(text, label) for text, label in rows]
     if rules.header:
@@ -136,7 +136,7 @@ def _file(rng: random.Random, rules: Rules, rows: Rows, write: Writer) -> tuple[
     whole = end.join(lines) + end * (rng.random() < 0.8)
     mark = MARK if rules.encoding == "utf-8" and rng.random() < 0.1 else b""
     data = mark + whole.encode(rules.encoding)
-    # A last line without a byte is none, and a first text that begins as a mark does is one.
+    # An empty last line is not a record, and a first text that starts like a byte order mark is read as one.
     return data, rows if lines[-1] and (mark or not data.startswith(MARK)) else None
 
 
@@ -149,7 +149,7 @@ def _columns(rng: random.Random, text: str, label: str) -> tuple[str, ...]:
 
 
 def _names(rng: random.Random, encoding: str) -> tuple[str, str]:
-    """Names of the columns for texts and labels that the encoding has."""
+    """Draw names of the text and label columns that the encoding can represent."""
     return next(pair for pair in iter(lambda: rng.choice(NAMES), None) if all(_has(encoding, name) for name in pair))
 
 
@@ -186,7 +186,7 @@ def _delimited(rules: Rules, quote: Callable[[str], str]) -> Writer:
 
 
 def _doubling(rng: random.Random, rules: Rules) -> Writer:
-    """As pandas and spreadsheets write: quotes are doubled; some quote only where they must."""
+    """Write as pandas and spreadsheets do: quotes are doubled, and some writers quote only when needed."""
     always = rng.random() < 0.3
 
     def quote(value: str) -> str:
@@ -197,7 +197,7 @@ def _doubling(rng: random.Random, rules: Rules) -> Writer:
 
 
 def _escaping(rng: random.Random, rules: Rules) -> Writer:
-    """As MySQL and Spark write: a backslash before quotes and itself, in fields that are quoted."""
+    """Write as MySQL and Spark do: in quoted fields, a backslash precedes quotes and backslashes."""
     mysql, always, escape = rng.random() < 0.5, rng.random() < 0.5, rules.escape or "\\"
 
     def quote(value: str) -> str:
@@ -210,7 +210,7 @@ def _escaping(rng: random.Random, rules: Rules) -> Writer:
 
 
 def _shreds(rng: random.Random, rules: Rules) -> Writer:
-    """Not written by anything: quotes, separators, line ends and escapes in any order."""
+    """Write random quotes, separators, line ends and escapes, as no program does."""
     signs = ('"', '"', '"', rules.delimiter, "\n", "\n", "a", rules.escape or " ", "\r\n", '""', f'{rules.delimiter}"')
 
     def write(text: str, label: str) -> str:
@@ -230,7 +230,7 @@ NUMBERS = (
 
 
 def _json_lines(rng: random.Random, rules: Rules) -> Writer:
-    """As pandas, Spark and scripts write JSON lines."""
+    """Write JSON lines as pandas, Spark and scripts do."""
     ascii_only, separators = rng.random() < 0.5, rng.choice(((",", ":"), (", ", ": ")))
 
     def write(text: str, label: str) -> str:
@@ -241,7 +241,7 @@ def _json_lines(rng: random.Random, rules: Rules) -> Writer:
 
 
 def _json_numbers(rng: random.Random, rules: Rules) -> Writer:
-    """JSON lines whose labels are any value."""
+    """Write JSON lines whose labels are arbitrary JSON values."""
 
     def write(text: str, label: str) -> str:
         return f"{{{json.dumps(rules.label)}: {rng.choice(NUMBERS)}, {json.dumps(rules.text)}: {json.dumps(text)}}}"
@@ -270,10 +270,10 @@ class Kind:
     """How files of a kind are made.
 
     Attributes:
-        rules: Draws how the files are read.
-        writer: Draws how a record is written.
-        without: What values must not hold, as no writer could write it.
-        exact: Whether the values that were written are those that a reader must find.
+        rules: Draws the rules for reading the files.
+        writer: Draws the writer of the records.
+        without: Strings that values must not contain because the format cannot represent them.
+        exact: Whether a reader must return exactly the values that were written.
     """
 
     rules: Callable[[random.Random], Rules]

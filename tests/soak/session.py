@@ -11,7 +11,7 @@ from textclf.spark import open_session
 
 @contextmanager
 def soak_session(work: Path) -> Iterator[SparkSession]:
-    """A session as the tests have it: queries of a few rows, many of them."""
+    """Open a session configured like that of the tests, for many small queries."""
     session = open_session(
         "textclf soak",
         {

@@ -1,6 +1,6 @@
-"""What a soak has done so far: kept in a file after each batch, so that it can be stopped and taken up again.
+"""The progress of a soak, saved to a file after each batch, so that it can be stopped and resumed.
 
-A batch is a function of the seed and its number. One that was cut off left no figures, and is done again.
+A batch is determined by the seed and its number. A batch that was interrupted left no figures and is repeated.
 """
 
 import json
@@ -18,18 +18,18 @@ from textclf.common.atomic_files import replace_file
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/soak"
-_KEPT = 100  # differences that are named; all are counted
+_KEPT = 100  # differences that are listed; all are counted
 
 
 @dataclass
 class SoakState:
-    """Figures of the batches that are done, and the differences that were found.
+    """Figures of the completed batches, and the differences found.
 
     Attributes:
-        seed: Of all batches.
-        batches: Number of batches that are done.
+        seed: Seed of all batches.
+        batches: Number of completed batches.
         figures: Sums over the batches.
-        differences: The first of them, each as a line that says how to make it again.
+        differences: The first differences, each as a line that says how to reproduce it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class SoakState:
 
     @classmethod
     def take_up(cls, path: Path, seed: int) -> "SoakState":
-        """The state that an earlier call left, or a new one where there is none."""
+        """Return the state saved by an earlier call, or a new one if there is none."""
         if not path.exists():
             return cls(path, seed)
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ class SoakState:
         return cls(path, seed, kept["batches"], Counter(kept["figures"]), kept["differences"])
 
     def add(self, figures: Counter[str], differences: list[str]) -> None:
-        """Add a batch that is done, and keep it."""
+        """Add a completed batch and save the state."""
         self.batches += 1
         self.figures += figures
         self.figures["differences"] += len(differences)
@@ -58,7 +58,7 @@ class SoakState:
         replace_file(self.path, json.dumps(kept, indent=2, sort_keys=True))
 
     def say(self) -> int:
-        """Print the figures and differences; the exit code: 1 where there are differences."""
+        """Print the figures and differences; return exit code 1 if there are differences."""
         figures = {name: self.figures[name] for name in sorted(self.figures)}
         said = {"seed": self.seed, "batches": self.batches, "figures": figures, "differences": self.differences}
         sys.stdout.write(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
@@ -69,12 +69,12 @@ Batch = Callable[[int], tuple[Counter[str], list[str]]]
 
 
 def soak(state: SoakState, batch: Batch, *, figure: str, wanted: int, minutes: float = float("inf")) -> bool:
-    """Do batches until ``figure`` has reached what is wanted, it is late, or the process is asked to stop.
+    """Run batches until ``figure`` reaches ``wanted``, the time is up, or the process is asked to stop.
 
-    A batch that fails before it adds to ``figure`` is the last: with a Java that is gone all others would, too.
+    A batch that fails before it adds to ``figure`` is the last: if the JVM is gone, all others would fail too.
 
     Returns:
-        Whether the process was asked to stop. A batch that was cut off by that left no figures, and is done again.
+        Whether the process was asked to stop. A batch interrupted by that left no figures and is repeated.
     """
     until = time.monotonic() + 60 * minutes
     with _asked_to_stop() as asked:
@@ -94,7 +94,7 @@ def soak(state: SoakState, batch: Batch, *, figure: str, wanted: int, minutes: f
 
 @contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM has come: the batch at hand is ended first. A second one ends at once."""
+    """Report whether SIGINT or SIGTERM was received. The current batch may finish; a second signal stops at once."""
     come: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The rules of a file as keys of the pipeline file."""
+"""The rules for reading a file as keys of the pipeline file."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.soak.reference_reader import Rules
 
 
 def source_keys(rules: Rules) -> dict[str, Any]:
-    """The keys of ``[[sources]]`` that say the rules."""
+    """Return the keys of ``[[sources]]`` that express the rules."""
     keys: dict[str, Any] = {"format": rules.format, "max_record_bytes": rules.max_record_bytes}
     keys |= {"text": rules.text, "label": rules.label}
     if rules.format != "parquet":

@@ -1,10 +1,10 @@
-"""Tables of any ids, sources, days and texts through ``score_table``, twice each: exact counts, the same rows.
+"""Score random tables twice each with ``score_table``: the counts must be exact and the rows the same.
 
     python -m tests.soak.tables [--tables 200] [--strings 10] [--seed 1] [--minutes M] [--folder build/soak]
 
-After the tables, batches of strings in every place that takes a string. Figures are kept in the folder: a call that was
-stopped is taken up by the same call. Printed are the rows by how they ended, and the differences; exit code 1 where
-there are any.
+After the tables, batches of hostile strings are tried in every place that takes a string. The figures are saved in the
+folder, and the same command resumes a campaign that was stopped. The number of rows by outcome and the differences are
+printed; the exit code is 1 if there are any differences.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from tests.soak.any_strings import STRINGS, StringWorld, drawn_strings, through_
 from tests.soak.session import soak_session
 from tests.soak.soak_state import FOLDER, SoakState, soak
 
-_DRAWN = 60  # the first that Hypothesis draws are the simplest ones
-_STRINGS = 12  # of a batch: each is a folder or two in each of its runs
+_DRAWN = 60  # Hypothesis draws the simplest tables first
+_STRINGS = 12  # strings in a batch: each adds one or two folders to every run
 
 
 def table_of(start: int, number: int) -> Table:
-    """Table ``number`` of a seed: the largest of some that Hypothesis draws."""
+    """Return table ``number`` of a seed: the largest of the tables that Hypothesis draws."""
     drawn: list[Table] = []
 
     @seed(start * 1_000_000 + number)
@@ -41,13 +41,13 @@ def table_of(start: int, number: int) -> Table:
 
 
 def table_batch(spark: SparkSession, folder: Path, start: int, number: int) -> tuple[Counter[str], list[str]]:
-    """One table, scored twice."""
+    """Score one table twice and check it."""
     table = table_of(start, number)
     figures = Counter({"tables": 1, "rows": len(table.rows), f"tables with ids of {table.id_type}": 1})
     folder.mkdir(parents=True)
     try:
         reasons = check(spark, folder, table, runs=2)
-    except Exception as error:  # noqa: BLE001 - whatever ends a run is what is looked for
+    except Exception as error:  # noqa: BLE001 - any exception is a finding
         return figures, [f"table {number} of seed {start}: {type(error).__name__}: {str(error)[:2000]}"]
     finally:
         shutil.rmtree(folder)
@@ -57,7 +57,7 @@ def table_batch(spark: SparkSession, folder: Path, start: int, number: int) -> t
 
 
 def string_batch(spark: SparkSession, folder: Path, start: int, number: int) -> tuple[Counter[str], list[str]]:
-    """Strings as sources, ids and labels through all kinds of runs; the columns of the input are called so, too."""
+    """Try strings as sources, ids, labels and column names of the input in all kinds of runs."""
     first = number * _STRINGS
     strings = list(STRINGS[first : first + _STRINGS]) or drawn_strings(start, number, _STRINGS)
     folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def string_batch(spark: SparkSession, folder: Path, start: int, number: int) -> 
 
 
 def world_columns(strings: list[str]) -> list[str]:
-    """Names of the columns for ids, texts, sources and days: names that a table can have, and that differ."""
+    """Return distinct, valid names for the id, text, source and date columns."""
     names: dict[str, str] = {}
     for value in strings:
         if value.strip() and "\0" not in value:
@@ -81,7 +81,7 @@ def world_columns(strings: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Run both."""
+    """Run the tables and the strings."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--tables", type=int, default=200)
     made.add_argument("--strings", type=int, default=10, help="batches of strings")

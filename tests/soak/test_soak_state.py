@@ -1,4 +1,4 @@
-"""A soak ends where going on would find nothing, and being stopped alters no figure."""
+"""A soak ends when further batches cannot succeed, and stopping it does not change its figures."""
 
 import os
 import random
@@ -42,7 +42,7 @@ def test_a_batch_that_is_cut_off_leaves_no_figures(tmp_path: Path) -> None:
 
 
 class Interrupted(World):
-    """One whose user presses Ctrl-C, before the point of the fault."""
+    """A world whose user presses Ctrl-C before the fault is injected."""
 
     at_point = False
 

@@ -1,7 +1,7 @@
 """A session that sends lineage to a collector: ``python -m tests.spark.collector_process EVENTS JAR``.
 
-Prints what the listener is told of the collector, then a line for each Java process of the session: whether secrets
-are in its command line.
+Prints the listener's settings for the collector, then a line for each Java process of the session: whether its command
+line contains secrets.
 """
 
 import sys
@@ -13,7 +13,7 @@ COLLECTOR = openlineage.Collector("https://ana:pa/ss-w0rd@collector.example/x?ap
 
 
 def main(events: str, jar: str) -> None:
-    openlineage.LISTENER = "org.apache.spark.scheduler.StatsReportListener"  # there without a jar
+    openlineage.LISTENER = "org.apache.spark.scheduler.StatsReportListener"  # available without an extra jar
     settings = {
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": events,

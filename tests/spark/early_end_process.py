@@ -1,4 +1,4 @@
-"""Queries that need only the first rows of what workers make, and a task that fails; prints "done"."""
+"""Run queries that need only the first rows from the workers, and a task that fails; print "done"."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from textclf.storage.worker_files import arrow_codec
 
 
 def many(batches: Iterator[Any]) -> Iterator[Any]:
-    """Each batch a hundred times; like PySpark's own functions that convert rows, it expects no early end."""
+    """Yield each batch a hundred times; like PySpark's own converters, it does not handle an early end."""
     arrow_codec("none")
     for batch in batches:
         yield from [batch] * 100
@@ -28,7 +28,7 @@ def main() -> None:
     for _ in range(3):
         assert len(rows.mapInArrow(many, "id long").limit(5).collect()) == 5
         assert not rows.limit(40).mapInArrow(many, "id long").isEmpty()
-    with pytest.raises(PySparkException, match="ZeroDivisionError"):  # what a task raises still comes to the driver
+    with pytest.raises(PySparkException, match="ZeroDivisionError"):  # the error still reaches the driver
         rows.mapInArrow(failing, "id long").count()
     print("done")
 

@@ -1,6 +1,6 @@
-"""A Delta table of one row, partitioned by its source: ``python -m tests.spark.partition_name_process PATH SOURCE``.
+"""Write a Delta table of one row, partitioned by source: ``python -m tests.spark.partition_name_process PATH SOURCE``.
 
-The source comes as hexadecimals of its UTF-8: an argument in the C locale is another matter.
+The source is passed as UTF-8 in hexadecimal, because the C locale could alter a plain argument.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The settings of a new session as JSON: ``python -m tests.spark.session_settings_process GIVEN``, as JSON, too."""
+"""Print a new session's settings as JSON: ``python -m tests.spark.session_settings_process GIVEN`` (JSON as well)."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What Spark's errors are about, told from their words."""
+"""Classification of Spark's errors by their messages."""
 
 import pytest
 
@@ -19,7 +19,7 @@ ABORTED = "Job aborted due to stage failure: Task 12 in stage 3.0 failed 1 times
 def test_a_process_that_went_away_is_told_with_its_task(why: str) -> None:
     assert lost_task(RuntimeError(ABORTED + why)) == 12
     assert passing(RuntimeError(ABORTED + why))
-    assert lost_task(RuntimeError(why)) is None  # whose it was is not known
+    assert lost_task(RuntimeError(why)) is None  # the message does not name the task
 
 
 @pytest.mark.parametrize("why", ["ValueError: 3 is not a list", "ExecutorLost", ""])

@@ -1,4 +1,4 @@
-"""What keeps a stage that needs GPUs from ever beginning is said before it is tried."""
+"""A stage that needs GPUs and could never start is reported before it is submitted."""
 
 import pytest
 from pyspark.sql import SparkSession
@@ -42,7 +42,7 @@ def test_a_request_that_can_be_met_is_not(settings: dict[str, str]) -> None:
 
 
 def test_executors_that_never_come_are_not_waited_for_without_end(spark: SparkSession) -> None:
-    # A local session has no executor beside the driver.
+    # A local session has no executor besides the driver.
     with pytest.raises(UsageError, match=r"no executor within 0 s[\s\S]*ask for less"):
         await_executors(spark, seconds=0)
 

@@ -28,8 +28,8 @@ def test_resolved_jars_are_used_without_a_network(tmp_path: Path, monkeypatch: p
 
 
 def test_without_a_network_the_message_says_so_and_no_folder_is_left(tmp_path: Path) -> None:
-    # A process of its own: the repositories that the resolver knows are those of its JVM. An empty settings
-    # file leaves it none, as a cut network does.
+    # The resolver's repositories are fixed for its JVM, so this runs in a separate process. An empty settings
+    # file leaves no repository, as if the network were down.
     settings = tmp_path / "ivy.xml"
     settings.write_text(
         "<ivysettings><settings defaultResolver='none'/><resolvers><chain name='none'/></resolvers></ivysettings>"

@@ -1,4 +1,4 @@
-"""Java is found where it is, and its absence is one clear message."""
+"""Java is found where it is installed, and a missing Java gives one clear message."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from textclf.spark.launch import provision
 
 
 def _java(home: Path, version: str) -> Path:
-    """A home whose ``bin/java`` prints a version as real ones do."""
+    """Create a Java home whose ``bin/java`` prints a version as a real one does."""
     program = home / "bin" / "java"
     program.parent.mkdir(parents=True)
     program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-01-01' >&2\n")
@@ -19,7 +19,7 @@ def _java(home: Path, version: str) -> Path:
 
 @pytest.fixture
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without Java, package manager or sudo."""
+    """Simulate a machine without Java, a package manager or sudo."""
     monkeypatch.setattr(java, "_HOMES", ())
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -71,7 +71,7 @@ def test_provisioning_without_java_exits_with_1(nothing_installed: None, capsys:
 
 @pytest.fixture
 def installs(nothing_installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package manager that notes what it is asked to install, and a sudo that lets everybody."""
+    """Provide a fake package manager that logs its arguments and a sudo that always permits; return the log's path."""
     noted, programs = tmp_path / "installed", tmp_path / "programs"
     programs.mkdir()
     for name, text in (("apt-get", f'echo "$@" >> {noted}'), ("sudo", 'shift; [ "$1" = true ] || "$@"')):

@@ -1,4 +1,4 @@
-"""Every Spark job of a run says which run, step and source it is of."""
+"""The description of every Spark job names its run, step and source."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ PROPERTY = "spark.job.description"
 
 
 def descriptions(spark: SparkSession) -> dict[int, str | None]:
-    """By number, as Spark's web page shows them."""
+    """Return the job descriptions that Spark's web UI shows, by job id."""
     jvm: Any = spark._jvm
     context: Any = spark.sparkContext._jsc
     jobs = jvm.scala.jdk.javaapi.CollectionConverters.asJava(context.sc().statusStore().jobsList(None))
@@ -54,7 +54,7 @@ def test_no_job_of_a_run_is_nameless(
     jobs = (ingest_corpus, build_vocabulary, search_models, score_table)
     named = {job: names(spark, run_job, job, config) for job in jobs}
 
-    record = ""  # of the run, which is of no step
+    record = ""  # the run record, which belongs to no step
     assert named[ingest_corpus] - {record} == {"ingest, one", "ingest, two", "ingest, one, two"}
     assert named[build_vocabulary] - {record} == {"vocabulary, one, two"}
     searched = {re.sub(r", \d+ (trials|winners)$", "", name) for name in named[search_models]}
@@ -63,7 +63,7 @@ def test_no_job_of_a_run_is_nameless(
 
 
 def names(spark: SparkSession, run_job: RunJob, job: Any, config: Path) -> set[str]:
-    """What a run calls its Spark jobs, without the words that all of them have and those that Delta adds."""
+    """Return the names of a run's Spark jobs, without their common prefix and what Delta appends."""
     before = set(descriptions(spark))
     code, record, said = run_job(job, "--config", config)
     assert code == 0, said

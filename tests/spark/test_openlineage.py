@@ -1,4 +1,4 @@
-"""What Spark is told about lineage, what it tells, and what is said where it cannot."""
+"""OpenLineage: the settings passed to Spark, the events it sends, and the message when it is not available."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ COLLECTOR = Collector("http://127.0.0.1:5000", "nights")
 
 @pytest.fixture
 def jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of jars that holds the listener's, so that nothing is fetched."""
+    """Create a jar folder that already has the listener's jar, so that nothing is fetched."""
     made = tmp_path / "lineage/openlineage-spark_2.13.jar"
     made.parent.mkdir()
     made.touch()
@@ -101,7 +101,7 @@ def test_credentials_of_the_collector_are_in_neither_event_log_nor_command_line(
     done = run_module("tests.spark.collector_process", tmp_path / "events", jar, environ=environ)
     basic = base64.b64encode(b"ana:pa/ss-w0rd").decode()
     listener, *java = done.stdout.splitlines()
-    assert listener == f"https://collector.example/x?api_key=key-of-ours Basic {basic}"  # which needs them
+    assert listener == f"https://collector.example/x?api_key=key-of-ours Basic {basic}"  # with its credentials
     assert java
     assert set(java) == {"java False False False"}
     events = "".join(path.read_text() for path in (tmp_path / "events").rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Workers that Spark needs no more end without a word: a run that ends with 0 prints no traceback."""
+"""Workers that Spark no longer needs end silently: a successful run prints no traceback."""
 
 import errno
 
@@ -12,7 +12,7 @@ def test_queries_that_need_no_more_rows_and_the_end_of_a_session_print_no_traceb
     done = run_module("tests.spark.early_end_process")
 
     assert done.stdout == "done\n", done.stderr
-    assert "daemon.py" not in done.stderr, done.stderr  # the traceback of the task that failed is no daemon's
+    assert "daemon.py" not in done.stderr, done.stderr  # the failed task's traceback is not from the daemon
     assert "BrokenPipe" not in done.stderr
 
 

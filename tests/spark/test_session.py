@@ -1,4 +1,4 @@
-"""What a session of ours is like, and what importing textclf costs."""
+"""The settings of our sessions, and the cost of importing textclf."""
 
 import json
 import os
@@ -98,7 +98,7 @@ _JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("[a-z]*.py"))
 
 @pytest.mark.parametrize("job", _JOBS, ids=lambda path: path.stem)
 def test_the_help_of_a_job_loads_no_deep_learning(job: Path) -> None:
-    # -X importtime names every module that is loaded.
+    # -X importtime lists every module that is loaded.
     done = subprocess.run(
         [sys.executable, "-X", "importtime", job, "--help"], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Tasks that take their process with them, on a master that retries nothing."""
+"""Tasks that kill their worker process, on a master that does not retry."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from textclf.spark.task_pool import FanOut
 
 @dataclass(frozen=True)
 class Dying:
-    """A task that kills its process as often as ``deaths`` says, counted in a file."""
+    """A task that kills its process ``deaths`` times, counted in a file."""
 
     key: str
     deaths: int
@@ -42,7 +42,7 @@ class Done:
 
 
 def results_of(fan: FanOut, count: int) -> list[Done]:
-    """So many results, asked for again and again until they have come from the workers."""
+    """Poll the pool until ``count`` results have arrived, and return them."""
     found: list[Done] = []
     while len(found) < count:
         found += fan.results()
@@ -66,7 +66,7 @@ def test_lost_tasks_are_tried_again_and_at_last_given_up(spark: SparkSession, tm
 
 @dataclass(frozen=True)
 class Counting:
-    """A task that tells how many objects its process leaves out when it collects garbage."""
+    """A task that returns how many objects its process excludes from garbage collection."""
 
     key: str
 

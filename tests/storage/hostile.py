@@ -1,9 +1,9 @@
-"""Sources that data may hold and that mean something to a parser, a shell, a path or a terminal."""
+"""Source names that data may contain and that are special to a parser, a shell, a path or a terminal."""
 
 SOURCES = (
     "plain",
     "a",
-    "A",  # another source than a
+    "A",  # not the same source as a
     "${env:HOME}",
     "${nosuch}",
     "${spark:spark.app.name}",
@@ -31,7 +31,7 @@ SOURCES = (
     "NULL",
     " a ",
     "e\u0301",
-    "\u00e9",  # the same letter in another form is another source
+    "\u00e9",  # the same letter in another normalization form is a different source
     "-- comment",
     "/* comment */",
     "X'00'",

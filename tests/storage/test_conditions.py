@@ -1,4 +1,4 @@
-"""Conditions pick the rows that they were made for, whatever their values hold and however a session parses."""
+"""Conditions select exactly their rows, for any values and any parser settings of the session."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ def test_no_character_of_a_value_is_in_the_text(spark: SparkSession) -> None:
 
 
 def test_slices_of_a_table_are_replaced_and_removed_one_by_one(spark: SparkSession, tmp_path: Path) -> None:
-    """Delta's transactions take the expression, its writer the text; both leave every other slice alone."""
+    """Delta's transactions take the expression and its writer takes the text; neither touches other slices."""
     place = Location(path=str(tmp_path / "published"))
     spec = TableSpec("published", spark.createDataFrame([], COLUMNS).schema, ("ds", "source"))
 
@@ -88,7 +88,7 @@ def test_slices_of_a_table_are_replaced_and_removed_one_by_one(spark: SparkSessi
 
     with settings(spark, SETTINGS[1]):
         slices = [Slice(DAY, source) for source in EACH]
-        for run in ("first", "second"):  # one of the sources has rows no more, and none of another takes its place
+        for run in ("first", "second"):  # one source has no rows any more, and none of another replace them
             made = [row for row in rows(run, DAY) if row[2] != "${env:HOME}"]
             replace_slices(place, spark.createDataFrame(made, COLUMNS).coalesce(1), spec, slices)
     found = sorted(map(tuple, place.read(spark).collect()), key=repr)

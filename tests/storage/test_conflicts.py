@@ -1,4 +1,4 @@
-"""Runs that publish at the same time, with no lock between them."""
+"""Runs that publish concurrently without a lock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -29,7 +29,7 @@ def test_a_commit_that_loses_is_made_again_and_slices_stay_whole(spark: SparkSes
         rows = rows.select("id", "ds", *(F.lit(value).alias(name) for name, value in columns.items()))
         replace_slices(place, rows, SPEC, [Slice(day, "yelp")])
 
-    with ThreadPoolExecutor(3) as pool:  # the table does not exist yet: its creation is raced for, too
+    with ThreadPoolExecutor(3) as pool:  # the table does not exist yet, so its creation is a race too
         list(pool.map(publish, range(3)))
     found = place.read(spark).groupBy("ds").agg(F.count("*"), F.count_distinct("run_id")).collect()
     assert sorted(map(tuple, found)) == [(DAYS[0], 10, 1), (DAYS[2], 10, 1)]

@@ -1,4 +1,4 @@
-"""Rows appended by the driver are rows of the table as any writer's."""
+"""Rows appended by the driver are like those of any other writer."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

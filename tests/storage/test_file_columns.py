@@ -1,4 +1,4 @@
-"""Wanted columns of Parquet files: by exact names, whatever else the files and their folders have."""
+"""Columns of Parquet files are selected by exact name, whatever other columns the files and folders have."""
 
 import datetime
 import json
@@ -47,7 +47,7 @@ VALUES = (
 
 
 def escaped(value: str) -> str:
-    """As Spark writes it into a folder's name."""
+    """Return a value escaped as Spark writes it in a folder name."""
     return "".join(f"%{ord(sign):02X}" if sign in "\"#%'*/:=?\\\x7f{[]^" or sign < " " else sign for sign in value)
 
 
@@ -102,7 +102,7 @@ def test_a_filter_on_a_folders_name_opens_no_other_folder(
 ) -> None:
     for folder in ("ds=2026-01-05", "ds=2026-01-06", "ds=2026-01-07", *extra):
         write(tmp_path / folder / "p.parquet", text=[folder])
-    for broken in ("ds=2026-01-06", "ds=2026-01-07"):  # whoever opens one of these finds no Parquet
+    for broken in ("ds=2026-01-06", "ds=2026-01-07"):  # not Parquet: opening one of these fails
         (tmp_path / broken / "q.parquet").write_text("no Parquet")
     day = F.col("ds").try_cast("date") == F.lit(datetime.date(2026, 1, 5))
     table = opened(spark, tmp_path, ("text", "ds"))
@@ -189,7 +189,7 @@ def test_damaged_types_of_sparks_are_taken_from_the_file(spark: SparkSession, tm
 
 
 def _as_sparks(folder: Path, said: str, names: list[str]) -> Path:
-    """A file of texts, each column's name in it, with types in its footer as Spark writes them."""
+    """Write a file whose columns contain their own names, with Spark's schema in the footer."""
     folder.mkdir(exist_ok=True)
     made = pa.table({name: [name] for name in names})
     file = folder / "a.parquet"

@@ -1,4 +1,4 @@
-"""Staged files that change hands: rows, readers and other writers as if they had been written."""
+"""Publishing staged files has the same effect on rows, readers and other writers as writing them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -26,7 +26,7 @@ COLUMNS = "id long, ds date, source string, score float, known_tokens int, run_i
 
 @pytest.fixture
 def place(spark: SparkSession, tmp_path: Path) -> Location:
-    """A published table with a row of each day and source."""
+    """Create a published table with a row for each day and source."""
     made = Location(path=str(tmp_path / "published"))
     rows = [(0, day, source, 0.5, 1, "old") for day in (DAY, OTHER) for source in ODD]
     made.replace(spark.createDataFrame(rows, COLUMNS), spec(spark), EVERYTHING)
@@ -64,14 +64,14 @@ def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: 
     assert counts([tuple(row) for row in rows]) == expected
     read = deltalake.DeltaTable(str(place)).to_pyarrow_table().to_pylist()
     assert counts([(row["ds"], row["source"], row["run_id"]) for row in read]) == expected
-    # Delta counts rows from the statistics that the files brought along.
+    # Delta counts rows by the statistics that were staged with the files.
     assert place.read(spark).count() == 12
     assert place.read(spark).where("score < 0.2").count() == 9
     assert list((tmp_path / "_staging").glob("*")) == []
 
     before = place.version(spark)
     clear(spark, place, of_slices([Slice(date(2020, 1, 1), "yelp")]))
-    assert place.version(spark) == before  # nothing there, no commit
+    assert place.version(spark) == before  # nothing to clear, so no commit
     clear(spark, place, of_slices([Slice(DAY, None)]))
     assert place.read(spark).where("ds = '2026-01-01' AND source IS NULL").count() == 0
 
@@ -99,7 +99,7 @@ def test_files_of_a_good_size_change_hands() -> None:
     assert not too_many(few, 1, 32)
     assert too_many(many, 1, 32)
     assert not too_many(many, 2, 32)
-    assert not too_many([StagedFile({"size": 4 << 20}, "")] * 50, 1, 32)  # larger ones wait for upkeep
+    assert not too_many([StagedFile({"size": 4 << 20}, "")] * 50, 1, 32)  # larger files are left to upkeep
     assert too_many([StagedFile({"size": (4 << 20) - 1}, "")] * 50, 1, 32)
     assert not too_many([StagedFile({"size": 1 << 20}, "")] * 50, 1, 1)
 
@@ -107,7 +107,7 @@ def test_files_of_a_good_size_change_hands() -> None:
 def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
     spark: SparkSession, place: Location
 ) -> None:
-    dead = Fence("dead", again=True)  # whose locks are all there
+    dead = Fence("dead", again=True)  # it still holds its locks
     close(spark, place, ["dead"])
     before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
     rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
@@ -118,7 +118,7 @@ def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
         rewrite(spark, rows, place, condition, dead)
     with pytest.raises(
         LockError, match="has taken over from this run"
-    ):  # Delta's writer leaves it out and says nothing
+    ):  # Delta's writer would skip this commit without an error
         replace_slices(place, rows, spec(spark), [Slice(DAY, "yelp")], dead)
 
     assert place.version(spark) == before
@@ -129,7 +129,7 @@ def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
 def test_files_that_are_gone_are_taken_back_and_the_rows_of_a_later_run_stay(
     spark: SparkSession, place: Location, tmp_path: Path
 ) -> None:
-    """A VACUUM has taken files, and the lock has gone to a run that has published one of the slices since."""
+    """VACUUM removes files, and another run takes the lock and publishes one of the slices meanwhile."""
     done, rows = list[str](), spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "newer")], COLUMNS)
 
     def lose(point: str) -> None:

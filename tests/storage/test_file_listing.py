@@ -1,4 +1,4 @@
-"""Files of a path: what is read, what is skipped and what cannot be read, as Spark has it."""
+"""The files of a path that are read, skipped or refused, as by Spark."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def make(root: Path, *names: str) -> Path:
 
 
 def read(spark: SparkSession, *paths: str | Path, recursive: bool = True) -> list[str]:
-    """Paths of the files that lines come from."""
+    """Return the paths of the files that lines were read from."""
     found = [read_lines(spark, list_files(spark, str(path), "Source s", recursive=recursive)) for path in paths]
     parts = [lines.select(lines.metadataColumn("_metadata")["file_path"].alias("path")) for lines in found]
     rows = reduce(DataFrame.unionAll, parts).collect()
@@ -201,7 +201,7 @@ def test_any_tree_is_read_as_listed(
         try:
             make(root, str(file.relative_to(root)))
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            continue  # a file where another has a folder
+            continue  # the path is already a file or a folder
     expected = {
         f"file:{file}"
         for file in root.rglob("*")

@@ -1,4 +1,4 @@
-"""What a message says to run so that published sources get their new names."""
+"""The SQL that a message suggests for renaming published sources."""
 
 import re
 
@@ -8,7 +8,7 @@ from textclf.storage.files.folder_names import moves
 from textclf.storage.warehouse import Location
 
 NAMES = {"007": "7", "1.50": "1.5", "it's": "o'ne", "a\\b": "\\", "line\nfeed": "${x}", "2.0": "2"}
-"""Old names by new ones; most of them Spark would not infer, but a literal holds any."""
+"""Old names by new names; Spark would not infer most of them, but a literal can hold any."""
 
 
 def test_the_statements_of_a_message_rename_each_tables_sources(spark: SparkSession) -> None:

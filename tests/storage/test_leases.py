@@ -1,4 +1,4 @@
-"""One run at a time for each day of a table, whatever becomes of the run."""
+"""Each day of a table has one run at a time, however that run ends."""
 
 import dataclasses
 import itertools
@@ -41,7 +41,7 @@ def state(spark: SparkSession, folder: Path, day: date = DAY) -> tuple[int, Leas
 def test_a_day_has_one_run_and_other_days_do_not_wait(spark: SparkSession, tmp_path: Path) -> None:
     with run(spark, tmp_path, "first") as first:
         first.take([DAY])
-        first.take([DAY, None])  # its own it keeps
+        first.take([DAY, None])  # it keeps its own lock
         with run(spark, tmp_path, "second") as second:
             second.take([NEXT])
             with pytest.raises(LockError) as error:
@@ -50,7 +50,7 @@ def test_a_day_has_one_run_and_other_days_do_not_wait(spark: SparkSession, tmp_p
             assert "received: run first of score_table, process" in str(error.value)
             second.check()
     with run(spark, tmp_path, "third") as third:
-        third.take([DAY, NEXT, None])  # all given back
+        third.take([DAY, NEXT, None])  # all were released
         assert third.abandoned == []
 
 
@@ -73,7 +73,7 @@ def test_a_lock_is_kept_alive_and_its_log_is_a_delta_table(spark: SparkSession, 
 
     def wait(ended: threading.Event, seconds: float) -> bool:
         if next(turns) == 0:
-            return not taken.wait(20)  # the first renewal comes as soon as there is a lock
+            return not taken.wait(20)  # the first renewal is due once a lock is taken
         renewed.set()
         return ended.wait(seconds)
 
@@ -95,7 +95,7 @@ def test_a_lock_is_kept_alive_and_its_log_is_a_delta_table(spark: SparkSession, 
 
 
 def forge(spark: SparkSession, folder: Path, **changes: object) -> None:
-    """The lock's newest commit, changed."""
+    """Write a copy of the lock's newest commit with these changes."""
     number, lease = state(spark, folder)
     assert lease is not None
     log = LockLog(spark, f"{folder}/{lock_name('results', DAY)}")
@@ -110,7 +110,7 @@ def test_a_run_that_stalls_loses_its_lock_and_does_not_publish(spark: SparkSessi
         with run(spark, tmp_path, "other") as other:
             other.take([DAY])
             assert [(lease.run_id, day) for lease, day in other.abandoned] == [("stalled", DAY)]
-            # Killed before it has recorded that, it leaves both to its successor.
+            # If it is killed before it records that, its successor finds both runs.
             forge(spark, tmp_path, expires=past)
             with run(spark, tmp_path, "third") as third:
                 third.take([DAY])
@@ -184,7 +184,7 @@ def test_a_commit_that_cannot_be_read_ends_one_lease_after_it_was_stored(spark: 
         with run(spark, tmp_path, "later") as later:
             later.take([day])
             later.check()
-            # Most likely its own commit: it is recorded unless it has a record.
+            # The torn commit most likely came from that run, which is recorded unless it already has a record.
             assert [lease.run_id for lease, _ in later.abandoned] == ["before"], name
             later.recorded()
         number, lease = state(spark, tmp_path, day)
@@ -225,7 +225,7 @@ def test_a_lease_of_a_later_release_is_understood(spark: SparkSession, tmp_path:
 
 
 class Trimmed(LockLog):
-    """One whose commits go, as upkeep removes them, right after they have been listed for the first time."""
+    """A log whose commits are removed, as upkeep does, right after the first listing."""
 
     listed = 0
 
@@ -268,9 +268,9 @@ def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
 
     def slow(log: LockLog, number: int, lease: Lease) -> bool:
         written.append(lease.run_id)
-        if len(written) == len(days):  # storage that takes its time for the last of the days
+        if len(written) == len(days):  # storage is slow for the last day
             with ThreadPoolExecutor(1) as pool:
-                pool.submit(many._renew).result(20)  # does not wait for it
+                pool.submit(many._renew).result(20)  # the renewal does not wait for it
         return commit(log, number, lease)
 
     monkeypatch.setattr(LockLog, "commit", slow)
@@ -278,8 +278,8 @@ def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
         many.take(days)
         assert len(written) == len(days) + 1
         many._renew()
-        assert len(written) == len(days) + 2  # one for all
-        # What the other locks say of themselves has run out long ago, as after hours.
+        assert len(written) == len(days) + 2  # one commit renews all
+        # Make the other locks' own leases expire, as they do after hours.
         for day in days[1:]:
             name = f"{tmp_path}/{lock_name('results', day)}"
             (file,) = Path(name, "_delta_log").glob("*.json")
@@ -295,14 +295,14 @@ def test_of_many_locks_one_is_renewed_and_keeps_all_of_them(
                 with pytest.raises(LockError, match="run many of score_table"):
                     other.take([day])
         many.check()
-        forge(spark, tmp_path, expires=PAST)  # the first, for all
+        forge(spark, tmp_path, expires=PAST)  # the first lock's lease, which covers all
         with run(spark, tmp_path, "next") as after:
             after.take(days[3:5])
             assert [lease.run_id for lease, _ in after.abandoned] == ["many"] * 2
             with pytest.raises(LockError, match="it lost its lock to another run"):
                 many.check()
     with run(spark, tmp_path, "last") as last:
-        last.take(days[5:8])  # given back
+        last.take(days[5:8])  # they were released
         assert last.abandoned == []
 
 
@@ -326,7 +326,7 @@ def test_renewals_begin_a_third_of_a_lease_apart_however_slow_a_write_is(
     locks._keep_alive()
     apart = [after - before for before, after in itertools.pairwise(begun)]
     assert apart == [max(20.0, slow)] * 3
-    # Another run sees a renewal once it is written: always before the one before it has run out.
+    # A renewal is visible once it is written, which is always before the previous one expires.
     assert max(apart) + slow < 60.0
 
 
@@ -363,7 +363,7 @@ def test_a_renewal_that_was_stored_though_storage_failed_costs_no_lock(
         if renewed:
             locks._renew()
             locks.check()
-    locks.check()  # given back as its own
+    locks.check()  # the lock was released as its own
     number, lease = state(spark, tmp_path)
     assert lease is not None
     assert not lease.held

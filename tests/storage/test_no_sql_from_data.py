@@ -1,4 +1,4 @@
-"""No text that a program has put together reaches a parser of SQL: read off the sources themselves."""
+"""No string built at run time reaches a SQL parser; checked by static analysis of the sources."""
 
 import ast
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ PARSE_SQL |= {"schema_of_json", "from_csv", "schema_of_csv"}
 PARSE_NAMES = {"table", "forName", "tableName", "saveAsTable", "insertInto", "writeTo", "tableExists", "getDatabase"}
 PARSE_NAMES |= {"setCurrentDatabase", "createOrReplaceTempView", "createTempView", "get_json_object", "addColumn"}
 PARSE_TEXT = {"where", "filter", "delete", "createDataFrame", "schema", "mapInArrow", "mapInPandas", "cast", "try_cast"}
-"""Of these the arguments may be Columns or types as well: only text that is put together there, or in a name of the
-same function, is told."""
+"""Methods that also take Columns or types: a call is only reported if the string is built in the argument or in a name
+of the same function."""
 OPTIONS = {"replaceWhere", "partitionOverwriteMode"}
 
 ALLOWED = {
@@ -32,7 +32,7 @@ ALLOWED = {
 
 
 def _assigned(function: ast.AST) -> dict[str, list[ast.expr]]:
-    """What each name of a function, or of the module outside of functions, is given."""
+    """Return the expressions assigned to each name of a function, or of the module outside functions."""
     found: dict[str, list[ast.expr]] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign):
@@ -44,14 +44,14 @@ def _assigned(function: ast.AST) -> dict[str, list[ast.expr]]:
         for target in targets:
             if isinstance(target, ast.Name):
                 known = found.setdefault(target.id, [])
-                # What is added to a text is text, too.
+                # An augmented assignment to a string builds a string.
                 grown = [ast.BinOp(each, node.op, value) for each in known] if isinstance(node, ast.AugAssign) else []
                 known += grown or [value]
     return found
 
 
 def _text_put_together(node: ast.expr, names: dict[str, list[ast.expr]]) -> bool:
-    """Whether that is text of a program's making; names are followed to all that the function gives them."""
+    """Whether an expression builds a string; names are resolved to all values assigned in the function."""
     if isinstance(node, ast.Name):
         others = {name: given for name, given in names.items() if name != node.id}
         return any(_text_put_together(each, others) for each in names.get(node.id, ()))
@@ -80,9 +80,9 @@ def _is_text(node: ast.expr, names: dict[str, list[ast.expr]]) -> bool:
 
 
 def _scopes(tree: ast.AST) -> dict[ast.AST, dict[str, list[ast.expr]]]:
-    """The names of the function that each call is in, with those of functions around it."""
+    """Return for each node the names assigned in its function and in the enclosing functions."""
     found: dict[ast.AST, dict[str, list[ast.expr]]] = {node: {} for node in ast.walk(tree)}
-    for function in [tree, *ast.walk(tree)]:  # from the outermost in
+    for function in [tree, *ast.walk(tree)]:  # outermost first
         if isinstance(function, ast.FunctionDef | ast.Lambda | ast.Module):
             names = {**found[function], **_assigned(function)}
             found |= dict.fromkeys(ast.walk(function), names)
@@ -90,12 +90,12 @@ def _scopes(tree: ast.AST) -> dict[ast.AST, dict[str, list[ast.expr]]]:
 
 
 def _constant(node: ast.expr) -> bool:
-    """Whether it is written out there, or as a constant of the module, which the sources name in capitals."""
+    """Whether an expression is a literal or a module constant, whose name is in capitals."""
     return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id.isupper())
 
 
 def _told(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and name of each call that may hand text of a program's making to a parser."""
+    """Yield line and name of each call that may pass a built string to a parser."""
     scopes = _scopes(tree)
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
@@ -108,7 +108,7 @@ def _told(tree: ast.AST) -> Iterator[tuple[int, str]]:
             and isinstance(call.func.value, ast.Name)
             and call.func.value.id == "pa"
         ):
-            continue  # tables of pyarrow
+            continue  # a pyarrow table
         if name == "option" and isinstance(call.args[0], ast.Constant) and call.args[0].value in OPTIONS and odd:
             yield call.lineno, name
         elif name in PARSE_SQL | PARSE_NAMES and isinstance(call.func, ast.Attribute):

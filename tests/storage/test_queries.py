@@ -1,4 +1,4 @@
-"""The queries of docs/manual/queries.md run as they stand, in Spark and in DuckDB, and agree."""
+"""The queries of docs/manual/queries.md run unchanged in Spark and in DuckDB, with equal results."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ def row(number: int, days_ago: int, label: str, score: float, digest: str = "new
 
 
 def challenged(given: tuple[Any, ...], label: str | None) -> tuple[Any, ...]:
-    """The row with a challenger's label, or without a challenger."""
+    """Return the row with a challenger's label, or without a challenger."""
     return (*given, *([None] * 6 if label is None else [label, 0.75, None, "yelp", "next", "next"]))
 
 
@@ -38,7 +38,7 @@ def today() -> date:
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse with two weeks of results, an older model's of yesterday, rejects and runs."""
+    """Create a warehouse with two weeks of results, yesterday's results of an older model, rejects and runs."""
     root = tmp_path_factory.mktemp("queries")
     new = [
         challenged(row(1, 1, "1", 0.9), "1"),

@@ -1,4 +1,4 @@
-"""The rules for columns that differ: what is accepted, what is added to a table, what is refused."""
+"""Rules for differing columns: which are accepted, added to a table, or refused."""
 
 import pytest
 from pyspark.sql.types import (
@@ -28,7 +28,7 @@ PLACE = Location(path="/warehouse/results")
         (LongType(), IntegerType(), LongType()),  # would lose values
         (LongType(), StringType(), LongType()),
         (LongType(), DecimalType(20, 0), LongType()),
-        (IntegerType(), FloatType(), IntegerType()),  # floats hold not every integer
+        (IntegerType(), FloatType(), IntegerType()),  # a float cannot represent every integer
     ],
 )
 def test_ids_take_the_type_of_the_table_where_it_holds_them_all(
@@ -52,7 +52,7 @@ def test_ids_take_the_type_of_the_table_where_it_holds_them_all(
     [
         ("note", None, "note string"),
         (None, "run_id", "run_id missing"),
-        (None, "evidence", None),  # added by the commit that publishes
+        (None, "evidence", None),  # added by the publishing commit
         ("text_digest", None, None),  # left empty
     ],
 )

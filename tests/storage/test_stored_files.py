@@ -1,4 +1,4 @@
-"""Parquet files that workers make: bytes as made, told of as they are."""
+"""Parquet files made by workers are stored byte for byte and described correctly."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def content(row: pa.RecordBatch) -> pa.Table:
 
 @pytest.fixture
 def stored(spark: SparkSession, tmp_path: Path) -> tuple[str, list[PackedFile]]:
-    """Two tasks with a file of each of three sources, and one task without a row."""
+    """Store the files of three tasks: two with a file for each of three sources, one without rows."""
 
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         packer = Packer(KEYS, statistics=["id"])

@@ -15,7 +15,7 @@ ODD = "${env:HOME} it's [x]{y,z}*? 100%41 #1 back\\slash\ntwo é😀"
 
 
 def test_a_table_is_where_its_path_says(spark: SparkSession, tmp_path: Path) -> None:
-    spark.conf.set("spark.sql.variable.substitute", "true")  # as a session that somebody else has opened
+    spark.conf.set("spark.sql.variable.substitute", "true")  # as in a session opened by other code
     try:
         place = Location(path=str(tmp_path / ODD / "vocabulary"))
         assert place.ensure(spark, VOCABULARY)
@@ -43,7 +43,7 @@ def test_what_delta_would_parse_is_refused() -> None:
 
 def test_an_append_only_table_is_refused_before_anything_is_written(spark: SparkSession, tmp_path: Path) -> None:
     place, other = (Location(path=str(tmp_path / name)) for name in ("vocabulary", "other"))
-    check_replaceable(spark, place)  # which does not exist yet
+    check_replaceable(spark, place)  # the table does not exist yet
     for each in (place, other):
         each.ensure(spark, VOCABULARY)
     check_replaceable(spark, place, other)

@@ -18,7 +18,7 @@ def corpus_rows(spark: SparkSession, rows: Iterable[Row]) -> DataFrame:
 
 
 def sides(split: SourceSplit, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
-    """Training and test rows, each in the order that the split gives."""
+    """Return the training and the test rows, each in the order of the split."""
     found: tuple[list[tuple[int, Row]], list[tuple[int, Row]]] = ([], [])
     for row in rows:
         is_test, order = split.assign(row[1], np.array([row[2]]))
@@ -97,7 +97,7 @@ def test_hash_puts_a_row_on_the_same_side_whatever_else_the_corpus_holds(spark: 
     among = plan_splits(corpus_rows(spark, [*data, *(("s", "a", position) for position in range(30))]), settings)["s"]
     positions = np.arange(100)
     assert alone.assign("b", positions)[0].tolist() == among.assign("b", positions)[0].tolist()
-    # Literal, so that another release of this code or of NumPy cannot change it unseen.
+    # A literal, so that a change in this code or in NumPy is noticed.
     assert alone.assign("b", np.arange(12))[0].astype(int).tolist() == HASHED
 
 

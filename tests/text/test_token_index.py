@@ -21,13 +21,13 @@ from textclf.text.vocabulary import Vocabulary
 
 
 def parts() -> list[list[str]]:
-    """All code points of the planes that hold letters and marks, and some of the others, 256 at a time."""
+    """Return all code points of the planes with letters and marks and some others, in groups of 256."""
     chosen = [point for point in POINTS if ord(point) >> 16 in (0, 1, 14) or ord(point) % 97 == 0]
     return [chosen[start : start + 256] for start in range(0, len(chosen), 256)]
 
 
 def check(tokenizer: str, texts: Sequence[str | None], column: pa.Array | None = None) -> None:
-    """Every other token of the texts is in the vocabulary; the index finds those and no others."""
+    """Assert that the index finds exactly the vocabulary, which is every other token of the texts."""
     assert numba_runs(), "without numba the index asks the tokenizer that it is held against"
     column = pa.array(texts, pa.string()) if column is None else column
     lists = [[] if text is None else TOKENIZERS[tokenizer](text) for text in texts]
@@ -62,7 +62,7 @@ def test_every_code_point_gives_the_same_alone_and_between_others(tokenizer: str
 
 
 def test_a_sigma_looks_at_every_neighbour_as_python_does() -> None:
-    # Each character after a sigma, before one, and between two letters: what decides which small sigma it is.
+    # Each character before and after a sigma, since the neighbours decide whether it becomes a final sigma.
     check("keras", ["\n".join(f"AΣ{point}\n{point}Σ\nAΣ{point}A" for point in part) for part in parts()])
 
 
@@ -109,7 +109,7 @@ def test_bytes_that_are_not_utf_8_harm_nothing(tokenizer: str) -> None:
 @pytest.mark.parametrize("separator", [" ", ", ", "! a ", "é "], ids=["one", "two", "token", "not ascii"])
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_tokens_of_every_size_one_after_another(tokenizer: str, separator: str) -> None:
-    # Words of eight bytes, two of them, blocks of tokens looked up together: each ends somewhere in these texts.
+    # These texts cross every boundary: of eight bytes, of sixteen, and of blocks of tokens looked up together.
     draw = np.random.default_rng(7)
     sizes = [*range(1, 41), *draw.integers(1, 20, 700), *range(40, 0, -1)]
     tokens = ["".join(draw.choice(list("abCD\0"), size)) for size in sizes]

@@ -8,8 +8,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from textclf.kernels.compiler import numba_runs, without_numba
 from textclf.text.tokenizer import FILTERS, TOKENIZERS, tokenize, tokenize_array, tokenize_words
 
-KERAS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # the default filters of Keras' Tokenizer, as its documentation has them
-# What breaks byte-level or careless tokenizers, more often than chance would bring it.
+KERAS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # the documented default filters of Keras' Tokenizer
+# Characters that break byte-level or careless tokenizers, drawn more often than by chance.
 AWKWARD = "İIıΣσςßẞK\u0085\u00a0\u2028\u3000\r\x0b\x0c\x1c\x1d\x1e\x1f\x00\x7f \t\n'é😀𐐀" + FILTERS
 TEXTS = st.text(st.one_of(st.sampled_from(AWKWARD), st.characters(exclude_categories=["Cs"]), st.sampled_from("aBcZ ")))
 
@@ -50,7 +50,7 @@ def test_of_ascii_keras_filters_and_the_space_separate_and_nothing_else() -> Non
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(st.none(), TEXTS), max_size=8))
 def test_a_column_gives_what_each_text_gives(texts: list[str | None]) -> None:
-    assert numba_runs()  # the same without it is another test's
+    assert numba_runs()  # another test covers the case without numba
     result = tokenize_array(pa.array(texts, pa.string()))
     result.validate(full=True)
     assert result.to_pylist() == [None if text is None else tokenize(text) for text in texts]

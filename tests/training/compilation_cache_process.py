@@ -1,4 +1,4 @@
-"""A process that keeps what JAX compiles; prints the folder, and the result of a compiled function."""
+"""Keep what JAX compiles; print the folder of the cache and the result of a compiled function."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Calls of a compiled function that is kept for later processes.
+"""Call a compiled function that is kept for later processes.
 
-``python -m tests.training.executable_cache_process PART [WHAT]``: a number that the function multiplies with, and what
-is different this time. Prints the results of the calls and the shapes for which the function was traced, as JSON.
+``python -m tests.training.executable_cache_process PART [WHAT]``: PART is the factor that the function
+multiplies by, WHAT the variation to run. Prints the results of the calls and the traced shapes as JSON.
 """
 
 import json
@@ -19,17 +19,17 @@ from textclf.training.jax.executable_cache import Executables
 
 
 def given(size: int, dtype: Any = np.float32) -> tuple[Any, Any]:
-    """A state of two arrays, and what moves it."""
+    """Return a state of two arrays, and the array to update it by."""
     return (jnp.ones(size), jnp.arange(size)), np.arange(2 * size).reshape(2, size).astype(dtype)
 
 
 def unable(compiled: Any) -> Any:
-    """In place of JAX's function that writes executables."""
+    """Fail in place of JAX's function that serializes executables."""
     raise NotImplementedError
 
 
 def called(function: Executables, size: int, dtype: Any = np.float32) -> list[Any]:
-    """The state and the rest after two calls."""
+    """Return the state and the other output after two calls."""
     state, by = given(size, dtype)
     for _ in range(2):
         before, (state, by) = state, function(state, by)
@@ -38,7 +38,7 @@ def called(function: Executables, size: int, dtype: Any = np.float32) -> list[An
 
 
 def in_threads(function: Executables) -> list[Any]:
-    """Calls of two shapes at the same time."""
+    """Call the function with two shapes concurrently."""
     found: list[Any] = []
 
     def call(size: int) -> None:
@@ -60,7 +60,7 @@ def main(part: int, what: str = "") -> None:
         return (state[0] + by.sum(), state[1] * 2), by * part
 
     keep_compilations()
-    if what == "plain":  # by JAX alone, which keeps it in its own cache
+    if what == "plain":  # compiled by JAX alone, which uses its own cache
         for size in (3, 4):
             jax.jit(moved, donate_argnums=0)(*given(size))
         return

@@ -1,7 +1,7 @@
-"""Scores of stored models in a process that did not train them.
+"""Score with stored models in a process that did not train them.
 
-``python -m tests.training.golden_scores_process FOLDER`` prints as JSON, by model, how far the scores of its golden
-texts are at most from those that were recorded.
+``python -m tests.training.golden_scores_process FOLDER`` prints as JSON, by model, the largest difference between
+the scores of its golden texts and the recorded ones.
 """
 
 import json

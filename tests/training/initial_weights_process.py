@@ -1,7 +1,7 @@
-"""A small fit on JAX, begun with a seed: ``python -m tests.training.initial_weights_process SEED``.
+"""Run a small fit on JAX with a seed: ``python -m tests.training.initial_weights_process SEED``.
 
-Prints as JSON whether a process before has kept tensors to begin with, whether Keras was imported, the history of the
-fit, and the sum of the absolute weights of each tensor.
+Prints as JSON whether an earlier process kept initial weights, whether Keras was imported, the history of the fit, and
+the sum of the absolute weights of each tensor.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What must hold of fits on JAX. ``test_jax`` runs it in a process of its own, whose Keras runs on JAX.
+"""Tests of fits on JAX. ``test_jax`` runs this file in a separate process, where Keras uses the JAX backend.
 
 Run by hand: KERAS_BACKEND=jax .venv/bin/python -m pytest --noconftest tests/training/jax_cases.py
 """
@@ -41,15 +41,15 @@ Numbers = npt.NDArray[np.int64]
 
 
 def watch(wanted: ModelSpec, rows: Rows, some: Numbers, others: Numbers) -> Watched:
-    """A fit on some of the rows, measured on others."""
+    """Fit on some of the rows and validate on others."""
     network = network_of(wanted)
     return fit_watched(network, network.training_inputs(rows.texts), rows.labels, some, others, wanted.settings)
 
 
 def assert_as_keras(wanted: ModelSpec, rows: Rows) -> None:
-    """Assert that the losses of a fit are those of Keras' own loop, and that it learns.
+    """Assert that a fit has the same losses as Keras' own training loop, and that it learns.
 
-    With one batch of all rows the order of rows is nothing: a fit can be held against Keras' own.
+    With all rows in one batch, their order does not matter, so the fit can be compared with Keras' own.
     """
     network, everything, nothing = network_of(wanted), np.arange(len(rows)), keras.callbacks.Callback()
     ours = watch(wanted, rows, everything, everything[:0]).history
@@ -60,7 +60,7 @@ def assert_as_keras(wanted: ModelSpec, rows: Rows) -> None:
 
 
 def assert_cropping_is_nothing(wanted: ModelSpec, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Assert that a fit at the shortest length measures what one at the full length does."""
+    """Assert that a fit on cropped texts has the same metrics as one at full length."""
     cropped = fit(wanted, rows).history
     with monkeypatch.context() as patched:
         patched.setattr(type(wanted.architecture), "padding", lambda *_: None)
@@ -130,7 +130,7 @@ def test_windows_of_any_width_are_convolved_as_keras_does(width: int) -> None:
 
 
 def said_of_all_lengths() -> list[str]:
-    """Texts: empty, shorter than a window, as long as max_length (30) and longer, one said twice."""
+    """Return texts that are empty, shorter than a window, as long as max_length (30), longer, or repeated."""
     drawn_from = "good bad plain loud soft late the food was very place we came again service and"
     words = drawn_from.split()
     generator = np.random.default_rng(1)
@@ -153,7 +153,7 @@ def test_packed_texts_fit_as_keras_fits_padded_ones(labels: int, kernel_size: in
 
 
 def test_words_that_few_batches_have_move_as_keras_moves_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of a fit's batches, over which words are missed for many steps, against a plain loop of Keras."""
+    """Compared with a plain Keras loop over the same batches, in which words are absent for many steps."""
     rows = rows_of([(f"{text} word{number}", label) for number, (text, label) in enumerate(invented(60))])
     wanted, everything = candidate("cnn", rows, batch_size=4, epochs=6, learning_rate=0.002), np.arange(60)
     orders, draw = list[Numbers](), Texts.draw
@@ -205,9 +205,9 @@ def test_all_folds_of_packed_texts_share_one_program_and_larger_batches_get_anot
             monkeypatch.setattr(batches, name, value)
         return watch(wanted, rows, everything[:72], everything[72:]).history
 
-    cramped = history(_FITTING=0.0, _MARGIN=0.3, _DRAWS=1)  # no room
-    roomy = history(_FITTING=1.0, _MARGIN=9.0)  # room for all
-    split = history(_AT_ONCE=2, _HELD_STEPS=1, _HELD_TOKENS=1, _HELD=3)  # many calls
+    cramped = history(_FITTING=0.0, _MARGIN=0.3, _DRAWS=1)  # steps too small for most batches
+    roomy = history(_FITTING=1.0, _MARGIN=9.0)  # steps with room for every batch
+    split = history(_AT_ONCE=2, _HELD_STEPS=1, _HELD_TOKENS=1, _HELD=3)  # split into many calls
     for name, values in roomy.items():
         np.testing.assert_allclose(cramped[name], values, rtol=1e-4, err_msg=name)
         np.testing.assert_allclose(split[name], values, rtol=1e-4, err_msg=name)

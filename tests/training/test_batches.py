@@ -1,4 +1,4 @@
-"""Batches: padded when they are asked for, all of one shape."""
+"""Batches are padded on request and all have one shape."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def test_the_last_batch_is_filled_up_with_rows_that_weigh_nothing() -> None:
     inputs, _, weights = batches.batch(6)
     assert sizes == {8}
     assert not inputs[2:].any()
-    # The mean over 8 of two rows that weigh 4 is the mean over the two.
+    # The mean over 8 rows, two of which have weight 4, equals the mean over those two.
     assert weights.tolist() == [4, 4, 0, 0, 0, 0, 0, 0]
     assert len(batches_of(inputs_of("cnn"), rows=np.arange(48)).batch(0)) == 2
 

@@ -1,4 +1,4 @@
-"""Compiled programs on disk; each case in a process of its own, because JAX is set up once."""
+"""Compiled programs on disk; each case runs in its own process, because JAX is configured once per process."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from textclf.training.jax import compilation_cache
 
 
 def run(**environ: str) -> tuple[str, str, str]:
-    """Folder, result and standard error of a process that compiles something."""
+    """Compile in a new process; return the cache folder, the result and standard error."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XDG_"))}
     done = run_module("tests.training.compilation_cache_process", environ=own | environ)
     folder, result = done.stdout.splitlines()
@@ -56,7 +56,7 @@ def test_the_settings_of_jax_win(tmp_path: Path) -> None:
 
 def test_a_file_that_another_process_takes_away_meanwhile_stops_nothing(tmp_path: Path) -> None:
     folder = Path(run(XDG_CACHE_HOME=str(tmp_path))[0])
-    (folder / "gone").symlink_to("nowhere")  # is listed and cannot be found, as a file that is deleted in between
+    (folder / "gone").symlink_to("nowhere")  # listed but missing, like a file deleted meanwhile
 
     found, _, err = run(XDG_CACHE_HOME=str(tmp_path))
 

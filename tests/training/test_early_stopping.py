@@ -10,7 +10,7 @@ from textclf.training.early_stopping import EarlyStopping
 
 
 def ends_after(losses: list[float], patience: int | None) -> int:
-    """How many epochs a fit with these losses has."""
+    """Return the number of epochs that a fit with these losses runs."""
     stopping = EarlyStopping(patience)
     for epoch, loss in enumerate(losses, start=1):
         stopping.add(loss)
@@ -23,13 +23,13 @@ def ends_after(losses: list[float], patience: int | None) -> int:
     ("losses", "patience", "epochs"),
     [
         ([0.9, 0.8, 0.7, 0.6], 1, 4),
-        ([0.9, 0.8, 0.8, 0.7], 1, 3),  # the same loss is no better one
+        ([0.9, 0.8, 0.8, 0.7], 1, 3),  # an equal loss is not an improvement
         ([0.9, 0.8, 0.85, 0.7, 0.75, 0.8, 0.6], 2, 6),
         ([0.5, 0.6, 0.7, 0.8], None, 4),
         ([0.5, math.nan, math.nan, 0.1], 2, 3),
         ([0.5, math.inf, 0.4], 2, 3),
         ([math.nan, math.nan, math.nan], 1, 2),
-        ([math.nan, 0.5, 0.4, 0.3], 2, 3),  # what has come from there is no better
+        ([math.nan, 0.5, 0.4, 0.3], 2, 3),  # a loss after NaN is not an improvement
     ],
 )
 def test_a_fit_ends_when_patience_does(losses: list[float], patience: int | None, epochs: int) -> None:

@@ -18,13 +18,13 @@ from textclf.training.evaluation import ClassMeasures, Evaluation, Macro, Reliab
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 
-# Right, right, wrong, right at a tie of probabilities.
+# Right, right, wrong, and right with tied probabilities.
 SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
 LABELS = np.array([0, 1, 0, 0])
 
 
 def invented(rows: int, size: int, seed: int = 3) -> tuple[Scores, Labels]:
-    """Scores that are often right, with ties, as a network gives them."""
+    """Return random labels and scores that are often right and have ties, like those of a network."""
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(rows) % size)
     logits = np.round(random.normal(size=(rows, size)), 1)
@@ -46,7 +46,7 @@ def test_measures_by_hand() -> None:
     assert result.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.8) + math.log(0.3) + math.log(0.5)) / 4)
     assert result.brier == pytest.approx((0.01 + 0.04 + 0.49 + 0.25) / 4)
     assert result.roc_auc == 1.0
-    # One row a bin: |1 - .5|, |0 - .7|, |1 - .8| and |1 - .9|, each a quarter.
+    # One row per bin: |1 - .5|, |0 - .7|, |1 - .8| and |1 - .9|, each with weight 1/4.
     assert result.calibration_error == pytest.approx((0.5 + 0.7 + 0.2 + 0.1) / 4)
     assert [(b.count, b.confidence, b.accuracy) for b in result.reliability] == [
         (1, 0.5, 1.0),
@@ -86,7 +86,7 @@ def test_measures_are_those_of_scikit_learn(size: int) -> None:
 def test_intervals_are_those_of_scikit_learn_on_every_draw(
     size: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textclf.training.bootstrap._CELLS", 7 * rows)  # several blocks of draws, the last shorter
+    monkeypatch.setattr("textclf.training.bootstrap._CELLS", 7 * rows)  # several blocks of draws, the last one shorter
     scores, labels = invented(rows, size)
     result = evaluate(scores, labels, names(size), resamples=80, seed=9).intervals
     exact = scores.astype(np.float64)
@@ -131,7 +131,7 @@ def test_an_interval_holds_its_measure_and_narrows_with_rows() -> None:
         assert interval is not None
         assert interval.low < found.accuracy < interval.high
         widths.append(interval.high - interval.low)
-    # Five times as narrow with 25 times the rows, as the standard error.
+    # With 25 times the rows it is five times narrower, like the standard error.
     assert 3.5 < widths[0] / widths[1] < 7
 
 

@@ -1,4 +1,4 @@
-"""Compiled functions that later processes find; each case in a process of its own, because JAX is set up once."""
+"""Compiled functions reused by later processes; each case has its own process, as JAX is configured once."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FOUND = [FIRST, FIRST, SECOND]
 
 
 def run(folder: Path, part: int = 1, what: str = "", **environ: str) -> tuple[list[Any], list[Any]]:
-    """Results, and the shapes for which the function was traced."""
+    """Call the function in a new process; return the results and the traced shapes."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
     environ = own | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(folder)} | environ
     done = run_module("tests.training.executable_cache_process", part, what, environ=environ)
@@ -31,8 +31,8 @@ def files(folder: Path, pattern: str = "*.executable") -> set[Path]:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A folder that a process has left."""
-    assert run(tmp_path) == (FOUND, BOTH)  # traced once for each shape, however often it is called
+    """Return the cache folder after a first process."""
+    assert run(tmp_path) == (FOUND, BOTH)  # traced once per shape, however often it is called
     return tmp_path
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_kept_where_jax_keeps_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["", "threads"])
 def test_a_program_in_the_cache_of_jax_is_compiled_anew(tmp_path: Path, what: str) -> None:
-    """JAX gives executables back from there that are not whole once they are written again."""
+    """Executables that JAX loads from its cache are incomplete when serialized again, so they are recompiled."""
     run(tmp_path, what="plain")
     cached = files(tmp_path, "jit_moved-*")
     assert len(cached) >= 2
@@ -91,4 +91,4 @@ def test_a_program_in_the_cache_of_jax_is_compiled_anew(tmp_path: Path, what: st
 def test_where_executables_cannot_be_written_the_cache_of_jax_serves(tmp_path: Path) -> None:
     assert run(tmp_path, what="unable") == (FOUND, BOTH)
     assert not files(tmp_path)
-    assert files(tmp_path, "jit_moved-*")  # from the second shape on
+    assert files(tmp_path, "jit_moved-*")  # JAX's cache is used from the second shape on

@@ -1,4 +1,4 @@
-"""Tensors that fits begin with, kept for processes that come later."""
+"""Initial weights of fits, kept for later processes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.processes import ROOT, run_module
 
 
 def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], list[float]]:
-    """Of a fit in a process of its own: whether anything was kept before, whether Keras was imported, the rest."""
+    """Fit in a new process; return whether weights were kept before, whether Keras was imported, and the results."""
     environ = os.environ | {"KERAS_BACKEND": "jax", "JAX_COMPILATION_CACHE_DIR": str(folder)}
     done = run_module("tests.training.initial_weights_process", seed, environ=environ)
     before, imported, history, sums = json.loads(done.stdout)
@@ -25,7 +25,7 @@ def fitted(folder: Path, seed: int = 1) -> tuple[bool, bool, dict[str, Any], lis
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Any, ...]]:
-    """The only file of a folder after a first fit, and what that fit found."""
+    """Return the file of initial weights after a first fit, and the output of that fit."""
     folder = tmp_path_factory.mktemp("kept")
     first = fitted(folder)
     (file,) = folder.glob("*.initial")
@@ -54,7 +54,7 @@ def test_a_damaged_file_is_drawn_again_and_replaced(
     kept: tuple[Path, tuple[Any, ...]], tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     file, first = kept
-    for programs in file.parent.iterdir():  # those compiled are as good as they were
+    for programs in file.parent.iterdir():  # the compiled programs are undamaged
         shutil.copy(programs, tmp_path) if programs.is_file() else shutil.copytree(programs, tmp_path / programs.name)
     (tmp_path / file.name).write_bytes(damage(file.read_bytes()))
     assert fitted(tmp_path) == (True, True, *first[2:])

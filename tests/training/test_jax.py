@@ -1,4 +1,4 @@
-"""Fitting networks on JAX, in a process of its own: Keras runs on one engine a process."""
+"""Fits of networks on JAX, in a separate process: Keras has one backend per process."""
 
 import os
 import subprocess
@@ -15,10 +15,10 @@ from textclf.inference.scorer import make_scorer
 
 
 def run(marked: str, folder: Path) -> None:
-    """Run the marked ones of ``jax_cases`` on JAX, and fail with all that they said.
+    """Run the cases of ``jax_cases`` with this marker on JAX; on failure, show their whole output.
 
     Args:
-        folder: Folder for what they leave.
+        folder: Folder for their temporary files.
     """
     cases = Path(__file__).with_name("jax_cases.py")
     command: list[str | Path] = [sys.executable, "-m", "pytest", "--noconftest", "-q", cases]
@@ -29,7 +29,7 @@ def run(marked: str, folder: Path) -> None:
         pytest.fail(done.stdout + done.stderr, pytrace=False)
 
 
-@pytest.mark.timeout(1800)  # all cases in one process: Keras is imported once
+@pytest.mark.timeout(1800)  # all cases share one process, so Keras is imported once
 def test_fits_on_jax(tmp_path: Path) -> None:
     run("not long", tmp_path / "left")
 

@@ -1,4 +1,4 @@
-"""Fitting networks: no Spark, tiny texts."""
+"""Fits of networks on tiny texts, without Spark."""
 
 import csv
 import json
@@ -97,7 +97,7 @@ def test_cropping_changes_no_score(name: str) -> None:
 
 
 def test_cropping_below_the_kernel_would_change_scores() -> None:
-    """What the test above would miss if padding never mattered."""
+    """Shows that padding can change scores, so that the test above is meaningful."""
     rows = rows_of([("a b c", "0"), ("d e f", "1")])
     wanted = candidate("embedding_max_pooling", rows)
     network = network_of(wanted)
@@ -105,7 +105,7 @@ def test_cropping_below_the_kernel_would_change_scores() -> None:
     full = made.build(wanted.hyperparameters, wanted.shape)
     bare = made.build(wanted.hyperparameters, type(wanted.shape)(wanted.shape.vocabulary, 3, 2))
     weights = full.get_weights()
-    weights[0][0] = 1.0  # padding stronger than any word
+    weights[0][0] = 1.0  # padding outweighs every word
     full.set_weights(weights)
     bare.set_weights(weights)
 
@@ -221,7 +221,7 @@ def test_a_schedule_changes_the_fit_and_repeats_itself(schedule: str) -> None:
     ids=["cosine", "plateau", "patience"],
 )
 def test_a_fit_goes_on_across_a_change_of_its_batch_size(settings: dict[str, Any]) -> None:
-    """A change to the same size is none: what the schedule, the optimizer and the patience remember stays."""
+    """A change to the same size has no effect: schedule, optimizer and patience keep their state."""
     rows = rows_of([(text, "01"[number * 5 % 7 % 2]) for number, (text, _) in enumerate(invented(60))])
 
     once = fit(candidate("cnn", rows, **settings), rows)
@@ -265,7 +265,7 @@ def test_frozen_pretrained_vectors_stay() -> None:
 
 
 def given_vectors(wanted: ModelSpec) -> npt.NDArray[np.float32]:
-    """The embedding that a candidate begins with."""
+    """Return the pretrained embedding of a candidate."""
     return load_embeddings(VECTORS, wanted.encoder.vocabulary, wanted.encoder.num_words).matrix
 
 
@@ -287,7 +287,7 @@ def test_output_weights_are_scaled_back_to_their_longest_norm() -> None:
     norms = np.linalg.norm(fitted.weights["output.kernel"], axis=0)
     assert norms.shape == (6,)
     assert (norms <= 0.1 + 1e-6).all()
-    assert norms.max() == pytest.approx(0.1)  # it is the limit that holds them
+    assert norms.max() == pytest.approx(0.1)  # the limit is reached, so it is in effect
 
 
 def test_pretrained_vectors_of_another_width_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""What rows miss between two steps that read them, against Adam step by step."""
+"""Lazy updates of rows that several steps did not read, compared with Adam step by step."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_a_row_that_missed_nothing_stays() -> None:
 
 
 def packed_texts(lengths: list[int]) -> Texts:
-    """Texts of that many tokens, numbered on from 1."""
+    """Return texts with these numbers of tokens, numbered consecutively from 1."""
     offsets = np.append(0, np.cumsum(lengths))
     zeros = np.zeros(len(lengths), np.int32)
     return Texts(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, zeros, zeros + np.float32(1), 6, 3)
@@ -40,7 +40,7 @@ def test_texts_lie_end_to_end_and_windows_begin_where_they_fit() -> None:
     texts, sizes = packed_texts([2, 0, 5, 8]), Sizes(2, 12, 12, 3)
     packed, words, arrears = texts.batches(np.array([3, 0, 1, 2]), sizes, 20, Arrears(Adam(), [0.1, 0.1]))
 
-    # The last 6 of 8 tokens, then 2; words of a step are its different tokens, in order, and padding before them.
+    # Texts of the last 6 of 8 tokens and of 2. A step's words are padding and then its distinct tokens in order.
     assert words.rows[0].tolist() == [0, 1, 2, 10, 11, 12, 13, 14, 15, 29, 30, 31]
     assert packed.places[0].tolist() == [3, 4, 5, 6, 7, 8, 1, 2, 0, 0, 0, 0]
     assert packed.left[0].tolist() == [6, 5, 4, 3, 2, 1, 2, 1, 0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""Every architecture on corpora of a few rows: a model that answers, or one of our errors; never anything else."""
+"""On corpora of a few rows, every architecture gives a working model or raises one of our own errors."""
 
 import re
 from pathlib import Path

@@ -35,7 +35,7 @@ def train(
 
 @pytest.fixture(scope="module")
 def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the tables of two sources: yelp of two labels, trec of six."""
+    """Write the tables of two sources, yelp with two labels and trec with six; return their folder."""
     folder = tmp_path_factory.mktemp("trained") / "warehouse"
     body = f'warehouse = "{folder}"\n' + source_toml("yelp") + source_toml("trec") + TEXT
     put(spark, parse_pipeline(body), "yelp", invented(80))
@@ -45,7 +45,7 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def two(tables: Path, make_pipeline: MakePipeline) -> Pipeline:
-    """A pipeline with one source of two labels."""
+    """Return a pipeline with one source that has two labels."""
     pipeline = make_pipeline(source_toml("yelp") + TEXT)
     shutil.copytree(tables, str(pipeline.warehouse))
     return pipeline
@@ -53,7 +53,7 @@ def two(tables: Path, make_pipeline: MakePipeline) -> Pipeline:
 
 @pytest.fixture
 def six(tables: Path, make_pipeline: MakePipeline) -> Pipeline:
-    """A pipeline with one source of six labels."""
+    """Return a pipeline with one source that has six labels."""
     pipeline = make_pipeline(source_toml("trec") + TEXT)
     shutil.copytree(tables, str(pipeline.warehouse))
     return pipeline

@@ -1,4 +1,4 @@
-"""The tutorial's page: exact figures on the real data, and how spreads and pages are made."""
+"""The tutorial's page: exact figures on the real data, and the formatting of spreads and pages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +16,14 @@ from textclf.training.data import Dataset, Rows
 
 
 def lines(path: Path) -> Labelled:
-    """Every line of a UCI file; a line feed alone ends one."""
+    """Return the labelled lines of a UCI file; only a line feed ends a line."""
     pairs = [line.rpartition("\t")[::2] for line in path.read_bytes().decode().split("\n") if line]
     return labelled([text for text, _ in pairs], [label for _, label in pairs], ["0", "1"])
 
 
 @pytest.fixture
 def material(data: Path) -> Material:
-    """The UCI sources, read without Spark: that its jobs give the same rows is tested with the jobs."""
+    """Return the UCI sources, read without Spark; the tests of the jobs check that Spark reads the same rows."""
     sides = {name: split(lines(data / "uci" / f"{file}.txt").rows) for name, file in UCI.items()}
     return Material(
         {name: Dataset(["0", "1"], *both, "") for name, both in sides.items()},

@@ -1,4 +1,4 @@
-"""Upkeep changes no row, and removes nothing that somebody may still need."""
+"""Maintenance changes no rows and removes no files that may still be needed."""
 
 import json
 import os
