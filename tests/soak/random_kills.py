@@ -36,6 +36,7 @@ FIRST = date(2026, 1, 1)
 MOMENTS = {"staging": "_staging/*/scored/**/part-*", "rejects": "results_rejects/_delta_log/*.json"}
 MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
+_WORKERS = ("textclf.spark.worker_daemon", "pyspark.daemon")  # modules that Python workers are forked from
 KINDS = ("none", "driver", *MOMENTS)
 """The faults that end a run."""
 _SURVIVED = 6  # earlier faults: a run usually survives them, but Spark gives up a task after four failures
@@ -134,8 +135,8 @@ class Campaign:
         if kind not in SURVIVABLE:
             os.killpg(driver, signal.SIGKILL)
             return True
-        wanted = "CoarseGrainedExecutorBackend" if kind == "executor" else "pyspark.daemon"
-        found = [pid for pid, line in descendants(driver) if wanted in line]
+        wanted = ("CoarseGrainedExecutorBackend",) if kind == "executor" else _WORKERS
+        found = [pid for pid, line in descendants(driver) if any(each in line for each in wanted)]
         if not found:
             return False
         os.kill(self.rng.choice(found), signal.SIGKILL)
