@@ -36,7 +36,7 @@ FIRST = date(2026, 1, 1)
 MOMENTS = {"staging": "_staging/*/scored/**/part-*", "rejects": "results_rejects/_delta_log/*.json"}
 MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
-_WORKERS = ("textclf.spark.worker_daemon", "pyspark.daemon")  # modules that Python workers are forked from
+_WORKERS = ("-m textclf.spark.worker_daemon", "-m pyspark.daemon")  # the driver's JVM names the module, too
 KINDS = ("none", "driver", *MOMENTS)
 """The faults that end a run."""
 _SURVIVED = 6  # earlier faults: a run usually survives them, but Spark gives up a task after four failures
