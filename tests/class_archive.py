@@ -15,8 +15,9 @@ from typing import Any
 
 import pyspark
 
+from textclf.common.spark_settings import spark_home
 from textclf.spark import open_session
-from textclf.spark.jars import delta_jars, spark_home
+from textclf.spark.jars import delta_jars
 from textclf.spark.java import java_home
 
 # The C2 compiler costs more time than it saves in a JVM that lives for seconds.

@@ -1,5 +1,6 @@
-"""Run the test modules named ``*_process``, each in a separate process."""
+"""Processes beside the tests: modules named ``*_process``, each in a process of its own, and ports for servers."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -28,3 +29,11 @@ def run_module(
     if done.returncode:
         pytest.fail(done.stdout + done.stderr, pytrace=False)
     return done
+
+
+def free_port() -> int:
+    """Return an unused port on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -10,6 +10,8 @@ import pandas as pd
 from tests.cluster.submission import submit_environ
 from tests.commands import assert_quiet
 from tests.factories.corpora import sample_sources
+from textclf.artifact import ModelStore
+from textclf.common.output_files import OutputFile
 from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
 
 ROOT = Path(__file__).parents[2]
@@ -76,3 +78,22 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.drop(columns=_OF_THE_RUN, errors="ignore")
     keys = rows.astype(str).apply("\x1f".join, axis=1)
     return rows.iloc[keys.argsort(kind="stable")].reset_index(drop=True)
+
+
+def assert_same_models(warehouse: str, local: str) -> None:
+    """Assert that a warehouse has the models of the local one."""
+    found, expected = ModelStore(f"{warehouse}/models"), ModelStore(f"{local}/models")
+    assert found.names() == expected.names() != []
+    for name in expected.names():
+        assert found.champion(name) == expected.champion(name) == "1"
+        assert found.load(name).files == expected.load(name).files
+
+
+def assert_nights_are_beside_the_tables(warehouse: str, runs: pd.DataFrame) -> None:
+    """Assert that the status file and the page of each night in the table ``runs`` are in the warehouse."""
+    for details in runs.loc[runs["job"] == "nightly", "details"]:
+        status = json.loads(OutputFile(f"{warehouse}/nightly.json").read())
+        assert (status["state"], status["exit_code"]) == ("succeeded", 0)
+        (page,) = json.loads(details)["reports"]
+        assert page.startswith(f"{warehouse}/reports/")
+        assert OutputFile(page).exists()

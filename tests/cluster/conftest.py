@@ -1,7 +1,6 @@
 """A real standalone cluster on loopback: one master and two workers, from the Spark of the ``pyspark`` package."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from textclf.spark.jars import spark_home
+from tests.processes import free_port
+from textclf.common.spark_settings import spark_home
 from textclf.spark.java import java_home
 
 _WORKERS = 2
@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextmanager
 def standalone(scratch: Path, workers: int, *, cores: int = 1, worker_options: str = "") -> Iterator[str]:
     """Run a separate cluster and yield its URL; ``worker_options`` are Java options of the workers."""
-    port = _free_port()
+    port = free_port()
     url, log = f"spark://127.0.0.1:{port}", scratch / "master.log"
     with ExitStack() as running:
         running.enter_context(_daemon(log, "master.Master", "--port", str(port)))
@@ -74,10 +74,3 @@ def _wait(log: Path, words: str, times: int) -> None:
         if time.monotonic() > deadline:
             pytest.fail(f"the cluster did not start: no {words!r} x {times} in\n{log.read_text(errors='replace')}")
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,6 +1,5 @@
 """The chain writes the same tables on a standalone cluster, also with a warehouse on HDFS, as on one machine."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +7,17 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.cluster.chain import TABLES, in_order, run_chain_here, submit_chain, write_config, write_data
+from tests.cluster.chain import (
+    TABLES,
+    assert_nights_are_beside_the_tables,
+    assert_same_models,
+    in_order,
+    run_chain_here,
+    submit_chain,
+    write_config,
+    write_data,
+)
 from tests.cluster.submission import on_cluster
-from textclf.artifact import ModelStore
-from textclf.common.output_files import OutputFile
 from textclf.examples.sample_corpus import FIRST_DAY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -70,20 +76,9 @@ def test_results_of_the_cluster_equal_the_local_ones(warehouses: Warehouses) -> 
 
 
 def test_models_pages_and_the_status_file_are_beside_the_tables(warehouses: Warehouses) -> None:
-    clustered, local = ModelStore(f"{warehouses.clustered}/models"), ModelStore(f"{warehouses.local}/models")
-    runs = warehouses.rows("runs")
-
-    assert clustered.names() == local.names() != []
-    for name in local.names():
-        assert clustered.champion(name) == local.champion(name) == "1"
-        assert clustered.load(name).files == local.load(name).files
-    for place, rows in zip((warehouses.clustered, warehouses.local), runs, strict=True):
-        for run in rows.loc[rows["job"] == "nightly", "details"]:
-            status = json.loads(OutputFile(f"{place}/nightly.json").read())
-            assert (status["state"], status["exit_code"]) == ("succeeded", 0)
-            (page,) = json.loads(run)["reports"]
-            assert page.startswith(f"{place}/reports/")
-            assert OutputFile(page).exists()
+    assert_same_models(warehouses.clustered, warehouses.local)
+    for place, runs in zip((warehouses.clustered, warehouses.local), warehouses.rows("runs"), strict=True):
+        assert_nights_are_beside_the_tables(place, runs)
 
 
 def test_the_jobs_ran_on_the_cluster(warehouses: Warehouses) -> None:

@@ -13,11 +13,20 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from tests.cluster.chain import TABLES, in_order, run_chain_here, submit_chain, write_config, write_data
+from tests.cluster.chain import (
+    TABLES,
+    assert_nights_are_beside_the_tables,
+    assert_same_models,
+    in_order,
+    run_chain_here,
+    submit_chain,
+    write_config,
+    write_data,
+)
 from tests.cluster_jars import S3, cluster_jars
-from tests.factories.s3 import BUCKET, free_port, s3_server, s3a_settings
+from tests.factories.s3 import BUCKET, s3_server, s3a_settings
+from tests.processes import free_port
 from textclf.artifact import ModelStore
-from textclf.common.output_files import OutputFile
 from textclf.common.spark_settings import PROPERTIES, s3_settings
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -82,16 +91,10 @@ def test_results_on_s3_equal_the_local_ones(stored: Stored) -> None:
 
 
 def test_models_pages_and_the_status_file_are_beside_the_tables(stored: Stored) -> None:
-    found, local = ModelStore(f"{WAREHOUSE}/models"), ModelStore(f"{stored.local}/models")
-
-    assert found.names() == local.names() != []
-    for name in local.names():
-        assert found.champion(name) == local.champion(name) == "1"
-        assert found.load(name).files == local.load(name).files
-    status = json.loads(OutputFile(f"{WAREHOUSE}/nightly.json").read())
-    assert (status["state"], status["exit_code"]) == ("succeeded", 0)
-    (details,) = (json.loads(run) for run in rows(WAREHOUSE, "runs").query("job == 'nightly'")["details"])
-    assert [OutputFile(page).exists() for page in details["reports"]] == [True]
+    assert_same_models(WAREHOUSE, str(stored.local))
+    runs = rows(WAREHOUSE, "runs")
+    assert len(runs.query("job == 'nightly'")) == 1
+    assert_nights_are_beside_the_tables(WAREHOUSE, runs)
 
 
 @pytest.mark.long  # starts Spark again; every run tests the check on HDFS

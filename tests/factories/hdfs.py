@@ -9,7 +9,7 @@ from typing import Any
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
 from tests.cluster_jars import HDFS, cluster_jars
-from textclf.spark.jars import spark_home
+from textclf.common.spark_settings import spark_home
 from textclf.spark.java import java_home
 
 

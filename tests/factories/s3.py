@@ -1,6 +1,5 @@
 """An S3 server on loopback in a separate process, and the settings of its clients."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -22,14 +21,6 @@ def s3a_settings(endpoint: str) -> dict[str, str]:
         "connection.ssl.enabled": "false",
     }
     return {f"spark.hadoop.fs.s3a.{name}": value for name, value in found.items()}
-
-
-def free_port() -> int:
-    """Return an unused port on loopback."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @contextmanager

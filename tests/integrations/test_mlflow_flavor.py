@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.factories.artifacts import sample
+from tests.processes import free_port
 from textclf.artifact import Artifact
 from textclf.artifact.folder import read_folder
 from textclf.inference.backends import choose
@@ -142,9 +142,7 @@ def test_as_a_function_of_spark_it_gives_the_scores_of_ours(
 @pytest.fixture(scope="module")
 def server(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start `mlflow models serve`, and yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(saved), "--env-manager", "local"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     folder = tmp_path_factory.mktemp("server")

@@ -14,7 +14,7 @@ from jobs import nightly
 from tests.factories.pipeline_folder import RunJob
 from textclf.common.output_files import OutputFile
 from textclf.errors import TextclfError
-from textclf.nightly.status_file import Status
+from textclf.nightly.status_file import Status, _is_ours
 from textclf.runs.record import RunRecord
 from textclf.spark import cancellation
 from textclf.storage import Location
@@ -166,3 +166,23 @@ def test_what_a_shell_started_in_the_background_goes_on_ignoring_ctrl_c() -> Non
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("content", "begun", "ours"),
+    [
+        (None, False, True),
+        (None, True, False),
+        ("[]", False, False),  # a file of something else
+        ("{", False, False),
+        ('{"run_id": "r", "state": "running"}', True, True),
+        ('{"run_id": "r", "state": "failed"}', False, False),
+        ('{"run_id": "other", "state": "succeeded"}', False, True),
+        ('{"run_id": "other", "state": "running", "host": "another"}', False, False),
+    ],
+)
+def test_a_run_ends_only_a_file_that_is_its_own(path: Path, content: str | None, begun: bool, ours: bool) -> None:
+    if content is not None:
+        path.write_text(content)
+
+    assert _is_ours(OutputFile(str(path)), "r", begun=begun) is ours

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from textclf.common.spark_settings import spark_home
 from textclf.spark import jars
-from textclf.spark.jars import SHA256, JarsError, delta_jars, jar_folder, resolve_jars, spark_home
+from textclf.spark.jars import SHA256, JarsError, delta_jars, jar_folder, resolve_jars
 
 
 def test_the_environment_holds_delta_and_nothing_that_spark_has() -> None:

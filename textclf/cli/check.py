@@ -21,21 +21,8 @@ if TYPE_CHECKING:
 
 FAILED = 3
 _OF_SPARK = {
-    "hdfs",
-    "webhdfs",
-    "viewfs",
-    "ofs",
-    "s3",
-    "s3a",
-    "s3n",
-    "gs",
-    "abfs",
-    "abfss",
-    "wasb",
-    "wasbs",
-    "oss",
-    "cosn",
-}
+    "hdfs", "webhdfs", "viewfs", "ofs", "s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn",
+}  # fmt: skip
 """Schemes of URLs that Spark may open where Arrow cannot."""
 _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
@@ -132,7 +119,8 @@ def java() -> Check:
 
 def spark_package() -> Check:
     """Check for the Spark release that Delta's jars are built for."""
-    from textclf.spark.jars import SPARK_VERSION, spark_home
+    from textclf.common.spark_settings import spark_home
+    from textclf.spark.jars import SPARK_VERSION
 
     try:
         found = version("pyspark")
@@ -148,7 +136,8 @@ def spark_package() -> Check:
 
 def delta_jars_present() -> Check:
     """Check for Delta's jars in the environment: with them, a session needs no network."""
-    from textclf.spark.jars import delta_jars, jar_folder, spark_home
+    from textclf.common.spark_settings import spark_home
+    from textclf.spark.jars import delta_jars, jar_folder
 
     jars = [jar for jar in (*delta_jars(), *spark_home().glob("jars/*.jar")) if jar.name.startswith("delta-spark")]
     if not jars:
@@ -235,12 +224,12 @@ def models_readable(pipeline: "Pipeline", *, through_spark: bool) -> Check:
     from textclf.artifact import ModelStore
     from textclf.common.file_systems import on_default_storage
 
+    location = on_default_storage(pipeline.models_folder)
     try:
-        store = ModelStore(on_default_storage(pipeline.models_folder))
+        store = ModelStore(location)
         names = [f"{name}@{store.champion(name) or '-'}" for name in store.names()]
     except InputError as error:
-        scheme = on_default_storage(pipeline.models_folder).partition(":")[0]
-        if not through_spark and scheme in _OF_SPARK:
+        if not through_spark and location.partition(":")[0] in _OF_SPARK:
             found = f"{pipeline.models_folder}: not without Spark: {error.received or error.problem}"
             return Check("models", "note", found, "check with --spark")
         fix = "correct models in the pipeline file, or the permissions of that folder"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from textclf.cli.source_check import Check
-from textclf.common.file_systems import file_system, replace_in
+from textclf.common.file_systems import file_system, hadoop_files, replace_in
 from textclf.common.secrets import first_line
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
+_ONCE = "create once"
 _CLOCK = 10.0  # seconds: claims and staged files are judged by the storage's clock, in minutes
 
 
@@ -55,9 +56,6 @@ def storage_works(name: str, location: str, clock: Callable[[], float] = time.ti
     return Check(name, "ok", able)
 
 
-_ONCE = "create once"
-
-
 def _steps(system: "fs.FileSystem", folder: str) -> Iterator[str]:
     """Do one thing after the other; yield what worked.
 
@@ -75,33 +73,34 @@ def _steps(system: "fs.FileSystem", folder: str) -> Iterator[str]:
         yield step
     if _creates_once(system, file):
         yield _ONCE
-    if (names := _names(system, folder)) != ["file"]:
-        raise AssertionError(f"listed {names} where there is one file")
+    _expect(system, folder, ["file"], "where there is one file")
     yield "list"
     system.move(file, other)
-    if (names := _names(system, folder)) != ["other"]:
-        raise AssertionError(f"listed {names} after file had been renamed to other")
+    _expect(system, folder, ["other"], "after file had been renamed to other")
     yield "rename"
     system.delete_file(other)
-    if names := _names(system, folder):
-        raise AssertionError(f"listed {names} after the file had been deleted")
+    _expect(system, folder, [], "after the file had been deleted")
     yield "delete"
+
+
+def _expect(system: "fs.FileSystem", folder: str, expected: list[str], when: str) -> None:
+    if (names := _names(system, folder)) != expected:
+        raise AssertionError(f"listed {names} {when}")
 
 
 def _creates_once(system: "fs.FileSystem", there: str) -> bool:
     """Whether the storage refuses to create a file that is there, in one step with its creation."""
+    files = hadoop_files(system)
     try:
-        if system.type_name == "local":
+        if files is not None:
+            files.create_once(there, b"third")
+        elif system.type_name == "local":
             Path(there).open("x").close()
-        elif hasattr(getattr(system, "handler", None), "create_once"):
-            system.handler.create_once(there, b"third")
-        else:
-            return False  # Arrow has no conditional write
     except FileExistsError:
         return True
     except OSError:
         return False
-    return False
+    return False  # created nevertheless, or by Arrow, which has no conditional write
 
 
 def _names(system: "fs.FileSystem", folder: str) -> list[str]:

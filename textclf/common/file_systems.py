@@ -69,18 +69,20 @@ def file_system(location: str) -> tuple[fs.FileSystem, str]:
     return _sparks(location) or _arrows(location)
 
 
+def hadoop_files(system: fs.FileSystem) -> "HadoopFiles | None":
+    """Return what is behind one of Spark's file systems; None for one of Arrow's own."""
+    return system.handler if system.type_name.startswith("py::hadoop-") else None
+
+
 def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:
     """Write a file so that a reader sees either the old file or the new one.
 
     It is written beside its place and moved there, or, on an object store, put in its place as it is closed. Missing
     parent folders are created.
     """
-    handler = _handler(system)
-    if handler is not None and handler.replaces_on_close:
-        handler.put(path, data)
-        return
     folder, _, name = path.rpartition("/")
-    whole = system.type_name in _OBJECT_STORES
+    files = hadoop_files(system)
+    whole = system.type_name in _OBJECT_STORES if files is None else files.replaces_on_close
     aside = path if whole else f"{folder}/.{name[:40]}-{uuid4().hex}"
     system.create_dir(folder, recursive=True)
     try:
@@ -148,7 +150,3 @@ def _default_storage() -> str:
     except (UsageError, OSError, RuntimeError):  # Py4J's errors are RuntimeErrors; what needs Spark will say it
         return local
     return str(found or local)
-
-
-def _handler(system: fs.FileSystem) -> "HadoopFiles | None":
-    return system.handler if system.type_name.startswith("py::hadoop-") else None

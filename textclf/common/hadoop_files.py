@@ -163,13 +163,6 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             _CONTEXTS[key] = found
         return _CONTEXTS[key]
 
-    def put(self, path: str, data: bytes) -> None:
-        """Write a file whole or not at all, in place of the one that is there."""
-        with tempfile.NamedTemporaryFile(prefix="textclf-") as local:
-            local.write(data)
-            local.flush()
-            self.store(local.name, path)
-
     def create_once(self, path: str, data: bytes) -> None:
         """Create a file unless there is one; on S3 by a conditional write.
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,19 +65,29 @@ def _meaning(escaped: str) -> str:
     return chr(int(escaped[1:], 16)) if len(escaped) == 5 else _CONTROLS.get(escaped, escaped)
 
 
+def spark_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return ``SPARK_HOME``, or else the Spark inside the installed ``pyspark`` package.
+
+    Raises:
+        ModuleNotFoundError: There is neither.
+    """
+    if given := environ.get("SPARK_HOME"):
+        return Path(given)
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
+    return Path(found.origin).parent
+
+
 def default_properties(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read ``spark-defaults.conf`` in ``SPARK_CONF_DIR`` or below ``SPARK_HOME``, by default pyspark's own folder.
+    """Read ``spark-defaults.conf`` in ``SPARK_CONF_DIR`` or below ``spark_home``; there need be none.
 
     Raises:
         UsageError: There is such a file, but it cannot be read.
     """
-    home = environ.get("SPARK_HOME")
-    if home is None:
-        found = find_spec("pyspark")
-        home = str(Path(found.origin).parent) if found is not None and found.origin else None
-    folder = environ.get("SPARK_CONF_DIR") or (home and f"{home}/conf")
-    path = Path(folder or "", "spark-defaults.conf")
-    return properties_in(path) if folder and path.exists() else {}
+    folder = environ.get("SPARK_CONF_DIR") or spark_home(environ) / "conf"
+    path = Path(folder, "spark-defaults.conf")
+    return properties_in(path) if path.exists() else {}
 
 
 def hadoop_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -206,10 +217,17 @@ def s3_settings(location: str) -> S3Settings | None:
         return None
     bucket = rest.partition("/")[0]
     found = S3Settings.of(bucket, hadoop_settings())
-    if found == S3Settings() or found.region or found.endpoint or os.environ.get("AWS_REGION"):
-        return None if found == S3Settings() else found
+    if found == S3Settings():
+        return None
+    if not (found.region or found.endpoint or os.environ.get("AWS_REGION")):
+        with suppress(OSError):  # the request itself will say it
+            return replace(found, region=_region_of(bucket))
+    return found
+
+
+@cache
+def _region_of(bucket: str) -> str:
+    """Ask Amazon for a bucket's region, once for all tables and models in it."""
     from pyarrow import fs  # every job's wrapper imports this module
 
-    with suppress(OSError):  # the request itself will say it
-        found = replace(found, region=fs.resolve_s3_region(bucket))
-    return found
+    return str(fs.resolve_s3_region(bucket))

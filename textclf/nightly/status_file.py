@@ -23,7 +23,6 @@ from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
 
 STEPS = ("ingest", "vocabulary", "models", "score", "report")
-_NAME = "nightly.json"
 _OFTEN = 1.0  # seconds between two writes during a search, in which hundreds of trials may end at once
 
 
@@ -31,7 +30,7 @@ def status_file(pipeline: Pipeline, warehouse: Warehouse) -> OutputFile:
     """Return the file that the pipeline file names; else one in the warehouse or, for a catalog, the current folder."""
     if pipeline.nightly.status is not None:
         return OutputFile(pipeline.nightly.status)
-    return OutputFile(_NAME) if warehouse.root is None else OutputFile(f"{warehouse.root}/{_NAME}")
+    return warehouse.output_file("nightly.json")
 
 
 @dataclass
@@ -157,7 +156,7 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
     status = Status(status_file(pipeline, Warehouse.of(pipeline)), run, days, {}, {})
     early = status.file.local is not None
     if early:
-        if _at_work(status.file):
+        if _at_work(_read(status.file) or {}):
             yield
             return
         status.write()
@@ -172,29 +171,27 @@ def announced(pipeline: Pipeline, run: RunRecord, days: Sequence[str]) -> Iterat
 
 def _is_ours(file: OutputFile, run_id: str, *, begun: bool) -> bool:
     """Whether the file is this run's to end: because it says so, or nothing has been written yet and no night runs."""
-    try:
-        said = json.loads(file.read())
-    except FileNotFoundError:
-        said = {}
-    except (OSError, ValueError):  # what cannot be read may be another night's
+    said = _read(file)
+    if said is None:  # what cannot be read may be another night's
         return False
     if said.get("run_id") == run_id:
         return bool(said.get("state") == "running")
-    return not (begun or _at_work(file))
+    return not (begun or _at_work(said))
 
 
-def _read(file: OutputFile) -> dict[str, Any]:
-    """Read the file; return an empty dictionary if it cannot be read."""
+def _read(file: OutputFile) -> dict[str, Any] | None:
+    """Read the file; return an empty dictionary if there is none, and None if it cannot be read."""
     try:
         found = json.loads(file.read())
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
-def _at_work(file: OutputFile) -> bool:
-    """Return whether the file is of a night that may be running; on another machine it is assumed to be."""
-    said = _read(file)
+def _at_work(said: Mapping[str, Any]) -> bool:
+    """Return whether a file is of a night that may be running; on another machine it is assumed to be."""
     if said.get("state") != "running":
         return False
     if said.get("host") != os.uname().nodename:

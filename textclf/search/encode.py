@@ -63,23 +63,24 @@ def encoded_sources(workspace: Workspace, sources: Sequence[Source]) -> Iterator
         InputError: There is no corpus, none of one of the sources, or no vocabulary.
     """
     encoded, known = _encoded(workspace, sources)
+    packs: dict[str, Pack] = {}
     with ExitStack() as stack:
         # On the executors' disks, so that their rows come to the driver piece by piece.
-        kept = encoded.persist(StorageLevel.DISK_ONLY)
-        stack.callback(kept.unpersist)
-        # Small sources come at once, which saves small searches a Spark job.
-        small = F.when(F.octet_length("data") <= _PACK_BYTES // max(len(sources), 1), F.col("data"))
-        rows = kept.where("part = 0").select("source", "info", small.alias("data")).collect()  # one row a source
-        infos = {row["source"]: Info(**json.loads(row["info"])) for row in rows if row["source"] in known}
-        sizes = {name: info.size for name, info in infos.items() if info.problem is None}
-        there = {row["source"]: row["data"] for row in rows if len(row["data"] or b"") == sizes.get(row["source"])}
-        packs: dict[str, Pack] = {}
-        for pack in _packs(sizes):
-            data = {name: there[name] for name in pack} if pack.keys() <= there.keys() else _fetched(kept, pack)
-            shared = workspace.spark.sparkContext.broadcast({infos[name].digest: data[name] for name in pack})
-            stack.callback(shared.destroy)
-            packs |= dict.fromkeys(pack, shared)
-        kept.unpersist()
+        encoded.persist(StorageLevel.DISK_ONLY)
+        try:
+            # Small sources come at once, which saves small searches a Spark job.
+            small = F.when(F.octet_length("data") <= _PACK_BYTES // max(len(sources), 1), F.col("data"))
+            rows = encoded.where("part = 0").select("source", "info", small.alias("data")).collect()  # one row a source
+            infos = {row["source"]: Info(**json.loads(row["info"])) for row in rows if row["source"] in known}
+            sizes = {name: info.size for name, info in infos.items() if info.problem is None}
+            there = {row["source"]: row["data"] for row in rows if len(row["data"] or b"") == sizes.get(row["source"])}
+            for pack in _packs(sizes):
+                data = there if pack.keys() <= there.keys() else _fetched(encoded, pack)
+                shared = workspace.spark.sparkContext.broadcast({infos[name].digest: data[name] for name in pack})
+                stack.callback(shared.destroy)
+                packs |= dict.fromkeys(pack, shared)
+        finally:
+            encoded.unpersist()
         yield EncodedSources(infos, packs)
 
 
@@ -101,7 +102,7 @@ def _fetched(encoded: DataFrame, pack: Mapping[str, int]) -> dict[str, Data]:
     parts = -(-max(pack.values()) // _PART_BYTES)
     found: dict[str, Data] = {}
     for begin in range(0, parts, _PARTS):
-        piece = rows if parts <= _PARTS else rows.where(F.col("part").between(begin, begin + _PARTS - 1))
+        piece = rows.where(F.col("part").between(begin, begin + _PARTS - 1))
         for row in sorted(piece.collect(), key=lambda row: row["part"]):
             name, data = row["source"], row["data"]
             if len(data) == pack[name]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
 from textclf.artifact import ModelStore
 from textclf.common.logs import say
 from textclf.config import Source
@@ -330,24 +328,27 @@ class _Running:
         """Start what is ready in one Spark job instead of one for each source."""
         if time.monotonic() - self._submitted < _GATHERED:
             return
+        begun = self._with_room()
+        if not (self._ready or begun):
+            return
         slots = self.workspace.spark.sparkContext.defaultParallelism
         for pack, trials in self._by_pack(ordered(self._ready, slots), lambda trial: trial):
             self._trials.submit(trials, pack)
-        self._won.sort(key=lambda winner: -winner.trial.cost)
-        begun = [winner for winner in self._won if self._has_room(winner)]
         for pack, winners in self._by_pack(begun, lambda winner: winner.trial):
             self._training.submit(winners, pack)
-        if self._ready or begun:
-            left = [winner for winner in self._won if winner.key not in self._bytes]
-            self._ready, self._won, self._submitted = [], left, time.monotonic()
+        self._ready, self._submitted = [], time.monotonic()
 
-    def _has_room(self, winner: Winner) -> bool:
-        """Whether a winner may be trained now: models that come back at once would fill the driver's memory."""
-        size = winner.trial.parameters * np.dtype(winner.trial.candidate.made.dtype).itemsize
-        if self._bytes and sum(self._bytes.values()) + size > _RETURNED:
-            return False
-        self._bytes[winner.key] = size
-        return True
+    def _with_room(self) -> list[Winner]:
+        """Take the winners that may be trained now: models that come back at once would fill the driver's memory."""
+        begun, left = [], []
+        for winner in sorted(self._won, key=lambda winner: -winner.trial.cost):
+            if not self._bytes or sum(self._bytes.values()) + winner.size <= _RETURNED:
+                self._bytes[winner.key] = winner.size
+                begun.append(winner)
+            else:
+                left.append(winner)
+        self._won = left
+        return begun
 
     def _by_pack(self, tasks: Iterable[T], trial: Callable[[T], Trial]) -> list[tuple[Pack, list[T]]]:
         """Tasks in their order by pack, which is what a job's executors get of encoded sources."""

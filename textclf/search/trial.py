@@ -155,13 +155,17 @@ class Trial:
         except DivergedError as error:
             return ended(DIVERGED, error=str(error))
         except Exception as error:  # noqa: BLE001 - an error of a candidate is the result of its trial
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
-            return ended(FAILED, error=cut_words(said))
+            return ended(FAILED, error=cut_words(with_place(error)))
 
     def lost(self, error: str) -> Result:
         """The result of a trial whose process died."""
         return Result(self.key, FAILED, time.time(), 0.0, error=cut_words(error))
+
+
+def with_place(error: Exception) -> str:
+    """An error's type, message, and file and line where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
 
 
 def cut_words(said: str) -> str:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import time
-import traceback
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from textclf.models import KerasArchitecture
 from textclf.search.encoded_source import EncodedSource, Pack, encoded_source
 from textclf.search.selection import CandidateResult, Verdict
 from textclf.search.source_search import SourceSearch
-from textclf.search.trial import Trial, fit_rows, model_spec
+from textclf.search.trial import Trial, fit_rows, model_spec, with_place
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
 from textclf.training.evaluation import evaluate
@@ -71,17 +71,22 @@ class Winner:
         """SHA-256 of the trained model's origin."""
         return hashlib.sha256(f"{self.trial.key} {json.dumps(identity(self.split))} {self.fresh}".encode()).hexdigest()
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the model's weights."""
+        return self.trial.parameters * np.dtype(self.trial.candidate.made.dtype).itemsize
+
     def run(self, shared: Pack) -> Saved:
         """Train and test on an executor; an error becomes the result of this source."""
         begin = time.perf_counter()
         try:
             artifact, history = self._train(shared)
         except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
-            return _failed(self, error)
+            return self.lost(with_place(error))
         return _saved(self, artifact, history, round(time.perf_counter() - begin, 4))
 
     def lost(self, error: str) -> Saved:
-        """The result where the process died during training."""
+        """The result where the training or saving failed, or its process died."""
         return Saved(self.key, self.trial.info.source, error=error)
 
     def _train(self, pack: Pack) -> tuple[Artifact, dict[str, list[float]]]:
@@ -120,7 +125,7 @@ def saved_before(store: ModelStore, winner: Winner) -> tuple[Saved | None, list[
             except InputError as error:
                 damaged.append(f"{name}@{version} is damaged and was passed over: {' '.join(str(error).split())}")
     except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
-        return _failed(winner, error), damaged
+        return winner.lost(with_place(error)), damaged
     return None, damaged
 
 
@@ -131,7 +136,7 @@ def save(store: ModelStore, winner: Winner, trained: Saved) -> Saved:
     try:
         artifact = store.save(trained.artifact)
     except Exception as error:  # noqa: BLE001 - the other sources' winners do not depend on this one
-        return _failed(winner, error)
+        return winner.lost(with_place(error))
     return replace(trained, version=artifact.manifest.version, digest=artifact.digest, artifact=None)
 
 
@@ -139,12 +144,6 @@ def _saved(winner: Winner, artifact: Artifact, history: dict[str, list[float]], 
     metrics, name = artifact.manifest.metrics, winner.trial.info.source
     accuracy, loss = metrics["accuracy"], metrics["log_loss"]
     return Saved(winner.key, name, "", artifact.digest, accuracy, loss, seconds, history, artifact=artifact)
-
-
-def _failed(winner: Winner, error: Exception) -> Saved:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    said = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
-    return winner.lost(said)
 
 
 def _fit(trial: Trial, source: EncodedSource) -> Fit:

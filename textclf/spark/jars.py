@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textclf.common.atomic_files import made_aside
 from textclf.common.plain_paths import plain_folder
+from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
 
 SPARK_VERSION = "4.2.0"
@@ -52,13 +53,6 @@ def delta_jars() -> list[Path]:
     """Return the resolved jars, by paths that Spark's options can take; empty before ``resolve_jars``."""
     folder = jar_folder()
     return sorted(plain_folder(folder).glob("*.jar")) if any(folder.glob("*.jar")) else []
-
-
-def spark_home() -> Path:
-    """Return ``SPARK_HOME``, or else the Spark inside the installed ``pyspark`` package."""
-    import pyspark
-
-    return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
 
 
 def _artifact(jar: str) -> str:

@@ -14,8 +14,9 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from textclf.common.atomic_files import has_home, umask, user_folder
+from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
-from textclf.spark.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars, spark_home
+from textclf.spark.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage

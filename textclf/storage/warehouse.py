@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.common.file_systems import is_url, on_default_storage
+from textclf.common.output_files import OutputFile
 from textclf.common.run_ids import new_run_id
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
@@ -182,6 +183,17 @@ class Warehouse:
         """
         root = on_default_storage(pipeline.warehouse) if pipeline.warehouse is not None else None
         return cls(root, pipeline.schema_name, on_default_storage(pipeline.models_folder))
+
+    def output_file(self, path: str) -> OutputFile:
+        """Return a file for people, such as a report, beside the tables.
+
+        Args:
+            path: Path in the warehouse, such as ``reports/RUN_ID.html``.
+
+        Returns:
+            The file, whether it exists or not; for tables of a catalog, in the current folder.
+        """
+        return OutputFile(path.rpartition("/")[2] if self.root is None else f"{self.root}/{path}")
 
     def location(self, name: str) -> Location:
         """Return the location of a table; its ``read(spark)`` gives a DataFrame.

@@ -65,9 +65,8 @@ render = render_report
 
 
 def default_page(warehouse: Warehouse, run_id: str) -> OutputFile:
-    """Return the default place of a run's page: in the warehouse, or, with tables of a catalog, the current folder."""
-    name = f"{run_id}.html"
-    return OutputFile(name) if warehouse.root is None else OutputFile(f"{warehouse.root}/reports/{name}")
+    """Return the default place of a run's page."""
+    return warehouse.output_file(f"reports/{run_id}.html")
 
 
 def write(page: str, file: OutputFile) -> None:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from textclf.common.plain_paths import plain_folder
+from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError, UsageError
-from textclf.spark.jars import DELTA_COORDINATES, delta_jars, spark_home
+from textclf.spark.jars import DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
 from textclf.spark.launch.bundle import ENVIRONMENT, environment_archive, pack_environment, project_zip
 from textclf.spark.locales import utf8_locale
