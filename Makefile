@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 # What the environment was made from: a checkout of another commit touches files that say the same.
-PINNED := cat requirements.lock setup.py | cksum
+PINNED := cat requirements.lock setup.py jvm/textclf/*.java | cksum
 # Spark otherwise looks the machine's name up, which fails or is slow on many laptops and containers.
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
@@ -17,7 +17,8 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Make the environment in .venv; does nothing where it is up to date
-	@{ test $(READY) -nt requirements.lock && test $(READY) -nt setup.py; } || \
+	@{ test $(READY) -nt requirements.lock && test $(READY) -nt setup.py && \
+		test -z "$$(find jvm -newer $(READY) -print -quit)"; } || \
 		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)" || $(MAKE) --no-print-directory environment
 
 demo: setup  ## From raw files to a scored table and a SQL query on it: some three minutes, and more for the first set-up

@@ -77,8 +77,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=["textclf", "textclf.*"]),
-    package_data={"textclf": ["py.typed", "report/run/*.html"]},
+    packages=[*find_packages(include=["textclf", "textclf.*"]), "textclf.jvm"],
+    package_dir={"textclf.jvm": "jvm"},  # compiled by textclf.spark.launch.provision, against the jars that it finds
+    package_data={"textclf": ["py.typed", "report/run/*.html"], "textclf.jvm": ["textclf/*.java"]},
     install_requires=INSTALL,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},

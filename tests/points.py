@@ -1,8 +1,10 @@
 """Actions when a run reaches a named point (``textclf.storage.run_points``), and checks afterwards."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -54,6 +56,17 @@ def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool
     if lease is None or not lease.held:
         return False
     return log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
+
+
+def files_of_no_version(warehouse: Path) -> list[Path]:
+    """Return the files in the folders of the two tables that no commit has named yet."""
+    found = []
+    for name in TABLES:
+        folder = warehouse / name
+        lines = [line for commit in folder.glob("_delta_log/*.json") for line in commit.read_text().splitlines()]
+        named = {json.loads(line)["add"]["path"].rpartition("/")[2] for line in lines if line.startswith('{"add"')}
+        found += [path for path in folder.rglob("part-*.parquet") if path.name not in named]
+    return found
 
 
 def check_recorded_once(spark: SparkSession, warehouse: Warehouse, older: RunRecord, newer: RunRecord) -> None:

@@ -82,7 +82,7 @@ def test_killed_ingest(spark: SparkSession, config: Path, tmp_path: Path) -> Non
 
 
 STAGES = {
-    "staging": "_staging/*/scored/**/part-*",
+    "pass": "results/**/part-*.parquet",
     "audit": "_staging/*/scored/_delta_log/*0.json",
     "publish": "results_rejects/_delta_log/*.json",
 }

@@ -18,7 +18,7 @@ from tests.scoring.scoring import DAY, OPEN_GATE, ROUTED, Scoring
 from textclf.scoring import execution
 from textclf.scoring.execution import Pass
 from textclf.scoring.worker import output
-from textclf.storage.stored_files import read_packed, store_packed
+from textclf.storage.stored_files import FileStore, read_packed
 from textclf.storage.worker_files import COLUMNS, Packer
 
 LATER = date(2026, 2, 1)
@@ -103,19 +103,20 @@ TYPES: dict[str, list[Any]] = {
 
 def test_every_type_of_ids_goes_through_workers_and_files_unchanged(spark: SparkSession, tmp_path: Path) -> None:
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        made = Packer(["kind"], statistics=list(names))
+        made = Packer(["kind"], sink, statistics=list(names))
         for batch in batches:
             yield from made.write(("rows",), pa.Table.from_batches([batch]))
         yield from made.close()
 
-    names = {f"c{number}": kind for number, kind in enumerate(TYPES)}
+    store = FileStore(spark, {"rows": str(tmp_path / "stored")})
+    sink, names = store.sink, {f"c{number}": kind for number, kind in enumerate(TYPES)}
     assert {type(field.dataType) for field in schema_of(spark, names)} == set(execution._EXACT)
     rows = [*zip(*TYPES.values(), strict=True), (None,) * len(TYPES)]
     df = spark.createDataFrame(rows, schema_of(spark, names)).repartition(1)
-    files = store_packed(df.mapInArrow(pack, f"kind string, {COLUMNS}"), str(tmp_path / "stored"))
-    back = read_packed(spark, str(tmp_path / "stored"), files, df.schema)
+    files = store.store(df.mapInArrow(pack, f"kind string, {COLUMNS}"))
+    back = read_packed(spark, files, df.schema)
     assert sorted(map(repr, back.collect())) == sorted(map(repr, df.collect()))
-    stats = json.loads(files[0].staged(spark, []).entry["stats"])
+    stats = json.loads(files[0].staged("", []).entry["stats"])
     assert stats["minValues"]["c3"] == -(2**63)
     assert stats["maxValues"]["c11"] == "9999-12-31"
     assert stats["nullCount"] == dict.fromkeys(names, 1)

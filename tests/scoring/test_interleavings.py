@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
-from pathlib import Path
 
 import pytest
 from delta import DeltaTable
 from pyspark.sql import SparkSession
 
-from tests.points import AT, TABLES, at, let_expire
+from tests.points import AT, TABLES, at, files_of_no_version, let_expire
 from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, Scoring, values
 from textclf.config import Upkeep
 from textclf.errors import GateError, LockError, TextclfError
@@ -154,13 +153,9 @@ def test_a_run_that_stood_still_publishes_nothing_though_its_successor_was_refus
     assert statuses(scoring, older, refused) == [["killed"], ["refused"]]
 
 
-def staged_parts(scoring: Scoring) -> list[Path]:
-    return list(scoring.folder.glob("warehouse/_staging/**/part-*"))
-
-
 def stage_old(scoring: Scoring) -> None:
     """Make the staged files look like those of a run that was stopped long ago."""
-    old, files = time.time() - 30 * 86400, staged_parts(scoring)
+    old, files = time.time() - 30 * 86400, files_of_no_version(scoring.folder / "warehouse")
     assert files
     for path in files:
         os.utime(path, (old, old))
@@ -300,8 +295,8 @@ def test_staged_rows_some_of_whose_files_are_gone_are_not_published(scoring: Sco
     flags = range_of_a_day(scoring)
     with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
         assert scoring.job(*flags) == 1
-    staged = staged_parts(scoring)
-    assert staged  # as an earlier release left them when stopped while publishing
+    staged = files_of_no_version(scoring.folder / "warehouse")
+    assert staged
     staged[0].unlink()
 
     code = scoring.job(*flags)

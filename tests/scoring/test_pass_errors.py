@@ -33,7 +33,7 @@ def test_full_storage_is_said_and_changes_nothing(spark: SparkSession, scoring: 
     before, found = scoring.versions(), values(scoring.results, "id", "run_id")
     path = str(scoring.folder / "large")
     spark.range(100_000).selectExpr("id", "concat('good ', uuid()) AS text").write.parquet(path)
-    room = scoring.folder / "warehouse/_staging"
+    room = scoring.folder / f"warehouse/results/ds={DAY}"
     room.mkdir(exist_ok=True)
 
     job = [sys.executable, ROOT / "jobs/score_table.py", "--config", scoring.config, "--input", path, "--date", DAY]

@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.factories.artifacts import sample
-from tests.points import AT, TABLES, at, let_expire
+from tests.points import AT, TABLES, at, files_of_no_version, let_expire
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, Upkeep, parse_pipeline
 from textclf.runs.outcome import code_when_kept, end_with
@@ -129,7 +129,7 @@ class World:
     def age_staging(self) -> None:
         """Make the staged files as old as those of a run that was stopped a month ago."""
         old = time.time() - 30 * 86400
-        for path in (self.folder / "warehouse/_staging").rglob("part-*"):
+        for path in files_of_no_version(self.folder / "warehouse"):
             os.utime(path, (old, old))
 
 

@@ -33,7 +33,7 @@ from textclf.artifact import ModelStore
 
 ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 1)
-MOMENTS = {"staging": "_staging/*/scored/**/part-*", "rejects": "results_rejects/_delta_log/*.json"}
+MOMENTS = {"staging": "results/**/part-*.parquet", "rejects": "results_rejects/_delta_log/*.json"}
 MOMENTS |= {"results": "results/_delta_log/*.json"}
 SURVIVABLE = ("executor", "worker")
 _WORKERS = ("-m textclf.spark.worker_daemon", "-m pyspark.daemon")  # the driver's JVM names the module, too

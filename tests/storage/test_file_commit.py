@@ -2,22 +2,26 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import deltalake
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
-from textclf.errors import LockError, TextclfError
+from textclf.errors import LockError
 from textclf.storage import Location, Warehouse, staged
 from textclf.storage.conditions import EVERYTHING
-from textclf.storage.file_commit import StagedFile, StagedTable, can_take, clear, hand_over, rewrite, too_many
+from textclf.storage.file_commit import LostFilesError, copies_because, hand_over
 from textclf.storage.leases.fence import Fence, close
 from textclf.storage.publish import Slice, of_slices, replace_slices
 from textclf.storage.run_points import listening
 from textclf.storage.schemas import TableSpec, layout
+from textclf.storage.staged_table import StagedFile, url_of
+from textclf.storage.table_creation import begin
 
 DAY, OTHER = date(2026, 1, 1), date(2026, 1, 2)
 ODD = ["yelp", 'joe\'s 100% "q"/a=b ü', None]
@@ -43,12 +47,12 @@ def stage_and_hand_over(spark: SparkSession, place: Location, root: Path, run: s
     rows.append((99, day, "yelp", None, None, run, "null_text"))
     df = spark.createDataFrame(rows, f"{COLUMNS}, reason string")
     shape = TableSpec("scored", df.schema, **layout(LongType()))
-    with staged(spark, warehouse, run, "scored", lambda place: place.replace(df.repartition(2), shape, EVERYTHING)):
-        table = StagedTable.at(spark, warehouse.staging(spark, run, "scored"))
-        assert table.files is not None
+    write = partial(Location.replace, df=df.repartition(2), spec=shape, where=EVERYTHING)
+    with staged(spark, warehouse, run, "scored", write) as table:
         assert table.rows.count() == len(rows)
         accepted = [file for file in table.files if not file.rejected]
-        hand_over(spark, str(table.place), accepted, place, of_slices([Slice(day, source) for source in ODD]))
+        slices = of_slices([Slice(day, source) for source in ODD])
+        hand_over(spark, str(table.place), accepted, place, spec(spark), slices)
 
 
 def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
@@ -56,7 +60,7 @@ def counts(found: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
 
 
 def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: Location, tmp_path: Path) -> None:
-    assert can_take(spark, place, spec(spark))
+    assert copies_because(spark, place, spec(spark)) is None
     stage_and_hand_over(spark, place, tmp_path, "new", DAY, 3)
 
     expected = {(DAY, source, "new"): 3 for source in ODD} | {(OTHER, source, "old"): 1 for source in ODD}
@@ -70,9 +74,9 @@ def test_slices_are_replaced_whole_for_every_reader(spark: SparkSession, place: 
     assert list((tmp_path / "_staging").glob("*")) == []
 
     before = place.version(spark)
-    clear(spark, place, of_slices([Slice(date(2020, 1, 1), "yelp")]))
+    hand_over(spark, "", [], place, spec(spark), of_slices([Slice(date(2020, 1, 1), "yelp")]))
     assert place.version(spark) == before  # nothing to clear, so no commit
-    clear(spark, place, of_slices([Slice(DAY, None)]))
+    hand_over(spark, "", [], place, spec(spark), of_slices([Slice(DAY, None)]))
     assert place.read(spark).where("ds = '2026-01-01' AND source IS NULL").count() == 0
 
 
@@ -86,22 +90,70 @@ def test_who_loses_a_race_commits_again(spark: SparkSession, place: Location, tm
 
 
 def test_tables_that_cannot_take_files_as_they_are(spark: SparkSession, place: Location, tmp_path: Path) -> None:
-    more = TableSpec("t", spec(spark).schema.add("text_digest", "binary"), ("ds", "source"))
-    assert not can_take(spark, place, more)
-    assert not can_take(spark, place, TableSpec("t", spec(spark).schema, ("source", "ds")))
-    assert not can_take(spark, Location(path=str(tmp_path / "nowhere")), spec(spark))
+    other = TableSpec("t", spec(spark).schema, ("source", "ds"))
+    assert copies_because(spark, place, other) == "the table has other partitions"
+    assert "catalog" in str(copies_because(spark, Location(name="some.table"), other))
+    assert copies_because(spark, Location(path=str(tmp_path / "nowhere")), spec(spark)) is None
+    kinds = spark.createDataFrame([], COLUMNS.replace("score float", "score string")).schema
+    assert (
+        copies_because(spark, place, TableSpec("t", kinds, ("ds", "source"))) == "the table has columns of other types"
+    )
     spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
-    assert not can_take(spark, place, spec(spark))
+    assert copies_because(spark, place, spec(spark)) == "the table has features of Delta's writer version 7"
 
 
-def test_files_of_a_good_size_change_hands() -> None:
-    few, many = [StagedFile({"size": 1}, "")] * 4, [StagedFile({"size": 1}, "")] * 5
-    assert not too_many(few, 1, 32)
-    assert too_many(many, 1, 32)
-    assert not too_many(many, 2, 32)
-    assert not too_many([StagedFile({"size": 4 << 20}, "")] * 50, 1, 32)  # larger files are left to upkeep
-    assert too_many([StagedFile({"size": (4 << 20) - 1}, "")] * 50, 1, 32)
-    assert not too_many([StagedFile({"size": 1 << 20}, "")] * 50, 1, 1)
+def in_place(spark: SparkSession, place: Location, run: str, columns: str = COLUMNS) -> list[StagedFile]:
+    """Store a file with one row of the day in the table's own folder, as the scoring pass does."""
+    name = f"ds={DAY}/source=yelp/part-{run}.parquet"
+    row = (7, 0.1, 1, run, b"d")[: columns.count(",") - 1]
+    kept = ", ".join(each for each in columns.split(", ") if not each.startswith(("ds ", "source ")))
+    table = spark.createDataFrame([row], kept).toArrow()
+    target = Path(str(place), name)
+    if not place.exists(spark):
+        begin(spark, str(place), spec(spark))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, target)
+    values = {"ds": str(DAY), "source": "yelp"}
+    entry = {"path": f"{url_of(spark, str(place))}/{name}", "partitionValues": values, "dataChange": True}
+    more = {"size": target.stat().st_size, "modificationTime": 0, "stats": '{"numRecords": 1}'}
+    return [StagedFile(entry | more, name)]
+
+
+def test_files_in_the_tables_folder_are_named_and_stay_what_they_are(spark: SparkSession, place: Location) -> None:
+    files = in_place(spark, place, "new")
+    path = Path(str(place), files[0].published)
+    before, rows = path.stat().st_ino, place.read(spark).count()
+    assert rows == 6  # nobody sees the file
+    for _ in range(2):  # the second commit names what is named already
+        hand_over(spark, "", files, place, spec(spark), of_slices([Slice(DAY, "yelp")]))
+        assert path.stat().st_ino == before
+        assert place.read(spark).where("run_id = 'new'").count() == 1
+        assert place.read(spark).count() == 6
+    assert len(place.delta(spark).history().collect()) == 2
+
+
+def test_a_commit_of_files_creates_a_missing_table_and_adds_missing_columns(
+    spark: SparkSession, place: Location, tmp_path: Path
+) -> None:
+    new = Location(path=str(tmp_path / "new"))
+    hand_over(spark, "", in_place(spark, new, "first"), new, spec(spark), of_slices([Slice(DAY, "yelp")]))
+    assert [row["run_id"] for row in new.read(spark).collect()] == ["first"]
+    assert new.version(spark) == 0
+    assert new.read(spark).schema == place.read(spark).schema
+
+    more = f"{COLUMNS}, text_digest binary"
+    wider = TableSpec("t", spark.createDataFrame([], more).schema, ("ds", "source"))
+    hand_over(spark, "", in_place(spark, place, "wide", more), place, wider, of_slices([Slice(DAY, "yelp")]))
+    found = place.read(spark).orderBy("id").select("run_id", "text_digest").collect()
+    assert [tuple(row) for row in found] == [*[("old", None)] * 5, ("wide", bytearray(b"d"))]
+
+
+def test_files_that_are_gone_are_found_before_the_commit(spark: SparkSession, place: Location) -> None:
+    files, before = in_place(spark, place, "new"), place.version(spark)
+    Path(str(place), files[0].published).unlink()
+    with pytest.raises(LostFilesError, match="1 of 1 files missing"):
+        hand_over(spark, "", files, place, spec(spark), of_slices([Slice(DAY, "yelp")]))
+    assert place.version(spark) == before
 
 
 def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
@@ -112,10 +164,9 @@ def test_a_table_that_was_closed_to_a_run_takes_nothing_from_its_next_attempt(
     before, condition = place.version(spark), of_slices([Slice(DAY, "yelp")])
     rows = spark.createDataFrame([(7, DAY, "yelp", 0.1, 1, "dead")], COLUMNS)
 
-    with pytest.raises(LockError, match="has taken over from this run"):
-        clear(spark, place, condition, dead)
-    with pytest.raises(LockError, match="has taken over from this run"):
-        rewrite(spark, rows, place, condition, dead)
+    for files in ([], in_place(spark, place, "dead")):
+        with pytest.raises(LockError, match="has taken over from this run"):
+            hand_over(spark, "", files, place, spec(spark), condition, dead)
     with pytest.raises(
         LockError, match="has taken over from this run"
     ):  # Delta's writer would skip this commit without an error
@@ -150,11 +201,12 @@ def test_files_that_are_gone_are_taken_back_and_the_rows_of_a_later_run_stay(
     df = spark.createDataFrame(new, f"{COLUMNS}, reason string")
     shape = TableSpec("scored", df.schema, **layout(LongType()))
     slices = of_slices([Slice(DAY, source) for source in ODD])
-    with staged(spark, warehouse, "new", "scored", lambda place: place.replace(df, shape, EVERYTHING)):
-        table = StagedTable.at(spark, warehouse.staging(spark, "new", "scored"))
+    write = partial(Location.replace, df=df, spec=shape, where=EVERYTHING)
+    with staged(spark, warehouse, "new", "scored", write) as table:
+        table.published = True
         staged_names = {Path(file.published).name for file in table.files}
-        with listening(lose), pytest.raises(TextclfError, match="Files were removed"):
-            hand_over(spark, str(table.place), table.files, place, slices, Fence("new", lost))
+        with listening(lose), pytest.raises(LostFilesError, match="Files were removed"):
+            hand_over(spark, str(table.place), table.files, place, spec(spark), slices, Fence("new", lost))
 
     found = place.read(spark).where("ds = '2026-01-01'").select("source", "run_id").collect()
     assert {(row[0], row[1]) for row in found} == {("yelp", "newer"), (ODD[1], "old"), (None, "old")}

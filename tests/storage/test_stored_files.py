@@ -1,86 +1,133 @@
-"""Parquet files made by workers are stored byte for byte and described correctly."""
+"""Parquet files made by workers are stored byte for byte, once and under their final names, and described correctly."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.storage import worker_files
-from textclf.storage.stored_files import PackedFile, read_packed, store_packed
-from textclf.storage.worker_files import COLUMNS, MAGIC, Packer, arrow_codec
+from textclf.storage.files.partition_names import folder_name
+from textclf.storage.schemas import TableSpec
+from textclf.storage.stored_files import FileStore, PackedFile, read_packed
+from textclf.storage.worker_files import COLUMNS, Packer, Sink, arrow_codec
 
 ODD = 'joe\'s 100% "q"/a=b ü'
 KEYS = ("kind", "source")
-
-
-def numbers(rows: list[pa.RecordBatch]) -> list[int]:
-    return [row.column("number")[0].as_py() for row in rows]
+PACKED = f"kind string, source string, {COLUMNS}"
+SPEC = TableSpec("t", StructType([StructField("source", StringType())]), ("source",))
+Pack = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def content(row: pa.RecordBatch) -> pa.Table:
-    return pq.read_table(pa.BufferReader(row.column("value")[0].as_py() + MAGIC))
+    return pq.read_table(pa.BufferReader(row.column("piece")[0].as_py()))
+
+
+def packer(sink: Sink, fails: bool = False) -> Pack:
+    """Write a file for each of three sources; with ``fails``, the task of the last rows fails after its files."""
+
+    def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        last = False
+        with Packer(KEYS, sink, ["source"], statistics=["id"]) as made:
+            for batch in batches:
+                values = batch.column(0).to_pylist()
+                last = max(values) == 39
+                for number, source in enumerate(["yelp", ODD, None]):
+                    rows = batch.filter(pa.array([value % 3 == number for value in values]))
+                    yield from made.write(("rows", source), pa.table(rows))
+            yield from made.close()
+            if fails and last:
+                raise ValueError("late")
+
+    return pack
+
+
+@pytest.fixture(params=["worker", "jvm"])
+def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> FileStore:
+    """Make a store whose files are written by the workers, or in pieces by the JVM as on other storage."""
+    made = FileStore(spark, {"rows": str(tmp_path / "a folder%20 [1] {x}" / "stored")})
+    if request.param == "jvm":
+        made.sink.folders = None
+    return made
 
 
 @pytest.fixture
-def stored(spark: SparkSession, tmp_path: Path) -> tuple[str, list[PackedFile]]:
+def stored(spark: SparkSession, store: FileStore) -> list[PackedFile]:
     """Store the files of three tasks: two with a file for each of three sources, one without rows."""
-
-    def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        packer = Packer(KEYS, statistics=["id"])
-        for batch in batches:
-            for number, source in enumerate(["yelp", ODD, None]):
-                rows = batch.filter(pa.array([value % 3 == number for value in batch.column(0).to_pylist()]))
-                yield from packer.write(("rows", source), pa.table(rows))
-        yield from packer.close()
-
     ids = spark.range(0, 60, numPartitions=3).where("id < 40")
-    packed = ids.mapInArrow(pack, f"kind string, source string, {COLUMNS}")
-    folder = str(tmp_path / "a folder%20 [1] {x}" / "stored")
-    return folder, store_packed(packed, folder)
+    return store.store(ids.mapInArrow(packer(store.sink), PACKED))
 
 
-def test_files_are_stored_as_they_were_made(
-    spark: SparkSession, stored: tuple[str, list[PackedFile]], tmp_path: Path
-) -> None:
-    folder, files = stored
-    assert [file.values.get("source") for file in files] == ["yelp", ODD, None] * 2
-    for file in files:
-        path = Path(folder, file.name)
-        assert path.stat().st_size == file.values["size"]
-        assert pq.read_metadata(path).num_rows == file.values["rows"]
-    found = read_packed(spark, folder, files, "id long", "source").collect()
+def on_disk(store: FileStore) -> set[str]:
+    return {str(path) for path in Path(store.folders["rows"]).rglob("*") if path.is_file() and path.suffix != ".crc"}
+
+
+def test_files_are_stored_as_they_were_made(spark: SparkSession, store: FileStore, stored: list[PackedFile]) -> None:
+    assert [file.values.get("source") for file in stored] == ["yelp", ODD, None] * 2
+    assert {file.place for file in stored} == on_disk(store)
+    for file in stored:
+        assert Path(file.place).stat().st_size == file.values["size"]
+        assert pq.read_metadata(file.place).num_rows == file.values["rows"]
+    found = read_packed(spark, stored, "id long", "source").collect()
     wanted = [(number, ["yelp", ODD, None][number % 3]) for number in range(40)]
     assert sorted(((row["id"], row["source"]) for row in found), key=lambda row: row[0]) == wanted
-    assert read_packed(spark, folder, [], "id long", "source").columns == ["id", "source"]
+    assert read_packed(spark, [], "id long", "source").columns == ["id", "source"]
 
 
-def test_a_file_that_has_gone_is_noticed(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        packer = Packer(KEYS)
-        for batch in batches:
-            yield from packer.write(("rows", None), pa.table(batch))
-        yield from packer.close()
-
-    monkeypatch.setattr("textclf.storage.stored_files._listed", lambda *_: iter(()))
-    rows = spark.range(3).mapInArrow(pack, f"kind string, source string, {COLUMNS}")
-    with pytest.raises(OSError, match=r"files that were stored in .* are missing"):
-        store_packed(rows, str(tmp_path / "stored"))
-
-
-def test_staged_files_have_the_folders_and_partition_values_of_the_table(
-    spark: SparkSession, stored: tuple[str, list[PackedFile]]
-) -> None:
-    found = [file.staged(spark, ["source"]) for file in stored[1][:3]]
+def test_files_have_the_folders_and_partition_values_of_the_table(store: FileStore, stored: list[PackedFile]) -> None:
+    found = store.staged(stored[:3], SPEC)
     assert [file.published.rpartition("/")[0] for file in found] == [
         "source=yelp",
         "source=joe%27s 100%25 %22q%22%2Fa%3Db ü",
         "source=__HIVE_DEFAULT_PARTITION__",
     ]
     assert [file.entry["partitionValues"] for file in found] == [{"source": "yelp"}, {"source": ODD}, {"source": None}]
-    assert [file.path for file in found] == [file.name for file in stored[1][:3]]
+    assert [file.place("") for file in found] == [f"file://{file.place}" for file in stored[:3]]
+
+
+def test_what_failed_leaves_no_files(spark: SparkSession, store: FileStore) -> None:
+    ids = spark.range(0, 60, numPartitions=3).where("id < 40")
+    with pytest.raises(PySparkException, match="late"):
+        store.store(ids.mapInArrow(packer(store.sink, fails=True), PACKED))
+    assert on_disk(store) == set()
+
+
+def test_large_files_reach_the_jvm_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_files, "PIECE_BYTES", 100)
+    made = Packer(KEYS, codec="none")
+    list(made.write(("a", "x"), pa.table({"id": list(range(100))})))
+    rows = list(made.close())
+    assert len(rows) > 5
+    assert [row.column("size")[0].as_py() is None for row in rows] == [True] * (len(rows) - 1) + [False]
+    whole = b"".join(row.column("piece")[0].as_py() for row in rows)
+    assert len(whole) == rows[-1].column("size")[0].as_py()
+    assert pq.read_table(pa.BufferReader(whole))["id"].to_pylist() == list(range(100))
+
+
+def test_workers_give_files_the_permissions_that_hadoop_would_give(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with Packer(KEYS, Sink({"a": str(tmp_path)}, 0o027), ["source"]) as made:
+            list(made.write(("a", "x"), pa.table({"id": [1]})))
+            rows = list(made.close())
+    finally:
+        os.umask(before)
+    path = tmp_path / rows[0].column("path")[0].as_py()
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o640, 0o750)
+
+
+def test_partition_folders_have_the_names_that_spark_gives_them(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    spark_name = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.getPartitionPathString
+    signs = [chr(code) for code in (*range(0x1, 0x180), 0x2028, 0xD7FF, 0x1F600)]
+    for value in [*signs, "", None, "".join(signs), ODD, "__HIVE_DEFAULT_PARTITION__"]:
+        assert folder_name("so urce=", value) == spark_name("so urce=", value)
 
 
 def test_a_full_file_is_closed_and_the_largest_goes_where_many_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +141,7 @@ def test_a_full_file_is_closed_and_the_largest_goes_where_many_are_open(monkeypa
         rows += list(packer.write((name, "x"), some))
     assert len(rows) > 1
     rows += list(packer.close())
-    assert numbers(rows) == list(range(len(rows)))
+    assert len({row.column("path")[0].as_py() for row in rows}) == len(rows)
     assert sum(row.column("rows")[0].as_py() for row in rows) == 250 + 9 * 50
     assert list(packer.close()) == []
 
@@ -109,7 +156,7 @@ def test_dictionaries_are_kept_and_only_some_columns_have_statistics() -> None:
         {"position": 0, "tokens": ["good", "food"]},
         {"position": 1, "tokens": ["good"]},
     ]
-    metadata = pq.ParquetFile(pa.BufferReader(row.column("value")[0].as_py() + MAGIC)).metadata.row_group(0)
+    metadata = pq.ParquetFile(pa.BufferReader(row.column("piece")[0].as_py())).metadata.row_group(0)
     assert [metadata.column(number).is_stats_set for number in range(2)] == [True, False]
     assert metadata.column(1).path_in_schema == "tokens.list.element"
     assert "RLE_DICTIONARY" in metadata.column(1).encodings
@@ -119,7 +166,7 @@ def test_columns_whose_values_seldom_repeat_get_no_dictionary() -> None:
     packer = Packer(KEYS, plain=["id"])
     list(packer.write(("a", "b"), pa.table({"id": list(range(100)), "label": ["+", "-"] * 50})))
     (row,) = packer.close()
-    metadata = pq.ParquetFile(pa.BufferReader(row.column("value")[0].as_py() + MAGIC)).metadata.row_group(0)
+    metadata = pq.ParquetFile(pa.BufferReader(row.column("piece")[0].as_py())).metadata.row_group(0)
     assert ["RLE_DICTIONARY" in metadata.column(number).encodings for number in range(2)] == [False, True]
     assert content(row)["id"].to_pylist() == list(range(100))
 

@@ -278,8 +278,8 @@ def spark_starts(pipeline: "Pipeline") -> Check:
         three = spark.range(3).toDF("row")
         with staged(
             spark, warehouse, "check", "rows", lambda place: three.write.format("delta").save(str(place))
-        ) as place:
-            rows = place.read(spark).count()
+        ) as table:
+            rows = table.rows.count()
             found = f"Spark {spark.version} wrote and read {rows} rows of a Delta table in the warehouse"
     except TextclfError as error:
         return Check("Spark session", "wrong", str(error))

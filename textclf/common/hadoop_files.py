@@ -174,6 +174,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             builder = self._system.createFile(self._path(path)).recursive()
             if self.replaces_on_close:
                 builder = builder.overwrite(True).must("fs.option.create.conditional.overwrite", True)
+                builder = builder.opt("fs.s3a.create.performance", True)  # no requests that look for the name first
             else:
                 builder = builder.overwrite(False)
             stream = builder.build()

@@ -9,7 +9,7 @@ from pyspark import Accumulator, AccumulatorParam, SparkContext
 from textclf.common.arrays import Int32, Int64
 from textclf.kernels.compiler import numba_runs
 from textclf.spark.worker_gc import settle
-from textclf.storage.worker_files import COLUMNS, Packer
+from textclf.storage.worker_files import COLUMNS, Packer, Sink
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
 
@@ -59,7 +59,7 @@ def rows_seen(
 
 
 def token_packer(
-    splits: Mapping[str, SourceSplit], codec: str, seen: Accumulator[Rows] | None = None
+    splits: Mapping[str, SourceSplit], codec: str, seen: Accumulator[Rows] | None = None, sink: Sink | None = None
 ) -> Callable[[Batches], Batches]:
     """Make a function for ``mapInArrow`` from (source, file, position, text) to rows of ``PACKED``.
 
@@ -69,14 +69,14 @@ def token_packer(
     """
 
     def pack(batches: Batches) -> Batches:
-        packer = Packer(("kind", "source"), codec)
-        for chunk in _chunks(batches):
-            for source, table, counts in _sources(chunk, splits):
-                yield from packer.write(("tokens", source), table)
-                yield from packer.write(("counts", None), counts)
-                if seen is not None:
-                    seen.add({source: len(table)})
-        yield from packer.close()
+        with Packer(("kind", "source"), sink or Sink(), ("source",), codec) as packer:
+            for chunk in _chunks(batches):
+                for source, table, counts in _sources(chunk, splits):
+                    yield from packer.write(("tokens", source), table)
+                    yield from packer.write(("counts", None), counts)
+                    if seen is not None:
+                        seen.add({source: len(table)})
+            yield from packer.close()
         settle()
 
     return pack

@@ -18,10 +18,11 @@ from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.spark.job_names import carried
 from textclf.storage.append_only import check_replaceable
 from textclf.storage.conditions import of_sources
-from textclf.storage.file_commit import can_take, hand_over
+from textclf.storage.file_commit import copies_because, hand_over
+from textclf.storage.publish import Target
 from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.storage.staging import staging_folder
-from textclf.storage.stored_files import PackedFile, parquet_codec, read_packed, store_packed
+from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed
 from textclf.text.split import SourceSplit, plan_splits
 from textclf.text.vocabulary import Vocabulary
 
@@ -82,32 +83,30 @@ def build_vocabulary(
     corpus = corpus_of(workspace, names)
     splits = plan_splits(corpus, workspace.pipeline.split, names)
     rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
-    packer = token_packer(splits, parquet_codec(spark), rows)
-    packed = corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED)
     seen = Observation()
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
-        files = store_packed(packed, folder)
+        target = Target(warehouse.location(TOKENS.name), TOKENS)
+        store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
+        packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
+        files = store.store(corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED))
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
-        counted = _indexed(read_packed(spark, folder, counts, COUNTED), seen)
+        counted = _indexed(read_packed(spark, counts, COUNTED), seen)
         # In parallel: the driver commits one table while the executors work on the other.
         with ThreadPoolExecutor(1) as pool:
-            published = pool.submit(carried(spark, _publish), workspace, folder, tokens, names)
+            published = pool.submit(carried(spark, _publish), store, tokens, target, names)
             warehouse.replace_sources(counted, VOCABULARY, names)
             published.result()
     return _figures(splits, seen)
 
 
-def _publish(workspace: Workspace, folder: str, files: Sequence[PackedFile], names: Sequence[str]) -> None:
-    """Replace the sources' slices of ``tokens`` by the files in a staging folder."""
-    spark, place = workspace.spark, workspace.warehouse.location(TOKENS.name)
-    if place.path is not None:
-        place.ensure(spark, TOKENS)
-    if can_take(spark, place, TOKENS):
-        staged = [file.staged(spark, TOKENS.partition_by) for file in files]
-        hand_over(spark, folder, staged, place, of_sources(names))
+def _publish(store: FileStore, files: Sequence[PackedFile], target: Target, names: Sequence[str]) -> None:
+    """Replace the sources' slices of ``tokens`` by files."""
+    spark, place = store.spark, target.place
+    if copies_because(spark, place, TOKENS) is None:
+        hand_over(spark, "", store.staged(files, TOKENS), place, TOKENS, of_sources(names))
     else:
         columns = StructType([field for field in TOKENS.schema if field.name not in TOKENS.partition_by])
-        place.replace(read_packed(spark, folder, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
+        place.replace(read_packed(spark, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
 
 
 def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:

@@ -1,10 +1,12 @@
 """The scoring pass: score all rows into staging once, and count what was staged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
-from pyspark.sql import Column, DataFrame, Observation
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     BinaryType,
@@ -34,12 +36,15 @@ from textclf.scoring.prepare import input_rows, scored_rows
 from textclf.scoring.reuse import with_digests
 from textclf.scoring.worker.models import make_resident
 from textclf.scoring.worker.output import KINDS, PACKED, Names, ScorePacker
+from textclf.scoring.worker.scored_output import ScoredPacker
 from textclf.storage import Location
 from textclf.storage.conditions import EVERYTHING
-from textclf.storage.file_commit import StagedTable, write_log
 from textclf.storage.schemas import DIGEST, TableSpec, layout
-from textclf.storage.stored_files import PackedFile, parquet_codec, store_packed
+from textclf.storage.staged_table import StagedTable, write_log
+from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec
+from textclf.storage.worker_files import Sink
 
+Packing = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 STAGED = "scored"
 """Name of a run's staged rows."""
 _EXACT = (
@@ -53,9 +58,9 @@ _EXACT = (
 class Pass:
     """A scoring pass: one read of the input and one evaluation of the models.
 
-    Workers write the result files themselves. Rows go through the JVM only where they must: for ids of a type that
-    Arrow or Parquet cannot hold exactly, for copies of earlier scores, and for tasks with GPUs, which run in a stage
-    of their own.
+    Workers write the result files themselves, under their final names. Rows pass through the JVM between scoring and
+    writing only where they must: for copies of earlier scores, and for tasks with GPUs, which run in a stage of their
+    own. Spark writes rows itself, into staging, for ids of a type that Arrow or Parquet cannot hold exactly.
 
     Attributes:
         earlier: Publications whose scores may be copied, newest first.
@@ -72,10 +77,13 @@ class Pass:
 
     def write(self, place: Location) -> None:
         """Score all rows into a new Delta table."""
+        if self._packs and self._direct:
+            self._pack(place, *self._scored_by_workers())
+            return
+        scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
         if self._packs:
-            self._pack(place)
+            self._pack(place, scored, partial(self._scored_packer, scored.sparkSession))
         else:
-            scored, self._read = scored_rows(self.plan, self.pipeline, self.options, self.day, self.earlier)
             scored = scored.withColumn("run_id", F.lit(self.run_id))
             shape = layout(self.plan.targets.id_type)
             # One commit creates and fills the table; creating it empty first would cost another second.
@@ -93,26 +101,37 @@ class Pass:
 
     @property
     def _packs(self) -> bool:
-        choices = [*self.plan.choices.values(), *self.plan.challenge.choices.values()]
         ids = self.plan.targets.id_type
-        plain = type(ids) in _EXACT and (not isinstance(ids, StringType) or ids == StringType())
-        return plain and not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
+        return type(ids) in _EXACT and (not isinstance(ids, StringType) or ids == StringType())
 
-    def _pack(self, place: Location) -> None:
+    @property
+    def _direct(self) -> bool:
+        choices = [*self.plan.choices.values(), *self.plan.challenge.choices.values()]
+        return not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
+
+    def _scored_by_workers(self) -> tuple[DataFrame, Callable[[Sink], ScorePacker]]:
         rows = input_rows(self.plan, self.pipeline, self.day, self.options)
-        read = Observation()
-        spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
+        self._read = Observation()
         if self.plan.digests:
-            rows = with_digests(
-                rows, self.plan.routes.artifacts, self.plan.choices, **asked_columns(self.pipeline, self.options)
-            )
-        sent = rows.observe(read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
-        files = store_packed(sent.mapInArrow(self._packer(rows), PACKED), str(place))
+            asked = asked_columns(self.pipeline, self.options)
+            rows = with_digests(rows, self.plan.routes.artifacts, self.plan.choices, **asked)
+        sent = rows.observe(self._read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
+        return sent, partial(self._packer, rows.sparkSession)
+
+    def _pack(self, place: Location, rows: DataFrame, packer: Callable[[Sink], Packing]) -> None:
+        """Let workers write files of rows, and stage the files."""
+        spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
+        targets = zip(KINDS, (self.plan.targets.accepted, self.plan.targets.rejected), strict=True)
+        store = FileStore(spark, {kind: target.folder(spark, f"{place}/{kind}") for kind, target in targets})
+        files = store.store(rows.mapInArrow(packer(store.sink), PACKED))
         # Rejects are staged with the columns of the table of rejects, all other rows with those of the results.
         schema = StructType([*spec.schema, StructField("reason", StringType())])
-        staged = [file.staged(spark, spec.partition_by, rejected=file.values["kind"] == KINDS[1]) for file in files]
-        write_log(spark, str(place), staged, TableSpec(STAGED, schema, spec.partition_by))
-        self._read, self._figures = read, _figures(files)
+        try:
+            write_log(spark, str(place), store.staged(files, spec), TableSpec(STAGED, schema, spec.partition_by))
+        except BaseException:
+            store.discard()
+            raise
+        self._figures = _figures(files)
 
     @property
     def _sent(self) -> list[Column]:
@@ -125,8 +144,20 @@ class Pass:
         names += [DIGEST.name] if self.plan.digests else []
         return [F.col(name) for name in names]
 
-    def _packer(self, rows: DataFrame) -> ScorePacker:
-        plan, spark = self.plan, rows.sparkSession
+    def _scored_packer(self, spark: SparkSession, sink: Sink) -> ScoredPacker:
+        spec, shape = self.plan.targets.accepted.spec, layout(self.plan.targets.id_type)
+        return ScoredPacker(
+            columns=_own_columns(spec),
+            run_id=self.run_id,
+            bins=BINS,
+            codec=parquet_codec(spark),
+            statistics=shape["statistics"],
+            sink=sink,
+            partition_by=spec.partition_by,
+        )
+
+    def _packer(self, spark: SparkSession, sink: Sink) -> ScorePacker:
+        plan = self.plan
         artifacts, challenge = plan.routes.artifacts, plan.challenge
         spec, shape = plan.targets.accepted.spec, layout(plan.targets.id_type)
         return ScorePacker(
@@ -134,7 +165,7 @@ class Pass:
             wanted=wanted_of(artifacts, challenge.artifacts, **asked_columns(self.pipeline, self.options)),
             champions=_names(artifacts),
             challengers=_names(challenge.artifacts),
-            columns=tuple(name for name in spec.columns if name not in spec.partition_by),
+            columns=_own_columns(spec),
             ds=None if self.day is None else self.day.isoformat(),
             source=None if self.pipeline.score.source else plan.routes.key,
             most_sources=plan.most_sources,
@@ -142,7 +173,13 @@ class Pass:
             bins=BINS,
             codec=parquet_codec(spark),
             statistics=shape["statistics"],
+            sink=sink,
+            partition_by=spec.partition_by,
         )
+
+
+def _own_columns(spec: TableSpec) -> tuple[str, ...]:
+    return tuple(name for name in spec.columns if name not in spec.partition_by)
 
 
 def _names(artifacts: Mapping[str, Artifact]) -> Names:

@@ -4,8 +4,6 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame
-
 from textclf.common.secrets import written_forms
 from textclf.errors import InputError
 from textclf.quality.audit import Figures
@@ -16,11 +14,13 @@ from textclf.runs.run_lock import run_locked
 from textclf.runs.workspace import Workspace
 from textclf.scoring.execution import STAGED
 from textclf.scoring.plan import targets_of
+from textclf.scoring.run_notes import note_copies
 from textclf.storage.append_only import check_replaceable
 from textclf.storage.publish import Slice
 from textclf.storage.schema_changes import check_columns, published_columns
 from textclf.storage.schemas import CHALLENGED, DIGEST
-from textclf.storage.staging import remove
+from textclf.storage.staged_table import StagedTable
+from textclf.storage.staging import is_whole, remove
 
 
 def publish_anyway(
@@ -51,10 +51,11 @@ def publish_anyway(
     spark, warehouse = workspace.spark, workspace.warehouse
     record, stored = _refused(workspace, refused)
     gate = record["gate"]
-    columns = stored.columns
+    schema = stored.rows.schema
+    columns = schema.names
     targets = targets_of(
         warehouse,
-        stored.schema["id"].dataType,
+        schema["id"].dataType,
         output,
         challenged=CHALLENGED.fieldNames()[0] in columns,
         digests=DIGEST.name in columns,
@@ -81,19 +82,23 @@ def publish_anyway(
         _note(run, record, refused, reason)
         locks.check()
         targets.await_upkeep(locks)
-        targets.publish(stored, refused, slices, run.fence)
-        remove(spark, warehouse.staging(spark, refused, STAGED))
+        if "run_id" in columns:
+            note_copies(run, targets.take_over(stored, slices, run.fence))
+        else:  # staged by a release that added it while it published
+            targets.publish(stored.rows, refused, slices, run.fence)
+        remove(spark, stored.place)
 
 
-def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], DataFrame]:
+def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], StagedTable]:
     """Return the record of a refused run and its staged rows."""
     spark, warehouse = workspace.spark, workspace.warehouse
     record = run_record(spark, warehouse, run_id)
     place = warehouse.staging(spark, run_id, STAGED)
-    if record["status"] != "refused" or not place.exists(spark):
+    there = is_whole(spark, place)
+    if record["status"] != "refused" or not there:
         raise InputError(
             "This run has no refused rows to publish.",
-            received=f"{run_id}, {record['status']}" + ("" if place.exists(spark) else f", no rows in {place}"),
+            received=f"{run_id}, {record['status']}" + ("" if there else f", not all of its rows, of {place}"),
             expected="a refused run whose rows are still in staging",
             fix="score the day again",
         )
@@ -104,7 +109,7 @@ def _refused(workspace: Workspace, run_id: str) -> tuple[dict[str, Any], DataFra
             expected="a run that the gate refused for the contents of its rows",
             fix="score the day again",
         )
-    return record, place.read(spark)
+    return record, StagedTable.at(spark, place)
 
 
 def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> None:

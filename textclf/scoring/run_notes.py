@@ -1,4 +1,4 @@
-"""Notes in a run record about its pass: the kernels that were used, and rows that raised an unexpected error."""
+"""Notes in a run record about its pass: kernels, copies, and rows that raised an unexpected error."""
 
 from textclf.common.logs import say
 from textclf.common.secrets import first_line
@@ -15,6 +15,11 @@ def note_kernels(run: RunRecord, fallbacks: Fallbacks) -> None:
     for host, why in sorted(fallbacks.items()):
         what = f"textclf: numba cannot run on {host} ({why}); its workers scored with numpy, several times slower."
         say(what, "warning")
+
+
+def note_copies(run: RunRecord, why: str | None) -> None:
+    """Note whether the commit only named the files of the pass, or why rows were copied."""
+    run.details["publish"] = "by name" if why is None else f"copied, {why}"
 
 
 def note_unreadable(run: RunRecord, told: Fallbacks, rows: int) -> None:

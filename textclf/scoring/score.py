@@ -22,12 +22,11 @@ from textclf.scoring.lost_models import lost_models
 from textclf.scoring.pass_errors import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
 from textclf.scoring.reuse import COPIED
-from textclf.scoring.run_notes import note_kernels, note_unreadable
+from textclf.scoring.run_notes import note_copies, note_kernels, note_unreadable
 from textclf.scoring.worker.batch import REASONS, UNREADABLE
 from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together
 from textclf.storage import Location, staged
-from textclf.storage.file_commit import StagedTable
 from textclf.storage.leases.locks import UNDATED
 from textclf.storage.run_points import reached
 
@@ -85,6 +84,8 @@ def score_planned(
         taken = run_locked(spark, warehouse, plan.targets.accepted.place, run, pipeline.lock.lease)
         locks = (held or stack).enter_context(taken)
         locks.take([day or UNDATED])
+        # Before files are stored: upkeep that begins later sees this run's locks, and leaves files alone.
+        plan.targets.await_upkeep(locks)
         reached("locked")
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         # Earlier publications are read while the rows are scored.
@@ -102,7 +103,7 @@ def score_planned(
         scoring = Pass(plan, pipeline, options, day, earlier, run.run_id)
         with explained(plan.table.place, pipeline.score, plan.most_sources):
             rows = staged(spark, warehouse, run.run_id, STAGED, scoring.write, keep=GateError, ready=ready)
-            stored = StagedTable.at(spark, stack.enter_context(rows))
+            stored = stack.enter_context(rows)
         reached("staged")
         found = scoring.audit(stored)
         check_sources((each.slice.source for each in found), pipeline.score.source, plan.most_sources)
@@ -115,10 +116,9 @@ def score_planned(
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
-        plan.targets.await_upkeep(locks)
         cancellation.check()
         reached("checked")
-        plan.targets.take_over(stored, slices, pipeline.upkeep.small_file_mb, run.fence)
+        note_copies(run, plan.targets.take_over(stored, slices, run.fence))
 
 
 def _count(found: Sequence[Figures], run: RunRecord, read: Mapping[str, int]) -> None:

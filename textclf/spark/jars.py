@@ -21,6 +21,8 @@ DELTA_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+COMPANION = "textclf-jvm-"
+"""Beginning of the name of this package's own jar; see ``textclf.spark.companion``."""
 
 # Digests of all jars that setup may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's
 # own checksums come from the same place as the jar, so neither can vouch for a jar.
@@ -52,7 +54,8 @@ def jar_folder() -> Path:
 def delta_jars() -> list[Path]:
     """Return the resolved jars, by paths that Spark's options can take; empty before ``resolve_jars``."""
     folder = jar_folder()
-    return sorted(plain_folder(folder).glob("*.jar")) if any(folder.glob("*.jar")) else []
+    found = plain_folder(folder).glob("*.jar") if any(folder.glob("*.jar")) else ()
+    return sorted(jar for jar in found if not jar.name.startswith(COMPANION))
 
 
 def _artifact(jar: str) -> str:

@@ -16,7 +16,8 @@ from pyspark.sql import SparkSession
 from textclf.common.atomic_files import has_home, umask, user_folder
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
-from textclf.spark.jars import DELTA_CONF, DELTA_COORDINATES, delta_jars
+from textclf.spark.companion import companion_jars, log_stores
+from textclf.spark.jars import COMPANION, DELTA_CONF, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
@@ -127,7 +128,7 @@ def open_session(
     if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
         for key, value in SOCKETS.items():
             conf.setIfMissing(key, value)
-    _add_delta(conf)
+    _add_jars(conf)
     if lineage is not None:
         add_lineage(conf, lineage)
     if conf.get("spark.master", "").startswith("local"):
@@ -190,13 +191,18 @@ def _given() -> SparkConf:
     return conf
 
 
-def _add_delta(conf: SparkConf) -> None:
-    """Add Delta's jars, unless spark-submit has brought some already."""
+def _add_jars(conf: SparkConf) -> None:
+    """Add Delta's jars and the companion, unless spark-submit has brought them already."""
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
     if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
-        return
-    resolved = [str(jar) for jar in delta_jars()]
-    if resolved:
-        conf.set("spark.jars", ",".join(filter(None, [jars, *resolved])))
+        more = []
     else:
-        conf.set("spark.jars.packages", ",".join(filter(None, [packages, DELTA_COORDINATES])))
+        more = delta_jars()
+        if not more:
+            conf.set("spark.jars.packages", ",".join(filter(None, [packages, DELTA_COORDINATES])))
+    more += [] if COMPANION in jars else companion_jars()
+    if more:
+        conf.set("spark.jars", ",".join(filter(None, [jars, *map(str, more)])))
+    for key, value in log_stores(conf.get("spark.jars", "") or "").items():
+        if not conf.contains("spark.delta.logStore.class"):  # Delta refuses both
+            conf.setIfMissing(key, value)

@@ -10,11 +10,13 @@ from pyspark.sql.types import DataType
 
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition
-from textclf.storage.file_commit import StagedTable, can_take, clear, hand_over, look_ahead, rewrite, too_many
+from textclf.storage.file_commit import copies_because, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
 from textclf.storage.run_points import reached
 from textclf.storage.schemas import TableSpec
+from textclf.storage.staged_table import StagedTable
+from textclf.storage.table_creation import begin
 from textclf.storage.warehouse import Location
 
 
@@ -32,6 +34,22 @@ class Target:
 
     place: Location
     spec: TableSpec
+
+    def folder(self, spark: SparkSession, other: str) -> str:
+        """Return where files are to be stored so that a commit can publish them: the table's own folder.
+
+        Args:
+            spark: An open session.
+            other: Folder for a table that cannot take files and gets copies of their rows.
+
+        Raises:
+            InputError: There is no table yet, and its folder holds other files.
+        """
+        if copies_because(spark, self.place, self.spec) is not None:
+            return other
+        if not self.place.exists(spark):
+            begin(spark, str(self.place), self.spec)
+        return str(self.place)
 
 
 @dataclass(frozen=True)
@@ -75,38 +93,39 @@ class Targets:
         for target, condition in ((self.rejected, reason.isNotNull()), (self.accepted, reason.isNull())):
             replace_slices(target.place, stamped.where(condition), target.spec, slices, fence)
 
-    def take_over(
-        self, staged: StagedTable, slices: Collection[Slice], small_file_mb: int, fence: Fence = OPEN
-    ) -> None:
-        """Publish rows that this run has staged in files of the published layout.
-
-        Rows are usually not copied: their files move into the table. Rows are copied into fewer and larger files if
-        there would be many files smaller than 4 MiB, or ``small_file_mb``, on average, and if the table cannot take
-        files as they are.
+    def take_over(self, staged: StagedTable, slices: Collection[Slice], fence: Fence = OPEN) -> str | None:
+        """Publish rows that a run has staged: by a commit of their files' names, or by copies where it must be.
 
         Args:
             staged: The staged table.
             slices: Slices to replace.
-            small_file_mb: Average size, in MiB, below which upkeep merges files.
             fence: Fence that keeps the run from committing after it has lost its locks.
+
+        Returns:
+            Why rows were copied; None if none was.
 
         Raises:
             LockError: The run has lost a lock. Tables that it has not committed to are unchanged.
+            LostFilesError: Another process has removed staged files.
         """
         if not slices:
-            return
+            return None
+        reasons = []
         for target, rejected in ((self.rejected, True), (self.accepted, False)):
             files = [file for file in staged.files if file.rejected == rejected]
-            takes, condition = can_take(staged.spark, target.place, target.spec), of_slices(slices)
-            if takes and not files:
-                clear(staged.spark, target.place, condition, fence)  # usually nothing to remove, hence no commit
-            elif takes and all(file.whole for file in files) and not too_many(files, len(slices), small_file_mb):
-                hand_over(staged.spark, str(staged.place), files, target.place, condition, fence)
-            elif takes:
-                rows = _gathered(staged.rows_in(files), target.spec).select(*target.spec.columns)
-                rewrite(staged.spark, rows, target.place, condition, fence)
+            why = copies_because(staged.spark, target.place, target.spec)
+            if why is None and not all(file.whole for file in files):
+                why = "staged by an earlier release, or with types that only Spark writes"
+            staged.published = True
+            if why is None:
+                folder, condition = str(staged.place), of_slices(slices)
+                hand_over(staged.spark, folder, files, target.place, target.spec, condition, fence)
+            elif files:
+                reasons.append(f"{target.spec.name}: {why}")
+                replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
             else:
                 replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
+        return "; ".join(reasons) or None
 
 
 def replace_slices(

@@ -1,4 +1,8 @@
-"""Staged rows: written once, not visible to readers, and then published or deleted."""
+"""Staged rows: written once, not visible to readers, and then published or deleted.
+
+What is staged is a Delta table of a run's own, in one commit. Its files are where they were written: in the folders of
+the tables that they are for, where a commit of names publishes them, or else in the run's own folder.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from textclf.spark import cancellation
 from textclf.storage.delta_log import hadoop_path
-from textclf.storage.file_commit import StagedTable
 from textclf.storage.schemas import TableSpec
+from textclf.storage.staged_table import StagedTable
 from textclf.storage.warehouse import Location, Warehouse
 
 Kept = type[Exception] | tuple[type[Exception], ...]
@@ -21,7 +25,8 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 
     A killed run leaves its table behind, but no published table refers to it.
     """
-    with _own(spark, warehouse.staging(spark, run_id, spec.name), ()) as place:
+    with staging_folder(spark, warehouse, run_id, spec.name) as folder:
+        place = Location(path=folder)
         place.ensure(spark, spec)
         yield place
 
@@ -29,8 +34,11 @@ def staging(spark: SparkSession, warehouse: Warehouse, run_id: str, spec: TableS
 @contextmanager
 def staging_folder(spark: SparkSession, warehouse: Warehouse, run_id: str, name: str) -> Iterator[str]:
     """Name a staging folder for a run, which does not exist yet, and remove it on exit. A killed run leaves it."""
-    with _own(spark, warehouse.staging(spark, run_id, name), ()) as place:
+    place = warehouse.staging(spark, run_id, name)
+    try:
         yield str(place)
+    finally:
+        remove(spark, place)
 
 
 @contextmanager
@@ -43,50 +51,44 @@ def staged(
     keep: Kept = (),
     *,
     ready: str | None = None,
-) -> Iterator[Location]:
-    """Compute rows exactly once, into staging, and yield their location. They are removed on exit.
+) -> Iterator[StagedTable]:
+    """Compute rows exactly once, into staging, and yield their table. What is not published is removed on exit.
 
     The rows are kept after an error of type ``keep``. They are also kept if all are staged and the run is asked to
-    stop before it publishes any of them: a run that repeats the work need not compute them again.
+    stop before it has published them: a run that repeats the work need not compute them again.
 
     Args:
         spark: An open session.
         warehouse: Warehouse of the staging folder.
         run_id: Identifier of the run.
         name: Name of the staged table.
-        write: Function that computes the rows and writes them to a location.
+        write: Function that computes the rows and writes them to a location. If it fails, it leaves no files elsewhere.
         keep: Types of errors after which the rows are kept.
         ready: Identifier of an earlier run that has computed the same rows and kept them. If given, its rows are
             taken over and nothing is computed.
     """
-    complete, place = False, warehouse.staging(spark, run_id, name)
-    with _own(spark, place, keep, lambda: complete and cancellation.asked() and is_whole(spark, place)):
+    place, table, kept, done = warehouse.staging(spark, run_id, name), None, False, False
+    try:
         if ready is not None:
             _move(spark, warehouse.staging(spark, ready, name), place)
         else:
             write(place)
-        complete = True
-        yield place
-
-
-@contextmanager
-def _own(
-    spark: SparkSession, place: Location, keep: Kept, useful: Callable[[], bool] = lambda: False
-) -> Iterator[Location]:
-    """Remove a run's location on exit, except after an error of type ``keep`` or if its rows are still useful."""
-    kept = False
-    try:
-        yield place
+        table = StagedTable.at(spark, place)
+        yield table
+        done = True
     except keep:
         kept = True
         raise
     finally:
-        if not (kept or useful()):
+        kept = kept or (table is not None and not done and cancellation.asked() and table.whole)
+        if not kept:
+            if table is not None and not table.published:
+                table.discard()
             remove(spark, place)
 
 
 def is_whole(spark: SparkSession, place: Location) -> bool:
-    """Whether all files staged at a location are still there. A run that has begun to publish has moved some away."""
+    """Whether there are staged rows at a location and all of their files are still there."""
     return place.exists(spark) and StagedTable.at(spark, place).whole
 
 
@@ -106,7 +108,11 @@ def _move(spark: SparkSession, place: Location, target: Location) -> None:
 
 
 def remove(spark: SparkSession, place: Location) -> None:
-    """Remove a run's staged rows, and the run's folder once it is empty."""
+    """Remove what a run has staged in its own folder, and the folder once it is empty.
+
+    Files in the folders of tables stay. Those that were published belong to the tables; VACUUM removes the others when
+    no version within the retention has them.
+    """
     file_system, folder = hadoop_path(spark, str(place))
     file_system.delete(folder, True)
     parent = folder.getParent()

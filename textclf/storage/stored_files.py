@@ -1,28 +1,26 @@
-"""Store Parquet files made by workers where tables live: the driver's side of ``textclf.storage.worker_files``.
+"""Files that workers make for tables, under the names that they keep: the driver's side of ``worker_files``.
 
-Spark knows the file systems, credentials and committers of a cluster; Python workers do not. Spark's text writer puts a
-value's bytes into a file as they are and adds a line separator. With one value per file, and the four bytes that end
-every Parquet file as the separator, the stored file is the worker's file.
+Files are stored once, in the folder of the table that they are for. They belong to no version of it, so no reader sees
+them, until a commit names them: as with Delta's own writers.
 """
 
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
-from uuid import uuid4
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark import Accumulator
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from textclf.storage.delta_log import hadoop_path
-from textclf.storage.file_commit import StagedFile, as_uri
 from textclf.storage.files.listing import escaped
-from textclf.storage.worker_files import MAGIC, arrow_codec
-
-_BYTES: dict[str, Any] = {"lineSep": MAGIC.decode(), "maxRecordsPerFile": 1, "compression": "none"}
-_NAME = re.compile(r"part-(\d+)-.*-c(\d+)\.txt")
+from textclf.storage.plain_files import delete
+from textclf.storage.schemas import TableSpec
+from textclf.storage.staged_table import StagedFile, as_uri, url_of
+from textclf.storage.worker_files import PATHS, Sink, arrow_codec
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,22 @@ class PackedFile:
     """A stored file.
 
     Attributes:
-        name: Name of the file in the folder.
-        values: What the worker reported: the caller's own columns, ``rows`` and ``size``; nulls are left out.
-        modified: Time when the file was stored, in milliseconds since 1970.
+        folder: Folder of the files of its kind.
+        values: What the worker reported: the caller's own columns, ``path``, ``rows``, ``size`` and others.
     """
 
-    name: str
+    folder: str
     values: dict[str, Any]
-    modified: int
+
+    @property
+    def path(self) -> str:
+        """Path of the file in the folder."""
+        return str(self.values["path"])
+
+    @property
+    def place(self) -> str:
+        """Path or URL of the file."""
+        return f"{self.folder}/{self.path}"
 
     @property
     def noted(self) -> list[list[Any]]:
@@ -45,21 +51,23 @@ class PackedFile:
         found: list[list[Any]] = json.loads(self.values["noted"])
         return found
 
-    def staged(self, spark: SparkSession, partition_by: Sequence[str], *, rejected: bool = False) -> StagedFile:
-        """Return the file for a table that is partitioned by some of ``values``, which are strings or missing."""
-        values = {name: self.values.get(name) for name in partition_by}
+    def staged(self, root: str, partition_by: Sequence[str], *, rejected: bool = False) -> StagedFile:
+        """Return the file for a table that is partitioned by some of ``values``, which are strings or missing.
+
+        Args:
+            root: URL of the folder, encoded as Delta's log has it.
+            partition_by: Columns whose values are the levels of folders of the path.
+            rejected: Whether the file holds only rows without a score.
+        """
         entry = {
-            "path": as_uri(self.name),
-            "partitionValues": values,
+            "path": f"{root}/{as_uri(self.path)}",
+            "partitionValues": {name: self.values.get(name) for name in partition_by},
             "size": self.values["size"],
-            "modificationTime": self.modified,
+            "modificationTime": self.values["modified"],
             "dataChange": True,
             "stats": json.dumps({"numRecords": self.values["rows"]} | json.loads(self.values["statistics"])),
         }
-        jvm: Any = spark._jvm
-        folder = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.getPartitionPathString
-        folders = [folder(name, value) for name, value in values.items()]
-        return StagedFile(entry, "/".join([*folders, f"part-{uuid4().hex}.parquet"]), rejected)
+        return StagedFile(entry, self.path, rejected)
 
 
 def parquet_codec(spark: SparkSession) -> str:
@@ -67,36 +75,71 @@ def parquet_codec(spark: SparkSession) -> str:
     return arrow_codec(spark.conf.get("spark.sql.parquet.compression.codec") or "")
 
 
-def store_packed(rows: DataFrame, folder: str) -> list[PackedFile]:
-    """Compute ``rows`` of a ``Packer`` once and store the file of each row in a folder, which must not exist.
+@dataclass
+class FileStore:
+    """A place for each kind of file that the workers of one Spark job make.
 
-    A task that runs again stores the same names again, and files of a failed attempt are not in the result. So tasks
-    can write their files to the final place in parallel, and the driver need not move them at the end.
+    Attributes:
+        spark: An open session.
+        folders: Path or URL of the folder of each kind.
     """
-    seen = Observation()
-    noted = F.struct(*(F.col(name) for name in rows.columns if name != "value"))
-    told = rows.observe(seen, F.to_json(F.collect_list(noted)).alias("files"))
-    writer = told.select(F.col("value").cast("string")).write.options(**_BYTES)
-    writer.option("mapreduce.fileoutputcommitter.algorithm.version", 2).text(folder)
-    values = {(each.pop("split"), each.pop("number")): each for each in json.loads(seen.get["files"])}
-    found = {
-        place: PackedFile(name, values[place], at)
-        for place, name, at in _listed(rows.sparkSession, folder)
-        if place in values
-    }
-    if lost := values.keys() - found.keys():
-        raise OSError(f"{len(lost)} of {len(values)} files that were stored in {folder} are missing")
-    return [found[place] for place in sorted(found)]
+
+    spark: SparkSession
+    folders: Mapping[str, str]
+    _seen: Accumulator[list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = self.spark.sparkContext.accumulator([], PATHS)
+
+    @cached_property
+    def sink(self) -> Sink:
+        """What workers give their files to."""
+        found = {kind: hadoop_path(self.spark, folder) for kind, folder in self.folders.items()}
+        if any(system.getUri().getScheme() != "file" for system, _ in found.values()):
+            return Sink(seen=self._seen)
+        jvm: Any = self.spark._jvm
+        mask = jvm.org.apache.hadoop.fs.permission.FsPermission.getUMask
+        umask = mask(self.spark._jsparkSession.sessionState().newHadoopConf()).toShort()
+        return Sink({kind: path.toUri().getPath() for kind, (_, path) in found.items()}, umask, self._seen)
+
+    def store(self, rows: DataFrame) -> list[PackedFile]:
+        """Compute the rows of a ``Packer`` with this sink, once, and return the files that they tell of.
+
+        A task that runs again stores files of other names; those of the failed attempt are not in the result. After
+        an error nothing of what is known to be stored remains.
+        """
+        if self.sink.folders is None:
+            jvm: Any = self.spark._jvm
+            rows = DataFrame(jvm.textclf.FileSink.store(rows._jdf, dict(self.folders)), self.spark)
+        try:
+            found = [row.asDict() for row in rows.drop("piece").collect()]
+        except BaseException:
+            self.discard()
+            raise
+        return [PackedFile(self.folders[values["kind"]], values) for values in found]
+
+    def staged(self, files: Collection[PackedFile], spec: TableSpec) -> list[StagedFile]:
+        """Return the files for the table of ``spec``; those of the second kind are rejects."""
+        roots = {folder: url_of(self.spark, folder) for folder in {file.folder for file in files}}
+        rejects = [*self.folders][1:]
+        return [
+            file.staged(roots[file.folder], spec.partition_by, rejected=file.values["kind"] in rejects)
+            for file in files
+        ]
+
+    def discard(self) -> None:
+        """Delete the files of all tasks that have ended; a task that failed has deleted its own."""
+        pairs = (each.partition("/") for each in self._seen.value)
+        delete(self.spark, {f"{self.folders[kind]}/{path}" for kind, _, path in pairs})
 
 
 def read_packed(
-    spark: SparkSession, folder: str, files: Collection[PackedFile], schema: StructType | str, *columns: str
+    spark: SparkSession, files: Collection[PackedFile], schema: StructType | str, *columns: str
 ) -> DataFrame:
-    """Read the rows of some of a folder's files, with some of the caller's own columns, which are strings.
+    """Read the rows of files, with some of the caller's own columns, which are strings.
 
     Args:
         spark: An open session.
-        folder: Folder of the files.
         files: Files to read.
         schema: Schema of the rows in the files.
         *columns: Names of the caller's own columns to add.
@@ -104,22 +147,14 @@ def read_packed(
     if not files:
         missing = {name: F.lit(None).cast("string") for name in columns}
         return spark.createDataFrame([], schema).withColumns(missing)
-    # Escaped, because brackets in the folder's name are not a pattern. With Spark's __globPaths__ = false each of
-    # several such paths would stand for all of them.
-    rows = spark.read.schema(schema).parquet(*(escaped(f"{folder}/{file.name}") for file in files))
+    # Escaped, because brackets in a folder's name are not a pattern. With Spark's __globPaths__ = false each of
+    # several such paths would stand for all of them. The folder names add no columns.
+    reader = spark.read.schema(schema).option("recursiveFileLookup", "true")
+    rows = reader.parquet(*(escaped(file.place) for file in files))
     if not columns:
         return rows
-    known = [(file.name, *(file.values.get(name) for name in columns)) for file in files]
+    known = [(file.path.rpartition("/")[2], *(file.values.get(name) for name in columns)) for file in files]
     texts = StructType([StructField(name, StringType()) for name in ("stored", *columns)])
     by_name = spark.createDataFrame(known, texts)
     named = rows.withColumn("stored", F.col("_metadata.file_name"))
     return named.join(F.broadcast(by_name), "stored").drop("stored")
-
-
-def _listed(spark: SparkSession, folder: str) -> Iterator[tuple[tuple[int, int], str, int]]:
-    """Yield (task, number), name and modification time of each file."""
-    system, path = hadoop_path(spark, folder)
-    for status in system.listStatus(path):
-        name = status.getPath().getName()
-        if match := _NAME.fullmatch(name):
-            yield (int(match[1]), int(match[2])), name, status.getModificationTime()

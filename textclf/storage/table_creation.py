@@ -26,14 +26,34 @@ def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
     Raises:
         InputError: The folder holds files that belong to no Delta table.
     """
-    log = log_of(spark, path)
-    transaction = log.startTransaction(none(spark), none(spark))
+    transaction = log_of(spark, path).startTransaction(none(spark), none(spark))
     if transaction.readVersion() >= 0:
         return
-    _check_empty(spark, path, spec)
     jvm: Any = spark._jvm
-    delta = jvm.org.apache.spark.sql.delta
-    metadata = delta.actions.Action.fromJson(
+    metadata = as_new(spark, transaction, path, spec)
+    operation = jvm.org.apache.spark.sql.delta.DeltaOperations.CreateTable(metadata, False, False, none(spark))
+    transaction.commit(sequence(spark, []), operation)
+
+
+def begin(spark: SparkSession, path: str, spec: TableSpec) -> None:
+    """Begin Delta's log in a folder, so that files can be stored there before the commit that creates the table.
+
+    Raises:
+        InputError: The folder holds files that belong to no Delta table.
+    """
+    _check_empty(spark, path, spec)
+    log_of(spark, path).createLogDirectoriesIfNotExists()
+
+
+def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec) -> Any:
+    """Let a transaction that has found no table create it; return Delta's metadata.
+
+    Raises:
+        InputError: The folder holds files that belong to no Delta table.
+    """
+    begin(spark, path, spec)
+    jvm: Any = spark._jvm
+    metadata = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(
         json.dumps(
             {
                 "metaData": {
@@ -48,9 +68,19 @@ def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
         )
     )
     transaction.updateMetadataForNewTable(metadata)
-    log.createLogDirectoriesIfNotExists()
-    operation = delta.DeltaOperations.CreateTable(metadata, False, False, none(spark))
-    transaction.commit(sequence(spark, []), operation)
+    return metadata
+
+
+def with_columns(transaction: Any, delta: Any, spec: TableSpec) -> None:
+    """Let a transaction add the columns that its table lacks; rows from before have null there."""
+    content = json.loads(transaction.metadata().json())
+    schema = json.loads(content["metaData"]["schemaString"])
+    there = {field["name"] for field in schema["fields"]}
+    lacking = [field for field in json.loads(spec.schema.json())["fields"] if field["name"] not in there]
+    if lacking:
+        schema["fields"] += lacking
+        content["metaData"]["schemaString"] = json.dumps(schema)
+        transaction.updateMetadata(delta.actions.Action.fromJson(json.dumps(content)), False)
 
 
 def _check_empty(spark: SparkSession, path: str, spec: TableSpec) -> None:

@@ -21,6 +21,7 @@ from textclf.spark import cancellation, open_session
 from textclf.spark.job_names import described
 from textclf.spark.openlineage import Collector
 from textclf.storage import Warehouse
+from textclf.storage.leases.exclusive_writes import check_exclusive_writes
 
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
 """A context that a job enters around its session and its work."""
@@ -180,7 +181,10 @@ def _attempt(
             spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
             cancellation.listen()  # PySpark installs its own handler for Ctrl-C
             record.spark_app_id = spark.sparkContext.applicationId
-            job = Job(args, Workspace(spark, pipeline), record)
+            workspace = Workspace(spark, pipeline)
+            if kept:
+                check_exclusive_writes(spark, workspace.warehouse.folder(spark))
+            job = Job(args, workspace, record)
             named.enter_context(described(spark))  # stays open while the record is written
             cancellation.check()
             work(job)

@@ -14,11 +14,11 @@ from textclf.scoring.worker.models import Models
 from textclf.scoring.worker.row_errors import NO_ROW, Net
 from textclf.scoring.worker.source_limit import SourceLimit
 from textclf.spark.worker_gc import settle
-from textclf.storage.worker_files import COLUMNS, Packer
+from textclf.storage.worker_files import COLUMNS, Packer, Sink
 
 KINDS = ("results", "rejects")
 PACKED = f"kind string, ds string, source string, {COLUMNS}"
-"""Schema of one row per file; see ``ScorePacker``."""
+"""Schema of the rows that tell of files; see ``ScorePacker``."""
 _GROUP_ROWS = 1 << 19  # rows of a row group: enough to compress well, at a few dozen bytes each
 _GROUP_BYTES = 256 << 20  # limit for rows with long ids
 
@@ -96,6 +96,8 @@ class ScorePacker:
         bins: Number of bins of equal width, each open below and closed above, in which scores are counted.
         codec: Compression codec, as in ``Packer``.
         statistics: Columns with statistics, as in ``Packer``.
+        sink: What takes the files, as in ``Packer``.
+        partition_by: Levels of folders, as in ``Packer``.
     """
 
     models: Models
@@ -110,11 +112,21 @@ class ScorePacker:
     bins: int
     codec: str
     statistics: tuple[str, ...]
+    sink: Sink
+    partition_by: tuple[str, ...]
 
     def __call__(self, batches: Batches) -> Batches:
         """Write the files of one task's rows."""
         self.models.prepare()
-        packer = Packer(("kind", "ds", "source"), self.codec, self.statistics, plain=("id", "score"))
+        columns = ("kind", "ds", "source")
+        with Packer(
+            columns, self.sink, self.partition_by, self.codec, self.statistics, plain=("id", "score")
+        ) as packer:
+            yield from self._packed(batches, packer)
+            yield from packer.close()
+        settle()
+
+    def _packed(self, batches: Batches, packer: Packer) -> Batches:
         net, limit = Net(self.models, self.wanted), SourceLimit(self.most_sources)
         held: list[pa.RecordBatch] = []
         rows = size = 0
@@ -126,8 +138,6 @@ class ScorePacker:
                 held, rows, size = [], 0, 0
         if held:
             yield from self._pack(packer, net, limit, held)
-        yield from packer.close()
-        settle()
 
     def _pack(self, packer: Packer, net: Net, limit: SourceLimit, held: Sequence[pa.RecordBatch]) -> Batches:
         rows = pa.Table.from_batches(held).combine_chunks()
@@ -141,7 +151,7 @@ class ScorePacker:
     def _tables(self, rows: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
         """Return key, rows and counts of each file."""
         made: list[tuple[Key, pa.Table, Noted]] = []
-        for day, named, rejected, part in _parts(rows):
+        for day, named, rejected, part in parts(rows):
             ds = day if "ds" in rows.column_names else self.ds
             source = named if "source" in rows.column_names else self.source
             made.append(((KINDS[rejected], ds, source), *(self._rejects(part) if rejected else self._results(part))))
@@ -160,31 +170,42 @@ class ScorePacker:
 
     def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         reason = rows["reason"].combine_chunks()
-        counts = {(each["values"], None, None, 0): each["counts"] for each in reason.value_counts().to_pylist()}
-        return pa.table({"id": rows["id"], "reason": reason, "run_id": _same(self.run_id, len(rows))}), counts
+        table = pa.table({"id": rows["id"], "reason": reason, "run_id": same(self.run_id, len(rows))})
+        return table, counted_reasons(reason)
 
     def _results(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         found = self.champions.columns(rows, "")
         if self.challengers.models:
             found |= self.challengers.columns(rows, CHALLENGER)
         found |= {name: rows[name] for name in rows.column_names if name in self.columns and name not in found}
-        found["run_id"] = _same(self.run_id, len(rows))
+        found["run_id"] = same(self.run_id, len(rows))
         if "evidence" not in found:
             found["evidence"] = pa.nulls(len(rows), pa.string())
-        return pa.table({name: found[name] for name in self.columns}), self._noted(found)
+        return pa.table({name: found[name] for name in self.columns}), counted(found, self.bins)
 
-    def _noted(self, found: dict[str, Any]) -> Noted:
-        """Count rows by label, bin of the score, and whether they have no known word."""
-        label, score = found["label"], np.nan_to_num(found["score"].to_numpy().astype(np.float64))
-        bins = np.clip(np.ceil(score * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
-        unknown = found["known_tokens"].to_numpy() == 0
-        codes = (label.indices.to_numpy().astype(np.int64) * self.bins + bins) * 2 + unknown
-        counts: dict[tuple[Any, ...], int] = {}
-        rows = np.bincount(codes)
-        for code in np.flatnonzero(rows):
-            number, place = divmod(int(code) // 2, self.bins)
-            counts[None, label.dictionary[number].as_py(), place, int(code) % 2] = int(rows[code])
-        return counts
+
+def counted(found: Mapping[str, Any], bins: int) -> Noted:
+    """Count rows by label, bin of the score, and whether they have no known word.
+
+    Args:
+        found: The columns label, as a dictionary, score and known_tokens.
+        bins: Number of bins.
+    """
+    label, score = found["label"], np.nan_to_num(found["score"].to_numpy().astype(np.float64))
+    places = np.clip(np.ceil(score * bins).astype(np.int64) - 1, 0, bins - 1)
+    unknown = found["known_tokens"].to_numpy() == 0
+    codes = (label.indices.to_numpy().astype(np.int64) * bins + places) * 2 + unknown
+    counts: dict[tuple[Any, ...], int] = {}
+    rows = np.bincount(codes)
+    for code in np.flatnonzero(rows):
+        number, place = divmod(int(code) // 2, bins)
+        counts[None, label.dictionary[number].as_py(), place, int(code) % 2] = int(rows[code])
+    return counts
+
+
+def counted_reasons(reason: pa.Array) -> Noted:
+    """Count rejects by reason."""
+    return {(each["values"], None, None, 0): each["counts"] for each in reason.value_counts().to_pylist()}
 
 
 def _answered(batch: pa.RecordBatch, net: Net) -> pa.RecordBatch:
@@ -207,7 +228,7 @@ def _reasons(rows: pa.Table) -> pa.Array:
     return pc.coalesce(rejected, _chosen(words, code, model >= 0).cast(pa.string()))
 
 
-def _parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Table]]:
+def parts(rows: pa.Table) -> Iterator[tuple[str | None, str | None, bool, pa.Table]]:
     """Yield day, source, whether they are rejects, and the rows; day and source are None if null or not a column."""
     rejected = rows["reason"].is_valid().to_numpy()
     code = rejected.astype(np.int64)
@@ -256,5 +277,6 @@ def _chosen(words: Sequence[str], code: Int32, mask: Bool) -> pa.DictionaryArray
     return pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))
 
 
-def _same(word: str, count: int) -> pa.DictionaryArray:
+def same(word: str, count: int) -> pa.DictionaryArray:
+    """Return a column of one word."""
     return _chosen([word], np.zeros(count, np.int32), np.zeros(count, np.bool_))

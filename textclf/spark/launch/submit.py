@@ -21,7 +21,8 @@ from typing import NoReturn
 from textclf.common.plain_paths import plain_folder
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError, UsageError
-from textclf.spark.jars import DELTA_COORDINATES, delta_jars
+from textclf.spark.companion import companion_jars
+from textclf.spark.jars import COMPANION, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
 from textclf.spark.launch.bundle import ENVIRONMENT, environment_archive, pack_environment, project_zip
 from textclf.spark.locales import utf8_locale
@@ -153,12 +154,11 @@ def _extended(settings: Mapping[str, str], option: str, *more: str) -> list[str]
 
 def _delta(settings: Mapping[str, str]) -> list[str]:
     given = settings.get("spark.jars", "") + settings.get("spark.jars.packages", "")
-    if "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar")):
-        return []
-    resolved = [jar.as_uri() for jar in delta_jars()]
-    return (
-        _extended(settings, "--jars", *resolved) if resolved else _extended(settings, "--packages", DELTA_COORDINATES)
-    )
+    there = "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar"))
+    resolved = [] if there else delta_jars()
+    added = [*resolved, *([] if COMPANION in given else companion_jars())]
+    options = _extended(settings, "--jars", *(jar.as_uri() for jar in added)) if added else []
+    return options + ([] if there or resolved else _extended(settings, "--packages", DELTA_COORDINATES))
 
 
 def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:

@@ -20,9 +20,8 @@ from textclf.errors import InputError
 from textclf.spark.failures import READ_FAILURES
 from textclf.storage.files.folder_walk import is_partition, path_part
 from textclf.storage.files.listing import Listing, has_signs
+from textclf.storage.files.partition_names import NO_VALUE
 
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""How a folder's name writes null."""
 _SPARKS = "org.apache.spark.sql.parquet.row.metadata"
 """Metadata key under which Spark stores the types of columns in files that it writes."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")

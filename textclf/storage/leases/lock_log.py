@@ -28,8 +28,11 @@ class LockLog:
     def __init__(self, spark: SparkSession, path: str) -> None:
         jvm: Any = spark._jvm
         self._spark, self._path = spark, path
-        self._jvm, self._folder = jvm, f"{path}/_delta_log"
+        self._jvm = jvm
         self._conf = spark._jsparkSession.sessionState().newHadoopConf()
+        folder = jvm.org.apache.hadoop.fs.Path(f"{path}/_delta_log")
+        # With its scheme, by which Delta chooses what writes the commits.
+        self._folder = folder.getFileSystem(self._conf).makeQualified(folder).toString()
         # Not through a DeltaLog, which reads all commits and fails at a damaged one.
         stores = getattr(getattr(jvm.org.apache.spark.sql.delta.storage, "LogStore$"), "MODULE$")
         self._store = stores.createLogStore(spark._jsparkSession)
@@ -101,7 +104,8 @@ class LockLog:
         for action in _actions(number, lease):
             lines.add(json.dumps(action))
         path = self._file(number)
-        path.getFileSystem(self._conf).mkdirs(path.getParent())
+        if number == 0:
+            path.getFileSystem(self._conf).mkdirs(path.getParent())
         try:
             self._store.write(path, self._scala.asScala(lines.iterator()), False, self._conf)
         except Py4JJavaError as error:

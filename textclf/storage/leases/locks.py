@@ -31,6 +31,7 @@ from pyspark.sql import SparkSession
 from textclf.common.logs import say
 from textclf.errors import LockError
 from textclf.spark import cancellation
+from textclf.storage.leases.exclusive_writes import check_exclusive_writes
 from textclf.storage.leases.lease import Lease as Lease
 from textclf.storage.leases.lease import parsed, process_name
 from textclf.storage.leases.lock_log import LockLog as LockLog
@@ -293,6 +294,7 @@ def locked(
         lease: Seconds without a sign of life after which a lock is free.
         wait: Function with which the renewing thread waits; see ``Locks``.
     """
+    check_exclusive_writes(spark, folder)
     locks = Locks(spark, folder, output, run_id, job, lease, wait=wait)
     beat = threading.Thread(target=locks._keep_alive, name=f"lock {run_id}", daemon=True)
     beat.start()

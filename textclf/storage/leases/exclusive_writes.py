@@ -1,0 +1,82 @@
+"""Refuse storage on which two drivers could overwrite each other's commits, before anything is written there.
+
+A commit and a lock are files that are created only once. On local disks and on HDFS a name can be taken only once; on
+Azure and Google's storage Delta's own classes see to that. On S3 it takes conditional writes (If-None-Match), which the
+service must have and the log store must use.
+"""
+
+from typing import Any
+
+from py4j.java_gateway import JavaPackage
+from pyspark.sql import SparkSession
+
+from textclf.common.file_systems import file_system, hadoop_files
+from textclf.common.secrets import first_line
+from textclf.errors import TextclfError
+from textclf.spark.companion import LOG_STORE
+
+_S3 = ("s3a", "s3", "s3n")
+_PROBE = "_textclf/created_once"
+_known: set[tuple[str, str]] = set()
+
+
+class ExclusiveWritesError(TextclfError):
+    """A storage, or what writes to it, gives no way to create a file only once."""
+
+
+def check_exclusive_writes(spark: SparkSession, folder: str) -> None:
+    """Check that of several drivers that create one file below a folder, only one can succeed.
+
+    A log store that the user has chosen is respected, and nothing is tried. Each bucket is tried once per process, with
+    one request after the first time.
+
+    Args:
+        spark: An open session.
+        folder: Path or URL of a folder for tables.
+
+    Raises:
+        ExclusiveWritesError: On S3, the companion in the JVM is missing, or the service ignores the condition.
+    """
+    scheme, colon, rest = folder.partition("://")
+    if not colon or (scheme, rest.partition("/")[0]) in _known or scheme not in _S3:
+        return
+    conf = spark.sparkContext.getConf()
+    chosen = conf.get("spark.delta.logStore.class") or conf.get(f"spark.delta.logStore.{scheme}.impl")
+    if chosen is None or (chosen == LOG_STORE and _lacks_companion(spark)):
+        raise ExclusiveWritesError(
+            "Tables on S3 need the Java classes of this package, without which two drivers could lose a commit.",
+            received=f"{folder}, and no jar of these classes in this session",
+            expected="the jar that set-up compiles, in spark.jars",
+            fix="run `make setup`, or `python -m textclf.spark.launch.provision`; or choose a log store that is safe "
+            "with --conf spark.delta.logStore.s3a.impl=CLASS",
+        )
+    if chosen == LOG_STORE and (why := _overwrites(folder)) is not None:
+        raise ExclusiveWritesError(
+            "This storage has no conditional writes, without which two drivers could lose a commit.",
+            received=f"{folder}: {why}",
+            expected="a service that refuses PUT with If-None-Match: * for an object that exists, with status 412",
+            fix="update the service or set fs.s3a.create.conditional.enabled; or, where no other driver ever writes "
+            "to these tables, --conf spark.delta.logStore.s3a.impl=io.delta.storage.S3SingleDriverLogStore",
+        )
+    _known.add((scheme, rest.partition("/")[0]))
+
+
+def _lacks_companion(spark: SparkSession) -> bool:
+    jvm: Any = spark._jvm
+    return isinstance(jvm.textclf.CreateOnceLogStore, JavaPackage)
+
+
+def _overwrites(folder: str) -> str | None:
+    """Say what happened to a file that was to be created twice; None if that was refused."""
+    system, base = file_system(folder)
+    files = hadoop_files(system)
+    if files is None:
+        return "not reached through Spark"
+    for _ in range(2):  # the first time there is no file yet
+        try:
+            files.create_once(f"{base}/{_PROBE}", b"")
+        except FileExistsError:
+            return None
+        except OSError as error:
+            return first_line(error)
+    return "it replaced an object that was to be created only once"

@@ -1,0 +1,40 @@
+"""Plain files of tables: what is there, and what is not needed."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from textclf.storage.delta_log import hadoop_path
+
+PLAIN_WRITER = 2
+"""Delta's writer version of tables without features beyond append-only and invariants, which can take plain files."""
+_REQUESTS = 32  # in parallel
+_FOR_EACH = 4  # files for a thread, at least
+
+
+def missing(spark: SparkSession, places: Collection[str]) -> list[str]:
+    """Return those of the paths or URLs at which there is no file."""
+
+    def there(place: str) -> bool:
+        system, path = hadoop_path(spark, place)
+        return bool(system.exists(path))
+
+    return [place for place, found in zip(places, for_each(there, places), strict=True) if not found]
+
+
+def delete(spark: SparkSession, places: Collection[str]) -> None:
+    """Delete files, at paths or URLs; those that are gone are no error."""
+
+    def one(place: str) -> None:
+        system, path = hadoop_path(spark, place)
+        system.delete(path, False)
+
+    for_each(one, places)
+
+
+def for_each(work: Callable[[Any], Any], values: Collection[Any]) -> list[Any]:
+    """Return what ``work`` returns for each value; many at a time, because object stores take long to answer."""
+    with ThreadPoolExecutor(min(_REQUESTS, -(-len(values) // _FOR_EACH) or 1)) as pool:
+        return list(pool.map(work, values))
