@@ -25,7 +25,7 @@ from tests.cluster.chain import (
 )
 from tests.cluster_jars import S3, cluster_jars
 from tests.factories.s3 import BUCKET, s3_server, s3a_settings
-from tests.processes import free_port
+from tests.processes import free_port, run_module
 from textclf.artifact import ModelStore
 from textclf.common.spark_settings import PROPERTIES, s3_settings
 
@@ -35,11 +35,12 @@ WAREHOUSE = f"s3a://{BUCKET}/some/warehouse"
 
 @dataclass(frozen=True)
 class Stored:
-    """The pipeline file of the run on S3, the warehouse of the local run, and the file of Spark's settings."""
+    """The pipeline file of the run on S3, the local run's warehouse, the file of Spark's settings, and the server."""
 
     config: Path
     local: Path
     properties: Path
+    endpoint: str
 
     def command(self, *words: str) -> str:
         """Run a ``textclf`` command with the file of Spark's settings and return its standard output."""
@@ -64,7 +65,7 @@ def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
         submit_chain("nightly", config, "--properties-file", str(properties))
         run_chain_here("nightly", local)
         patch.setenv(PROPERTIES, str(properties))
-        yield Stored(config, local.parent / "warehouse", properties)
+        yield Stored(config, local.parent / "warehouse", properties, endpoint)
 
 
 def rows(warehouse: str, table: str) -> pd.DataFrame:
@@ -120,3 +121,18 @@ def test_commands_without_spark_open_what_the_jobs_wrote(stored: Stored) -> None
     model = ModelStore(f"{stored.local}/models").names()[0]
     said = stored.command("predict", "--models", f"{WAREHOUSE}/models", "--model", model, "a good place")
     assert said == stored.command("predict", "--models", f"{stored.local}/models", "--model", model, "a good place")
+
+
+def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: Stored) -> None:
+    found = json.loads(run_module("tests.cluster.s3_commits_process", stored.endpoint).stdout.splitlines()[-1])
+    taken = "FileAlreadyExistsException"
+    assert found.pop("first") == ["written", taken]
+    assert found.pop("of four") == [taken] * 3 + ["written"]
+    assert (found.pop("safe"), found.pop("safe again")) == ("", ["", 1])
+    assert "it replaced an object that was to be created only once" in found.pop("a service without conditions")
+    assert "python -m textclf.spark.launch.provision" in found.pop("no companion")
+    assert found == {
+        name: taken if name.endswith("there") else "written"
+        for fault in ("lost", "busy", "slow")
+        for name in (fault, f"{fault}, of one that is there")
+    }

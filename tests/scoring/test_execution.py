@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from tests.scoring.scoring import DAY, OPEN_GATE, ROUTED, Scoring
+from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, ROUTED, Scoring
 from textclf.scoring import execution
 from textclf.scoring.execution import Pass
 from textclf.scoring.worker import output
@@ -47,17 +47,22 @@ def test_workers_leave_the_rows_and_figures_that_the_jvm_leaves(
 ) -> None:
     scoring.configure(ROUTED + SETTINGS + OPEN_GATE)
     path = scoring.write(ROWS, "id long, text string, source string, ds date")
-    found = []
-    for packs in (True, False):
-        if not packs:
+    found, published = [], []
+    for way in ("by workers", "through the JVM", "by Spark"):
+        if way == "through the JVM":
+            monkeypatch.setattr(Pass, "_direct", property(lambda _: False))
+        if way == "by Spark":
             monkeypatch.setattr(Pass, "_packs", property(lambda _: False))
         run = scoring.score(path)
         assert run.gate is not None
         figures = run.gate["slices"]
+        published.append(run.details["publish"])
         found.append((rows_of(scoring.results), rows_of(scoring.rejects), figures))
         runs = scoring.results.select("run_id").union(scoring.rejects.select("run_id"))
         assert {row["run_id"] for row in runs.collect()} == {run.run_id}
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
+    assert published[:2] == ["by name"] * 2
+    assert published[2].startswith("copied, results_rejects: ")
     results, rejects, _ = found[0]
     assert (len(results), len(rejects)) == (40, 7)
     assert {len(row["scores"]) for row in results} == {2, 6}
@@ -142,3 +147,15 @@ def test_of_models_with_the_same_words_each_row_has_its_own() -> None:
     assert found["model_version"] == ["1", "1", None, "1"]
     assert found["model_digest"] == ["d2", "d1", None, "d2"]
     assert found["scores"] == [None] * 4
+
+
+def test_a_small_input_is_not_cut_into_a_file_per_core(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_FEW_CORES", 1)
+    scoring.configure(ONE_MODEL + OPEN_GATE)
+    rows = [(number, "good food") for number in range(1000)]
+    path = scoring.write(rows, "id long, text string")
+    for size, files in ((execution._TASK_BYTES, 1), (1, 2)):
+        monkeypatch.setattr(execution, "_TASK_BYTES", size)
+        scoring.score(path, day=DAY)
+        assert scoring.results.count() == 1000
+        assert len(scoring.results.inputFiles()) == files

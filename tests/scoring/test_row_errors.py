@@ -227,7 +227,7 @@ def test_slices_beyond_32_bits_keep_their_rows() -> None:
         }
     )
     count = 0
-    for day, source, refused, part in output._parts(rows):
+    for day, source, refused, part in output.parts(rows):
         for number in part["at"].to_pylist():
             assert (day, source, refused) == (
                 str(np.datetime64(min(number, days - 1) - 10_000, "D")),
@@ -240,7 +240,7 @@ def test_slices_beyond_32_bits_keep_their_rows() -> None:
 
 def test_days_of_early_years_have_four_digits() -> None:
     rows = pa.table({"ds": pa.array([date(5, 3, 1), None, date(9999, 12, 31)]), "reason": pa.nulls(3, pa.string())})
-    assert [day for day, _, _, _ in output._parts(rows)] == ["0005-03-01", "9999-12-31", None]
+    assert [day for day, _, _, _ in output.parts(rows)] == ["0005-03-01", "9999-12-31", None]
 
 
 def test_very_many_labels_are_named_quickly() -> None:

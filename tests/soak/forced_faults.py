@@ -92,15 +92,8 @@ class World:
 
     def run(self, day: date | None, version: int | None = None) -> tuple[RunRecord, int]:
         """Score one day or all days, as the job does."""
-        run, code = RunRecord("score_table"), 0
-        with ExitStack() as held:
-            try:
-                options = ScoreOptions(input=self.input(version), day=day)
-                score_table(Workspace(self.spark, self.pipeline), run, options, held)
-                run.end("succeeded")
-            except Exception as error:  # noqa: BLE001 - as the job does
-                code = end_with(run, error).code
-            code = code_when_kept(self.spark, self.warehouse, run, code)
+        options = ScoreOptions(input=self.input(version), day=day)
+        run, code = score_once(self.spark, self.pipeline, options)
         self.runs[run.run_id] = (run.status, code)
         return run, code
 
@@ -131,6 +124,19 @@ class World:
         old = time.time() - 30 * 86400
         for path in files_of_no_version(self.folder / "warehouse"):
             os.utime(path, (old, old))
+
+
+def score_once(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> tuple[RunRecord, int]:
+    """Score and record as the job does; return the record and the exit code."""
+    run, code = RunRecord("score_table"), 0
+    with ExitStack() as held:
+        try:
+            score_table(Workspace(spark, pipeline), run, options, held)
+            run.end("succeeded")
+        except Exception as error:  # noqa: BLE001 - as the job does
+            code = end_with(run, error).code
+        code = code_when_kept(spark, Warehouse.of(pipeline), run, code)
+    return run, code
 
 
 def paused(world: World, point: str) -> bool:

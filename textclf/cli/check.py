@@ -84,7 +84,7 @@ def _show(check: Check, as_json: bool) -> None:
 
 def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Iterator[Check]:
     """Yield all checks; those that need a pipeline file are left out without one."""
-    yield from (java(), spark_package(), delta_jars_present(), gpu())
+    yield from (java(), spark_package(), delta_jars_present(), companion_present(), gpu())
     if pipeline is None:
         return
     yield engine(pipeline)
@@ -144,6 +144,22 @@ def delta_jars_present() -> Check:
         fix = "run python -m textclf.spark.launch.provision, or set TEXTCLF_JARS to a folder with them"
         return Check("Delta", "wrong", f"no jars in {jar_folder()}", fix)
     return Check("Delta", "ok", f"{jars[0].name} in {jars[0].parent}")
+
+
+def companion_present() -> Check:
+    """Check for the jar of this package, without which tables work on a local disk only."""
+    from textclf.spark.companion import companion_jars
+    from textclf.spark.jars import jar_folder
+
+    found = companion_jars()
+    if not found:
+        return Check(
+            "companion",
+            "note",
+            f"no jar of this package in {jar_folder()}: tables work on a local disk only",
+            "run python -m textclf.spark.launch.provision",
+        )
+    return Check("companion", "ok", f"{found[0].name} in {found[0].parent}")
 
 
 def gpu() -> Check:

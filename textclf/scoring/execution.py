@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -47,6 +48,9 @@ from textclf.storage.worker_files import Sink
 Packing = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 STAGED = "scored"
 """Name of a run's staged rows."""
+_FEW_CORES = 8  # with so few, Spark's own tasks are large enough
+_TASK_BYTES = 16 << 20
+"""Bytes of input of a task, from which follow some 4 MiB of results: they take as long to read as to open."""
 _EXACT = (
     ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, DecimalType,
     StringType, BinaryType, BooleanType, DateType, TimestampType,
@@ -110,13 +114,22 @@ class Pass:
         return not changed_only(self.pipeline, self.options) and not any(each.gpu for each in choices)
 
     def _scored_by_workers(self) -> tuple[DataFrame, Callable[[Sink], ScorePacker]]:
-        rows = input_rows(self.plan, self.pipeline, self.day, self.options)
+        rows = self._cut(input_rows(self.plan, self.pipeline, self.day, self.options))
         self._read = Observation()
         if self.plan.digests:
             asked = asked_columns(self.pipeline, self.options)
             rows = with_digests(rows, self.plan.routes.artifacts, self.plan.choices, **asked)
         sent = rows.observe(self._read, F.count(F.lit(1)).alias("rows")).select(*self._sent)
         return sent, partial(self._packer, rows.sparkSession)
+
+    def _cut(self, rows: DataFrame) -> DataFrame:
+        """Make tasks large enough for their files: a cluster would cut a small input into one piece per core."""
+        cores = rows.sparkSession.sparkContext.defaultParallelism
+        if cores <= _FEW_CORES or any(each.name != "compiled" for each in self.plan.choices.values()):
+            return rows
+        plan: Any = rows._jdf.queryExecution().optimizedPlan()
+        tasks = max(-(-int(str(plan.stats().sizeInBytes())) // _TASK_BYTES), 1)
+        return rows.coalesce(tasks) if tasks < cores else rows
 
     def _pack(self, place: Location, rows: DataFrame, packer: Callable[[Sink], Packing]) -> None:
         """Let workers write files of rows, and stage the files."""

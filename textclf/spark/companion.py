@@ -105,11 +105,19 @@ def _compiler() -> list[str]:
     home = java_home()
     if (home / "bin" / "javac").exists():
         return [str(home / "bin" / "javac"), "-nowarn", "-proc:none", "--release", str(MINIMUM)]
+    # Not --release, which needs a file that only a JDK has.
+    return [str(home / "bin" / "java"), "-jar", str(eclipse_compiler()), "-nowarn", "-proc:none", f"-{MINIMUM}"]
+
+
+def eclipse_compiler() -> Path:
+    """Return the jar of Eclipse's compiler, which is fetched once.
+
+    Raises:
+        JarsError: The jar cannot be fetched.
+    """
     fix = "check the network, or install a JDK: for example sudo apt-get install openjdk-17-jdk-headless"
     folder = Path(sys.prefix) / "share" / "textclf" / "compiler"
-    found = resolve_into(folder, _COMPILER, "The Java compiler cannot be fetched.", fix, digests=_COMPILER_SHA256)
-    # Not --release, which needs a file that only a JDK has.
-    return [str(home / "bin" / "java"), "-jar", str(found[0]), "-nowarn", "-proc:none", f"-{MINIMUM}"]
+    return resolve_into(folder, _COMPILER, "The Java compiler cannot be fetched.", fix, digests=_COMPILER_SHA256)[0]
 
 
 def _archive(classes: Path, target: Path) -> None:

@@ -98,9 +98,7 @@ def hand_over(
     _commit(spark, place, spec, [file.as_published() for file in files], condition, fence)
 
 
-def _gather(
-    spark: SparkSession, staged: str, place: Location, spec: TableSpec, files: Collection[StagedFile]
-) -> None:
+def _gather(spark: SparkSession, staged: str, place: Location, spec: TableSpec, files: Collection[StagedFile]) -> None:
     """Have all files in the table's folder, and make them young.
 
     VACUUM removes old files that belong to no version, and the rows of a stopped run may be that old. The time of a

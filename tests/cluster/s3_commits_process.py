@@ -1,0 +1,82 @@
+"""Print what becomes of commits on an S3 whose answers are late, lost or refused; see ``test_s3``."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from tests.cluster_jars import S3, cluster_jars
+from tests.factories.s3 import BUCKET, s3a_settings
+from tests.factories.s3_proxy import Fault, s3_proxy
+from textclf.spark import open_session
+from textclf.storage.leases import exclusive_writes
+from textclf.storage.leases.exclusive_writes import ExclusiveWritesError, check_exclusive_writes
+
+ROOT = f"s3a://{BUCKET}/commits"
+
+
+def first(count: int, fault: str) -> Fault:
+    """Give the fault to the first requests that write."""
+    left = iter(range(count))
+    return lambda method, path: fault if method == "PUT" and next(left, None) is not None else None  # noqa: ARG005
+
+
+def writer(spark: SparkSession) -> Callable[[int, str], str]:
+    """Return a function that writes a commit and returns what came of it."""
+    jvm: Any = spark._jvm
+    hadoop = spark._jsparkSession.sessionState().newHadoopConf()
+    store = jvm.textclf.CreateOnceLogStore(hadoop)
+
+    def write(number: int, line: str) -> str:
+        path = jvm.org.apache.hadoop.fs.Path(f"{ROOT}/_delta_log/{number:020d}.json")
+        try:
+            store.write(path, jvm.java.util.ArrayList([line]).iterator(), False, hadoop)
+        except Py4JJavaError as error:
+            return str(error.java_exception.getClass().getSimpleName())
+        lines = store.read(path, hadoop)
+        return "written" if [lines.next() for _ in iter(lines.hasNext, False)] == [line] else "lost"
+
+    return write
+
+
+def refused(spark: SparkSession) -> str:
+    """Return what the check of the bucket says."""
+    exclusive_writes._known.clear()
+    try:
+        check_exclusive_writes(spark, ROOT)
+    except ExclusiveWritesError as error:
+        return str(error)
+    return ""
+
+
+def findings(endpoint: str) -> Iterator[tuple[str, object]]:
+    """Yield a name and what was found, for each kind of trouble."""
+    with s3_proxy(endpoint) as proxy:
+        jars = ",".join(map(str, cluster_jars(S3)))
+        spark = open_session("t", {"spark.master": "local[1]", "spark.jars": jars, **s3a_settings(proxy.endpoint)})
+        write = writer(spark)
+        yield "safe", refused(spark)
+        proxy.counts.clear()
+        yield "safe again", [refused(spark), proxy.counts.total()]
+        yield "first", [write(1, "a"), write(1, "b")]
+        for fault in ("lost", "busy", "slow"):
+            proxy.fault = first(2, fault)
+            yield fault, write(len(fault), fault)
+            proxy.fault = first(1, fault)
+            yield f"{fault}, of one that is there", write(1, fault)
+        proxy.fault = first(6, "lost")
+        with ThreadPoolExecutor(4) as pool:
+            yield "of four", sorted(pool.map(lambda line: write(9, line), "abcd"))
+        proxy.fault = lambda method, path: "unconditional"  # noqa: ARG005
+        yield "a service without conditions", refused(spark)
+        proxy.fault = lambda method, path: None  # noqa: ARG005
+        exclusive_writes._lacks_companion = lambda spark: True  # noqa: ARG005
+        yield "no companion", refused(spark)
+
+
+if __name__ == "__main__":
+    print(json.dumps(dict(findings(sys.argv[1]))))

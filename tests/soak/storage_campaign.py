@@ -1,0 +1,259 @@
+"""Two drivers on S3 or HDFS, with the faults that such storage has, and kills at random moments (``make soak``).
+
+    python -m tests.soak.storage_campaign s3|hdfs [--faults 300] [--seed 1] [--folder build/soak] [--minutes M]
+
+In a batch two drivers score random days of one warehouse, the same and different ones, while one after the other is
+killed and started again. On S3 a proxy answers some requests with 503, late, or not at all after they had an effect.
+A reader checks at all times that each slice is whole. After that a run without a fault must succeed, each run must be
+recorded as it ended, and the log must have a commit of each run that succeeded.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from tests.cluster_jars import S3, cluster_jars
+from tests.factories.artifacts import sample
+from tests.factories.hdfs import hdfs_cluster
+from tests.factories.s3 import BUCKET, s3_server, s3a_settings
+from tests.factories.s3_proxy import Fault, S3Proxy, s3_proxy
+from tests.processes import free_port
+from tests.soak.forced_faults import DAYS, SIZES, score_once
+from tests.soak.soak_state import FOLDER, SoakState, soak
+from textclf.artifact import ModelStore
+from textclf.config import load_pipeline
+from textclf.scoring.score import ScoreOptions
+from textclf.spark import open_session
+
+_SECONDS = 150.0  # of a batch, in which the drivers run
+_PAUSES = (8.0, 25.0)  # seconds between two kills
+_RATES = {"busy": 0.01, "slow": 0.005, "lost": 0.01}  # of the requests that get a fault
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@dataclass
+class Stores:
+    """The storage of the tables.
+
+    Attributes:
+        root: URL for warehouses.
+        calm: Spark's settings without faults.
+        stormy: Spark's settings with the faults of the proxy; the same where there is none.
+        proxy: The proxy; None on HDFS.
+    """
+
+    root: str
+    calm: dict[str, str]
+    stormy: dict[str, str]
+    proxy: S3Proxy | None = None
+
+
+@contextmanager
+def storage(kind: str, work: Path) -> Iterator[Stores]:
+    """Start the storage."""
+    basic = {"spark.master": "local[1]", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
+    basic["spark.ui.showConsoleProgress"] = "false"
+    if kind == "hdfs":
+        with hdfs_cluster(work) as url:
+            yield Stores(url, basic, basic)
+        return
+    basic["spark.jars"] = ",".join(map(str, cluster_jars(S3)))
+    with s3_server(free_port()) as endpoint, s3_proxy(endpoint) as proxy:
+        stormy = basic | s3a_settings(proxy.endpoint)
+        yield Stores(f"s3a://{BUCKET}", basic | s3a_settings(endpoint), stormy, proxy)
+
+
+def storm(rng: random.Random) -> Fault:
+    """Give some requests a fault; an answer is lost only to requests that write."""
+    drawn = random.Random(rng.random())
+
+    def fault(method: str, path: str) -> str | None:
+        number = drawn.random()
+        for name, rate in _RATES.items():
+            if number < rate:
+                return name if name != "lost" or method == "PUT" else None
+            number -= rate
+        return None
+
+    return fault
+
+
+@dataclass
+class Drivers:
+    """Two drivers in separate processes, and what their runs said."""
+
+    folder: Path
+    rng: random.Random
+    processes: list["subprocess.Popen[str]"] = field(default_factory=list)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    started: int = 0
+
+    def start(self) -> None:
+        """Start one more driver."""
+        self.started += 1
+        command = [sys.executable, "-m", "tests.soak.storage_driver_process", str(self.folder), str(self.rng.random())]
+        environ = os.environ | {"JDK_JAVA_OPTIONS": _JAVA, "SPARK_LOCAL_IP": "127.0.0.1"}
+        with (self.folder / "drivers.log").open("a") as log:
+            process = subprocess.Popen(
+                command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
+        self.processes.append(process)
+        threading.Thread(target=self._listen, args=[process], daemon=True).start()
+
+    def _listen(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                self.said.append(json.loads(line))
+
+    def kill(self) -> None:
+        """Kill the driver that is older, with its JVM and its workers."""
+        process = self.processes.pop(0)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class Reader:
+    """A reader that looks at the published slices, in this process' session."""
+
+    def __init__(self, spark: SparkSession, warehouse: str, figures: Counter[str]) -> None:
+        self._spark, self._warehouse, self._figures = spark, warehouse, figures
+        self.wrong: list[str] = []
+
+    def look(self) -> dict[date, set[str]]:
+        """Check both tables once; return the runs of each day of the results."""
+        found: dict[date, set[str]] = {}
+        for name, at in (("results", 0), ("results_rejects", 1)):
+            if not self._spark._jvm.io.delta.tables.DeltaTable.isDeltaTable(f"{self._warehouse}/{name}"):  # type: ignore[union-attr]
+                continue
+            rows = self._spark.read.format("delta").load(f"{self._warehouse}/{name}").groupBy("ds")
+            sizes = {(rows - refused, refused)[at] for rows, refused in SIZES}
+            counted = rows.agg(F.collect_set("run_id").alias("runs"), F.count("id"), F.count_distinct("id"))
+            for ds, runs, count, distinct in counted.collect():
+                self._figures["looks at a slice"] += 1
+                if len(runs) != 1 or count != distinct or count not in sizes:
+                    self.wrong.append(f"{name} {ds} has {count} rows of {runs}, {distinct} of them distinct")
+                found |= {ds: set(runs)} if at == 0 else {}
+        return found
+
+
+def prepare(folder: Path, stores: Stores, number: int) -> str:
+    """Write inputs, model, settings and pipeline file; return the URL of the warehouse."""
+    warehouse = f"{stores.root}/campaign/{number}"
+    store = ModelStore(str(folder / "models"))
+    store.promote("yelp", store.save(sample("yelp")).manifest.version)
+    for version, (rows, rejects) in enumerate(SIZES):
+        (folder / f"input{version}").mkdir(parents=True)
+        for day in DAYS:
+            texts = [None if at < rejects else ("good food", "bad")[at % 2] for at in range(rows)]
+            columns = {"id": range(rows), "text": texts, "ds": [day] * rows}
+            pq.write_table(pa.table(columns), folder / f"input{version}" / f"{day}.parquet")
+    (folder / "settings.json").write_text(json.dumps(stores.stormy))
+    (folder / "pipeline.toml").write_text(
+        f'warehouse = "{warehouse}"\nmodels = "{folder}/models"\n[[sources]]\nname = "yelp"\npath = "none"\n'
+        'format = "jsonl"\n[score]\nmodel = "yelp"\ndate = "ds"\n[gate]\nmax_rejects = 1.0\n[lock]\nlease = 10.0\n'
+    )
+    return warehouse
+
+
+def batch(spark: SparkSession, stores: Stores, folder: Path, rng: random.Random, number: int) -> tuple[Any, Any]:
+    """Let two drivers run while faults happen; return figures and differences."""
+    figures: Counter[str] = Counter()
+    warehouse = prepare(folder, stores, number)
+    reader, drivers = Reader(spark, warehouse, figures), Drivers(folder, rng)
+    if stores.proxy is not None:
+        stores.proxy.counts.clear()
+        stores.proxy.fault = storm(rng)
+    try:
+        drivers.start()
+        drivers.start()
+        end, due = time.monotonic() + _SECONDS, time.monotonic() + 40
+        while time.monotonic() < end:
+            if time.monotonic() > due:
+                drivers.kill()
+                drivers.start()
+                figures["killed drivers"] += 1
+                due = time.monotonic() + rng.uniform(*_PAUSES) + 15
+            reader.look()
+            time.sleep(1)
+    finally:
+        for _ in range(2):
+            drivers.kill()
+    time.sleep(11)  # the leases of both end
+    for name in () if stores.proxy is None else _RATES:
+        figures[f"answers: {name}"] += stores.proxy.counts[f"fault: {name}"] if stores.proxy else 0
+    figures["killed drivers"] += 2
+    figures["faults"] = figures["killed drivers"] + sum(figures[f"answers: {name}"] for name in _RATES)
+    differences = [*reader.wrong, *settled(spark, reader, drivers, folder, warehouse, figures)]
+    return figures, [f"batch {number}: {said}" for said in dict.fromkeys(differences)]
+
+
+def settled(
+    spark: SparkSession, reader: Reader, drivers: Drivers, folder: Path, warehouse: str, figures: Counter[str]
+) -> Iterator[str]:
+    """Yield what does not hold after a run without a fault."""
+    run, code = score_once(spark, load_pipeline(folder / "pipeline.toml"), ScoreOptions(input=str(folder / "input0")))
+    if code != 0:
+        yield f"the last run ended with {code}: {run.error}"
+    if reader.look() != {day: {run.run_id} for day in DAYS}:
+        yield "rows of others than the last run"
+    rows = spark.read.format("delta").load(f"{warehouse}/runs").select("run_id", "status").collect()
+    recorded: dict[str, list[str]] = {}
+    for run_id, status in rows:
+        recorded.setdefault(run_id, []).append(status)
+    yield from (f"{run_id} is recorded as {said}" for run_id, said in recorded.items() if len(said) > 1)
+    for each in drivers.said:
+        figures[f"runs: {each['status']}"] += 1
+        kept = recorded.get(each["run_id"])
+        if kept != [each["status"]] and not (kept == ["killed"] and each["code"] == 5):
+            yield f"{each['run_id']} ended as {each['status']} with {each['code']} and is recorded as {kept}"
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{warehouse}/results`").where("operation = 'WRITE'").count()
+    done = sum(said == ["succeeded"] for said in recorded.values())
+    figures["commits of results"] += history
+    if history < done:
+        yield f"{done} runs have succeeded, but there are {history} commits"
+
+
+def main() -> int:
+    """Run batches until there were enough faults."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("kind", choices=["s3", "hdfs"])
+    made.add_argument("--faults", type=int, default=300)
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--folder", type=Path, default=FOLDER)
+    made.add_argument("--minutes", type=float, default=float("inf"), help="begin no batch after so long")
+    args = made.parse_args()
+    state = SoakState.take_up(args.folder / f"storage-{args.kind}.json", args.seed)
+    os.environ.setdefault("JDK_JAVA_OPTIONS", _JAVA)
+    with tempfile.TemporaryDirectory() as scratch, storage(args.kind, Path(scratch)) as stores:
+        spark = open_session("textclf campaign", stores.calm)
+
+        def one(number: int) -> tuple[Counter[str], list[str]]:
+            rng = random.Random(f"{args.seed}/{args.kind}/{number}")
+            return batch(spark, stores, Path(scratch, f"batch{number}"), rng, number)
+
+        soak(state, one, figure="faults", wanted=args.faults, minutes=args.minutes)
+        spark.stop()
+    return state.say()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
