@@ -1,5 +1,6 @@
 """A job killed in the middle leaves the published tables as they were."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.soak.random_kills import descendants
 from textclf.config import load_pipeline
 from textclf.corpus.ingest import ingest_corpus
 from textclf.corpus.vocabulary import build_vocabulary
@@ -79,6 +81,29 @@ def test_killed_ingest(spark: SparkSession, config: Path, tmp_path: Path) -> Non
 
     assert status == -signal.SIGKILL
     assert snapshot(spark, warehouse, "corpus", "corpus_rejects") == before
+
+
+@pytest.mark.long
+def test_a_job_whose_jvm_is_killed_says_so(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.tsv").write_text("another text\t1\n" * (10 * ROWS), encoding="utf-8")
+    folder = tmp_path / "warehouse" / "corpus"
+    before = set(folder.glob("**/*.parquet"))
+    with (tmp_path / "log").open("w") as log:
+        command = [sys.executable, ROOT / "jobs" / "ingest_corpus.py", "--config", config]
+        environ = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
+        while process.poll() is None and set(folder.glob("**/*.parquet")) == before:
+            time.sleep(0.02)
+        (jvm,) = (pid for pid, line in descendants(process.pid) if "SparkSubmit" in line)
+        os.kill(jvm, signal.SIGKILL)
+        out, _ = process.communicate(timeout=120)
+
+    said = (tmp_path / "log").read_text()
+    assert process.returncode == 1, said
+    assert json.loads(out.splitlines()[-1])["status"] == "failed"
+    assert "Spark's JVM on this machine has ended while the run needed it." in said
+    assert "exit status is -9" in said
+    assert "py4j" not in said.lower()  # PySpark's own server of accumulators still prints a traceback
 
 
 STAGES = {

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from textclf.common.logs import say, say_error
@@ -12,6 +14,10 @@ from textclf.spark.cancellation import StoppedError, asked
 from textclf.storage import Warehouse
 
 _LONGEST = 500  # characters of an error in a record
+
+
+class SparkEndedError(TextclfError):
+    """Spark's JVM on this machine has ended under a run."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,25 @@ def outcome_of(error: BaseException) -> Outcome:
 
 def end_with(record: RunRecord, error: BaseException, **fields: object) -> Outcome:
     """Set the outcome in the record and log the error."""
+    error = _with_reason(error)
     found = outcome_of(error)
     record.end(found.status, found.problem)
     say_error(StoppedError() if found.status == StoppedError.status else error, **fields)
     return found
+
+
+def _with_reason(error: BaseException) -> BaseException:
+    """Return an error that says that the JVM has ended if that is why the given one was raised."""
+    process = getattr(SparkContext._gateway, "proc", None)
+    if not isinstance(error, Py4JError | OSError) or process is None or process.poll() is None:
+        return error
+    return SparkEndedError(
+        "Spark's JVM on this machine has ended while the run needed it.",
+        received=f"{first_line(error)}; the JVM's exit status is {process.returncode}",
+        expected="a JVM that lives as long as the run",
+        fix="look for the reason, such as the system's out-of-memory killer, in the system's log, and start the job "
+        "again: tables are as before or complete, and locks need no repair",
+    )
 
 
 def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
@@ -49,7 +70,8 @@ def keep(spark: SparkSession, warehouse: Warehouse, record: RunRecord) -> bool:
         say_error(error)
         return False
     except Exception as error:  # noqa: BLE001 - an earlier error must still decide the exit code
-        say_error(error)
+        if not isinstance(_with_reason(error), SparkEndedError):  # which has been said
+            say_error(error)
         say(f"{record.job}: the run record could not be written to {warehouse.location('runs')}", "error")
         return False
     return True

@@ -2,9 +2,10 @@
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ParamSpec, TypeVar
 
+from py4j.protocol import Py4JError
 from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 
@@ -31,7 +32,8 @@ def described(
         try:
             yield
         finally:
-            sc.setLocalProperty(_PROPERTY, before)  # type: ignore[arg-type]  # None removes it
+            with suppress(Py4JError, OSError):  # the JVM may be gone; what was raised says so
+                sc.setLocalProperty(_PROPERTY, before)  # type: ignore[arg-type]  # None removes it
 
 
 def carried(spark: SparkSession, work: Callable[P, R]) -> Callable[P, R]:
