@@ -1,4 +1,4 @@
-"""Complete an environment: find or install Java, and fetch Delta's jars.
+"""Complete an environment: find or install Java, fetch Delta's jars, and make the class data archive.
 
 ``python -m textclf.spark.launch.provision`` does so. With ``--java-home`` it only prints the home of the Java that jobs
 run on.
@@ -10,6 +10,7 @@ import sys
 from textclf.errors import TextclfError
 from textclf.spark.jars import jar_folder, resolve_jars
 from textclf.spark.java import find_java, install_java, java_home
+from textclf.spark.launch.class_archive import ClassArchiveError, make_archive
 
 
 def main(argv: list[str]) -> int:
@@ -26,6 +27,10 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     sys.stderr.write(f"Java: {os.environ['JAVA_HOME']}\nDelta: {len(jars)} jars in {jar_folder()}\n")
+    try:
+        sys.stderr.write(f"Class data archive: {make_archive(java_home())}\n")
+    except ClassArchiveError as error:  # nothing needs it
+        sys.stderr.write(f"{error}\n")
     return 0
 
 
