@@ -19,6 +19,7 @@ from textclf.errors import TextclfError
 from textclf.spark.companion import companion_jars, log_stores
 from textclf.spark.jars import COMPANION, DELTA_CONF, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
+from textclf.spark.launch.class_archive import DEFAULT_OPTIONS, driver_settings
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
 from textclf.spark.submit_options import parse
@@ -66,8 +67,8 @@ DEFAULTS = {
 SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 # For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
-# only for long work over many rows.
-FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+# only for long work over many rows. The serial collector has no threads of its own to warm up.
+FEW_ROWS = {DEFAULT_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
     "spark.sql.shuffle.partitions": "2",
@@ -119,10 +120,11 @@ def open_session(
         os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
     use_utf8()
     conf = _given()
+    overrides = _fast_start(conf, overrides or {})
     conf.setIfMissing("spark.app.name", app_name)
-    conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
+    conf.setIfMissing("spark.master", overrides.get("spark.master", "local[*]"))
     worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ, conf.get("spark.master", "") or "")}
-    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
+    for settings in (overrides, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
         for key, value in settings.items():
             conf.setIfMissing(key, value)
     if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
@@ -185,10 +187,28 @@ def _given() -> SparkConf:
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
-    for key, value in parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings.items():
-        if key.startswith("spark."):
-            conf.setIfMissing(key, value)
+    for key, value in given_settings().items():
+        conf.setIfMissing(key, value)
     return conf
+
+
+def given_settings() -> dict[str, str]:
+    """Return the settings of ``PYSPARK_SUBMIT_ARGS`` and of Spark's own configuration files, before a JVM starts.
+
+    Raises:
+        UsageError: They cannot be read.
+    """
+    found = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
+    return {key: value for key, value in found.items() if key.startswith("spark.")}
+
+
+def _fast_start(conf: SparkConf, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Add the settings with which a JVM starts fast to the caller's; one that runs already takes no more options."""
+    others = {name: value for name, value in overrides.items() if name != DEFAULT_OPTIONS}
+    if SparkContext._gateway is not None:
+        return others
+    given = {**others, **dict(conf.getAll())}
+    return others | driver_settings(Path(os.environ["JAVA_HOME"]), given, overrides.get(DEFAULT_OPTIONS, ""))
 
 
 def _add_jars(conf: SparkConf) -> None:

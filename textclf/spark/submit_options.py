@@ -19,6 +19,8 @@ SETTINGS = {
     "--py-files": "spark.submit.pyFiles",
     "--archives": "spark.archives",
     "--driver-memory": "spark.driver.memory",
+    "--driver-java-options": "spark.driver.extraJavaOptions",
+    "--driver-class-path": "spark.driver.extraClassPath",
     "--name": "spark.app.name",
 }
 
