@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,8 @@ def open_session(
     if lineage is not None:
         SparkContext._ensure_initialized(conf=conf)
         add_address(conf, lineage)
+    # On YARN PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
+    warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     _check_locale(spark)
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
@@ -193,7 +196,8 @@ def _given() -> SparkConf:
 def _add_delta(conf: SparkConf) -> None:
     """Add Delta's jars, unless spark-submit has brought some already."""
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
-    if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
+    on_yarn = conf.get("spark.yarn.dist.jars", "") or ""  # what --jars means there
+    if "delta-spark" in jars + packages + on_yarn or any(spark_home().glob("jars/delta-spark*.jar")):
         return
     resolved = [str(jar) for jar in delta_jars()]
     if resolved:

@@ -130,7 +130,7 @@ def _pack(target: Path, kind: str) -> None:
         from venv_pack import Env, VenvPackException
     except ImportError:
         raise _unpackable(problem) from None
-    wanted = _lean_files() if kind == LEAN else None
+    wanted = lean_files() if kind == LEAN else None
     try:
         environment = Env(sys.prefix)
         environment.files = [file for file in environment.files if _is_packed(file.target, wanted)]
@@ -148,7 +148,7 @@ def _unpackable(problem: str) -> TextclfError:
     )
 
 
-def _lean_files() -> set[str]:
+def lean_files() -> set[str]:
     """Return the sources, libraries and data of the lean distributions, relative to the environment."""
     return {
         path.relative_to(sys.prefix).as_posix()
