@@ -240,7 +240,7 @@ def _choices(
     }
     for key, choice in choices.items():
         if choice.name == "keras" and isinstance(artifacts[key].architecture, KerasArchitecture):
-            check_tensorflow(settings, f"{artifacts[key].reference}, which Keras scores: {choice.why}")
+            check_tensorflow(settings, f"{artifacts[key].reference} with Keras: {choice.why}")
     if any(choice.gpu for choice in choices.values()):
         check_gpus(settings)
         await_executors(spark)

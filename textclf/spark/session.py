@@ -64,6 +64,7 @@ DEFAULTS = {
 # A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not used on YARN, whose temporary
 # folders have longer names than a socket may have.
 SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
+_DISTRIBUTED = ("spark.archives", "spark.files", "spark.jars")
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 # For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
 # only for long work over many rows.
@@ -187,8 +188,12 @@ def _given() -> SparkConf:
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
-    for key, value in parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings.items():
-        if key.startswith("spark."):
+    settings = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
+    # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would be
+    # sent by the driver as well, and it would unpack the archive of the environment itself.
+    left = _DISTRIBUTED if settings.get("spark.master") == "yarn" else ()
+    for key, value in settings.items():
+        if key.startswith("spark.") and key not in left:
             conf.setIfMissing(key, value)
     return conf
 
@@ -196,8 +201,8 @@ def _given() -> SparkConf:
 def _add_delta(conf: SparkConf) -> None:
     """Add Delta's jars, unless spark-submit has brought some already."""
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
-    on_yarn = conf.get("spark.yarn.dist.jars", "") or ""  # what --jars means there
-    if "delta-spark" in jars + packages + on_yarn or any(spark_home().glob("jars/delta-spark*.jar")):
+    submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "") + (conf.get("spark.yarn.dist.jars", "") or "")
+    if "delta-spark" in jars + packages + submitted or any(spark_home().glob("jars/delta-spark*.jar")):
         return
     resolved = [str(jar) for jar in delta_jars()]
     if resolved:

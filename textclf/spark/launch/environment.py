@@ -80,7 +80,7 @@ def pack_environment(target: Path, kind: str) -> None:
     with made_once(target) as aside:
         if aside is None:
             return
-        how_long = "half a minute" if kind == LEAN else "some minutes"
+        how_long = "some seconds" if kind == LEAN else "some minutes"
         sys.stderr.write(
             f"Packing the {kind} Python environment into {target}; this takes {how_long}, once for each "
             "requirements.lock\n"
