@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from tests.cluster.chain import DAY, ROOT, TABLES, in_order, run_chain_here, write_config, write_data
 from tests.cluster.submission import submit_environ
 from tests.factories.corpora import invented
-from tests.factories.yarn import QUEUE, Yarn, spark_settings, yarn_cluster
+from tests.factories.yarn import QUEUE, Yarn, application_in, spark_settings, yarn_cluster
 from textclf.common.file_systems import file_system
 from textclf.spark.launch.cluster_store import FOLDER
 
@@ -107,6 +107,11 @@ def test_a_driver_here_writes_the_tables_of_a_local_night(
     record = json.loads(done.stdout.splitlines()[-1])
     assert (record["status"], record["spark_app_id"][:12]) == ("succeeded", "application_")
     assert_same(spark, warehouse, local, *TABLES, "results")
+    # YARN alone distributes the environment and the jars: executors ask the driver for no file.
+    logs = submitted.yarn.logs(record["spark_app_id"])
+    assert "CoarseGrainedExecutorBackend" in logs
+    assert "Fetching spark://" not in logs
+    assert "Failed to add file" not in done.stderr
 
 
 def test_a_driver_there_gets_the_pipeline_file_and_writes_the_same_corpus(
@@ -119,7 +124,7 @@ def test_a_driver_there_gets_the_pipeline_file_and_writes_the_same_corpus(
 
     assert done.returncode == 0, done.stderr
     assert f"queue: root.{QUEUE}" in done.stderr
-    record = json.loads(submitted.yarn.driver_output(done.stderr).splitlines()[-1])
+    record = json.loads(submitted.yarn.driver_output(application_in(done.stderr)).splitlines()[-1])
     assert (record["status"], record["input_rows"]) == ("succeeded", 100)
     assert_same(spark, warehouse, local, "corpus", "corpus_rejects")
     # The archive was sent once, for both jobs, whole and readable by everyone.
@@ -138,7 +143,7 @@ def test_the_exit_code_of_a_driver_there_comes_back(submitted: Submitted) -> Non
     assert done.returncode == 3, done.stderr
     assert "nowhere.tsv" not in done.stdout
     assert "has ended with exit code 3; what the job said: yarn logs -applicationId application_" in done.stderr
-    assert json.loads(submitted.yarn.driver_output(done.stderr).splitlines()[-1])["status"] == "failed"
+    assert json.loads(submitted.yarn.driver_output(application_in(done.stderr)).splitlines()[-1])["status"] == "failed"
 
 
 _CHAIN = (

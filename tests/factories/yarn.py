@@ -50,11 +50,20 @@ class Yarn:
     hdfs: str
     folder: Path
 
-    def driver_output(self, said: str) -> str:
-        """Return the standard output of the driver of the application that spark-submit's output names."""
-        (application,) = set(re.findall(r"application_\d+_\d+", said))
-        (found,) = self.folder.rglob(f"{application}/container_*_01_000001/stdout")
+    def driver_output(self, application: str) -> str:
+        """Return the standard output of the driver of an application in cluster mode."""
+        (found,) = self.folder.rglob(f"{application}/container_*_000001/stdout")
         return found.read_text()
+
+    def logs(self, application: str) -> str:
+        """Return the standard error of all containers of an application."""
+        return "".join(found.read_text() for found in self.folder.rglob(f"{application}/container_*/stderr"))
+
+
+def application_in(said: str) -> str:
+    """Return the identifier of the one application that spark-submit's output names."""
+    (found,) = set(re.findall(r"application_\d+_\d+", said))
+    return found
 
 
 @contextmanager

@@ -139,8 +139,6 @@ def open_session(
     if lineage is not None:
         SparkContext._ensure_initialized(conf=conf)
         add_address(conf, lineage)
-    # On YARN PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
-    warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     _check_locale(spark)
     spark.sparkContext.setLogLevel(conf.get("spark.log.level", "ERROR") or "ERROR")
@@ -189,9 +187,13 @@ def _given() -> SparkConf:
         return SparkConf()
     conf = SparkConf()
     settings = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
-    # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would be
-    # sent by the driver as well, and it would unpack the archive of the environment itself.
-    left = _DISTRIBUTED if settings.get("spark.master") == "yarn" else ()
+    left: tuple[str, ...] = ()
+    if settings.get("spark.master") == "yarn":
+        # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would
+        # be sent by the driver as well, and it would unpack the archive of the environment itself.
+        left = _DISTRIBUTED
+        # PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
+        warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
     for key, value in settings.items():
         if key.startswith("spark.") and key not in left:
             conf.setIfMissing(key, value)
