@@ -63,7 +63,7 @@ class Yarn:
 def application_in(said: str) -> str:
     """Return the identifier of the one application that spark-submit's output names."""
     (found,) = set(re.findall(r"application_\d+_\d+", said))
-    return found
+    return str(found)
 
 
 @contextmanager
