@@ -5,10 +5,12 @@ file, of any job. A file that spark-submit uploads is another one for each job, 
 """
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 from uuid import uuid4
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
@@ -50,11 +52,11 @@ def stored(archive: Path, settings: Mapping[str, str], environ: Mapping[str, str
     folder = settings.get(SETTING)
     if folder == NONE or "--proxy-user" in settings:
         return None
-    with _hadoop(settings, environ) as jvm:
-        try:
+    try:
+        with _hadoop(settings, environ) as jvm:
             return _sent(jvm, archive, folder, settings)
-        except Py4JError as error:
-            raise _not_stored(error, folder) from error
+    except (Py4JError, OSError, ValueError) as error:  # ValueError: Java has ended and not said its port
+        raise _not_stored(error, folder) from error
 
 
 def _sent(jvm: Any, archive: Path, folder: str | None, settings: Mapping[str, str]) -> str | None:
@@ -118,15 +120,18 @@ def _configured(jvm: Any, settings: Mapping[str, str]) -> Any:
 def _hadoop(settings: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[Any]:
     """Start a JVM with Spark's Hadoop, the cluster's configuration and the job's own jars."""
     folders = [environ[name] for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if environ.get(name)]
-    given = [jar.removeprefix("file://") for jar in settings.get("spark.jars", "").split(",") if jar]
-    jars = [*given, *map(str, sorted(spark_home().glob("jars/*.jar")))]
+    given = map(urlparse, settings.get("spark.jars", "").split(","))
+    jars = [
+        *(jar.path for jar in given if jar.scheme in ("", "file", "local") and jar.path),
+        *map(str, sorted(spark_home().glob("jars/*.jar"))),
+    ]
     # As in a driver: where krb5.conf is, for example.
     options = settings.get("--driver-java-options") or settings.get("spark.driver.extraJavaOptions") or ""
     port, token = launch_gateway(
         jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),
         classpath=os.pathsep.join([*folders, *jars]),
         java_path=str(java_home() / "bin" / "java"),
-        javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *options.split()],
+        javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *shlex.split(options)],
         enable_auth=True,
         die_on_exit=True,
     )
@@ -137,7 +142,7 @@ def _hadoop(settings: Mapping[str, str], environ: Mapping[str, str]) -> Iterator
         gateway.shutdown()
 
 
-def _not_stored(error: Py4JError, folder: str | None) -> TextclfError:
+def _not_stored(error: Exception, folder: str | None) -> TextclfError:
     return TextclfError(
         "The Python environment cannot be put into the cluster's storage.",
         received=first_line(error, _LONGEST),
