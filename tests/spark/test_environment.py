@@ -85,6 +85,7 @@ def test_the_digest_of_an_archive_that_is_there_is_that_of_its_content(tmp_path:
         ("score_table", '[score]\nbackend = "keras"\n', "client", FULL),
         ("score_table --model models:/a@b", "", "client", LEAN),
         ("score_table --model models:/a@b", "", "cluster", FULL),
+        ("score_table --challenger yelp=models:/a@b", "", "cluster", FULL),
         ("score_table", '[score]\nchallenger = {a = "models:/a@b"}\n', "cluster", FULL),
         ("train_model", "", "client", LEAN),
         ("train_model", "", "cluster", FULL),

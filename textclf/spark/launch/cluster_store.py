@@ -7,7 +7,7 @@ file, of any job. A file that spark-submit uploads is another one for each job, 
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -81,7 +81,8 @@ def _sent(jvm: Any, archive: Path, folder: str | None, settings: Mapping[str, st
             files.setPermission(aside, everyone_may("644"))
             _renamed(files, aside, target, size)
         finally:
-            files.delete(aside, False)
+            with suppress(Py4JError):  # the error that has ended the writing says more
+                files.delete(aside, False)
     return str(target.toString())
 
 

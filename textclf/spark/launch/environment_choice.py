@@ -25,7 +25,6 @@ class JobFlags:
     config: str | None = None
     backend: str | None = None
     architecture: str | None = None
-    model: str | None = None
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> "JobFlags":
@@ -61,18 +60,19 @@ def environment_kind(submission: Submission, *, driver_there: bool) -> str:
         return asked
     if submission.job not in _KNOWN:
         return FULL
-    flags = JobFlags.of(submission.arguments)
+    config = JobFlags.of(submission.arguments).config
     try:
-        pipeline = None if flags.config is None else load_pipeline(flags.config)
+        pipeline = None if config is None else load_pipeline(config)
     except ConfigError:
         pipeline = None
     if pipeline is None:  # without one a driver here ends before it needs executors; one there may have another file
         return FULL if driver_there else LEAN
-    return FULL if next(_full_reasons(submission.job, flags, pipeline, driver_there=driver_there), None) else LEAN
+    return FULL if next(_full_reasons(submission, pipeline, driver_there=driver_there), None) else LEAN
 
 
-def _full_reasons(job: str, flags: JobFlags, pipeline: Pipeline, *, driver_there: bool) -> Iterator[str]:
+def _full_reasons(submission: Submission, pipeline: Pipeline, *, driver_there: bool) -> Iterator[str]:
     """Yield what needs packages that the lean environment does not have."""
+    job, flags = submission.job, JobFlags.of(submission.arguments)
     builds = pipeline.builds_by if job == "nightly" else None
     if job in ("score_table", "nightly") and "keras" in (flags.backend, pipeline.score.backend):
         yield "Keras scores"
@@ -89,5 +89,5 @@ def _full_reasons(job: str, flags: JobFlags, pipeline: Pipeline, *, driver_there
     if driver_there and job in ("score_table", "nightly"):
         challenger = pipeline.score.challenger
         named = challenger.values() if isinstance(challenger, dict) else [challenger]
-        if any((name or "").startswith(_MLFLOW) for name in (flags.model, pipeline.score.model, *named)):
+        if any(_MLFLOW in (name or "") for name in (pipeline.score.model, *named, *submission.arguments)):
             yield "the driver asks an MLflow registry"
