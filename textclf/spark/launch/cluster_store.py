@@ -54,8 +54,11 @@ def stored(archive: Path, settings: Mapping[str, str], environ: Mapping[str, str
         return None
     try:
         with _hadoop(settings, environ) as jvm:
-            return _sent(jvm, archive, folder, settings)
-    except (Py4JError, OSError, ValueError) as error:  # ValueError: Java has ended and not said its port
+            try:
+                return _sent(jvm, archive, folder, settings)
+            except Py4JError as error:  # here, while Java can be asked for its message
+                raise _not_stored(error, folder) from error
+    except (OSError, ValueError) as error:  # Java has not started, or has ended before it said its port
         raise _not_stored(error, folder) from error
 
 
