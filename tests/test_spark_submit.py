@@ -181,6 +181,28 @@ def test_in_cluster_mode_the_driver_uses_the_archive_too() -> None:
     assert any(word.endswith("/bin/spark-submit") for word in command)
 
 
+def test_on_yarn_the_pipeline_file_travels_with_a_driver_there(write_config: Callable[[str], Path]) -> None:
+    config = write_config('[[sources]]\nname = "a"\npath = "/a.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n')
+    given = ["--master", "yarn", "--deploy-mode", "cluster", "--files", "mine.txt"]
+
+    command = printed(*given, "ingest_corpus", "--config", config)
+
+    assert command[-2:] == ["--config", "pipeline.toml"]
+    assert command[len(command) - 1 - command[::-1].index("--files") + 1] == f"mine.txt,{config.as_uri()}#pipeline.toml"
+    assert "spark.yarn.maxAppAttempts=1" in command
+    assert "spark.textclf.environment=lean" in command
+    assert "/environment-lean-" in after(command, "--archives")
+
+
+def test_on_yarn_a_wrong_pipeline_file_is_refused_here(tmp_path: Path) -> None:
+    done = submit(
+        "--master", "yarn", "--deploy-mode", "cluster", "ingest_corpus", "--config", tmp_path / "nowhere.toml"
+    )
+
+    assert done.returncode == 2
+    assert "nowhere.toml cannot be read" in done.stderr
+
+
 @pytest.mark.parametrize(
     "given", [["--conf", "spark.pyspark.python=/opt/python"], ["--archives", "mine.tar.gz#environment"]]
 )

@@ -16,30 +16,46 @@ from textclf.spark.java import java_home
 @contextmanager
 def hdfs_cluster(folder: Path) -> Iterator[str]:
     """Start a name node and a data node with their files in a folder; yield the URL ``hdfs://127.0.0.1:PORT``."""
+    with mini_cluster_jvm(folder, "hdfs.log", "-Xmx512m") as jvm, mini_hdfs(jvm, folder) as url:
+        yield url
+
+
+@contextmanager
+def mini_cluster_jvm(folder: Path, log: str, *options: str) -> Iterator[Any]:
+    """Start a JVM with the classes of Hadoop's mini clusters, whose files are below a folder; yield its classes."""
     jars = [*cluster_jars(HDFS), *sorted(spark_home().glob("jars/*.jar"))]
-    with (folder / "hdfs.log").open("w") as log:
+    with (folder / log).open("w") as output:
         port, token = launch_gateway(
             jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),
             classpath=os.pathsep.join(map(str, jars)),
             java_path=str(java_home() / "bin" / "java"),
-            javaopts=["-Xmx512m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"],
+            javaopts=[
+                *options,
+                "-XX:TieredStopAtLevel=1",
+                "-Djava.net.preferIPv4Stack=true",
+                f"-Dtest.build.data={folder}",
+            ],
             enable_auth=True,
             die_on_exit=True,
-            redirect_stdout=log,
-            redirect_stderr=log,
+            redirect_stdout=output,
+            redirect_stderr=output,
         )
         gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
         try:
-            yield from _running(gateway.jvm, folder)
+            yield gateway.jvm
         finally:
             gateway.shutdown()
 
 
-def _running(jvm: Any, folder: Path) -> Iterator[str]:
+@contextmanager
+def mini_hdfs(jvm: Any, folder: Path) -> Iterator[str]:
+    """Start HDFS in a JVM with the classes of the mini clusters; yield its URL."""
     settings = jvm.org.apache.hadoop.conf.Configuration()
     settings.set("hdfs.minidfs.basedir", str(folder))
     settings.set("dfs.replication", "1")
     cluster = getattr(jvm.org.apache.hadoop.hdfs, "MiniDFSCluster$Builder")(settings).numDataNodes(1).build()
-    cluster.waitActive()
-    yield f"hdfs://127.0.0.1:{cluster.getNameNodePort()}"
-    cluster.shutdown()
+    try:
+        cluster.waitActive()
+        yield f"hdfs://127.0.0.1:{cluster.getNameNodePort()}"
+    finally:
+        cluster.shutdown()

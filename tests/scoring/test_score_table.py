@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark import SparkConf
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,6 +23,7 @@ from textclf.inference.scorer import make_scorer
 from textclf.runs.record import RunRecord
 from textclf.scoring.dataframe import add_scores
 from textclf.scoring.score import ScoreOptions, score_table
+from textclf.spark.environments import LEAN, SETTING
 
 
 @pytest.mark.parametrize("kind", ["delta", "parquet"])
@@ -290,3 +292,19 @@ def test_a_network_scores_in_spark_as_it_does_alone_and_in_another_process(scori
         assert row["scores"] == pytest.approx(alone, abs=1e-6)
         assert row["scores"] == pytest.approx(here, abs=1e-6)
         assert row["score"] == max(row["scores"])
+
+
+def test_a_network_for_keras_is_refused_on_executors_without_tensorflow(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring.promote(sample("yelp", kind="attention"))
+    scoring.configure(ONE_MODEL)
+    path = scoring.write([(1, "good")], "id long, text string")
+    lean = SparkConf(loadDefaults=False).setAll([("spark.master", "yarn"), (SETTING, LEAN)])
+    monkeypatch.setattr(scoring.spark.sparkContext, "getConf", lambda: lean)
+
+    with pytest.raises(UsageError, match="an environment without TensorFlow") as raised:
+        scoring.score(path, day=DAY)
+
+    assert str(raised.value.received).startswith("yelp@2 with Keras: Model yelp@2 cannot be compiled: attention is ")
+    assert scoring.staged() == []

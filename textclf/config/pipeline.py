@@ -334,6 +334,13 @@ class Pipeline(Section):
         return self.models or f"{self.warehouse}/models"
 
     @property
+    def builds_by(self) -> str:
+        """How nights build models: ``search`` or ``train``."""
+        if self.nightly.build != "auto":
+            return self.nightly.build
+        return "search" if "search" in self.model_fields_set else "train"
+
+    @property
     def tracking_uri(self) -> str | None:
         """The MLflow server that the file names; None if it names none."""
         return None if self.mlflow is None else self.mlflow.tracking_uri

@@ -29,14 +29,6 @@ from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.workflow.steps import in_subfolders, model_settings, vocabulary_settings
 
 
-def builds_by(pipeline: Pipeline) -> str:
-    """Return how models are built: ``search`` or ``train``."""
-    given = pipeline.nightly.build
-    if given != "auto":
-        return given
-    return "search" if "search" in pipeline.model_fields_set else "train"
-
-
 @dataclass(frozen=True)
 class Reads:
     """What to ingest.
@@ -194,7 +186,7 @@ def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manif
         return set()
     digests = corpus_digests(corpus_of(workspace, list(manifests)))
     pipeline = workspace.pipeline
-    build = builds_by(pipeline)
+    build = pipeline.builds_by
     architecture = pipeline.search.architecture if build == "train" else ""
     same = set()
     for name, manifest in manifests.items():

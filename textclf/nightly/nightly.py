@@ -14,7 +14,7 @@ from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import Before
 from textclf.errors import GateError, InputError
 from textclf.nightly.earlier_runs import VOCABULARY, Past, past
-from textclf.nightly.facts import Days, Reads, builds_by, plan_builds, plan_days, plan_reads
+from textclf.nightly.facts import Days, Reads, plan_builds, plan_days, plan_reads
 from textclf.nightly.retry import again
 from textclf.nightly.rules import NO_ROWS, STILL_REFUSED, Decision
 from textclf.nightly.status_file import Status, status_file
@@ -177,7 +177,7 @@ class Night:
             return builds.vocabularies
 
         self._step("vocabulary", plan, self._count_words)
-        train = self._search if builds_by(self.workspace.pipeline) == "search" else self._train
+        train = self._search if self.workspace.pipeline.builds_by == "search" else self._train
         self._step("models", lambda: models, train)
 
     def _count_words(self) -> None:

@@ -13,6 +13,7 @@ from textclf.common.logs import say
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
 from textclf.inference.backends import BackendChoice, Challenge, choose
+from textclf.models import KerasArchitecture
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.scoring.challengers import asked_challengers, with_challengers
@@ -22,6 +23,7 @@ from textclf.scoring.input.source_names import most_sources
 from textclf.scoring.input.table import InputTable, open_input
 from textclf.scoring.routing import Routes, plan_routes
 from textclf.scoring.worker.kernel_report import Fallbacks, listen
+from textclf.spark.environments import check_tensorflow
 from textclf.spark.gpu import await_executors, check_gpus, has_gpus
 from textclf.storage import Location, Warehouse
 from textclf.storage.append_only import check_replaceable
@@ -236,6 +238,9 @@ def _choices(
         key: choose(artifact, name, max_table_bytes=limit, half=score.half, gpu=gpu)
         for key, artifact in artifacts.items()
     }
+    for key, choice in choices.items():
+        if choice.name == "keras" and isinstance(artifacts[key].architecture, KerasArchitecture):
+            check_tensorflow(settings, f"{artifacts[key].reference} with Keras: {choice.why}")
     if any(choice.gpu for choice in choices.values()):
         check_gpus(settings)
         await_executors(spark)

@@ -26,6 +26,7 @@ from textclf.search.trial import SUCCEEDED, FoldPlan, Result, Trial
 from textclf.search.trials_table import Ledger
 from textclf.search.warm_up import import_ahead, worker_environment
 from textclf.search.winner import Saved, Winner, for_all_rows, save, saved_before, search_record
+from textclf.spark.environments import check_tensorflow
 from textclf.spark.job_names import carried
 from textclf.spark.task_pool import FanOut
 from textclf.storage.leases.locks import Locks, searched
@@ -137,6 +138,11 @@ def search_models(
     begun = time.monotonic()
     # Before anything runs: a mistake in the space must not cost an hour.
     fields = {source.name: parsed_candidates(pipeline, pipeline.search.plan(source.name)) for source in sources}
+    networks = any(
+        isinstance(each.candidate.made, KerasArchitecture) for entered in fields.values() for each in entered
+    )
+    if networks:
+        check_tensorflow(dict(spark.sparkContext.getConf().getAll()), "a search of networks, which executors fit")
     engine = pipeline.train.keras_backend
     with ExitStack() as stack, ThreadPoolExecutor(_BESIDE) as beside:
         if locks is None:
@@ -144,7 +150,7 @@ def search_models(
             locks = stack.enter_context(sources_locked(workspace, list(fields), search))
         # Beside the workers' start and the encoding, which leave the driver and the JVM waiting.
         earlier = beside.submit(carried(spark, _ledger), workspace, search_id, list(fields), fresh=fresh)
-        if any(isinstance(each.candidate.made, KerasArchitecture) for entered in fields.values() for each in entered):
+        if networks:
             import_ahead(spark.sparkContext, engine)
         encoded = stack.enter_context(encoded_sources(workspace, sources))
         ledger, known = earlier.result()

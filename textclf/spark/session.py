@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ DEFAULTS = {
 # A Python task over TCP waits 40 ms for an acknowledgement that the kernel delays. Not used on YARN, whose temporary
 # folders have longer names than a socket may have.
 SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
+_DISTRIBUTED = ("spark.archives", "spark.files", "spark.jars")
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 # For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
 # only for long work over many rows. The serial collector has no threads of its own to warm up.
@@ -187,8 +189,17 @@ def _given() -> SparkConf:
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
-    for key, value in given_settings().items():
-        conf.setIfMissing(key, value)
+    settings = given_settings()
+    left: tuple[str, ...] = ()
+    if settings.get("spark.master") == "yarn":
+        # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would
+        # be sent by the driver as well, and it would unpack the archive of the environment itself.
+        left = _DISTRIBUTED
+        # PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
+        warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
+    for key, value in settings.items():
+        if key not in left:
+            conf.setIfMissing(key, value)
     return conf
 
 
@@ -214,15 +225,18 @@ def _fast_start(conf: SparkConf, overrides: Mapping[str, str]) -> dict[str, str]
 def _add_jars(conf: SparkConf) -> None:
     """Add Delta's jars and the companion, unless spark-submit has brought them already."""
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
-    if "delta-spark" in jars + packages or any(spark_home().glob("jars/delta-spark*.jar")):
+    # On YARN jars are distributed by spark-submit, and no setting of the session.
+    submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "") + (conf.get("spark.yarn.dist.jars", "") or "")
+    given = jars + packages + submitted
+    if "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar")):
         more = []
     else:
         more = delta_jars()
         if not more:
             conf.set("spark.jars.packages", ",".join(filter(None, [packages, DELTA_COORDINATES])))
-    more += [] if COMPANION in jars else companion_jars()
+    more += [] if COMPANION in given else companion_jars()
     if more:
         conf.set("spark.jars", ",".join(filter(None, [jars, *map(str, more)])))
-    for key, value in log_stores(conf.get("spark.jars", "") or "").items():
+    for key, value in log_stores((conf.get("spark.jars", "") or "") + submitted).items():
         if not conf.contains("spark.delta.logStore.class"):  # Delta refuses both
             conf.setIfMissing(key, value)

@@ -18,6 +18,7 @@ SETTINGS = {
     "--packages": "spark.jars.packages",
     "--py-files": "spark.submit.pyFiles",
     "--archives": "spark.archives",
+    "--files": "spark.files",
     "--driver-memory": "spark.driver.memory",
     "--driver-java-options": "spark.driver.extraJavaOptions",
     "--driver-class-path": "spark.driver.extraClassPath",

@@ -31,7 +31,8 @@ from textclf.training.keras_trainer import use_keras_backend
 from textclf.training.settings import check_patience, separate, used_by
 from textclf.training.usable_texts import check_words
 
-_PACKAGES = ("keras", "numpy", "scikit-learn", "tensorflow")
+_PACKAGES = ("numpy", "scikit-learn")
+_PACKAGES_OF_NETWORKS = ("keras", "numpy", "scikit-learn", "tensorflow")
 GOLDEN_ROWS = 32
 # Texts on which scorers have differed: empty, blanks, without a known word, in other alphabets and with letters
 # whose lower case depends on their neighbours, with unusual line breaks, far longer than max_length.
@@ -222,6 +223,8 @@ def pack_model(origin: Origin, spec: ModelSpec, fitted: Fit, evaluation: Evaluat
     training |= {} if fitted.coverage is None else {"embedding_coverage": fitted.coverage}
     training |= {"unseen_labels": dict(origin.unseen)} if origin.unseen else {}
     training |= {} if origin.search is None else {"search": origin.search}
+    # Others need not be installed: a search of the baseline runs on executors without TensorFlow.
+    packages = _PACKAGES_OF_NETWORKS if isinstance(spec.architecture, KerasArchitecture) else _PACKAGES
     manifest = Manifest(
         name=origin.name,
         architecture=spec.architecture.name,
@@ -233,7 +236,7 @@ def pack_model(origin: Origin, spec: ModelSpec, fitted: Fit, evaluation: Evaluat
         metrics={} if evaluation is None else json.loads(evaluation.to_json()),
         training=training | {"rows": origin.rows, "test_rows": origin.test_rows, "split": origin.split},
         corpus_digest=origin.corpus_digest,
-        packages={"textclf": __version__} | {package: package_version(package) for package in _PACKAGES},
+        packages={"textclf": __version__} | {package: package_version(package) for package in packages},
     )
     scores = fitted.predict(pa.array(origin.texts, pa.string()))
     check_finite(fitted, scores, origin.name)

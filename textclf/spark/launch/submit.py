@@ -3,7 +3,7 @@
     spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
 
 The given options are kept. Only what the job cannot run without is added, unless it was given: the master, the project,
-Delta's jars, and for a cluster the Python environment.
+Delta's jars, and for a cluster the Python environment; on YARN also the pipeline file, if the driver runs there.
 
 If the driver runs on this machine, Python is started first and starts spark-submit with the options, because
 spark-submit would mix the driver's standard error into its standard output. This also means that a wrong pipeline file
@@ -13,7 +13,7 @@ is reported before any JVM starts.
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,10 +21,14 @@ from typing import NoReturn
 from textclf.common.plain_paths import plain_folder
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError, UsageError
+from textclf.spark import environments
 from textclf.spark.companion import companion_jars
 from textclf.spark.jars import COMPANION, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
-from textclf.spark.launch.bundle import ENVIRONMENT, environment_archive, pack_environment, project_zip
+from textclf.spark.launch import cluster_store, yarn
+from textclf.spark.launch.bundle import project_zip
+from textclf.spark.launch.environment import ENVIRONMENT, environment_archive, pack_environment
+from textclf.spark.launch.environment_choice import environment_kind
 from textclf.spark.locales import utf8_locale
 from textclf.spark.submit_options import SETTINGS, Submission, parse
 
@@ -56,28 +60,40 @@ class Command:
 
     words: list[str]
     variables: dict[str, str]
+    watched: bool = False
+    """Whether the job's exit code must be read from what the program says."""
 
     def __str__(self) -> str:
         return shlex.join(["env", *(f"{name}={value}" for name, value in self.variables.items()), *self.words])
 
 
-def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> Command:
+Ship = Callable[[Submission, Path, str, Mapping[str, str]], str]
+"""Makes an archive available to the cluster: from the command line, the root and the kind to the archive's URL."""
+
+
+def complete(submission: Submission, root: Path, environ: Mapping[str, str], ship: Ship) -> Command:
     """Complete a command line to the command that runs the job.
 
     Args:
         submission: The given command line.
         root: Folder of the project.
         environ: Environment of the caller.
+        ship: Function that makes the environment's archive available.
 
     Raises:
         UsageError: There is no such job.
+        ConfigError: The pipeline file is not one that a driver on the cluster can use.
         JavaError: There is no Java that Spark can run on.
     """
     if submission.job not in jobs(root):
         raise UsageError("There is no such job.", received=submission.job, expected=f"one of: {', '.join(jobs(root))}")
     settings = submission.settings
-    master = settings.get("spark.master") or environ.get("MASTER") or "local[*]"
-    options = list(submission.options)
+    master = _master(settings, environ)
+    here = settings.get("spark.submit.deployMode", "client") == "client"
+    options, arguments = list(submission.options), submission.arguments
+    if master == "yarn" and not here:
+        arguments, files = yarn.for_driver_there(arguments)
+        options += _extended(settings, "--files", *files)
     if "spark.master" not in settings:
         options += ["--master", master]
     options += _extended(settings, "--py-files", project_zip(root).as_uri())
@@ -91,12 +107,13 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str]) -> 
             variables |= _unless_set(environ, {"SPARK_DRIVER_MEMORY": "2g"})
     elif python is None and "spark.archives" not in settings:
         python = f"./{ENVIRONMENT}/bin/python"
-        options += ["--archives", f"{environment_archive(root).as_uri()}#{ENVIRONMENT}"]
+        kind = environment_kind(submission, driver_there=not here)
+        options += ["--archives", f"{ship(submission, root, kind, environ)}#{ENVIRONMENT}"]
+        options += ["--conf", f"{environments.SETTING}={kind}"]
     if python is not None:
         variables["PYSPARK_PYTHON"] = python
     jobs_folder = root / "jobs"
-    here = settings.get("spark.submit.deployMode", "client") == "client"
-    job = [str((jobs_folder if here else plain_folder(jobs_folder)) / f"{submission.job}.py"), *submission.arguments]
+    job = [str((jobs_folder if here else plain_folder(jobs_folder)) / f"{submission.job}.py"), *arguments]
     if here:
         return _driver_here(options, job, variables, root, environ)
     return _driver_there(options, job, variables, settings, environ)
@@ -130,12 +147,32 @@ def _driver_there(
         f"{place}.LC_ALL": utf8_locale(environ, master)
         for place, master in {"spark.yarn.appMasterEnv": "yarn", "spark.kubernetes.driverEnv": "k8s://"}.items()
     }
+    if _master(settings, environ) == "yarn":
+        added["spark.yarn.maxAppAttempts"] = "1"  # a second attempt is the scheduler's decision
     python = variables.get("PYSPARK_PYTHON")
     if python is not None:
         added |= dict.fromkeys(("spark.pyspark.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"), python)
     for name, value in added.items():
         options += [] if name in settings else ["--conf", f"{name}={value}"]
-    return Command([_spark_submit(), *options, *job], variables)
+    return Command([_spark_submit(), *options, *job], variables, watched=_master(settings, environ) == "yarn")
+
+
+def _master(settings: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    return settings.get("spark.master") or environ.get("MASTER") or "local[*]"
+
+
+def _local_url(submission: Submission, root: Path, kind: str, environ: Mapping[str, str]) -> str:  # noqa: ARG001
+    return environment_archive(root, kind).as_uri()
+
+
+def _packed_url(submission: Submission, root: Path, kind: str, environ: Mapping[str, str]) -> str:
+    """Pack the environment if necessary, and on YARN put it into the cluster's storage."""
+    check_account()
+    archive = environment_archive(root, kind)
+    pack_environment(archive, kind)
+    on_yarn = _master(submission.settings, environ) == "yarn"
+    found = cluster_store.stored(archive, submission.settings, environ) if on_yarn else None
+    return found or archive.as_uri()
 
 
 def _spark_submit() -> str:
@@ -171,18 +208,18 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
         if submission.needs_no_job:
             command = Command([_spark_submit(), *words], {"JAVA_HOME": str(java_home())})
         else:
-            command = complete(submission, root, environ)
+            ship = _local_url if environ.get("TEXTCLF_PRINT_COMMAND") else _packed_url
+            command = complete(submission, root, environ, ship)
         if environ.get("TEXTCLF_PRINT_COMMAND"):
             sys.stdout.buffer.write(os.fsencode(f"{command}\n"))  # a path may have any bytes, and stdout any encoding
             sys.stdout.flush()
             return 0
         check_account()
-        archive = environment_archive(root)
-        if archive.name in str(command):
-            pack_environment(archive)
     except TextclfError as error:
         sys.stderr.write(f"spark-submit.sh: {error}\n")
         return error.exit_code
+    if command.watched:
+        return yarn.run_there(command.words, {**environ, **command.variables})
     return _become(command, environ)
 
 
