@@ -89,7 +89,7 @@ def test_a_job_whose_jvm_is_killed_says_so(config: Path, tmp_path: Path) -> None
     folder = tmp_path / "warehouse" / "corpus"
     before = set(folder.glob("**/*.parquet"))
     with (tmp_path / "log").open("w") as log:
-        command = [sys.executable, ROOT / "jobs" / "ingest_corpus.py", "--config", config]
+        command = [sys.executable, str(ROOT / "jobs" / "ingest_corpus.py"), "--config", str(config)]
         environ = os.environ | {"PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
         while process.poll() is None and set(folder.glob("**/*.parquet")) == before:
