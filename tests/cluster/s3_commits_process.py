@@ -63,9 +63,9 @@ def findings(endpoint: str) -> Iterator[tuple[str, object]]:
         proxy.counts.clear()
         yield "safe again", [refused(spark), proxy.counts.total()]
         yield "first", [write(1, "a"), write(1, "b")]
-        for fault in ("lost", "busy", "slow"):
+        for number, fault in enumerate(("lost", "busy", "slow"), start=2):
             proxy.fault = first(2, fault)
-            yield fault, write(len(fault), fault)
+            yield fault, write(number, fault)
             proxy.fault = first(1, fault)
             yield f"{fault}, of one that is there", write(1, fault)
         proxy.fault = first(6, "lost")

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StringType, TimestampType
 
+from tests.points import files_of_no_version
 from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, ROUTED, Scoring, values
 from tests.scoring.tables import REFUSED_IDS, Table, check, every_odd_value, tables
 from textclf.errors import InputError
@@ -184,7 +185,8 @@ def test_a_run_with_too_many_sources_is_refused_before_files_are_written(
     assert "source = 'source' with" in str(error.value)
     assert "'user1" in str(error.value)
     assert "at most 20 sources (max_sources under [score])" in str(error.value)
-    assert not (scoring.folder / "warehouse/results").exists()
+    assert not scoring.warehouse.location("results").exists(spark)
+    assert files_of_no_version(scoring.folder / "warehouse") == []
     assert scoring.staged() == []
 
 
