@@ -1,10 +1,16 @@
 """Access to Delta's own log and transactions, for commits of files without a Spark job."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+
+_CHECKSUMS = "spark.databricks.delta.writeChecksumFile.enabled"
+_COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
+"""Names of commits and of checkpoints (Delta protocol, Delta Log Entries)."""
 
 
 def log_of(spark: SparkSession, path: str) -> Any:
@@ -40,6 +46,33 @@ def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
+
+
+def has_commits(spark: SparkSession, path: str) -> bool:
+    """Whether there is a Delta table at a path.
+
+    Delta's own ``isDeltaTable`` also looks for a table in all folders above, which takes four requests for each on an
+    object store, and takes what is inside a table for one.
+    """
+    system, folder = hadoop_path(spark, f"{path}/_delta_log")
+    try:
+        found = system.listStatus(folder)
+    except Py4JJavaError as error:
+        if "FileNotFoundException" not in error.java_exception.getClass().getName():
+            raise
+        return False
+    return any(_COMMIT.match(each.getPath().getName()) for each in found)
+
+
+def spare_requests(spark: SparkSession, folder: str) -> None:
+    """Leave out Delta's files of checksums if tables are on an object store: each is a rename, some nine requests.
+
+    Args:
+        spark: An open session; a setting that it has already stays.
+        folder: Path or URL of the tables.
+    """
+    if folder.partition(":")[0] in ("s3a", "s3", "s3n") and spark.conf.get(_CHECKSUMS, None) is None:
+        spark.conf.set(_CHECKSUMS, "false")
 
 
 def manual_update(spark: SparkSession) -> Any:

@@ -18,6 +18,7 @@ from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition, of_sources
+from textclf.storage.delta_log import has_commits
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
@@ -53,7 +54,7 @@ class Location:
     def exists(self, spark: SparkSession) -> bool:
         """Whether the Delta table exists."""
         if self.path is not None:
-            return DeltaTable.isDeltaTable(spark, self.path)
+            return has_commits(spark, self.path)
         return spark.catalog.tableExists(self.name or "")
 
     def delta(self, spark: SparkSession) -> DeltaTable:

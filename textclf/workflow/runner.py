@@ -21,6 +21,7 @@ from textclf.spark import cancellation, open_session
 from textclf.spark.job_names import described
 from textclf.spark.openlineage import Collector
 from textclf.storage import Warehouse
+from textclf.storage.delta_log import spare_requests
 from textclf.storage.leases.exclusive_writes import check_exclusive_writes
 
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
@@ -183,7 +184,9 @@ def _attempt(
             record.spark_app_id = spark.sparkContext.applicationId
             workspace = Workspace(spark, pipeline)
             if kept:
-                check_exclusive_writes(spark, workspace.warehouse.folder(spark))
+                folder = workspace.warehouse.folder(spark)
+                check_exclusive_writes(spark, folder)
+                spare_requests(spark, folder)
             job = Job(args, workspace, record)
             named.enter_context(described(spark))  # stays open while the record is written
             cancellation.check()
