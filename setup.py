@@ -69,6 +69,9 @@ EXTRAS = {
     ],
 }
 
+# The sources in jvm/ as a folder of the package: textclf.spark.launch.provision compiles them with the jars it finds.
+JAVA = ".".join(["textclf", "jvm"])
+
 setup(
     name="textclf",
     version="0.9.0",
@@ -77,9 +80,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["textclf", "textclf.*"]), "textclf.jvm"],
-    package_dir={"textclf.jvm": "jvm"},  # compiled by textclf.spark.launch.provision, against the jars that it finds
-    package_data={"textclf": ["py.typed", "report/run/*.html"], "textclf.jvm": ["textclf/*.java"]},
+    packages=[*find_packages(include=["textclf", "textclf.*"]), JAVA],
+    package_dir={JAVA: "jvm"},
+    package_data={"textclf": ["py.typed", "report/run/*.html"], JAVA: ["textclf/*.java"]},
     install_requires=INSTALL,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},

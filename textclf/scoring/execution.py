@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -40,6 +39,7 @@ from textclf.scoring.worker.output import KINDS, PACKED, Names, ScorePacker
 from textclf.scoring.worker.scored_output import ScoredPacker
 from textclf.storage import Location
 from textclf.storage.conditions import EVERYTHING
+from textclf.storage.plain_files import planned_bytes
 from textclf.storage.schemas import DIGEST, TableSpec, layout
 from textclf.storage.staged_table import StagedTable, write_log
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec
@@ -127,8 +127,7 @@ class Pass:
         cores = rows.sparkSession.sparkContext.defaultParallelism
         if cores <= _FEW_CORES or any(each.name != "compiled" for each in self.plan.choices.values()):
             return rows
-        plan: Any = rows._jdf.queryExecution().optimizedPlan()
-        tasks = max(-(-int(str(plan.stats().sizeInBytes())) // _TASK_BYTES), 1)
+        tasks = max(-(-planned_bytes(rows) // _TASK_BYTES), 1)
         return rows.coalesce(tasks) if tasks < cores else rows
 
     def _pack(self, place: Location, rows: DataFrame, packer: Callable[[Sink], Packing]) -> None:

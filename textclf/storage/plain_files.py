@@ -1,10 +1,10 @@
-"""Plain files of tables: what is there, and what is not needed."""
+"""Plain files of tables: what is there, what is not needed, and how much is read."""
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from textclf.storage.delta_log import hadoop_path
 
@@ -32,6 +32,12 @@ def delete(spark: SparkSession, places: Collection[str]) -> None:
         system.delete(path, False)
 
     for_each(one, places)
+
+
+def planned_bytes(rows: DataFrame) -> int:
+    """Return how many bytes Spark expects to read for ``rows``: of files their size, of other inputs an upper bound."""
+    plan: Any = rows._jdf.queryExecution().optimizedPlan()
+    return int(str(plan.stats().sizeInBytes()))
 
 
 def for_each(work: Callable[[Any], Any], values: Collection[Any]) -> list[Any]:
