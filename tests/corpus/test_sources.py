@@ -147,10 +147,10 @@ def test_whole_numbers_are_the_integers_text_in_spark_and_in_python(
 
 
 # A remainder by Python needs as many digits as its context has, 28.
-DECIMALS = st.decimals(-(10**24), 10**24, allow_nan=False, allow_infinity=False, places=3)
+THOUSANDTHS = st.decimals(-(10**24), 10**24, allow_nan=False, allow_infinity=False, places=3)
 
 
-@given(st.floats() | st.integers().map(float) | DECIMALS)
+@given(st.floats() | st.integers().map(float) | THOUSANDTHS)
 def test_a_whole_number_is_its_integers_text(number: float | Decimal) -> None:
     text = number_label(str(number))
     assert (text is None) == (number != number or number in NOT_NUMBERS or number % 1 != 0)
