@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,27 +10,14 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.class_archive import java_options
 from tests.factories.hdfs import hdfs_cluster
 from textclf.config import Pipeline, parse_pipeline
 from textclf.spark import open_session
-from textclf.spark.java import java_home
-from textclf.spark.launch.class_archive import ClassArchiveError, make_archive
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-# The C2 compiler costs more time than it saves in a JVM that lives for seconds.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-try:
-    make_archive(java_home())  # for a checkout that was set up before set-up made one
-except ClassArchiveError as problem:
-    sys.stderr.write(f"{problem}\n")
-
-_LONG_FILES = ("cluster", "jobs", "nightly", "notebooks", "search", "scoring", "training", "corpus")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders whose files take longest: a long file at the end leaves the other processes idle."""
-    folders = [Path(__file__).parent / name for name in _LONG_FILES]
-    items.sort(key=lambda item: not any(folder in item.path.parents for folder in folders))
+if "JDK_JAVA_OPTIONS" not in os.environ:
+    os.environ["JDK_JAVA_OPTIONS"] = java_options()
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +29,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.ui.showConsoleProgress": "false",  # keeps pytest's output readable
             "spark.driver.memory": "3g",
-            # Start with large heap and metaspace, because growing them triggers many collections. C2 would take a
-            # third of this JVM's time and not give it back while the tests last. With C1 alone the code cache is only
-            # 48 MB, and once it is full all new code is interpreted.
-            "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m -XX:ReservedCodeCacheSize=256m",
+            # Start with large heap and metaspace, because growing them triggers many collections. Unlike a job's JVM,
+            # this one lives as long as the tests, so C2 pays off. With C1 alone the code cache is only 48 MB, and
+            # once it is full all new code is interpreted.
+            "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m"
+            " -XX:TieredStopAtLevel=4 -XX:ReservedCodeCacheSize=512m",
             # Code generation costs more than a query of ten rows. Jobs run in separate processes still use it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

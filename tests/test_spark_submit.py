@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 import pytest
 
 from tests.commands import assert_quiet
+from textclf.spark.jars import COMPANION
 from textclf.spark.launch.bundle import project_zip
 
 ROOT = Path(__file__).parents[1]
@@ -226,7 +227,8 @@ def test_the_python_of_a_setting_reaches_the_executors() -> None:
 
 
 def test_delta_that_was_given_is_not_added_again() -> None:
-    assert "--jars" not in printed("--packages", "io.delta:delta-spark_4.2_2.13:4.4.0", "ingest_corpus")
+    words = printed("--packages", "io.delta:delta-spark_4.2_2.13:4.4.0", "ingest_corpus")
+    assert [COMPANION in jar for jar in words[words.index("--jars") + 1].split(",")] == [True]
 
 
 def test_java_options_of_the_driver_stay_the_users() -> None:

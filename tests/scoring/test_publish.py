@@ -1,15 +1,18 @@
 """Through the jobs: rows that the gate refuses are not published, and published rows can be traced to their run."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from jobs import explain_row, show_run
 from tests.factories.artifacts import sample
+from tests.points import files_of_no_version
 from tests.scoring.scoring import ONE_MODEL, ROUTED, Scoring, values
 from textclf._version import code_version
 from textclf.artifact import ModelStore
@@ -58,6 +61,52 @@ def test_a_shift_is_refused_kept_traced_and_published_by_hand(scoring: Scoring) 
     # The next day is also compared with rows published by hand.
     newest = publications(scoring.spark, scoring.warehouse, str(scoring.warehouse.location("results")))[0]
     assert (newest.run_id, newest.slices[0].labels) == (record["run_id"], {"1": 100})
+
+
+def refused(scoring: Scoring) -> tuple[str, ...]:
+    """Let the gate refuse a day; return the flags that publish it nevertheless."""
+    scoring.configure(GATED)
+    for day, rows in ((30, GOOD), (31, SHIFTED)):
+        path = scoring.write(rows, SCHEMA, name=f"input{day}")
+        scoring.job("--input", path, "--date", f"2026-01-{day}")
+    assert scoring.record["status"] == "refused"
+    return ("--publish-anyway", scoring.record["run_id"], "--reason", "sale")
+
+
+def test_refused_rows_are_written_once_and_named_later(scoring: Scoring) -> None:
+    flags = refused(scoring)
+    files = files_of_no_version(scoring.folder / "warehouse")
+    before = {path: path.stat().st_ino for path in files}
+    assert files
+    assert scoring.job(*flags) == 0
+    assert {path: path.stat().st_ino for path in files} == before
+    assert files_of_no_version(scoring.folder / "warehouse") == []
+    assert scoring.record["details"]["publish"] == "by name"
+
+
+def test_rows_that_a_vacuum_has_removed_cannot_be_published(scoring: Scoring) -> None:
+    flags, before = refused(scoring), scoring.versions()
+    files_of_no_version(scoring.folder / "warehouse")[0].unlink()
+    assert scoring.job(*flags) == 3
+    assert "This run has no refused rows to publish." in scoring.said
+    assert "not all of its rows" in scoring.said
+    assert scoring.versions() == before
+
+
+def test_rows_that_an_earlier_release_has_staged_are_published(scoring: Scoring) -> None:
+    flags = refused(scoring)
+    staging = scoring.folder / "warehouse/_staging" / flags[1] / "scored"
+    log = staging / f"_delta_log/{0:020d}.json"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        if "add" in line:
+            there = Path(urlsplit(unquote(line["add"]["path"])).path)
+            line["add"]["path"] = f"part-{number}.txt"
+            there.rename(staging / line["add"]["path"])
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert scoring.job(*flags) == 0
+    assert scoring.results.where("ds = '2026-01-31'").count() == 100
+    assert files_of_no_version(scoring.folder / "warehouse") == []
 
 
 def check_traced(scoring: Scoring, refused: dict[str, Any], record: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Parquet files made by workers are stored byte for byte, once and under their final names, and described correctly."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def packer(sink: Sink, fails: bool = False) -> Pack:
                     yield from made.write(("rows", source), pa.table(rows))
             yield from made.close()
             if fails and last:
+                time.sleep(3)  # until the other tasks have ended
                 raise ValueError("late")
 
     return pack

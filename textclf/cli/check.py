@@ -84,7 +84,7 @@ def _show(check: Check, as_json: bool) -> None:
 
 def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Iterator[Check]:
     """Yield all checks; those that need a pipeline file are left out without one."""
-    yield from (java(), spark_package(), delta_jars_present(), companion_present(), class_archive(), gpu())
+    yield from (java(), spark_package(), delta_jars_present(), companion_present(), gpu())
     if pipeline is None:
         return
     yield engine(pipeline)
@@ -160,24 +160,6 @@ def companion_present() -> Check:
             "run python -m textclf.spark.launch.provision",
         )
     return Check("companion", "ok", f"{found[0].name} in {found[0].parent}")
-
-
-def class_archive() -> Check:
-    """Report whether the JVM of a session's driver uses the class data archive of set-up; nothing needs it."""
-    from textclf.spark.java import find_java
-    from textclf.spark.launch.class_archive import find_archive
-    from textclf.spark.session import given_settings
-
-    name, home = "class archive", find_java()
-    if home is None:
-        return Check(name, "note", "none without Java")
-    try:
-        archive = find_archive(home, given_settings())
-    except TextclfError as error:  # Spark's settings cannot be read; the check of the session says so
-        return Check(name, "note", error.problem)
-    if archive.path is None:
-        return Check(name, "note", f"not used, so that jobs start more slowly: {archive.why_not}", archive.fix)
-    return Check(name, "ok", f"{archive.path}, {archive.path.stat().st_size >> 20} MiB")
 
 
 def gpu() -> Check:

@@ -12,6 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyarrow import fs
+from pyspark.errors import PySparkException
 
 
 class NoFileSystemError(OSError):
@@ -296,6 +297,8 @@ def translated() -> Iterator[None]:
         raise _ERRORS.get(java.getClass().getName(), OSError)(str(java.toString())) from error
     except Py4JError as error:
         raise OSError(f"Spark's JVM does not answer: {error}") from error
+    except PySparkException as error:  # some of Java's errors, such as that a file system lacks an operation
+        raise OSError(str(error)) from error
 
 
 def _lacks_class(error: Py4JJavaError, configuration: Any, location: str) -> bool:

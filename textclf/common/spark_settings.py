@@ -76,7 +76,7 @@ def spark_home(environ: Mapping[str, str] = os.environ) -> Path:
     found = find_spec("pyspark")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("No module named 'pyspark'", name="pyspark")
-    return Path(found.origin).resolve().parent  # as PySpark names it
+    return Path(found.origin).parent
 
 
 def default_properties(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,6 @@ from textclf.errors import TextclfError
 from textclf.spark.companion import companion_jars, log_stores
 from textclf.spark.jars import COMPANION, DELTA_CONF, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
-from textclf.spark.launch.class_archive import DEFAULT_OPTIONS, driver_settings
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
 from textclf.spark.submit_options import parse
@@ -69,8 +68,8 @@ SOCKETS = {"spark.python.unix.domain.socket.enabled": "true"}
 _DISTRIBUTED = ("spark.archives", "spark.files", "spark.jars")
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 # For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
-# only for long work over many rows. The serial collector has no threads of its own to warm up.
-FEW_ROWS = {DEFAULT_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+# only for long work over many rows.
+FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
     "spark.sql.shuffle.partitions": "2",
@@ -122,11 +121,10 @@ def open_session(
         os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
     use_utf8()
     conf = _given()
-    overrides = _fast_start(conf, overrides or {})
     conf.setIfMissing("spark.app.name", app_name)
-    conf.setIfMissing("spark.master", overrides.get("spark.master", "local[*]"))
+    conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
     worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ, conf.get("spark.master", "") or "")}
-    for settings in (overrides, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
+    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
         for key, value in settings.items():
             conf.setIfMissing(key, value)
     if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
@@ -189,7 +187,7 @@ def _given() -> SparkConf:
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
-    settings = given_settings()
+    settings = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
     left: tuple[str, ...] = ()
     if settings.get("spark.master") == "yarn":
         # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would
@@ -198,28 +196,9 @@ def _given() -> SparkConf:
         # PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
         warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
     for key, value in settings.items():
-        if key not in left:
+        if key.startswith("spark.") and key not in left:
             conf.setIfMissing(key, value)
     return conf
-
-
-def given_settings() -> dict[str, str]:
-    """Return the settings of ``PYSPARK_SUBMIT_ARGS`` and of Spark's own configuration files, before a JVM starts.
-
-    Raises:
-        UsageError: They cannot be read.
-    """
-    found = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
-    return {key: value for key, value in found.items() if key.startswith("spark.")}
-
-
-def _fast_start(conf: SparkConf, overrides: Mapping[str, str]) -> dict[str, str]:
-    """Add the settings with which a JVM starts fast to the caller's; one that runs already takes no more options."""
-    others = {name: value for name, value in overrides.items() if name != DEFAULT_OPTIONS}
-    if SparkContext._gateway is not None:
-        return others
-    given = {**others, **dict(conf.getAll())}
-    return others | driver_settings(Path(os.environ["JAVA_HOME"]), given, overrides.get(DEFAULT_OPTIONS, ""))
 
 
 def _add_jars(conf: SparkConf) -> None:

@@ -20,8 +20,6 @@ SETTINGS = {
     "--archives": "spark.archives",
     "--files": "spark.files",
     "--driver-memory": "spark.driver.memory",
-    "--driver-java-options": "spark.driver.extraJavaOptions",
-    "--driver-class-path": "spark.driver.extraClassPath",
     "--name": "spark.app.name",
 }
 

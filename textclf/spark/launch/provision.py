@@ -1,4 +1,4 @@
-"""Complete an environment: Java, Delta's jars, the companion of this package in the JVM, and the class data archive.
+"""Complete an environment: find or install Java, fetch Delta's jars, and compile the companion of this package.
 
 ``python -m textclf.spark.launch.provision`` does so. With ``--java-home`` it only prints the home of the Java that jobs
 run on.
@@ -11,7 +11,6 @@ from textclf.errors import TextclfError
 from textclf.spark.companion import compile_companion
 from textclf.spark.jars import jar_folder, resolve_jars
 from textclf.spark.java import find_java, install_java, java_home
-from textclf.spark.launch.class_archive import ClassArchiveError, make_archive
 
 
 def main(argv: list[str]) -> int:
@@ -32,10 +31,6 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"Companion: {compile_companion().name}\n")
     except (TextclfError, OSError) as error:  # tables on a local disk work without it
         sys.stderr.write(f"Companion: none, so tables work on a local disk only. {error}\n")
-    try:
-        sys.stderr.write(f"Class data archive: {make_archive(java_home())}\n")
-    except ClassArchiveError as error:  # nothing needs it
-        sys.stderr.write(f"{error}\n")
     return 0
 
 
