@@ -180,7 +180,7 @@ def test_a_parquet_table_goes_through_the_chain_without_a_hand(
     code, out, _ = textclf("query", "SELECT id, label FROM results ORDER BY id", "--config", config, "--format", "json")
     assert [json.loads(line)["id"] for line in out.splitlines()] == [100, 101, 102]
     code, out, _ = textclf("check", "--config", config, "--spark", "--json")
-    assert code == 0
+    assert code == 0, out
     assert {json.loads(line)["name"]: json.loads(line)["verdict"] for line in out.splitlines()}["Spark session"] == "ok"
     assert not (tmp_path / "warehouse/_staging").exists() or not os.listdir(tmp_path / "warehouse/_staging")
 

@@ -18,7 +18,8 @@ from tests.factories.yarn import QUEUE, Yarn, application_in, spark_settings, ya
 from textclf.common.file_systems import file_system
 from textclf.spark.launch.cluster_store import FOLDER
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+# Long, although short of their kind: the suite has no minutes left for a YARN beside HDFS, S3 and a cluster of Spark.
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1200)]
 
 _CONFIG = """
 warehouse = "{warehouse}"
@@ -157,7 +158,6 @@ _CHAIN = (
 )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("mode", [CLIENT, CLUSTER])
 def test_the_whole_chain(submitted: Submitted, spark: SparkSession, tmp_path: Path, mode: str) -> None:
     data, warehouse = tmp_path / "data", f"{submitted.yarn.hdfs}/whole-{mode}"
@@ -178,7 +178,6 @@ def test_the_whole_chain(submitted: Submitted, spark: SparkSession, tmp_path: Pa
     assert files.get_file_info(page).is_file
 
 
-@pytest.mark.long
 def test_a_search_of_networks_ships_the_full_environment(submitted: Submitted) -> None:
     warehouse = f"{submitted.yarn.hdfs}/networks"
     config = submitted.config("networks", warehouse)

@@ -36,7 +36,7 @@ class StagedFile:
         if "published" in tags:
             return cls(entry, tags["published"], tags["refused"] == "true")
         # The published table has no folder level for the reason.
-        return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"]["reason"] is not None)
+        return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"].get("reason") is not None)
 
     @property
     def whole(self) -> bool:
