@@ -1,14 +1,17 @@
 """Actions when a run reaches a named point (``textclf.storage.run_points``), and checks afterwards."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyarrow.fs import FileSelector
 from pyspark.sql import SparkSession
 
+from textclf.common.file_systems import file_system
 from textclf.errors import LockError
 from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
@@ -58,14 +61,23 @@ def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool
     return log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
 
 
-def files_of_no_version(warehouse: Path) -> list[Path]:
-    """Return the files in the folders of the two tables that no commit has named yet."""
+def files_of_no_version(warehouse: Path | str) -> list[Path]:
+    """Return the files in the folders of the two tables that no commit has named yet.
+
+    Args:
+        warehouse: The warehouse; of a URL the paths are those within its storage.
+    """
     found = []
     for name in TABLES:
-        folder = warehouse / name
-        lines = [line for commit in folder.glob("_delta_log/*.json") for line in commit.read_text().splitlines()]
+        system, folder = file_system(f"{warehouse}/{name}")
+        stored = [
+            each.path for each in system.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
+        ]
+        commits = [path for path in stored if path.endswith(".json") and "/_delta_log/" in path]
+        lines = [line for path in commits for line in system.open_input_stream(path).read().decode().splitlines()]
         named = {json.loads(line)["add"]["path"].rpartition("/")[2] for line in lines if line.startswith('{"add"')}
-        found += [path for path in folder.rglob("part-*.parquet") if path.name not in named]
+        parts = [Path(path) for path in stored if re.search(r"/part-[^/]*\.parquet$", path)]
+        found += [path for path in parts if path.name not in named]
     return found
 
 

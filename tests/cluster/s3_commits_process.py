@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import deltalake
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from tests.cluster_jars import S3, cluster_jars
-from tests.factories.s3 import BUCKET, s3a_settings
-from tests.factories.s3_proxy import Fault, s3_proxy
+from tests.factories.s3 import BUCKET, KEY, REGION, SECRET, s3a_settings
+from tests.factories.s3_proxy import Fault, S3Proxy, s3_proxy
 from textclf.spark import open_session
 from textclf.storage.leases import exclusive_writes
 from textclf.storage.leases.exclusive_writes import ExclusiveWritesError, check_exclusive_writes
@@ -53,6 +55,36 @@ def refused(spark: SparkSession) -> str:
     return ""
 
 
+def beside_delta_rs(spark: SparkSession, proxy: S3Proxy) -> dict[str, object]:
+    """Append to a table with Spark and with delta-rs at the same time, with commits that are late.
+
+    Returns:
+        What came of it: whether delta-rs appended at all, how many of the rows and commits are missing, and
+        whether a writer found that the other one had taken its commit.
+    """
+    place, taken = f"{ROOT}/shared", "answer: 412"
+    options = {"AWS_ENDPOINT_URL": proxy.endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": REGION}
+    options |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    before, theirs = proxy.counts[taken], 0
+    rows = spark.range(2).coalesce(1)
+    rows.write.format("delta").save(place)
+    proxy.fault = lambda method, path: "slow" if method == "PUT" and "/shared/_delta_log/" in path else None
+    with ThreadPoolExecutor(1) as pool:
+        ours = pool.submit(lambda: [rows.write.format("delta").mode("append").save(place) for _ in range(4)])
+        while not ours.done():
+            deltalake.write_deltalake(place, pa.table({"id": [7]}), mode="append", storage_options=options)
+            theirs += 1
+        ours.result()
+    proxy.fault = lambda method, path: None  # noqa: ARG005
+    table = deltalake.DeltaTable(place, storage_options=options)
+    return {
+        "theirs": theirs > 0,
+        "missing rows": 2 * 5 + theirs - spark.read.format("delta").load(place).count(),
+        "missing commits": 4 + theirs - table.version(),
+        "one was late": proxy.counts[taken] > before,
+    }
+
+
 def findings(endpoint: str) -> Iterator[tuple[str, object]]:
     """Yield a name and what was found, for each kind of trouble."""
     with s3_proxy(endpoint) as proxy:
@@ -71,6 +103,7 @@ def findings(endpoint: str) -> Iterator[tuple[str, object]]:
         proxy.fault = first(6, "lost")
         with ThreadPoolExecutor(4) as pool:
             yield "of four", sorted(pool.map(lambda line: write(9, line), "abcd"))
+        yield "beside delta-rs", beside_delta_rs(spark, proxy)
         proxy.fault = lambda method, path: "unconditional"  # noqa: ARG005
         yield "a service without conditions", refused(spark)
         proxy.fault = lambda method, path: None  # noqa: ARG005

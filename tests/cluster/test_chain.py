@@ -1,4 +1,7 @@
-"""The chain writes the same tables on a standalone cluster, also with a warehouse on HDFS, as on one machine."""
+"""The chain writes the same tables on a standalone cluster, also with a warehouse on HDFS, as on one machine.
+
+All long: a night on a cluster is also in ``test_new_files``, and one on HDFS in ``test_yarn``.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.cluster.chain import (
+    SEARCHED,
     TABLES,
     assert_nights_are_beside_the_tables,
     assert_same_models,
@@ -20,7 +24,7 @@ from tests.cluster.chain import (
 from tests.cluster.submission import on_cluster
 from textclf.examples.sample_corpus import FIRST_DAY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(2400)]
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,7 @@ class Warehouses:
         return in_order(self.spark.read.format("delta").load(f"{warehouse}/{table}").toPandas())
 
 
-@pytest.fixture(
-    scope="module", params=[("nightly", "hdfs"), pytest.param(("jobs", "local"), marks=pytest.mark.long)], ids="-".join
-)
+@pytest.fixture(scope="module", params=[("nightly", "local"), ("jobs", "hdfs")], ids="-".join)
 def warehouses(
     request: pytest.FixtureRequest, cluster: str, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> Warehouses:
@@ -61,6 +63,14 @@ def warehouses(
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_of_the_cluster_equals_the_local_one(warehouses: Warehouses, table: str) -> None:
     clustered, local = warehouses.rows(table)
+
+    assert len(local) > 0
+    pd.testing.assert_frame_equal(clustered, local)
+
+
+@pytest.mark.parametrize("warehouses", [("jobs", "hdfs")], indirect=True, ids="-".join)
+def test_trials_of_the_cluster_equal_the_local_ones(warehouses: Warehouses) -> None:
+    clustered, local = warehouses.rows(SEARCHED)
 
     assert len(local) > 0
     pd.testing.assert_frame_equal(clustered, local)

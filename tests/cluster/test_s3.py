@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from tests.cluster.chain import (
+    SEARCHED,
     TABLES,
     assert_nights_are_beside_the_tables,
     assert_same_models,
@@ -29,7 +30,7 @@ from tests.processes import free_port, run_module
 from textclf.artifact import ModelStore
 from textclf.common.spark_settings import PROPERTIES, s3_settings
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 WAREHOUSE = f"s3a://{BUCKET}/some/warehouse"
 
 
@@ -50,9 +51,11 @@ class Stored:
         return done.stdout
 
 
-@pytest.fixture(scope="module")
-def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
-    """Both warehouses after their nightly runs; commands of this process use the settings of S3."""
+@pytest.fixture(scope="module", params=["nightly", pytest.param("jobs", marks=pytest.mark.long)])
+def stored(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stored]:
+    """Both warehouses after their runs; commands of this process use the settings of S3."""
     folder = tmp_path_factory.mktemp("s3")
     write_data(folder / "data")
     with s3_server(free_port()) as endpoint, pytest.MonkeyPatch.context() as patch:
@@ -62,8 +65,8 @@ def stored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
         properties.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         config = write_config(folder / "config", folder / "data", WAREHOUSE)
         local = write_config(folder / "local", folder / "data", str(folder / "local" / "warehouse"))
-        submit_chain("nightly", config, "--properties-file", str(properties))
-        run_chain_here("nightly", local)
+        submit_chain(request.param, config, "--properties-file", str(properties))
+        run_chain_here(request.param, local)
         patch.setenv(PROPERTIES, str(properties))
         yield Stored(config, local.parent / "warehouse", properties, endpoint)
 
@@ -80,6 +83,15 @@ def test_a_table_on_s3_equals_the_local_one(stored: Stored, table: str) -> None:
 
     assert len(local) > 0
     pd.testing.assert_frame_equal(rows(WAREHOUSE, table), local)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stored", ["jobs"], indirect=True)
+def test_trials_on_s3_equal_the_local_ones(stored: Stored) -> None:
+    local = rows(str(stored.local), SEARCHED)
+
+    assert len(local) > 0
+    pd.testing.assert_frame_equal(rows(WAREHOUSE, SEARCHED), local)
 
 
 def test_results_on_s3_equal_the_local_ones(stored: Stored) -> None:
@@ -129,6 +141,12 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
     assert found.pop("first") == ["written", taken]
     assert found.pop("of four") == [taken] * 3 + ["written"]
     assert (found.pop("safe"), found.pop("safe again")) == ("", ["", 1])
+    assert found.pop("beside delta-rs") == {
+        "theirs": True,
+        "missing rows": 0,
+        "missing commits": 0,
+        "one was late": True,
+    }
     assert "it replaced an object that was to be created only once" in found.pop("a service without conditions")
     assert "python -m textclf.spark.launch.provision" in found.pop("no companion")
     assert found == {
@@ -136,3 +154,11 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
         for fault in ("lost", "busy", "slow")
         for name in (fault, f"{fault}, of one that is there")
     }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stored", ["nightly"], indirect=True)
+def test_a_night_asks_no_more_of_s3_as_nights_add_up(stored: Stored) -> None:
+    found = json.loads(run_module("tests.cluster.s3_requests_process", stored.endpoint).stdout.splitlines()[-1])
+    # The first nights create the tables. A log is read from its newest checkpoint, and every tenth commit writes one.
+    assert max(found[16:]) <= max(found[6:16]) < 2 * min(found[6:16]), found

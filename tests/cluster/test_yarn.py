@@ -11,15 +11,26 @@ import pytest
 from pyarrow.fs import FileSelector
 from pyspark.sql import SparkSession
 
-from tests.cluster.chain import DAY, ROOT, TABLES, in_order, run_chain_here, write_config, write_data
+from tests.cluster.chain import (
+    CHAINS,
+    DAY,
+    ROOT,
+    SEARCHED,
+    TABLES,
+    assert_nights_are_beside_the_tables,
+    assert_same_models,
+    in_order,
+    run_chain_here,
+    write_config,
+    write_data,
+)
 from tests.cluster.submission import submit_environ
 from tests.factories.corpora import invented
 from tests.factories.yarn import QUEUE, Yarn, application_in, spark_settings, yarn_cluster
 from textclf.common.file_systems import file_system
 from textclf.spark.launch.cluster_store import FOLDER
 
-# Long, although short of their kind: the suite has no minutes left for a YARN beside HDFS, S3 and a cluster of Spark.
-pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 _CONFIG = """
 warehouse = "{warehouse}"
@@ -135,6 +146,7 @@ def test_a_driver_there_gets_the_pipeline_file_and_writes_the_same_corpus(
     assert "Not copying hdfs:" in done.stderr
 
 
+@pytest.mark.long
 def test_the_exit_code_of_a_driver_there_comes_back(submitted: Submitted) -> None:
     config = submitted.config("missing", f"{submitted.yarn.hdfs}/missing")
     Path(config).write_text(Path(config).read_text().replace("reviews.tsv", "nowhere.tsv"))
@@ -147,17 +159,7 @@ def test_the_exit_code_of_a_driver_there_comes_back(submitted: Submitted) -> Non
     assert json.loads(submitted.yarn.driver_output(application_in(done.stderr)).splitlines()[-1])["status"] == "failed"
 
 
-_CHAIN = (
-    ("ingest_corpus",),
-    ("build_vocabulary",),
-    ("train_model",),
-    ("search_models", "--fresh"),
-    ("score_table", "--date", DAY),
-    ("nightly", "--date", DAY),
-    ("report", "--date", DAY, "--output"),
-)
-
-
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [CLIENT, CLUSTER])
 def test_the_whole_chain(submitted: Submitted, spark: SparkSession, tmp_path: Path, mode: str) -> None:
     data, warehouse = tmp_path / "data", f"{submitted.yarn.hdfs}/whole-{mode}"
@@ -166,18 +168,17 @@ def test_the_whole_chain(submitted: Submitted, spark: SparkSession, tmp_path: Pa
     config.write_text(config.read_text().replace(f'"{data}', f'"file:{data}'))
     here = write_config(tmp_path / "local", data, str(tmp_path / "warehouse"))
 
-    for job, *flags in _CHAIN:
-        given = [*flags, f"{warehouse}/page.html"] if flags[-1:] == ["--output"] else flags
-        done = submitted.submit(mode, job, "--config", str(config), *given)
+    for job, *flags in CHAINS["jobs"]:
+        done = submitted.submit(mode, job, "--config", str(config), *flags)
         assert done.returncode == 0, f"{job}: {done.stderr}"
 
     run_chain_here("jobs", here)
-    assert_same(spark, warehouse, str(tmp_path / "warehouse"), "vocabulary", "tokens")
-    assert len(rows(spark, warehouse, "results")) == len(rows(spark, str(tmp_path / "warehouse"), "results"))
-    files, page = file_system(f"{warehouse}/page.html")
-    assert files.get_file_info(page).is_file
+    assert_same(spark, warehouse, str(tmp_path / "warehouse"), *TABLES, SEARCHED, "results")
+    assert_same_models(warehouse, str(tmp_path / "warehouse"))
+    assert_nights_are_beside_the_tables(warehouse, rows(spark, warehouse, "runs"))
 
 
+@pytest.mark.long
 def test_a_search_of_networks_ships_the_full_environment(submitted: Submitted) -> None:
     warehouse = f"{submitted.yarn.hdfs}/networks"
     config = submitted.config("networks", warehouse)

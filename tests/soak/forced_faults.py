@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ from textclf.runs.workspace import Workspace
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.spark import cancellation
 from textclf.storage import Warehouse
+from textclf.storage.delta_log import hadoop_path
 from textclf.storage.leases.locks import UNDATED
 from textclf.workflow.maintenance import runs_held_off, tend
 
@@ -46,11 +48,34 @@ _VACUUM = {
 }
 
 
+def write_inputs(folder: Path) -> None:
+    """Write a model and each version of the input, of one file for each day, into a new folder."""
+    folder.mkdir(parents=True)
+    store = ModelStore(str(folder / "models"))
+    store.promote("yelp", store.save(sample("yelp")).manifest.version)
+    for version, (rows, rejects) in enumerate(SIZES):
+        (folder / f"input{version}").mkdir()
+        for day in DAYS:
+            texts = [None if number < rejects else ("good food", "bad")[number % 2] for number in range(rows)]
+            columns = {"id": range(rows), "text": texts, "ds": [day] * rows}
+            pq.write_table(pa.table(columns), folder / f"input{version}" / f"{day}.parquet")
+
+
+def pipeline_text(warehouse: str, folder: Path, more: str = "") -> str:
+    """Return a pipeline file that scores inputs of ``write_inputs``."""
+    return (
+        f'warehouse = "{warehouse}"\nmodels = "{folder}/models"\n[[sources]]\nname = "yelp"\npath = "none"\n'
+        f'format = "jsonl"\n[score]\nmodel = "yelp"\ndate = "ds"\n[gate]\nmax_rejects = 1.0\n{more}'
+    )
+
+
 @dataclass
 class World:
     """A warehouse, its inputs, and all runs so far.
 
     Attributes:
+        folder: Folder of the inputs and the models.
+        root: URL below which the warehouse is, in another storage; empty if it is in the folder.
         runs: Status and exit code of each run, by run id.
         seen: Ids of all runs whose rows were ever published, including killed runs.
     """
@@ -58,6 +83,7 @@ class World:
     spark: SparkSession
     folder: Path
     rng: random.Random
+    root: str = ""
     figures: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     runs: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -65,21 +91,21 @@ class World:
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True)
-        store = ModelStore(str(self.folder / "warehouse/models"))
-        store.promote("yelp", store.save(sample("yelp")).manifest.version)
-        for version, (rows, rejects) in enumerate(SIZES):
-            (self.folder / f"input{version}").mkdir()
-            for day in DAYS:
-                texts = [None if number < rejects else ("good food", "bad")[number % 2] for number in range(rows)]
-                columns = {"id": range(rows), "text": texts, "ds": [day] * rows}
-                pq.write_table(pa.table(columns), self.folder / f"input{version}" / f"{day}.parquet")
-        text = (
-            f'warehouse = "{self.folder / "warehouse"}"\n[[sources]]\nname = "yelp"\npath = "none"\nformat = "jsonl"\n'
-            '[score]\nmodel = "yelp"\ndate = "ds"\n[gate]\nmax_rejects = 1.0\n'
-        )
+        write_inputs(self.folder)
+        text = pipeline_text(self.place, self.folder)
         (self.folder / "pipeline.toml").write_text(text)
         self.pipeline = parse_pipeline(text)
+
+    @property
+    def place(self) -> str:
+        """Path or URL of the warehouse."""
+        return f"{self.root or self.folder}/warehouse"
+
+    def rows(self, name: str, *columns: str) -> list[dict[str, Any]]:
+        """Return columns of a table, on a local disk as a reader without Spark sees it."""
+        if self.root:
+            return [row.asDict() for row in self.warehouse.location(name).read(self.spark).select(*columns).collect()]
+        return DeltaTable(f"{self.place}/{name}").to_pyarrow_table(columns=list(columns)).to_pylist()
 
     @property
     def warehouse(self) -> Warehouse:
@@ -122,8 +148,12 @@ class World:
     def age_staging(self) -> None:
         """Make the staged files as old as those of a run that was stopped a month ago."""
         old = time.time() - 30 * 86400
-        for path in files_of_no_version(self.folder / "warehouse"):
-            os.utime(path, (old, old))
+        for path in files_of_no_version(self.place):
+            if self.root:
+                system, place = hadoop_path(self.spark, f"{self.root}{path}")
+                system.setTimes(place, int(old * 1000), -1)
+            else:
+                os.utime(path, (old, old))
 
 
 def score_once(spark: SparkSession, pipeline: Pipeline, options: ScoreOptions) -> tuple[RunRecord, int]:
@@ -278,26 +308,23 @@ def _expect(world: World, holds: bool, said: str) -> None:
 def recorded(world: World) -> dict[str, list[str]]:
     """Return the statuses recorded for each run in ``runs``."""
     found: dict[str, list[str]] = {}
-    place = world.folder / "warehouse/runs"
-    for row in DeltaTable(str(place)).to_pyarrow_table(columns=["run_id", "status"]).to_pylist():
+    for row in world.rows("runs", "run_id", "status"):
         found.setdefault(row["run_id"], []).append(row["status"])
     return found
 
 
 def world_owners(world: World) -> set[str]:
     """Return the ids of the runs that wrote the published rows."""
-    rows = DeltaTable(str(world.folder / "warehouse/results")).to_pyarrow_table(columns=["run_id"])
-    return set(rows["run_id"].to_pylist())
+    return {row["run_id"] for row in world.rows("results", "run_id")}
 
 
 def slices(world: World, name: str) -> dict[date, tuple[set[str], int, int]]:
     """Return for each day of a table: the ids of its runs, the number of rows, and the number of distinct ids."""
-    rows = DeltaTable(str(world.folder / "warehouse" / name)).to_pyarrow_table(columns=["ds", "run_id", "id"])
+    rows = world.rows(name, "ds", "run_id", "id")
     found: dict[date, tuple[set[str], int, int]] = {}
-    for ds in set(rows["ds"].to_pylist()):
-        of_day = [row for row in rows.to_pylist() if row["ds"] == ds]
-        ids = {row["id"] for row in of_day}
-        found[ds] = ({row["run_id"] for row in of_day}, len(of_day), len(ids))
+    for ds in {row["ds"] for row in rows}:
+        of_day = [row for row in rows if row["ds"] == ds]
+        found[ds] = ({row["run_id"] for row in of_day}, len(of_day), len({row["id"] for row in of_day}))
     return found
 
 
@@ -333,10 +360,10 @@ def look(world: World, after: str, *, settled: bool) -> None:
 
 
 def forced_batch(
-    spark: SparkSession, folder: Path, seed: int, number: int, faults: int
+    spark: SparkSession, folder: Path, seed: int, number: int, faults: int, root: str = ""
 ) -> tuple[Counter[str], list[str]]:
     """Inject some faults, one after another, in a new world; an exception counts as a difference."""
-    world = World(spark, folder, random.Random(f"{seed}/{number}"))
+    world = World(spark, folder, random.Random(f"{seed}/{number}"), root)
     try:
         _force(world, f"batch {number} of seed {seed}", faults)
     except Exception as error:  # noqa: BLE001 - any exception is a finding

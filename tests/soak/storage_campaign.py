@@ -6,6 +6,9 @@ In a batch two drivers score random days of one warehouse, the same and differen
 killed and started again. On S3 a proxy answers some requests with 503, late, or not at all after they had an effect.
 A reader checks at all times that each slice is whole. After that a run without a fault must succeed, each run must be
 recorded as it ended, and the log must have a commit of each run that succeeded.
+
+On HDFS the other three of four batches force faults at named points of a run, as the campaign on a local disk does
+(``forced_faults``).
 """
 
 import argparse
@@ -26,27 +29,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.cluster_jars import S3, cluster_jars
-from tests.factories.artifacts import sample
 from tests.factories.hdfs import hdfs_cluster
 from tests.factories.s3 import BUCKET, s3_server, s3a_settings
 from tests.factories.s3_proxy import Fault, S3Proxy, s3_proxy
 from tests.processes import free_port
-from tests.soak.forced_faults import DAYS, SIZES, score_once
+from tests.soak.forced_faults import DAYS, SIZES, forced_batch, pipeline_text, score_once, write_inputs
 from tests.soak.soak_state import FOLDER, SoakState, soak
-from textclf.artifact import ModelStore
 from textclf.config import load_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
+from textclf.storage.warehouse import Location
 
-_SECONDS = 150.0  # of a batch, in which the drivers run
-_PAUSES = (8.0, 25.0)  # seconds between two kills
-_RATES = {"busy": 0.01, "slow": 0.005, "lost": 0.01}  # of the requests that get a fault
+_SECONDS = 240.0  # of a batch, in which the drivers run
+_LIVES = (2.0, 40.0)  # seconds from a driver's first run to its kill
+_RATES = {"busy": 0.1, "slow": 0.03, "lost": 0.1}  # of the requests that get a fault
+_FORCED = 10  # faults in a batch of such faults
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
@@ -99,11 +100,12 @@ def storm(rng: random.Random) -> Fault:
 
 @dataclass
 class Drivers:
-    """Two drivers in separate processes, and what their runs said."""
+    """Two drivers in separate processes, the moments at which they are due to be killed, and what their runs said."""
 
     folder: Path
     rng: random.Random
     processes: list["subprocess.Popen[str]"] = field(default_factory=list)
+    due: dict[int, float] = field(default_factory=dict)
     said: list[dict[str, Any]] = field(default_factory=list)
     started: int = 0
 
@@ -121,12 +123,23 @@ class Drivers:
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
         for line in process.stdout or ():
-            if line.startswith("{"):
+            if line.startswith("ready"):
+                self.due[process.pid] = time.monotonic() + self.rng.uniform(*_LIVES)
+            elif line.startswith("{"):
                 self.said.append(json.loads(line))
 
-    def kill(self) -> None:
-        """Kill the driver that is older, with its JVM and its workers."""
-        process = self.processes.pop(0)
+    def replace(self) -> int:
+        """Kill the drivers that are due, and start others; return their number."""
+        now = time.monotonic()
+        due = [process for process in self.processes if self.due.get(process.pid, now) < now]
+        for process in due:
+            self.kill(process)
+            self.start()
+        return len(due)
+
+    def kill(self, process: "subprocess.Popen[str]") -> None:
+        """Kill a driver with its JVM and its workers."""
+        self.processes.remove(process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -142,7 +155,7 @@ class Reader:
         """Check both tables once; return the runs of each day of the results."""
         found: dict[date, set[str]] = {}
         for name, at in (("results", 0), ("results_rejects", 1)):
-            if not self._spark._jvm.io.delta.tables.DeltaTable.isDeltaTable(f"{self._warehouse}/{name}"):  # type: ignore[union-attr]
+            if not Location(f"{self._warehouse}/{name}").exists(self._spark):
                 continue
             rows = self._spark.read.format("delta").load(f"{self._warehouse}/{name}").groupBy("ds")
             sizes = {(rows - refused, refused)[at] for rows, refused in SIZES}
@@ -158,19 +171,10 @@ class Reader:
 def prepare(folder: Path, stores: Stores, number: int) -> str:
     """Write inputs, model, settings and pipeline file; return the URL of the warehouse."""
     warehouse = f"{stores.root}/campaign/{number}"
-    store = ModelStore(str(folder / "models"))
-    store.promote("yelp", store.save(sample("yelp")).manifest.version)
-    for version, (rows, rejects) in enumerate(SIZES):
-        (folder / f"input{version}").mkdir(parents=True)
-        for day in DAYS:
-            texts = [None if at < rejects else ("good food", "bad")[at % 2] for at in range(rows)]
-            columns = {"id": range(rows), "text": texts, "ds": [day] * rows}
-            pq.write_table(pa.table(columns), folder / f"input{version}" / f"{day}.parquet")
+    write_inputs(folder)
     (folder / "settings.json").write_text(json.dumps(stores.stormy))
-    (folder / "pipeline.toml").write_text(
-        f'warehouse = "{warehouse}"\nmodels = "{folder}/models"\n[[sources]]\nname = "yelp"\npath = "none"\n'
-        'format = "jsonl"\n[score]\nmodel = "yelp"\ndate = "ds"\n[gate]\nmax_rejects = 1.0\n[lock]\nlease = 10.0\n'
-    )
+    text = pipeline_text(warehouse, folder, "[lock]\nlease = 10.0\n")
+    (folder / "pipeline.toml").write_text(text)
     return warehouse
 
 
@@ -185,18 +189,14 @@ def batch(spark: SparkSession, stores: Stores, folder: Path, rng: random.Random,
     try:
         drivers.start()
         drivers.start()
-        end, due = time.monotonic() + _SECONDS, time.monotonic() + 40
+        end = time.monotonic() + _SECONDS
         while time.monotonic() < end:
-            if time.monotonic() > due:
-                drivers.kill()
-                drivers.start()
-                figures["killed drivers"] += 1
-                due = time.monotonic() + rng.uniform(*_PAUSES) + 15
+            figures["killed drivers"] += drivers.replace()
             reader.look()
             time.sleep(1)
     finally:
-        for _ in range(2):
-            drivers.kill()
+        for process in list(drivers.processes):
+            drivers.kill(process)
     time.sleep(11)  # the leases of both end
     for name in () if stores.proxy is None else _RATES:
         figures[f"answers: {name}"] += stores.proxy.counts[f"fault: {name}"] if stores.proxy else 0
@@ -247,8 +247,11 @@ def main() -> int:
         spark = open_session("textclf campaign", stores.calm)
 
         def one(number: int) -> tuple[Counter[str], list[str]]:
+            folder = Path(scratch, f"batch{number}")
+            if args.kind == "hdfs" and number % 4:
+                return forced_batch(spark, folder, args.seed, number, _FORCED, f"{stores.root}/forced/{number}")
             rng = random.Random(f"{args.seed}/{args.kind}/{number}")
-            return batch(spark, stores, Path(scratch, f"batch{number}"), rng, number)
+            return batch(spark, stores, folder, rng, number)
 
         soak(state, one, figure="faults", wanted=args.faults, minutes=args.minutes)
         spark.stop()

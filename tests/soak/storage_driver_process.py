@@ -1,4 +1,4 @@
-"""Score random days of a warehouse again and again until the process ends; print one line of JSON for each run.
+"""Score random days of a warehouse until the process ends; print ``ready``, then a line of JSON for each run.
 
 python -m tests.soak.storage_driver_process FOLDER SEED
 """
@@ -19,6 +19,7 @@ def main(folder: Path, seed: str) -> None:
     rng, pipeline = random.Random(seed), load_pipeline(folder / "pipeline.toml")
     settings = json.loads((folder / "settings.json").read_text())
     spark = open_session("textclf driver", settings)
+    print("ready", flush=True)
     while True:
         day = rng.choice((*DAYS, None))
         options = ScoreOptions(input=str(folder / f"input{rng.randrange(3)}"), day=day)

@@ -294,7 +294,8 @@ def locked(
         lease: Seconds without a sign of life after which a lock is free.
         wait: Function with which the renewing thread waits; see ``Locks``.
     """
-    check_exclusive_writes(spark, folder)
+    for place in (folder, output):
+        check_exclusive_writes(spark, place)
     locks = Locks(spark, folder, output, run_id, job, lease, wait=wait)
     beat = threading.Thread(target=locks._keep_alive, name=f"lock {run_id}", daemon=True)
     beat.start()
