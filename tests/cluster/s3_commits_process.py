@@ -69,8 +69,13 @@ def beside_delta_rs(spark: SparkSession, proxy: S3Proxy) -> dict[str, object]:
     rows = spark.range(2).coalesce(1)
     rows.write.format("delta").save(place)
     proxy.fault = lambda method, path: "slow" if method == "PUT" and "/shared/_delta_log/" in path else None
+
+    def append() -> None:
+        for _ in range(4):
+            rows.write.format("delta").mode("append").save(place)
+
     with ThreadPoolExecutor(1) as pool:
-        ours = pool.submit(lambda: [rows.write.format("delta").mode("append").save(place) for _ in range(4)])
+        ours = pool.submit(append)
         while not ours.done():
             deltalake.write_deltalake(place, pa.table({"id": [7]}), mode="append", storage_options=options)
             theirs += 1

@@ -105,7 +105,10 @@ class World:
         """Return columns of a table, on a local disk as a reader without Spark sees it."""
         if self.root:
             return [row.asDict() for row in self.warehouse.location(name).read(self.spark).select(*columns).collect()]
-        return DeltaTable(f"{self.place}/{name}").to_pyarrow_table(columns=list(columns)).to_pylist()
+        found: list[dict[str, Any]] = (
+            DeltaTable(f"{self.place}/{name}").to_pyarrow_table(columns=list(columns)).to_pylist()
+        )
+        return found
 
     @property
     def warehouse(self) -> Warehouse:
