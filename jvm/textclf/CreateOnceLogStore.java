@@ -58,9 +58,10 @@ public final class CreateOnceLogStore extends HadoopFileSystemLogStore {
     }
   }
 
+  /** Whether a checkpoint has to be written aside and renamed: on a disk others see a file while it is written. */
   @Override
-  public Boolean isPartialWriteVisible(Path path, Configuration configuration) {
-    return false;
+  public Boolean isPartialWriteVisible(Path path, Configuration configuration) throws IOException {
+    return path.getFileSystem(configuration) instanceof LocalFileSystem;
   }
 
   /** Creates a file unless there is one, by a link to a file with its content. */

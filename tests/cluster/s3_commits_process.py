@@ -96,6 +96,10 @@ def findings(endpoint: str) -> Iterator[tuple[str, object]]:
         jars = ",".join(map(str, cluster_jars(S3)))
         spark = open_session("t", {"spark.master": "local[1]", "spark.jars": jars, **s3a_settings(proxy.endpoint)})
         write = writer(spark)
+        jvm: Any = spark._jvm
+        hadoop = spark._jsparkSession.sessionState().newHadoopConf()
+        log = jvm.org.apache.hadoop.fs.Path(f"{ROOT}/_delta_log")
+        yield "partly visible", jvm.textclf.CreateOnceLogStore(hadoop).isPartialWriteVisible(log, hadoop)
         yield "safe", refused(spark)
         proxy.counts.clear()
         yield "safe again", [refused(spark), proxy.counts.total()]
@@ -112,7 +116,7 @@ def findings(endpoint: str) -> Iterator[tuple[str, object]]:
         proxy.fault = lambda method, path: "unconditional"  # noqa: ARG005
         yield "a service without conditions", refused(spark)
         proxy.fault = lambda method, path: None  # noqa: ARG005
-        exclusive_writes._lacks_companion = lambda spark: True  # noqa: ARG005
+        vars(exclusive_writes)["lacks_companion"] = lambda spark: True  # noqa: ARG005
         yield "no companion", refused(spark)
 
 

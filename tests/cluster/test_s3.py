@@ -139,6 +139,7 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
     found = json.loads(run_module("tests.cluster.s3_commits_process", stored.endpoint).stdout.splitlines()[-1])
     taken = "FileAlreadyExistsException"
     assert found.pop("first") == ["written", taken]
+    assert found.pop("partly visible") is False
     assert found.pop("of four") == [taken] * 3 + ["written"]
     assert (found.pop("safe"), found.pop("safe again")) == ("", ["", 1])
     assert found.pop("beside delta-rs") == {

@@ -1,5 +1,6 @@
 """Events between the steps of a run: another run, a VACUUM, maintenance or a signal at each named point."""
 
+import json
 import os
 import signal
 import time
@@ -303,3 +304,53 @@ def test_staged_rows_some_of_whose_files_are_gone_are_not_published(scoring: Sco
 
     assert (code, scoring.record["status"]) == (0, "succeeded")
     assert values(scoring.results, "id") == [(1,), (2,)]
+
+
+def fail() -> None:
+    raise RuntimeError("ExecutorLostFailure")
+
+
+def test_rejects_that_a_stopped_run_has_named_outlive_a_successor_that_fails_before_it_publishes(
+    scoring: Scoring, first: RunRecord
+) -> None:
+    flags = range_of_a_day(scoring)
+    with at("committed results_rejects", lambda: ask_to_stop(signal.SIGINT, cancels=True)):
+        assert scoring.job(*flags) == 1
+    with at("staged", fail) as failed:
+        assert scoring.job(*flags) == 1
+
+    assert failed
+    assert values(scoring.rejects, "id") == [(3,)]
+    assert scoring.job(*flags) == 0
+    assert values(scoring.results, "id") == [(1,), (2,)]
+
+
+def test_rows_that_have_to_be_copied_and_were_staged_by_a_stopped_run_are_published_by_the_next(
+    scoring: Scoring, first: RunRecord
+) -> None:
+    for name in TABLES:
+        place = scoring.warehouse.location(name)
+        scoring.spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+    flags = range_of_a_day(scoring)
+    with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
+        assert scoring.job(*flags) == 1
+
+    assert scoring.job(*flags) == 0, scoring.said
+
+    assert values(scoring.results, "id") == [(1,), (2,)]
+    assert values(scoring.rejects, "id") == [(3,)]
+    record = scoring.rows("runs").where("details LIKE '%published_run%'").collect()[-1]
+    assert json.loads(record["details"])["publish"].startswith("copied")
+
+
+def test_staging_that_cannot_be_removed_is_said_and_the_reason_of_the_end_stays(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("delete: access denied")
+
+    monkeypatch.setattr("textclf.storage.staging.remove", refuse)
+    with at("staged", fail):
+        assert scoring.job("--input", scoring.write([(1, "good")], SCHEMA)) == 1
+    assert "could not be removed: delete: access denied" in scoring.said
+    assert "ExecutorLostFailure" in str(scoring.record["error"])

@@ -59,7 +59,7 @@ def test_the_pipeline_file_travels_with_the_job(tmp_path: Path, given: list[str]
     file = tmp_path / "a, b#c.toml"
     file.write_text(_PIPELINE)
 
-    arguments, (shipped,) = for_driver_there([word.format(file=file) for word in given])
+    arguments, (shipped,) = for_driver_there([word.format(file=file) for word in given], {})
 
     assert arguments == ["--config", "pipeline.toml", "--date", "x"]
     url, name = shipped.split("#")
@@ -69,7 +69,7 @@ def test_the_pipeline_file_travels_with_the_job(tmp_path: Path, given: list[str]
 
 
 def test_without_a_pipeline_file_nothing_is_shipped() -> None:
-    assert for_driver_there(["--help"]) == (["--help"], [])
+    assert for_driver_there(["--help"], {}) == (["--help"], [])
 
 
 def test_relative_paths_are_refused_all_at_once(tmp_path: Path) -> None:
@@ -78,13 +78,37 @@ def test_relative_paths_are_refused_all_at_once(tmp_path: Path) -> None:
     file.write_text(_PIPELINE.replace("hdfs:///w", "warehouse") + body)
 
     with pytest.raises(ConfigError) as raised:
-        for_driver_there(["--config", str(file), "--output", "out/results", "--input", "a_table"])
+        for_driver_there(["--config", str(file), "--output", "out/results", "--input", "a_table"], {})
 
     expected = "warehouse = warehouse; metrics.file = out.prom; score.input = in/texts; --output = out/results"
     assert raised.value.received == f"{file}: {expected}"
     assert raised.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "given", [["--output", "page.html"], ["--output=page.html"], ["--outp", "page.html"], ["--figures", "plots"]]
+)
+def test_a_file_in_the_folder_of_the_driver_would_be_lost(tmp_path: Path, given: list[str]) -> None:
+    file = tmp_path / "pipeline.toml"
+    file.write_text(_PIPELINE)
+    with pytest.raises(ConfigError, match="lead nowhere"):
+        for_driver_there(["--config", str(file), *given], {})
+
+
+def test_variables_of_the_pipeline_file_are_those_of_the_driver_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pipeline.toml"
+    file.write_text(_PIPELINE.replace("hdfs:///w", "${PLACE}"))
+    monkeypatch.delenv("PLACE", raising=False)
+    arguments, settings = ["--config", str(file)], {"spark.yarn.appMasterEnv.PLACE": "hdfs:///w"}
+    with pytest.raises(ConfigError, match="PLACE is not set"):
+        for_driver_there(arguments, {})
+    assert for_driver_there(arguments, settings)[0] == ["--config", "pipeline.toml"]
+    monkeypatch.setenv("PLACE", "relative")
+    assert for_driver_there(arguments, settings)[0] == ["--config", "pipeline.toml"]
+
+
 def test_a_wrong_pipeline_file_is_refused_before_anything_is_sent(write_config: Callable[[str], Path]) -> None:
     with pytest.raises(ConfigError, match=r"has 1 mistake"):
-        for_driver_there(["--config", str(write_config(""))])
+        for_driver_there(["--config", str(write_config(""))], {})

@@ -64,3 +64,11 @@ def test_what_may_be_replaced_is(spark: SparkSession, store: Any, tmp_path: Path
     assert write(spark, store, path, ["second"], overwrite=True)
     assert (tmp_path / "_last_checkpoint").read_text() == "second\n"
     assert not write(spark, store, path, ["third"])
+
+
+def test_a_checkpoint_on_a_disk_is_written_aside_where_readers_do_not_see_half_of_it(
+    spark: SparkSession, store: Any, tmp_path: Path
+) -> None:
+    jvm: Any = spark._jvm
+    hadoop = spark._jsparkSession.sessionState().newHadoopConf()
+    assert store.isPartialWriteVisible(jvm.org.apache.hadoop.fs.Path(f"file:{tmp_path}"), hadoop)

@@ -13,7 +13,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StringType, StructField, StructType
 
-from textclf.storage import worker_files
+from textclf.spark.companion import CompanionError
+from textclf.storage import plain_files, stored_files, worker_files
 from textclf.storage.files.partition_names import folder_name
 from textclf.storage.schemas import TableSpec
 from textclf.storage.stored_files import FileStore, PackedFile, read_packed
@@ -98,6 +99,31 @@ def test_what_failed_leaves_no_files(spark: SparkSession, store: FileStore) -> N
     with pytest.raises(PySparkException, match="late"):
         store.store(ids.mapInArrow(packer(store.sink, fails=True), PACKED))
     assert on_disk(store) == set()
+
+
+def test_an_error_of_tidying_up_does_not_replace_the_reason(
+    spark: SparkSession, store: FileStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = spark.range(0, 60, numPartitions=3).where("id < 40")
+    rows = ids.mapInArrow(packer(store.sink, fails=True), PACKED)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("delete: access denied")
+
+    monkeypatch.setattr(plain_files, "hadoop_path", refuse)
+    with pytest.raises(PySparkException, match="late"):
+        store.store(rows)
+    assert "could be deleted: delete: access denied" in capsys.readouterr().err
+
+
+def test_without_the_companion_storage_that_needs_it_is_refused(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = FileStore(spark, {"rows": str(tmp_path / "stored")})
+    made.sink.folders = None
+    monkeypatch.setattr(stored_files, "lacks_companion", lambda spark: True)  # noqa: ARG005
+    with pytest.raises(CompanionError, match="Java classes of this package"):
+        made.store(spark.range(3).mapInArrow(packer(made.sink), PACKED))
 
 
 def test_large_files_reach_the_jvm_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | N
         return None
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
     runs = [run.run_id for run in newest_runs(table.where((F.col("status") == "stopped") & same), 3)]
-    # One commit stages all rows, so an existing table is complete, unless a run has begun to publish it.
+    # One commit stages all rows, so an existing table is complete, unless a VACUUM has removed files.
     return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)
 
 

@@ -11,6 +11,9 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from py4j.java_gateway import JavaPackage
 
 from textclf.common.atomic_files import made_aside
 from textclf.common.plain_paths import plain_folder
@@ -19,9 +22,14 @@ from textclf.errors import TextclfError
 from textclf.spark.jars import COMPANION, DELTA_COORDINATES, SPARK_VERSION, jar_folder, resolve_into
 from textclf.spark.java import MINIMUM, java_home
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 LOG_STORE = "textclf.CreateOnceLogStore"
 SCHEMES = ("s3a", "s3", "s3n", "file")
 """Schemes whose commits the companion's log store writes; Delta's own classes are safe on the others."""
+PROVISION = "run `make setup`, or `python -m textclf.spark.launch.provision`"
+"""What to do where the companion is missing."""
 _COMPILER = "org.eclipse.jdt:ecj:3.42.0"  # for a Java without javac; Eclipse Public License 2.0
 _COMPILER_SHA256 = {"ecj-3.42.0.jar": "29f6d3918ee02db4400c103bc25dd90a22491c3a395867d9393070cb96a7dd29"}
 
@@ -59,8 +67,20 @@ def log_stores(jars: str) -> dict[str, str]:
     return {f"spark.delta.logStore.{scheme}.impl": LOG_STORE for scheme in SCHEMES} if COMPANION in jars else {}
 
 
+def lacks_companion(spark: "SparkSession") -> bool:
+    """Whether the JVM of a session does not have the companion's classes.
+
+    Args:
+        spark: An open session.
+    """
+    jvm: Any = spark._jvm
+    return isinstance(jvm.textclf.FileSink, JavaPackage)
+
+
 def compile_companion() -> Path:
-    """Compile the sources beside Delta's jars, unless that has been done; remove the jars of other sources.
+    """Compile the sources beside Delta's jars, unless that has been done.
+
+    Jars of other sources stay: a running job or another release of this package may use them.
 
     Raises:
         CompanionError: There is no compiler, or the sources do not fit the Spark and Delta that are installed.
@@ -73,9 +93,6 @@ def compile_companion() -> Path:
             _compile(Path(scratch))
             with made_aside(target) as aside:
                 _archive(Path(scratch), aside)
-    for other in folder.glob(f"{COMPANION}*.jar"):
-        if other != target:
-            other.unlink(missing_ok=True)
     return target
 
 

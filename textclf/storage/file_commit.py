@@ -99,7 +99,7 @@ def hand_over(
 
 
 def _gather(spark: SparkSession, staged: str, place: Location, spec: TableSpec, files: Collection[StagedFile]) -> None:
-    """Have all files in the table's folder, and make them young.
+    """Have all files in the table's folder, and make them young, which object stores do not allow.
 
     VACUUM removes old files that belong to no version, and the rows of a stopped run may be that old. The time of a
     file that moves is set first, so that the table's folder never holds the file with its old time.

@@ -1,11 +1,15 @@
 """Plain files of tables: what is there, what is not needed, and how much is read."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 
+from textclf.common.logs import say
+from textclf.common.secrets import first_line
 from textclf.storage.delta_log import hadoop_path
 
 PLAIN_WRITER = 2
@@ -24,14 +28,28 @@ def missing(spark: SparkSession, places: Collection[str]) -> list[str]:
     return [place for place, found in zip(places, for_each(there, places), strict=True) if not found]
 
 
-def delete(spark: SparkSession, places: Collection[str]) -> None:
-    """Delete files, at paths or URLs; those that are gone are no error."""
+def discard(spark: SparkSession, places: Collection[str]) -> None:
+    """Delete files that nothing needs, at paths or URLs; those that cannot be deleted are left to VACUUM."""
 
     def one(place: str) -> None:
         system, path = hadoop_path(spark, place)
         system.delete(path, False)
 
-    for_each(one, places)
+    with tidying(f"Not all of {len(places)} files that nothing needs could be deleted"):
+        for_each(one, places)
+
+
+@contextmanager
+def tidying(failed: str) -> Iterator[None]:
+    """Say an error of storage in a block that tidies up, instead of raising it: how the work ended counts more.
+
+    Args:
+        failed: What is said before the error.
+    """
+    try:
+        yield
+    except (Py4JError, OSError) as error:
+        say(f"{failed}: {first_line(error)}", "warning")
 
 
 def planned_bytes(rows: DataFrame) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -10,7 +10,7 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 
 from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
-from textclf.storage.plain_files import PLAIN_WRITER, delete, missing
+from textclf.storage.plain_files import PLAIN_WRITER, discard, missing
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
 
@@ -59,6 +59,14 @@ class StagedFile:
             root: URL of the published table, as ``url_of`` gives it.
         """
         return bool(self.entry["path"] == f"{root}/{as_uri(self.published)}")
+
+    def within(self, root: str) -> "StagedFile":
+        """Return the file with a path relative to the staged table if it is below it: another run may move the table.
+
+        Args:
+            root: URL of the staged table.
+        """
+        return replace(self, entry=self.entry | {"path": self.entry["path"].removeprefix(f"{root}/")})
 
     def as_staged(self) -> str:
         """Return the ``add`` entry in staging, as JSON that ``of`` reads."""
@@ -117,7 +125,7 @@ class StagedTable:
 
     def discard(self) -> None:
         """Delete the files; no commit must have named them."""
-        delete(self.spark, self._places(self.files))
+        discard(self.spark, self._places(self.files))
 
     def _places(self, files: Collection[StagedFile]) -> list[str]:
         return [file.place(str(self.place)) for file in files]
@@ -162,7 +170,8 @@ def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], s
         {"protocol": {"minReaderVersion": 1, "minWriterVersion": PLAIN_WRITER}},
         {"metaData": metadata | {"partitionColumns": list(spec.partition_by)}},
     ]
-    lines = [*map(json.dumps, actions), *(file.as_staged() for file in files)]
+    root = url_of(spark, folder)
+    lines = [*map(json.dumps, actions), *(file.within(root).as_staged() for file in files)]
     system, path = hadoop_path(spark, f"{folder}/_delta_log/{0:020d}.json")
     system.mkdirs(path.getParent())
     configuration = spark._jsparkSession.sessionState().newHadoopConf()

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from textclf.spark import cancellation
 from textclf.storage.delta_log import hadoop_path
+from textclf.storage.plain_files import tidying
 from textclf.storage.schemas import TableSpec
 from textclf.storage.staged_table import StagedTable
 from textclf.storage.warehouse import Location, Warehouse
@@ -55,7 +56,8 @@ def staged(
     """Compute rows exactly once, into staging, and yield their table. What is not published is removed on exit.
 
     The rows are kept after an error of type ``keep``. They are also kept if all are staged and the run is asked to
-    stop before it has published them: a run that repeats the work need not compute them again.
+    stop before it has published them: a run that repeats the work need not compute them again. Files of an earlier
+    run, which a commit may have named, are left to VACUUM.
 
     Args:
         spark: An open session.
@@ -74,17 +76,19 @@ def staged(
         else:
             write(place)
         table = StagedTable.at(spark, place)
+        table.published = ready is not None  # that run may have been stopped between its two commits
         yield table
         done = True
     except keep:
         kept = True
         raise
     finally:
-        kept = kept or (table is not None and not done and cancellation.asked() and table.whole)
-        if not kept:
-            if table is not None and not table.published:
-                table.discard()
-            remove(spark, place)
+        with tidying(f"What is staged in {place} could not be removed"):
+            kept = kept or (table is not None and not done and cancellation.asked() and table.whole)
+            if not kept:
+                if table is not None and not table.published:
+                    table.discard()
+                remove(spark, place)
 
 
 def is_whole(spark: SparkSession, place: Location) -> bool:

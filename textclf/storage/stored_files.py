@@ -15,9 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from textclf.spark.companion import PROVISION, CompanionError, lacks_companion
 from textclf.storage.delta_log import hadoop_path
 from textclf.storage.files.listing import escaped
-from textclf.storage.plain_files import delete
+from textclf.storage.plain_files import discard
 from textclf.storage.schemas import TableSpec
 from textclf.storage.staged_table import StagedFile, as_uri, url_of
 from textclf.storage.worker_files import PATHS, Sink, arrow_codec
@@ -109,6 +110,13 @@ class FileStore:
         an error nothing of what is known to be stored remains.
         """
         if self.sink.folders is None:
+            if lacks_companion(self.spark):
+                raise CompanionError(
+                    "The workers' files cannot be stored without the Java classes of this package.",
+                    received=f"{', '.join(self.folders.values())}, and no jar of these classes in this session",
+                    expected="the jar that set-up compiles, in spark.jars, or tables on a local disk",
+                    fix=PROVISION,
+                )
             jvm: Any = self.spark._jvm
             rows = DataFrame(jvm.textclf.FileSink.store(rows._jdf, dict(self.folders)), self.spark)
         try:
@@ -128,9 +136,12 @@ class FileStore:
         ]
 
     def discard(self) -> None:
-        """Delete the files of all tasks that have ended; a task that failed has deleted its own."""
+        """Delete the files of all tasks that have ended, after an error, which is not replaced by another.
+
+        A task that failed has deleted its own, unless its process was killed; those are left to VACUUM.
+        """
         pairs = (each.partition("/") for each in self._seen.value)
-        delete(self.spark, {f"{self.folders[kind]}/{path}" for kind, _, path in pairs})
+        discard(self.spark, {f"{self.folders[kind]}/{path}" for kind, _, path in pairs})
 
 
 def read_packed(

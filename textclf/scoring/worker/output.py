@@ -154,7 +154,12 @@ class ScorePacker:
         for day, named, rejected, part in parts(rows):
             ds = day if "ds" in rows.column_names else self.ds
             source = named if "source" in rows.column_names else self.source
-            made.append(((KINDS[rejected], ds, source), *(self._rejects(part) if rejected else self._results(part))))
+            made.append(
+                (
+                    (KINDS[rejected], ds, source),
+                    *(rejected_rows(part, self.run_id) if rejected else self._results(part)),
+                )
+            )
         return made
 
     def _unreadable(self, row: pa.Table) -> list[tuple[Key, pa.Table, Noted]]:
@@ -163,15 +168,10 @@ class ScorePacker:
         With day and source, a later run of that day replaces the reject.
         """
         reason = pa.array([REASONS[UNREADABLE]])
-        table, noted = self._rejects(pa.table({"id": row["id"], "reason": reason}))
+        table, noted = rejected_rows(pa.table({"id": row["id"], "reason": reason}), self.run_id)
         ds = _readable(row, "ds") if "ds" in row.column_names else self.ds
         source = _readable(row, "source") if "source" in row.column_names else self.source
         return [((KINDS[1], ds, source), table, noted)]
-
-    def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
-        reason = rows["reason"].combine_chunks()
-        table = pa.table({"id": rows["id"], "reason": reason, "run_id": same(self.run_id, len(rows))})
-        return table, counted_reasons(reason)
 
     def _results(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         found = self.champions.columns(rows, "")
@@ -182,6 +182,17 @@ class ScorePacker:
         if "evidence" not in found:
             found["evidence"] = pa.nulls(len(rows), pa.string())
         return pa.table({name: found[name] for name in self.columns}), counted(found, self.bins)
+
+
+def rejected_rows(rows: pa.Table, run_id: str) -> tuple[pa.Table, Noted]:
+    """Return the columns of a file of rejects, and the counts of its rows.
+
+    Args:
+        rows: The columns id and reason.
+        run_id: Identifier of the run.
+    """
+    reason = rows["reason"].combine_chunks()
+    return pa.table({"id": rows["id"], "reason": reason, "run_id": same(run_id, len(rows))}), counted_reasons(reason)
 
 
 def counted(found: Mapping[str, Any], bins: int) -> Noted:

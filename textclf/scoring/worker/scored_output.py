@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from textclf.scoring.worker.output import KINDS, Batches, Noted, counted, counted_reasons, parts, same
+from textclf.scoring.worker.output import KINDS, Batches, Noted, counted, parts, rejected_rows, same
 from textclf.spark.worker_gc import settle
 from textclf.storage.worker_files import Packer, Sink
 
@@ -46,15 +46,10 @@ class ScoredPacker:
         with Packer(keys, self.sink, self.partition_by, self.codec, self.statistics, plain=_MANY) as packer:
             for rows in _groups(batches):
                 for day, source, rejected, part in parts(rows):
-                    table, noted = self._rejects(part) if rejected else self._results(part)
+                    table, noted = rejected_rows(part, self.run_id) if rejected else self._results(part)
                     yield from packer.write((KINDS[rejected], day, source), table, noted)
             yield from packer.close()
         settle()
-
-    def _rejects(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
-        reason = rows["reason"].combine_chunks()
-        table = pa.table({"id": rows["id"], "reason": reason, "run_id": same(self.run_id, len(rows))})
-        return table, counted_reasons(reason)
 
     def _results(self, rows: pa.Table) -> tuple[pa.Table, Noted]:
         found: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}

@@ -131,19 +131,21 @@ def _hadoop(settings: Mapping[str, str], environ: Mapping[str, str]) -> Iterator
     ]
     # As in a driver: where krb5.conf is, for example.
     options = settings.get("--driver-java-options") or settings.get("spark.driver.extraJavaOptions") or ""
-    port, token = launch_gateway(
+    port, token, process = launch_gateway(
         jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),
         classpath=os.pathsep.join([*folders, *jars]),
         java_path=str(java_home() / "bin" / "java"),
         javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *shlex.split(options)],
         enable_auth=True,
         die_on_exit=True,
+        return_proc=True,
     )
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
     try:
         yield gateway.jvm
     finally:
         gateway.shutdown()
+        process.stdin.close()  # the JVM lives as long as this is open, which a wrapper that waits for a job would keep
 
 
 def _not_stored(error: Exception, folder: str | None) -> TextclfError:

@@ -1,7 +1,8 @@
 """Which environment a job's executors get: the lean one, or the full one where something there needs TensorFlow."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textclf.config import Pipeline, load_pipeline
@@ -11,6 +12,7 @@ from textclf.spark.submit_options import Submission
 
 _BASELINE = "logistic_regression"  # the only architecture that is fitted without Keras
 _MLFLOW = "models:/"
+_VARIABLE = "spark.yarn.appMasterEnv."
 # A job that is not listed gets the full environment: what it imports is not known here.
 _KNOWN = {
     *("ingest_corpus", "build_vocabulary", "train_model", "search_models", "score_table", "nightly"),
@@ -20,11 +22,14 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class JobFlags:
-    """The flags of a job that decide here; None for those that are not given."""
+    """The flags of a job that decide how it is submitted; None for those that are not given."""
 
     config: str | None = None
     backend: str | None = None
     architecture: str | None = None
+    input: str | None = None
+    output: str | None = None
+    figures: str | None = None
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> "JobFlags":
@@ -37,6 +42,16 @@ class JobFlags:
         except (argparse.ArgumentError, SystemExit):  # a flag without its value, which the job itself refuses
             return cls()
         return cls(**vars(known))
+
+
+def drivers_environ(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of ``${NAME}`` for a driver on YARN, as far as they are known here.
+
+    Args:
+        settings: Spark's settings of the job; those of the application master's environment count before this one's.
+    """
+    given = {name.removeprefix(_VARIABLE): value for name, value in settings.items() if name.startswith(_VARIABLE)}
+    return {**os.environ, **given}
 
 
 def environment_kind(submission: Submission, *, driver_there: bool) -> str:
@@ -62,7 +77,8 @@ def environment_kind(submission: Submission, *, driver_there: bool) -> str:
         return FULL
     config = JobFlags.of(submission.arguments).config
     try:
-        pipeline = None if config is None else load_pipeline(config)
+        environ = drivers_environ(submission.settings) if driver_there else os.environ
+        pipeline = None if config is None else load_pipeline(config, environ)
     except ConfigError:
         pipeline = None
     if pipeline is None:  # without one a driver here ends before it needs executors; one there may have another file

@@ -92,7 +92,7 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str], shi
     here = settings.get("spark.submit.deployMode", "client") == "client"
     options, arguments = list(submission.options), submission.arguments
     if master == "yarn" and not here:
-        arguments, files = yarn.for_driver_there(arguments)
+        arguments, files = yarn.for_driver_there(arguments, settings)
         options += _extended(settings, "--files", *files)
     if "spark.master" not in settings:
         options += ["--master", master]

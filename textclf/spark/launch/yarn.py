@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 
@@ -14,11 +13,10 @@ from textclf.common.file_systems import is_url
 from textclf.common.plain_paths import plain_folder
 from textclf.config import Pipeline, load_pipeline
 from textclf.errors import ConfigError
-from textclf.spark.launch.environment_choice import JobFlags
+from textclf.spark.launch.environment_choice import JobFlags, drivers_environ
 
 PIPELINE_FILE = "pipeline.toml"
 """Name of the pipeline file in the driver's folder."""
-_PATH_FLAGS = ("--input", "--output", "--figures")
 _APPLICATION = re.compile(rb"\b(application_\d+_\d+)\b")
 # The words of Spark's application master for a Python program, and those of YARN for the master's process.
 _JOBS_CODE = re.compile(rb"User application exited with status (\d{1,3})\b")
@@ -27,11 +25,12 @@ _OWN_CODES = range(2, 6)
 """Codes that only a job's own errors have; the application master ends with 1 or with codes from 10 on itself."""
 
 
-def for_driver_there(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def for_driver_there(arguments: Sequence[str], settings: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Return the arguments of a job whose driver runs in a container, and the files that it needs there.
 
     Args:
         arguments: Arguments of the job, with ``--config FILE``.
+        settings: Spark's settings of the job.
 
     Returns:
         The arguments with the file's name in the container, and the file for ``--files``; without ``--config`` the
@@ -43,7 +42,7 @@ def for_driver_there(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     config = JobFlags.of(arguments).config
     if config is None:
         return list(arguments), []
-    check_paths(load_pipeline(config), arguments, config)
+    check_paths(load_pipeline(config, drivers_environ(settings)), arguments, config)
     made, rest = [], list(arguments)
     while rest:
         word = rest.pop(0)
@@ -90,9 +89,10 @@ def _paths(pipeline: Pipeline, arguments: Sequence[str]) -> Iterator[tuple[str, 
     yield from ((key, value) for key, value in found.items() if value is not None)
     if pipeline.score.input is not None and not _is_name(pipeline.score.input):
         yield "score.input", pipeline.score.input
-    for flag, value in pairwise(arguments):
-        if flag in _PATH_FLAGS and not _is_name(value):
-            yield flag, value
+    flags = JobFlags.of(arguments)
+    if flags.input is not None and not _is_name(flags.input):
+        yield "--input", flags.input
+    yield from ((f"--{flag}", value) for flag, value in (("output", flags.output), ("figures", flags.figures)) if value)
 
 
 def _is_name(value: str) -> bool:

@@ -5,15 +5,12 @@ Azure and Google's storage Delta's own classes see to that. On S3 it takes condi
 service must have and the log store must use.
 """
 
-from typing import Any
-
-from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
 from textclf.common.file_systems import file_system, hadoop_files
 from textclf.common.secrets import first_line
 from textclf.errors import TextclfError
-from textclf.spark.companion import LOG_STORE
+from textclf.spark.companion import LOG_STORE, PROVISION, lacks_companion
 
 _S3 = ("s3a", "s3", "s3n")
 _PROBE = "_textclf/created_once"
@@ -41,14 +38,16 @@ def check_exclusive_writes(spark: SparkSession, folder: str) -> None:
     if not colon or (scheme, rest.partition("/")[0]) in _known or scheme not in _S3:
         return
     conf = spark.sparkContext.getConf()
-    chosen = conf.get("spark.delta.logStore.class") or conf.get(f"spark.delta.logStore.{scheme}.impl")
-    if chosen is None or (chosen == LOG_STORE and _lacks_companion(spark)):
+    setting = f"spark.delta.logStore.{scheme}.impl"
+    chosen = conf.get("spark.delta.logStore.class") or conf.get(setting)
+    if chosen is None or (chosen == LOG_STORE and lacks_companion(spark)):
+        jar = lacks_companion(spark)
         raise ExclusiveWritesError(
             "Tables on S3 need the Java classes of this package, without which two drivers could lose a commit.",
-            received=f"{folder}, and no jar of these classes in this session",
-            expected="the jar that set-up compiles, in spark.jars",
-            fix="run `make setup`, or `python -m textclf.spark.launch.provision`; or choose a log store that is safe "
-            "with --conf spark.delta.logStore.s3a.impl=CLASS",
+            received=f"{folder}, and " + ("no jar of these classes in this session" if jar else f"no {setting}"),
+            expected=f"the jar that set-up compiles, in spark.jars, and {setting}={LOG_STORE}",
+            fix=f"{PROVISION if jar else 'add this setting'}; or choose a log store that is safe with --conf "
+            f"{setting}=CLASS",
         )
     if chosen == LOG_STORE and (why := _overwrites(folder)) is not None:
         raise ExclusiveWritesError(
@@ -56,14 +55,9 @@ def check_exclusive_writes(spark: SparkSession, folder: str) -> None:
             received=f"{folder}: {why}",
             expected="a service that refuses PUT with If-None-Match: * for an object that exists, with status 412",
             fix="update the service or set fs.s3a.create.conditional.enabled; or, where no other driver ever writes "
-            "to these tables, --conf spark.delta.logStore.s3a.impl=io.delta.storage.S3SingleDriverLogStore",
+            f"to these tables, --conf {setting}=io.delta.storage.S3SingleDriverLogStore",
         )
     _known.add((scheme, rest.partition("/")[0]))
-
-
-def _lacks_companion(spark: SparkSession) -> bool:
-    jvm: Any = spark._jvm
-    return isinstance(jvm.textclf.CreateOnceLogStore, JavaPackage)
 
 
 def _overwrites(folder: str) -> str | None:
