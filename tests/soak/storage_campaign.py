@@ -44,9 +44,9 @@ from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
 from textclf.storage.warehouse import Location
 
-_SECONDS = 300.0  # of a batch, in which the drivers run
-_LIVES = (5.0, 120.0)  # seconds from a driver's first run to its kill
-_RATES = {"busy": 0.1, "slow": 0.03, "lost": 0.1}  # of the requests that get a fault
+_SECONDS = 360.0  # of a batch, in which the drivers run
+_LIVES = (10.0, 180.0)  # seconds from a driver's first run to its kill
+_RATES = {"busy": 0.03, "slow": 0.01, "lost": 0.06}  # of the requests that get a fault
 _FORCED = 10  # faults in a batch of such faults
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
