@@ -74,7 +74,7 @@ def files_of_no_version(warehouse: Path | str) -> list[Path]:
             each.path for each in system.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
         ]
         commits = [path for path in stored if path.endswith(".json") and "/_delta_log/" in path]
-        lines = [line for path in commits for line in system.open_input_stream(path).read().decode().splitlines()]
+        lines = [line for path in commits for line in system.open_input_stream(path).read().decode().split("\n")]
         named = {json.loads(line)["add"]["path"].rpartition("/")[2] for line in lines if line.startswith('{"add"')}
         parts = [Path(path) for path in stored if re.search(r"/part-[^/]*\.parquet$", path)]
         found += [path for path in parts if path.name not in named]

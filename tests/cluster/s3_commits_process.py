@@ -15,6 +15,7 @@ from tests.cluster_jars import S3, cluster_jars
 from tests.factories.s3 import BUCKET, KEY, REGION, SECRET, s3a_settings
 from tests.factories.s3_proxy import Fault, S3Proxy, s3_proxy
 from textclf.spark import open_session
+from textclf.storage.delta_log import identity
 from textclf.storage.leases import exclusive_writes
 from textclf.storage.leases.exclusive_writes import ExclusiveWritesError, check_exclusive_writes
 
@@ -45,11 +46,11 @@ def writer(spark: SparkSession) -> Callable[[int, str], str]:
     return write
 
 
-def refused(spark: SparkSession) -> str:
-    """Return what the check of the bucket says."""
+def refused(spark: SparkSession, place: str = ROOT) -> str:
+    """Return what the check of a bucket says."""
     exclusive_writes._known.clear()
     try:
-        check_exclusive_writes(spark, ROOT)
+        check_exclusive_writes(spark, place)
     except ExclusiveWritesError as error:
         return str(error)
     return ""
@@ -113,6 +114,10 @@ def findings(endpoint: str) -> Iterator[tuple[str, object]]:
         with ThreadPoolExecutor(4) as pool:
             yield "of four", sorted(pool.map(lambda line: write(9, line), "abcd"))
         yield "beside delta-rs", beside_delta_rs(spark, proxy)
+        nowhere = f"s3a://no-such-{BUCKET}/tables"
+        yield "no bucket", refused(spark, nowhere)
+        yield "no scheme", refused(spark, ROOT.replace("s3a:", "s3:"))
+        yield "identities", [identity(spark, f"{place}/t{end}") for place in (ROOT, f"{ROOT}/") for end in ("", "/")]
         proxy.fault = lambda method, path: "unconditional"  # noqa: ARG005
         yield "a service without conditions", refused(spark)
         proxy.fault = lambda method, path: None  # noqa: ARG005

@@ -150,6 +150,10 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
     }
     assert "it replaced an object that was to be created only once" in found.pop("a service without conditions")
     assert "python -m textclf.spark.launch.provision" in found.pop("no companion")
+    assert "This storage cannot be written." in (said := found.pop("no bucket"))
+    assert "SingleDriver" not in said
+    assert "write s3a:// instead" in found.pop("no scheme")
+    assert set(found.pop("identities")) == {f"s3a://{BUCKET}/commits/t"}
     assert found == {
         name: taken if name.endswith("there") else "written"
         for fault in ("lost", "busy", "slow")

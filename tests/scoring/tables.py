@@ -181,7 +181,11 @@ def _expected_source(given: bytes | None) -> str | None:
         return None
     # Spark escapes these characters as three in a folder's name (ExternalCatalogUtils.escapePathName).
     size = sum(3 if each in "\"#%'*/:=?\\{[]^\x7f" or each < " " else len(each.encode()) for each in source)
-    unfit = "\0" in source or size + len("source=") > 255 or source == "__HIVE_DEFAULT_PARTITION__"
+    unfit = (
+        bool({*source} & {"\0", "\ufffe", "\uffff"})
+        or size + len("source=") > 255
+        or source == "__HIVE_DEFAULT_PARTITION__"
+    )
     return None if unfit else source or None
 
 
@@ -191,7 +195,7 @@ _ODD_TEXTS = [
 _ODD_SOURCES = [
     "${env:HOME}", "${nosuch}", "it's", "a\\", "line\nfeed", "\u202eabc", "é", "a=b/c:d", "%2F", " yelp", "YELP", "..",
     "__HIVE_DEFAULT_PARTITION__", "null", "x" * 248, "x" * 249, "/" * 82, "/" * 83, "é" * 124, "😀" * 62, "😀" * 90,
-    "a\0b", "`", '"', "*", "🇩🇪", "\x7f", "\x01", "[a]", "{a}",
+    "a\0b", "\uffff", "a\ufffe", "\ufffd", "`", '"', "*", "🇩🇪", "\x7f", "\x01", "[a]", "{a}",
 ]  # fmt: skip
 _ODD_DAYS = [
     "2026", "2026-01", "2026-01-05 junk", "2026-1-5", "202601", "12345", "200000-01-01", "-0005-01-01", "0000-01-01",

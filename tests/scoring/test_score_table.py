@@ -256,8 +256,13 @@ def test_what_cannot_be_scored_with_says_why(scoring: Scoring) -> None:
         scoring.score(scoring.folder / "nothing")
     with pytest.raises(InputError, match="cannot be read"):
         scoring.score("no_such_table")
-    with pytest.raises(InputError, match="would replace the input"):
-        scoring.score(path, output=path)
+    for spelled in (path, f"file:{path}", f"file://{path}/"):
+        with pytest.raises(InputError, match="would replace the input"):
+            scoring.score(path, output=spelled)
+    for name in ("results_rejects", "corpus", "runs", "tokens"):
+        with pytest.raises(InputError, match="would replace another table"):
+            scoring.score(path, output=f"file:{scoring.warehouse.location(name)}")
+        assert not scoring.warehouse.location(name).exists(scoring.spark)
     with pytest.raises(InputError, match="no such model"):
         scoring.score(path, model="imdb")
     with pytest.raises(UsageError, match="No table is given"):

@@ -28,12 +28,12 @@ STRINGS = (
     "plain", "${env:HOME}", "${nosuch}", "${spark.master}", "$", "it's", 'say "so"', "back\\", "\\'", "`tick`", "a\nb",
     "\u202eright to left\u2066", "😀", "ü" * 40, "%2F", "a/b", "a=b", "..", " ", "NULL", "1", "001", "2026-01-31",
     "__HIVE_DEFAULT_PARTITION__", "x" * 300, "😀" * 90, "nul\0nul", "", "' OR '1'='1", "--", "/*", ";", "*", "\x1b[31m",
-    "{a,b}", "[x]", "~", "\r", "\t", "a\u2028b", "\x7f", ":", "-", "#", "?",
+    "{a,b}", "[x]", "~", "\r", "\t", "a\u2028b", "\x7f", ":", "-", "#", "?", "\uffff",
 )  # fmt: skip
 DAY = date(2026, 1, 31)
 _PIECES = (
     "$", "{", "}", "${", "env:", "'", '"', "\\", "`", "\n", "\t", "%", "/", "=", "😀", "ü", "\u202e", ".", " ", "a",
-    "B", "0", "--", ";", "*", "[", "]", ":", "#", "?", "\x01", "\x7f", "\x85", "x" * 120,
+    "B", "0", "--", ";", "*", "[", "]", ":", "#", "?", "\x01", "\x7f", "\x85", "\ufffe", "x" * 120,
 )  # fmt: skip
 _ESCAPED = {*map(chr, range(1, 32)), *"\"#%'*/:=?\\\x7f{[]^"}
 _TEXTS = ("good food", "bad", None, "the food was good again")
@@ -49,7 +49,8 @@ def drawn_strings(seed: int, number: int, count: int) -> list[str]:
 def kept_source(value: str) -> tuple[str | None, bool]:
     """Return the source under which rows with this value are published, and whether they are rejected."""
     folder = "source=" + "".join(f"%{ord(sign):02X}" if sign in _ESCAPED else sign for sign in value)
-    bad = "\0" in value or len(folder.encode()) > 255 or value == "__HIVE_DEFAULT_PARTITION__"  # the folder of nulls
+    forbidden = {*value} & {"\0", "\ufffe", "\uffff"}
+    bad = bool(forbidden) or len(folder.encode()) > 255 or value == "__HIVE_DEFAULT_PARTITION__"  # the folder of nulls
     return (None if bad or not value else value), bad
 
 

@@ -20,6 +20,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from textclf.errors import LockError
+from textclf.storage.delta_log import identity
 from textclf.storage.leases.locks import UPKEEP, Lease, LockLog, Locks, lock_name, locked
 
 Wait = Callable[[threading.Event, float], bool]
@@ -36,6 +37,25 @@ def run(
 
 def state(spark: SparkSession, folder: Path, day: date = DAY) -> tuple[int, Lease | None]:
     return LockLog(spark, f"{folder}/{lock_name('results', day)}").newest()
+
+
+def test_all_spellings_of_a_table_have_the_same_locks(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "real warehouse").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real warehouse")
+    spellings = [
+        f"{before}{tmp_path}/{folder}/results{after}"
+        for before in ("", "file:", "file://")
+        for folder in ("real warehouse", "link", "/real warehouse")
+        for after in ("", "/")
+    ]
+    assert {identity(spark, each) for each in spellings} == {f"{tmp_path}/real warehouse/results"}
+    assert identity(spark, "Some.Results") == identity(spark, "some.results")
+    first, *others = spellings
+    with locked(spark, str(tmp_path), first, "one", "score_table", 60) as one:
+        one.take([DAY])
+        for other in others:
+            with locked(spark, str(tmp_path), other, "other", "score_table", 60) as two, pytest.raises(LockError):
+                two.take([DAY])
 
 
 def test_a_day_has_one_run_and_other_days_do_not_wait(spark: SparkSession, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from textclf.quality.audit import Figures
 from textclf.quality.gate import Baseline
 from textclf.runs.record import RunRecord
 from textclf.runs.runs_table import PastRun, known_runs, newest_runs, runs_table
+from textclf.storage.delta_log import identity
 from textclf.storage.leases import fence
 from textclf.storage.leases.locks import Locks
 from textclf.storage.staging import any_staged, is_whole
@@ -63,8 +64,13 @@ def publications(
     if table is None:
         return []
     published = (F.col("job") == "score_table") & (F.col("status") == status)
-    here = F.get_json_object("gate", "$.output").isin(written_forms(output))
+    here = F.get_json_object("gate", "$.output").isin(recorded_forms(spark, output))
     return [_publication(run) for run in newest_runs(table.where(published & here), _RUNS)]
+
+
+def recorded_forms(spark: SparkSession, output: str) -> list[str]:
+    """Return the forms in which records may name a table of results: as spelled here, and by its identity."""
+    return [form for place in (output, identity(spark, output)) for form in written_forms(place)]
 
 
 def newest_of_days(published: Iterable[Publication]) -> dict[date | None, Publication]:

@@ -4,10 +4,9 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import Any
 
-from textclf.common.secrets import written_forms
 from textclf.errors import InputError
 from textclf.quality.audit import Figures
-from textclf.runs.history import publications, record_killed
+from textclf.runs.history import publications, record_killed, recorded_forms
 from textclf.runs.provenance import run_record
 from textclf.runs.record import RunRecord
 from textclf.runs.run_lock import run_locked
@@ -61,7 +60,7 @@ def publish_anyway(
         digests=DIGEST.name in columns,
     )
     place = str(targets.accepted.place)
-    if gate["output"] not in written_forms(place):
+    if gate["output"] not in recorded_forms(spark, place):
         raise InputError(
             "The refused run was for another table.",
             received=place,

@@ -27,10 +27,28 @@ from textclf.spark.environments import check_tensorflow
 from textclf.spark.gpu import await_executors, check_gpus, has_gpus
 from textclf.storage import Location, Warehouse
 from textclf.storage.append_only import check_replaceable
+from textclf.storage.delta_log import identity
 from textclf.storage.publish import Target, Targets
 from textclf.storage.schema_changes import check_columns, has_digests, id_type, published_columns
-from textclf.storage.schemas import DIGEST, results, results_rejects
+from textclf.storage.schemas import (
+    CORPUS,
+    CORPUS_REFUSED,
+    CORPUS_REJECTS,
+    DIGEST,
+    RUNS,
+    TOKENS,
+    TRIALS,
+    VOCABULARY,
+    results,
+    results_rejects,
+)
 from textclf.storage.warehouse import absolute
+
+_OTHERS = (
+    "results_rejects",
+    *(spec.name for spec in (CORPUS, CORPUS_REJECTS, CORPUS_REFUSED, VOCABULARY, TOKENS, TRIALS, RUNS)),
+)
+"""Tables of the warehouse that are not for results."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,7 @@ class Plan:
         targets: The tables of results and of rejects.
         fallbacks: Accumulator for the reports of workers.
         most_sources: Maximum number of sources of the run.
+        identity: The table of results, in a form that is the same for all spellings of its location.
     """
 
     table: InputTable
@@ -91,10 +110,11 @@ class Plan:
     targets: Targets
     fallbacks: Accumulator[Fallbacks]
     most_sources: int
+    identity: str
 
     @property
     def output(self) -> str:
-        """Location of the table of results, as locks and run records name it."""
+        """Location of the table of results, as it was given."""
         return str(self.targets.accepted.place)
 
     @property
@@ -146,12 +166,7 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
             fix="score without changed_only on the days on which a challenger is compared",
         )
     output = _output(warehouse, options.output)
-    if output == table.place:
-        raise InputError(
-            "The results would replace the input.",
-            received=f"--output {options.output}",
-            expected="a table other than the input",
-        )
+    named = _identity(spark, warehouse, output, table.place)
     there = published_columns(spark, output)
     # A table with digests keeps getting them, so that a later run can use changed_only.
     digests = changed_only(pipeline, options) or has_digests(there)
@@ -163,7 +178,7 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     check_columns(rejects.place, published_columns(spark, rejects.place), rejects.spec)
     check_replaceable(spark, output, rejects.place)
     most = most_sources(pipeline.score, len(routes.artifacts))
-    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most)
+    return Plan(table, routes, choices, challenge, targets, listen(spark.sparkContext), most, named)
 
 
 def changed_only(pipeline: Pipeline, options: ScoreOptions) -> bool:
@@ -224,6 +239,28 @@ def targets_of(warehouse: Warehouse, ids: DataType, output: str | None, *, chall
 
 def _output(warehouse: Warehouse, output: str | None) -> Location:
     return Location(path=absolute(output)) if output else warehouse.location("results")
+
+
+def _identity(spark: SparkSession, warehouse: Warehouse, output: Location, source: Location) -> str:
+    """Return the identity of the table of results.
+
+    Raises:
+        InputError: It is the input, or another table of the warehouse.
+    """
+    found = identity(spark, str(output))
+    if found == identity(spark, str(source)):
+        raise InputError(
+            "The results would replace the input.",
+            received=f"results to {output}, input from {source}",
+            expected="a table other than the input",
+        )
+    if found in {identity(spark, str(warehouse.location(name))) for name in _OTHERS}:
+        raise InputError(
+            "The results would replace another table of the warehouse.",
+            received=f"--output {output}",
+            expected="a table of its own for results",
+        )
+    return found
 
 
 def _choices(

@@ -158,6 +158,6 @@ def _pass_gate(
         lost=lost_models(found, published),
     )
     slices = [each.to_json() for each in found]
-    run.gate = report.to_json() | {"output": plan.output, "slices": slices}
+    run.gate = report.to_json() | {"output": plan.identity, "slices": slices}
     if report.failed:
         raise refusal(report, run.run_id, str(stored))

@@ -1,6 +1,7 @@
 """Access to Delta's own log and transactions, for commits of files without a Spark job."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -46,6 +47,29 @@ def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
+
+
+def identity(spark: SparkSession, location: str) -> str:
+    """Return one text for all spellings of a table's location, by which locks and records tell whose table is whose.
+
+    On a local disk it is the path without links and scheme, elsewhere a URL with the host that Hadoop fills in; ``s3``
+    and ``s3n`` are ``s3a``. Two hosts that stand for one name node stay two.
+
+    Args:
+        spark: An open session.
+        location: Path, URL, or name in the catalog.
+    """
+    if "/" not in location and ":" not in location:
+        return location.lower()  # Spark's catalogs do not distinguish case
+    system, path = hadoop_path(spark, location)
+    url = system.makeQualified(path).toUri()
+    scheme, host, inside = url.getScheme(), url.getAuthority() or "", url.getPath().rstrip("/")
+    if scheme == "file":
+        return os.path.realpath(inside or "/")
+    if scheme == "hdfs" and ":" not in host and (service := str(system.getCanonicalServiceName())).count(":") == 1:
+        port = service.partition(":")[2]
+        host += f":{port}" if port.isdecimal() else ""
+    return f"{'s3a' if scheme in ('s3', 's3n') else scheme}://{host}{inside}"
 
 
 def has_commits(spark: SparkSession, path: str) -> bool:

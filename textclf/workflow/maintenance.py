@@ -15,6 +15,7 @@ from textclf.runs.record import RunRecord
 from textclf.runs.runs_table import known_runs
 from textclf.storage.commit_retry import retried
 from textclf.storage.delta_log import hadoop_path
+from textclf.storage.delta_log import identity
 from textclf.storage.leases.fence import Fence
 from textclf.storage.leases.lease import Lease
 from textclf.storage.leases.locks import UPKEEP, LockLog, Locks, lock_day, locked
@@ -56,7 +57,7 @@ def runs_held_off(
     run.fence = Fence(run.run_id, check)
     with ExitStack() as stack:
         rejects = warehouse.location("results_rejects")
-        for place in {str(place): place for place in (*outputs, rejects)}.values():
+        for place in {identity(spark, str(place)): place for place in (*outputs, rejects)}.values():
             locks = stack.enter_context(locked(spark, warehouse.locks(spark), str(place), run.run_id, run.job, lease))
             taken.append(locks)
             locks.take([UPKEEP])

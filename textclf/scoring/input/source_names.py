@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from heapq import nsmallest
+from operator import or_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -18,6 +20,9 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 """Name of the folder of rows without a source, which no source can have."""
 ESCAPED = "".join(map(chr, range(1, 32))) + "\"#%'*/:=?\\\x7f{[]^"
 """Characters that take three characters in the name of a partition's folder (Spark's ``ExternalCatalogUtils``)."""
+FORBIDDEN = "\0\ufffe\uffff"
+"""Characters of which no folder's name can have any: no file system takes the first, and lists of S3 are XML, which
+has none of the others (Extensible Markup Language 1.0, section 2.2)."""
 _FREE = MOST_BYTES - len("source=")
 
 _LONGEST = 40  # characters of a source that a message shows
@@ -31,7 +36,7 @@ def source_of(value: Column) -> Column:
 
 
 def bad_source(value: Column) -> Column:
-    """Whether a value cannot be a source: its text is not valid UTF-8, contains NUL, or is unfit as a folder's name."""
+    """Whether a value cannot be a source: its text is not valid UTF-8, or no folder can be named after it."""
     return _unfit(value.cast("string"))
 
 
@@ -40,7 +45,8 @@ def _unfit(text: Column) -> Column:
     # Most names are so short that they fit even with every character escaped.
     escaped = F.length(text) - F.length(F.translate(text, ESCAPED, ""))
     long = F.when(size * 3 > _FREE, size + 2 * escaped > _FREE).otherwise(F.lit(False))
-    return F.coalesce(~F.is_valid_utf8(text) | text.contains("\0") | (text == NULL_FOLDER) | long, F.lit(False))
+    signs = [text.contains(sign) for sign in FORBIDDEN]
+    return F.coalesce(reduce(or_, signs, ~F.is_valid_utf8(text) | (text == NULL_FOLDER) | long), F.lit(False))
 
 
 def most_sources(score: Score, models: int) -> int:

@@ -31,6 +31,7 @@ from pyspark.sql import SparkSession
 from textclf.common.logs import say
 from textclf.errors import LockError
 from textclf.spark import cancellation
+from textclf.storage.delta_log import identity
 from textclf.storage.leases.exclusive_writes import check_exclusive_writes
 from textclf.storage.leases.lease import Lease as Lease
 from textclf.storage.leases.lease import parsed, process_name
@@ -76,6 +77,7 @@ class Locks:
     """The locks that a run holds. One thread keeps all of them alive by renewing the first.
 
     Attributes:
+        identity: What is the same for all spellings of the table; by default ``output``.
         clock: Clock in seconds that measures lateness and the pauses between renewals.
         wait: Function that waits for an event for at most that many seconds; True once the event is set.
     """
@@ -87,6 +89,7 @@ class Locks:
     job: str
     lease: float
     _: KW_ONLY
+    identity: str = ""
     clock: Callable[[], float] = time.monotonic
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     _taken: dict[str, _Taken] = field(default_factory=dict)
@@ -107,7 +110,7 @@ class Locks:
         """
         # All runs take locks in the same order, so that one of two runs that want the same days gets all of them.
         for day in sorted(set(days), key=str):
-            name = lock_name(self.output, day)
+            name = lock_name(self.identity or self.output, day)
             if name not in self._taken:
                 taken = _Taken(self._log(day), day, kept_by=next(iter(self._taken), None))
                 self._acquire(taken)
@@ -174,7 +177,8 @@ class Locks:
         return taken[:1], taken[1:]
 
     def _log(self, day: Held, output: str | None = None) -> LockLog:
-        return LockLog(self.spark, f"{self.folder}/{lock_name(output or self.output, day)}")
+        table = identity(self.spark, output) if output else self.identity or self.output
+        return LockLog(self.spark, f"{self.folder}/{lock_name(table, day)}")
 
     def _acquire(self, taken: _Taken) -> None:
         for _ in range(_ATTEMPTS):
@@ -288,7 +292,7 @@ def locked(
     Args:
         spark: An open session.
         folder: Folder of the locks.
-        output: Table, as the text of its location.
+        output: Table, as the text of its location; all spellings of one location have the same locks.
         run_id: Identifier of the run.
         job: Job of the run.
         lease: Seconds without a sign of life after which a lock is free.
@@ -296,7 +300,7 @@ def locked(
     """
     for place in (folder, output):
         check_exclusive_writes(spark, place)
-    locks = Locks(spark, folder, output, run_id, job, lease, wait=wait)
+    locks = Locks(spark, folder, output, run_id, job, lease, identity=identity(spark, output), wait=wait)
     beat = threading.Thread(target=locks._keep_alive, name=f"lock {run_id}", daemon=True)
     beat.start()
     try:
@@ -312,9 +316,14 @@ def searched(source: str) -> str:
     return f"{_SEARCH}{int(hashlib.sha256(source.encode()).hexdigest(), 16) % _SEARCHES:02d}"
 
 
-def lock_name(output: str, day: Held) -> str:
-    """Return the folder name of a day's lock, which is the same for every run and safe as a file name."""
-    return f"{day or 'no-date'}-{hashlib.sha256(output.encode()).hexdigest()[:16]}"
+def lock_name(table: str, day: Held) -> str:
+    """Return the folder name of a day's lock, which is the same for every run and safe as a file name.
+
+    Args:
+        table: Identity of the table, see ``delta_log.identity``.
+        day: What the lock is on.
+    """
+    return f"{day or 'no-date'}-{hashlib.sha256(table.encode()).hexdigest()[:16]}"
 
 
 def lock_day(name: str) -> str:
