@@ -63,10 +63,10 @@ def beside_delta_rs(spark: SparkSession, proxy: S3Proxy) -> dict[str, object]:
         What came of it: whether delta-rs appended at all, how many of the rows and commits are missing, and
         whether a writer found that the other one had taken its commit.
     """
-    place, taken = f"{ROOT}/shared", "answer: 412"
+    place, taken = f"{ROOT}/shared", 412
     options = {"AWS_ENDPOINT_URL": proxy.endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": REGION}
     options |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-    before, theirs = proxy.counts[taken], 0
+    before, theirs = proxy.answers[taken], 0
     rows = spark.range(2).coalesce(1)
     rows.write.format("delta").save(place)
     proxy.fault = lambda method, path: "slow" if method == "PUT" and "/shared/_delta_log/" in path else None
@@ -87,7 +87,7 @@ def beside_delta_rs(spark: SparkSession, proxy: S3Proxy) -> dict[str, object]:
         "theirs": theirs > 0,
         "missing rows": 2 * 5 + theirs - spark.read.format("delta").load(place).count(),
         "missing commits": 4 + theirs - table.version(),
-        "one was late": proxy.counts[taken] > before,
+        "one was late": proxy.answers[taken] > before,
     }
 
 

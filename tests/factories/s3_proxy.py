@@ -23,7 +23,8 @@ class S3Proxy(ThreadingHTTPServer):
 
     Attributes:
         fault: What happens to requests; by default nothing.
-        counts: Number of requests by method, of faults, and of the server's answers by status.
+        counts: Number of requests by method, and of faults.
+        answers: Number of the server's answers by status.
     """
 
     daemon_threads = True
@@ -33,6 +34,7 @@ class S3Proxy(ThreadingHTTPServer):
         self.target = urlsplit(target).netloc
         self.fault: Fault = lambda method, path: None  # noqa: ARG005
         self.counts: Counter[str] = Counter()
+        self.answers: Counter[int] = Counter()
 
     @property
     def endpoint(self) -> str:
@@ -72,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.server.counts[f"answer: {answer.status}"] += 1
+        self.server.answers[answer.status] += 1
         kept = {name: value for name, value in answer.getheaders() if name.lower() not in _KEPT}
         if self.command == "HEAD":
             kept["Content-Length"] = answer.getheader("Content-Length") or "0"

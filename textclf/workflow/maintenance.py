@@ -14,8 +14,7 @@ from textclf.runs.history import record_killed
 from textclf.runs.record import RunRecord
 from textclf.runs.runs_table import known_runs
 from textclf.storage.commit_retry import retried
-from textclf.storage.delta_log import hadoop_path
-from textclf.storage.delta_log import identity
+from textclf.storage.delta_log import hadoop_path, identity
 from textclf.storage.leases.fence import Fence
 from textclf.storage.leases.lease import Lease
 from textclf.storage.leases.locks import UPKEEP, LockLog, Locks, lock_day, locked
