@@ -30,13 +30,15 @@ tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write d
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
 	@$(PY) -m pytest -n 3 --dist loadfile --durations=25 $(ARGS)
 
-soak: setup  ## Run the DAG and the long tests, a million records, 2,000 files and 200 odd tables, kill a backfill twice, and 400 faults against scoring; takes hours (ARGS="--faults 20" for fewer)
+soak: setup  ## Run the DAG and the long tests, a million records, 2,000 files and 200 odd tables, kill a backfill twice, and 400 faults against scoring, 300 on S3 and 200 on HDFS; takes hours (ARGS="--faults 20" for fewer)
 	@$(MAKE) --no-print-directory airflow ARGS=  # first: what needs a network fails at once, not after hours
 	@$(PY) -m pytest -m long
 	@$(PY) -m tests.soak.readers  # this and the next are taken up where they were stopped
 	@$(PY) -m tests.soak.tables
 	@$(PY) -m tests.soak.backfill
 	@$(PY) -m tests.soak.campaign $(ARGS)
+	@$(PY) -m tests.soak.storage_campaign s3 $(ARGS)
+	@$(PY) -m tests.soak.storage_campaign hdfs $(ARGS)
 
 # Airflow pins what it needs in its own environment; the newest releases of both are what the DAG was last run with.
 AIRFLOW := build/airflow

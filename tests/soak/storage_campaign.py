@@ -1,6 +1,6 @@
 """Two drivers on S3 or HDFS, with the faults that such storage has, and kills at random moments (``make soak``).
 
-    python -m tests.soak.storage_campaign s3|hdfs [--faults 300] [--seed 1] [--folder build/soak] [--minutes M]
+    python -m tests.soak.storage_campaign s3|hdfs [--faults N] [--seed 1] [--folder build/soak] [--minutes M]
 
 In a batch two drivers score random days of one warehouse, the same and different ones, while one after the other is
 killed and started again. On S3 a proxy answers some requests with 503, late, or not at all after they had an effect.
@@ -47,6 +47,7 @@ from textclf.storage.warehouse import Location
 _SECONDS = 360.0  # of a batch, in which the drivers run
 _LIVES = (10.0, 180.0)  # seconds from a driver's first run to its kill
 _RATES = {"busy": 0.03, "slow": 0.01, "lost": 0.06}  # of the requests that get a fault
+_WANTED = {"s3": 300, "hdfs": 200}
 _FORCED = 10  # faults in a batch of such faults
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -236,7 +237,7 @@ def main() -> int:
     """Run batches until there were enough faults."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("kind", choices=["s3", "hdfs"])
-    made.add_argument("--faults", type=int, default=300)
+    made.add_argument("--faults", type=int, help=f"by default {_WANTED}")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--folder", type=Path, default=FOLDER)
     made.add_argument("--minutes", type=float, default=float("inf"), help="begin no batch after so long")
@@ -253,7 +254,7 @@ def main() -> int:
             rng = random.Random(f"{args.seed}/{args.kind}/{number}")
             return batch(spark, stores, folder, rng, number)
 
-        soak(state, one, figure="faults", wanted=args.faults, minutes=args.minutes)
+        soak(state, one, figure="faults", wanted=args.faults or _WANTED[args.kind], minutes=args.minutes)
         spark.stop()
     return state.say()
 
