@@ -153,7 +153,8 @@ class World:
         old = time.time() - 30 * 86400
         for path in files_of_no_version(self.place):
             if self.root:
-                system, place = hadoop_path(self.spark, f"{self.root}{path}")
+                scheme, _, rest = self.root.partition("://")
+                system, place = hadoop_path(self.spark, f"{scheme}://{rest.partition('/')[0]}{path}")
                 system.setTimes(place, int(old * 1000), -1)
             else:
                 os.utime(path, (old, old))

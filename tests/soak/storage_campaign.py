@@ -73,7 +73,8 @@ class Stores:
 def storage(kind: str, work: Path) -> Iterator[Stores]:
     """Start the storage."""
     basic = {"spark.master": "local[1]", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
-    basic["spark.ui.showConsoleProgress"] = "false"
+    basic |= {"spark.ui.showConsoleProgress": "false", "spark.sql.codegen.wholeStage": "false"}
+    basic["spark.sql.codegen.factoryMode"] = "NO_CODEGEN"  # it costs more than queries of a few rows
     if kind == "hdfs":
         with hdfs_cluster(work) as url:
             yield Stores(url, basic, basic)
