@@ -7,7 +7,7 @@ killed and started again. On S3 a proxy answers some requests with 503, late, or
 A reader checks at all times that each slice is whole. After that a run without a fault must succeed, each run must be
 recorded as it ended, and the log must have a commit of each run that succeeded.
 
-On HDFS the other three of four batches force faults at named points of a run, as the campaign on a local disk does
+On HDFS seven of eight batches force faults at named points of a run, as the campaign on a local disk does
 (``forced_faults``).
 """
 
@@ -250,7 +250,7 @@ def main() -> int:
 
         def one(number: int) -> tuple[Counter[str], list[str]]:
             folder = Path(scratch, f"batch{number}")
-            if args.kind == "hdfs" and number % 4:
+            if args.kind == "hdfs" and number % 8 != 1:
                 return forced_batch(spark, folder, args.seed, number, _FORCED, f"{stores.root}/forced/{number}")
             rng = random.Random(f"{args.seed}/{args.kind}/{number}")
             return batch(spark, stores, folder, rng, number)
