@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from textclf.errors import LockError
+from textclf.errors import InputError, LockError
 from textclf.runs.outcome import code_when_kept
 from textclf.runs.record import RunRecord
 from textclf.spark import cancellation
@@ -57,6 +57,16 @@ def test_a_table_that_asks_more_of_its_files_is_written_by_spark(
     append_rows(spark, place, RUNS, [_run(1)])
     found = place.read(spark).select("run_id", F.col("models")["a@1"].alias("model")).collect()
     assert [tuple(row) for row in found] == [("run 1", "x")]
+
+
+def test_rows_that_break_a_constraint_are_not_appended(spark: SparkSession, tmp_path: Path) -> None:
+    place = Location(f"{tmp_path}/runs")
+    place.ensure(spark, RUNS)
+    spark.sql(f"ALTER TABLE delta.`{place}` ADD CONSTRAINT known CHECK (run_id <> 'run 1')")
+    append_rows(spark, place, RUNS, [_run(0)])
+    with pytest.raises(InputError, match=r"CHECK constraint known \(.*\) violated"):
+        append_rows(spark, place, RUNS, [_run(1)])
+    assert [row["run_id"] for row in place.read(spark).collect()] == ["run 0"]
 
 
 def test_a_record_that_spark_writes_is_written_once_and_never_by_a_run_that_was_taken_over(

@@ -98,6 +98,11 @@ def test_tables_that_cannot_take_files_as_they_are(spark: SparkSession, place: L
     assert (
         copies_because(spark, place, TableSpec("t", kinds, ("ds", "source"))) == "the table has columns of other types"
     )
+    for column in ("run_id STRING NOT NULL", "run_id VARCHAR(30)", "run_id STRUCT<a: INT NOT NULL>"):
+        strict = Location(path=f"{tmp_path}/{column}")
+        spark.sql(f"CREATE TABLE delta.`{strict}` (ds DATE, {column}) USING delta PARTITIONED BY (ds)")
+        columns = strict.read(spark).schema
+        assert copies_because(spark, strict, TableSpec("t", columns, ("ds",))) == "the table has constraints"
     spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
     assert copies_because(spark, place, spec(spark)) == "the table has features of Delta's writer version 7"
 

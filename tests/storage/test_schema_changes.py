@@ -1,7 +1,10 @@
 """Rules for differing columns: which are accepted, added to a table, or refused."""
 
+import re
+
 import pytest
 from pyspark.sql.types import (
+    ArrayType,
     DataType,
     DecimalType,
     DoubleType,
@@ -9,13 +12,14 @@ from pyspark.sql.types import (
     IntegerType,
     LongType,
     StringType,
+    StructField,
     StructType,
 )
 
 from textclf.errors import InputError
 from textclf.storage import Location
 from textclf.storage.schema_changes import check_columns, id_type
-from textclf.storage.schemas import results, results_rejects
+from textclf.storage.schemas import CHALLENGED, DIGEST, results, results_rejects
 
 PLACE = Location(path="/warehouse/results")
 
@@ -66,3 +70,36 @@ def test_a_column_more_or_less(more: str | None, less: str | None, received: str
     else:
         with pytest.raises(InputError, match=f"received: {received}"):
             check_columns(PLACE, there, spec)
+
+
+def _declared(name: str, kind: str | None = None, nullable: bool = True) -> StructField:
+    return StructField(name, StringType(), nullable, {"__CHAR_VARCHAR_TYPE_STRING": kind} if kind else None)
+
+
+@pytest.mark.parametrize(
+    ("column", "received"),
+    [
+        (_declared("label", "char(9)"), "label char(9)"),  # readers would get it padded
+        (_declared("label", "varchar(9)"), None),  # the rows are checked
+        (_declared("source", nullable=False), None),
+        (_declared("evidence", nullable=False), "evidence string NOT NULL"),
+        (_declared(CHALLENGED.fieldNames()[0], nullable=False), "challenger_label string NOT NULL"),
+        (StructField(DIGEST.name, DIGEST.dataType, False), "text_digest binary NOT NULL"),
+    ],
+)
+def test_columns_whose_constraints_no_row_can_meet_are_refused(column: StructField, received: str | None) -> None:
+    spec = results(LongType())
+    there = StructType([*(field for field in spec.schema if field.name != column.name), column])
+    if received is None:
+        check_columns(PLACE, there, spec, empty=["evidence"])
+    else:
+        with pytest.raises(InputError, match="received: " + re.escape(received)):
+            check_columns(PLACE, there, spec, empty=["evidence"])
+
+
+def test_elements_that_must_not_be_null_are_refused_where_they_may_be() -> None:
+    ids = StructType([StructField("parts", ArrayType(IntegerType()))])
+    strict = StructType([StructField("parts", ArrayType(IntegerType(), False), False)])
+    check_columns(PLACE, results_rejects(ids).schema, results_rejects(strict))
+    with pytest.raises(InputError, match="received: id struct"):
+        check_columns(PLACE, results_rejects(strict).schema, results_rejects(ids))

@@ -173,7 +173,8 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     ids = id_type(there, stored_type(table.id_type(spark, pipeline.score, there)))
     targets = targets_of(warehouse, ids, options.output, challenged=challenged, digests=digests)
     table.check_sources(spark, pipeline.score, [target.place for target in (targets.accepted, targets.rejected)])
-    check_columns(output, there, targets.accepted.spec)
+    empty = [name for name, asked in asked_columns(pipeline, options).items() if name == "evidence" and not asked]
+    check_columns(output, there, targets.accepted.spec, empty)
     rejects = targets.rejected
     check_columns(rejects.place, published_columns(spark, rejects.place), rejects.spec)
     check_replaceable(spark, output, rejects.place)

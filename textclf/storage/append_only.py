@@ -5,7 +5,6 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from textclf.errors import InputError
-from textclf.storage.delta_log import log_of
 from textclf.storage.warehouse import Location
 
 APPEND_ONLY = "delta.appendOnly"
@@ -30,8 +29,7 @@ def check_replaceable(spark: SparkSession, *places: Location) -> None:
 def _append_only(spark: SparkSession, place: Location) -> bool:
     if place.path is None and not place.exists(spark):
         return False
-    log: Any = log_of(spark, place.path) if place.path is not None else place.delta(spark)._jdt.deltaLog()
     # The last snapshot that Delta has read: a new one would list the log again, for a setting that rarely changes.
-    snapshot = log.unsafeVolatileSnapshot()
+    snapshot: Any = place.log(spark).unsafeVolatileSnapshot()
     value = snapshot.metadata().configuration().get(APPEND_ONLY)
     return bool(snapshot.version() >= 0 and value.isDefined() and str(value.get()).lower() == "true")

@@ -20,6 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from textclf.storage.commit_retry import lost_a_race
 from textclf.storage.delta_log import hadoop_path, landed, log_of, none, sequence
 from textclf.storage.leases.fence import CLOSED, OPEN, Fence, closing, folder_of, is_closed
+from textclf.storage.schema_changes import has_constraints
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
 
@@ -51,6 +52,7 @@ def append_rows(
 
     Raises:
         LockError: The run of ``fence`` has lost a lock.
+        InputError: The rows break a constraint of the table.
     """
     if not rows:
         return True
@@ -60,7 +62,7 @@ def append_rows(
     if closed_to is not None and is_closed(transaction, closed_to):
         return False
     fence.guard(transaction)
-    if not _takes_plain_files(jvm, transaction.metadata(), spec):
+    if has_constraints(spark, transaction.metadata()) or not _takes_plain_files(jvm, transaction.metadata(), spec):
         options = fence.once if closed_to is None else {"txnAppId": closed_to, "txnVersion": str(CLOSED)}
         place.append(spark.createDataFrame(rows, spec.schema).coalesce(1), options)
         fence.check_written(spark, place)

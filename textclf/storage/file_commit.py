@@ -22,6 +22,7 @@ from textclf.storage.delta_log import hadoop_path, landed, listed, log_of, manua
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.plain_files import PLAIN_WRITER, for_each, missing
 from textclf.storage.run_points import reached
+from textclf.storage.schema_changes import has_constraints
 from textclf.storage.schemas import TableSpec
 from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.table_creation import as_new, begin, with_columns
@@ -43,13 +44,14 @@ def copies_because(spark: SparkSession, place: Location, spec: TableSpec) -> str
     found = StructType.fromJson(json.loads(metadata.schema().json()))
     if version > PLAIN_WRITER:
         return f"the table has features of Delta's writer version {version}"
-    # As simple strings, which leave out whether elements may be null: that makes no difference to files.
+    # As simple strings, which leave out what may be null: that is a constraint, and makes no difference to files.
     columns, wanted = ({each.name: each.dataType.simpleString() for each in schema} for schema in (found, spec.schema))
     if any(columns.get(name, kind) != kind for name, kind in wanted.items()):
         return "the table has columns of other types"
     if tuple(listed(metadata.partitionColumns())) != spec.partition_by:
         return "the table has other partitions"
-    return "the table has invariants" if any("delta.invariants" in each.metadata for each in found) else None
+    # Delta's writer checks them. Readers trust them: Spark finds no null in a column that is NOT NULL.
+    return "the table has constraints" if has_constraints(spark, metadata) else None
 
 
 def look_ahead(spark: SparkSession, place: Location) -> None:

@@ -14,6 +14,7 @@ from textclf.storage.file_commit import copies_because, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
 from textclf.storage.run_points import reached
+from textclf.storage.schema_changes import check_rows
 from textclf.storage.schemas import TableSpec
 from textclf.storage.staged_table import StagedTable
 from textclf.storage.table_creation import begin
@@ -51,6 +52,14 @@ class Target:
             begin(spark, str(self.place), self.spec)
         return str(self.place)
 
+    def check(self, rows: DataFrame) -> None:
+        """Refuse rows that the table would refuse; a missing table accepts all.
+
+        Raises:
+            InputError: Rows break a constraint of the table.
+        """
+        check_rows(rows.select(*self.spec.columns), self.place)
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -87,11 +96,17 @@ class Targets:
         publishes: before it the results are those of the previous run, after it nothing is left to do. A run that is
         killed in between leaves rejects that are ahead of the results; the next run of the same slices replaces both.
         A commit that conflicts with another writer changes nothing and is tried again.
+
+        Raises:
+            InputError: Rows break a constraint of a table.
         """
         stamped = stored.withColumn("run_id", F.lit(run_id))
         reason = F.col("reason")
-        for target, condition in ((self.rejected, reason.isNotNull()), (self.accepted, reason.isNull())):
-            replace_slices(target.place, stamped.where(condition), target.spec, slices, fence)
+        parts = [(self.rejected, stamped.where(reason.isNotNull())), (self.accepted, stamped.where(reason.isNull()))]
+        for target, rows in parts:
+            target.check(rows)
+        for target, rows in parts:
+            replace_slices(target.place, rows, target.spec, slices, fence)
 
     def take_over(self, staged: StagedTable, slices: Collection[Slice], fence: Fence = OPEN) -> str | None:
         """Publish rows that a run has staged: by a commit of their files' names, or by copies where it must be.
@@ -107,12 +122,20 @@ class Targets:
         Raises:
             LockError: The run has lost a lock. Tables that it has not committed to are unchanged.
             LostFilesError: Another process has removed staged files.
+            InputError: Rows break a constraint of a table. Neither table has changed, unless the constraint was added
+                after the rows were checked.
         """
         if not slices:
             return None
         reasons = []
-        for target, rejected in ((self.rejected, True), (self.accepted, False)):
-            files = [file for file in staged.files if file.rejected == rejected]
+        parts = [
+            (target, [file for file in staged.files if file.rejected == rejected])
+            for target, rejected in ((self.rejected, True), (self.accepted, False))
+        ]
+        for target, files in parts:
+            if files:
+                target.check(staged.rows_in(files))
+        for target, files in parts:
             why = copies_because(staged.spark, target.place, target.spec)
             if why is None and not all(file.whole for file in files):
                 why = "staged by an earlier release, or with types that only Spark writes"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from delta import DeltaTable
@@ -16,9 +17,10 @@ from textclf.common.output_files import OutputFile
 from textclf.common.run_ids import new_run_id
 from textclf.config import Pipeline
 from textclf.errors import InputError, UsageError
-from textclf.storage.commit_retry import retried
+from textclf.spark.failures import READ_FAILURES
+from textclf.storage.commit_retry import refused_by, retried
 from textclf.storage.conditions import Condition, of_sources
-from textclf.storage.delta_log import has_commits
+from textclf.storage.delta_log import has_commits, log_of
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
@@ -62,6 +64,10 @@ class Location:
         if self.path is not None:
             return DeltaTable.forPath(spark, self.path)
         return DeltaTable.forName(spark, self.name or "")
+
+    def log(self, spark: SparkSession) -> Any:
+        """Return Delta's log of the table."""
+        return log_of(spark, self.path) if self.path is not None else self.delta(spark)._jdt.deltaLog()
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Read the current version of the table."""
@@ -112,6 +118,9 @@ class Location:
 
         Returns:
             Name of the commit.
+
+        Raises:
+            InputError: The rows break a constraint of the table.
         """
         return self._commit(df.write.options(**options or {}).mode("append"))
 
@@ -137,6 +146,9 @@ class Location:
 
         Returns:
             Name of the commit.
+
+        Raises:
+            InputError: The rows break a constraint of the table.
         """
         writer = df.select(*spec.columns).write.options(**options or {})
         if self.exists(df.sparkSession) if there is None else there:
@@ -147,7 +159,12 @@ class Location:
     def _commit(self, writer: DataFrameWriter) -> str:
         commit = uuid4().hex
         writer = writer.format("delta").option("userMetadata", commit)
-        writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
+        try:
+            writer.save(self.path) if self.path is not None else writer.saveAsTable(self.name or "")
+        except READ_FAILURES as error:
+            if refusal := refused_by(error, self):
+                raise refusal from error
+            raise
         return commit
 
 

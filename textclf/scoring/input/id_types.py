@@ -31,6 +31,8 @@ _NO_LETTERS = set(" ,;{}()\n\t=")
 def stored_type(kind: DataType) -> DataType:
     """Return the type that ids are stored as: their own, except that strings lose their collation and void is string.
 
+    Fields of structs may be null: Delta would refuse a null id, of a reject, if one of its fields had to have a value.
+
     Example:
         >>> from pyspark.sql.types import ArrayType, StringType
         >>> stored_type(ArrayType(StringType("UTF8_LCASE"))).simpleString()
@@ -43,7 +45,7 @@ def stored_type(kind: DataType) -> DataType:
     if isinstance(kind, MapType):
         return MapType(stored_type(kind.keyType), stored_type(kind.valueType), kind.valueContainsNull)
     if isinstance(kind, StructType):
-        return StructType([StructField(each.name, stored_type(each.dataType), each.nullable) for each in kind])
+        return StructType([StructField(each.name, stored_type(each.dataType)) for each in kind])
     return kind
 
 
