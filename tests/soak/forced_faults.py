@@ -223,7 +223,10 @@ def vacuumed(world: World, point: str) -> bool:
     """C1: VACUUM with Delta's default retention while files staged a month ago are published."""
     with at("staged", world.age_staging), at(point, lambda: world.vacuum(168)) as done:
         run, code = world.run(world.rng.choice([None, DAYS[0]]))
-    _expect(world, code == 0, f"{run.run_id} ended with {code} beside a VACUUM: {run.error}")
+    young = AT.index(point) >= AT.index("moved results")  # before that, VACUUM may take old files of the results
+    _expect(
+        world, code == 0 or (code == 1 and not young), f"{run.run_id} ended with {code} beside a VACUUM: {run.error}"
+    )
     return bool(done)
 
 
