@@ -21,7 +21,8 @@ from textclf.storage.run_points import POINTS, listening
 TABLES = ("results_rejects", "results")
 AT = (
     *POINTS[:3],
-    *(f"{point} {name}" for name in TABLES for point in ("moved", "looked", "committed")),
+    *(f"moved {name}" for name in TABLES),
+    *(f"{point} {name}" for name in TABLES for point in ("looked", "committed")),
     *POINTS[6:],
 )
 """Each point of a run that scores, in order."""

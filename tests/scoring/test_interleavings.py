@@ -196,6 +196,21 @@ def test_vacuum_leaves_files_that_are_published_however_long_they_were_staged(
     assert owners(scoring) == [{run.run_id}] * 2
 
 
+def test_files_that_a_vacuum_took_are_missed_before_either_table_changes(
+    scoring: Scoring, first: RunRecord, vacuum_anything: Callable[[str, float], None]
+) -> None:
+    path, run = scoring.write([(1, "good"), (3, None)], SCHEMA, name="next"), RunRecord("score_table")
+    place = str(scoring.warehouse.location("results"))
+    with (
+        at("staged", lambda: stage_old(scoring)),
+        at("moved results_rejects", lambda: vacuum_anything(place, 168)) as moved,
+        pytest.raises(TextclfError, match="Files were removed while they were published"),
+    ):
+        recorded(scoring, path, run)
+    assert moved
+    assert owners(scoring) == [{first.run_id}] * 2
+
+
 @pytest.mark.parametrize("name", ["results", pytest.param("results_rejects", marks=_LONG)])
 @pytest.mark.parametrize("point", ["looked", pytest.param("moved", marks=_LONG)])
 def test_vacuum_that_takes_files_away_while_they_are_published_ends_the_run_and_leaves_what_was_there(

@@ -77,6 +77,8 @@ def hand_over(
     spec: TableSpec,
     condition: Condition,
     fence: Fence = OPEN,
+    *,
+    gathered: bool = False,
 ) -> None:
     """Replace the rows that meet ``condition`` by staged files, in one commit, which creates a missing table.
 
@@ -88,23 +90,33 @@ def hand_over(
         spec: Specification of the table. The commit adds columns that the table lacks.
         condition: Condition on partition columns only.
         fence: Fence of the run.
+        gathered: Whether the files have been gathered already.
 
     Raises:
         LockError: The run of ``fence`` has lost a lock; nothing has changed.
         LostFilesError: Another process has removed files before or while they were published. The previous rows are
             published, as before.
     """
-    if files:
-        _gather(spark, folder, place, spec, files)
-        reached("moved", place)
+    if files and not gathered:
+        gather(spark, folder, files, place, spec)
     _commit(spark, place, spec, [file.as_published() for file in files], condition, fence)
 
 
-def _gather(spark: SparkSession, staged: str, place: Location, spec: TableSpec, files: Collection[StagedFile]) -> None:
+def gather(spark: SparkSession, staged: str, files: Collection[StagedFile], place: Location, spec: TableSpec) -> None:
     """Have all files in the table's folder, and make them young, which object stores do not allow.
 
     VACUUM removes old files that belong to no version, and the rows of a stopped run may be that old. The time of a
     file that moves is set first, so that the table's folder never holds the file with its old time.
+
+    Args:
+        spark: An open session.
+        staged: Folder of those files that are not in the table's folder yet.
+        files: Staged files.
+        place: Location of the table.
+        spec: Specification of the table, to begin a missing one.
+
+    Raises:
+        LostFilesError: Another process has removed files.
     """
     root, now = url_of(spark, str(place)), int(time.time() * 1000)
     moved = [file for file in files if not file.is_in(root)]
@@ -124,6 +136,7 @@ def _gather(spark: SparkSession, staged: str, place: Location, spec: TableSpec, 
             raise OSError(f"{source} could not be renamed to {target}")
 
     for_each(take, files)
+    reached("moved", place)
 
 
 def _lost(place: Location, lost: Collection[str], count: int, fix: str) -> LostFilesError:

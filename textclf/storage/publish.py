@@ -10,13 +10,13 @@ from pyspark.sql.types import DataType
 
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition
-from textclf.storage.file_commit import copies_because, hand_over, look_ahead
+from textclf.storage.file_commit import copies_because, gather, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
 from textclf.storage.run_points import reached
 from textclf.storage.schema_changes import check_rows
 from textclf.storage.schemas import TableSpec
-from textclf.storage.staged_table import StagedTable
+from textclf.storage.staged_table import StagedFile, StagedTable
 from textclf.storage.table_creation import begin
 from textclf.storage.warehouse import Location
 
@@ -127,7 +127,6 @@ class Targets:
         """
         if not slices:
             return None
-        reasons = []
         parts = [
             (target, [file for file in staged.files if file.rejected == rejected])
             for target, rejected in ((self.rejected, True), (self.accepted, False))
@@ -135,20 +134,27 @@ class Targets:
         for target, files in parts:
             if files:
                 target.check(staged.rows_in(files))
-        for target, files in parts:
-            why = copies_because(staged.spark, target.place, target.spec)
-            if why is None and not all(file.whole for file in files):
-                why = "staged by an earlier release, or with types that only Spark writes"
-            staged.published = True
+        spark, folder, condition = staged.spark, str(staged.place), of_slices(slices)
+        staged.published = True
+        whys = [_copies_because(spark, target, files) for target, files in parts]
+        # All files are looked for, and made young, before the first commit: what is missing then leaves both tables.
+        for (target, files), why in zip(parts, whys, strict=True):
+            if why is None and files:
+                gather(spark, folder, files, target.place, target.spec)
+        for (target, files), why in zip(parts, whys, strict=True):
             if why is None:
-                folder, condition = str(staged.place), of_slices(slices)
-                hand_over(staged.spark, folder, files, target.place, target.spec, condition, fence)
-            elif files:
-                reasons.append(f"{target.spec.name}: {why}")
-                replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
+                hand_over(spark, folder, files, target.place, target.spec, condition, fence, gathered=True)
             else:
                 replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
-        return "; ".join(reasons) or None
+        copied = [(target, why) for (target, files), why in zip(parts, whys, strict=True) if why is not None and files]
+        return "; ".join(f"{target.spec.name}: {why}" for target, why in copied) or None
+
+
+def _copies_because(spark: SparkSession, target: Target, files: Collection[StagedFile]) -> str | None:
+    why = copies_because(spark, target.place, target.spec)
+    if why is None and not all(file.whole for file in files):
+        return "staged by an earlier release, or with types that only Spark writes"
+    return why
 
 
 def replace_slices(

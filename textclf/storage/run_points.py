@@ -10,13 +10,14 @@ POINTS = (
     "locked",  # the run has its first lock
     "staged",  # all rows are in staging
     "checked",  # the gate has passed and the run still has its locks; the published tables are untouched
-    "moved",  # staged files are in the folder of a published table, but in no version of it
+    "moved",  # staged files are in the folder of a published table and young, but in no version of it
     "looked",  # the transaction has read the table, and the locks have been checked again
     "committed",  # a published table has the rows
     "recording",  # the run record is about to be added to ``runs``
     "recorded",  # the run record is written; the locks have not been given back
 )
-"""Points in the order of a scoring run. Those from ``moved`` to ``committed`` occur once for each of the two tables.
+"""Points in the order of a scoring run. ``moved`` occurs for both tables, then ``looked`` and ``committed`` for
+each of them.
 
 A run of ingest reaches ``committed`` once, with the folder of ``corpus``; the commit of its rejects follows.
 """
