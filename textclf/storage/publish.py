@@ -136,18 +136,21 @@ class Targets:
                 target.check(staged.rows_in(files))
         spark, folder, condition = staged.spark, str(staged.place), of_slices(slices)
         staged.published = True
-        whys = [_copies_because(spark, target, files) for target, files in parts]
+        gathered, reasons = set(), []
         # All files are looked for, and made young, before the first commit: what is missing then leaves both tables.
-        for (target, files), why in zip(parts, whys, strict=True):
-            if why is None and files:
+        for target, files in parts:
+            if files and _copies_because(spark, target, files) is None:
                 gather(spark, folder, files, target.place, target.spec)
-        for (target, files), why in zip(parts, whys, strict=True):
+                gathered.add(target.spec.name)
+        for target, files in parts:
+            why, spec = _copies_because(spark, target, files), target.spec  # again: the table may have changed
             if why is None:
-                hand_over(spark, folder, files, target.place, target.spec, condition, fence, gathered=True)
+                done = spec.name in gathered
+                hand_over(spark, folder, files, target.place, spec, condition, fence, gathered=done)
             else:
-                replace_slices(target.place, staged.rows_in(files), target.spec, slices, fence)
-        copied = [(target, why) for (target, files), why in zip(parts, whys, strict=True) if why is not None and files]
-        return "; ".join(f"{target.spec.name}: {why}" for target, why in copied) or None
+                reasons += [f"{spec.name}: {why}"] if files else []
+                replace_slices(target.place, staged.rows_in(files), spec, slices, fence)
+        return "; ".join(reasons) or None
 
 
 def _copies_because(spark: SparkSession, target: Target, files: Collection[StagedFile]) -> str | None:
