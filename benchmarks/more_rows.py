@@ -83,7 +83,7 @@ def prepare(work: Path, rows: list[int], checkouts: list[Path]) -> None:
 def measure(work: Path, rows: list[int], rounds: int, cores: int, checkouts: list[Path]) -> dict[str, list[float]]:
     """Return the seconds of each round by ``copy ROWS`` and ``score NUMBER ROWS``."""
     found: dict[str, list[float]] = defaultdict(list)
-    script, master = work / "copy.py", f"local[{cores}]"
+    script, master = work / "copied_table.py", f"local[{cores}]"
     script.write_text(_COPY)
     for round_ in range(rounds):
         for count in rows:
