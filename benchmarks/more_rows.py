@@ -23,14 +23,10 @@ from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.scoring import PIPELINE, WORDS, make_model, vocabulary  # noqa: E402
+from benchmarks.scoring import PIPELINE, make_model, write_texts  # noqa: E402
 
 _LENGTH = 20  # words of a text
 _FILE = 500_000  # rows of a file
@@ -42,24 +38,9 @@ spark.read.parquet(sys.argv[2]).write.mode("overwrite").parquet(sys.argv[3])
 """
 
 
-def write_table(folder: Path, rows: int) -> None:
-    """Write a table (id, text) of files of equal size."""
-    folder.mkdir()
-    words, rng = np.array(vocabulary(), object), np.random.default_rng(2)
-    weights = 1 / np.arange(1, WORDS + 1)
-    weights /= weights.sum()
-    for first in range(0, rows, _FILE):
-        count = min(_FILE, rows - first)
-        lengths = rng.poisson(_LENGTH - 1, count) + 1
-        drawn, ends = words[rng.choice(WORDS, int(lengths.sum()), p=weights)], np.cumsum(lengths)
-        texts = [" ".join(drawn[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
-        table = pa.table({"id": np.arange(first, first + count), "text": pa.array(texts, pa.string())})
-        pq.write_table(table, folder / f"{first:09}.parquet")
-
-
-def seconds(command: list[str], checkout: Path) -> float:
+def seconds(command: list[str], checkout: Path, **variables: str) -> float:
     """Wall time of a process with the code of a checkout."""
-    environ = os.environ | {"PYTHONPATH": str(checkout), "SPARK_LOCAL_IP": "127.0.0.1"}
+    environ = os.environ | {"PYTHONPATH": str(checkout), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     begin = time.perf_counter()
     done = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -72,7 +53,7 @@ def prepare(work: Path, rows: list[int], checkouts: list[Path]) -> None:
     from textclf.artifact import ModelStore
 
     for count in rows:
-        write_table(work / f"texts{count}", count)
+        write_texts(work / f"texts{count}", count, length=_LENGTH, files=-(-count // _FILE))
     model = make_model()
     for number, _ in enumerate(checkouts):
         store = ModelStore(str(work / f"warehouse{number}/models"))
@@ -94,9 +75,8 @@ def measure(work: Path, rows: list[int], rounds: int, cores: int, checkouts: lis
                 day = str(date(2026, 1, 1) + timedelta(days=2 * round_ + rows.index(count)))
                 command = [sys.executable, "jobs/score_table.py", "--config", str(work / f"{number}.toml")]
                 command += ["--input", table, "--date", day]
-                os.environ["PYSPARK_SUBMIT_ARGS"] = f"--master {master} pyspark-shell"
-                found[f"score {number} {count}"].append(seconds(command, checkout))
-                del os.environ["PYSPARK_SUBMIT_ARGS"]
+                taken = seconds(command, checkout, PYSPARK_SUBMIT_ARGS=f"--master {master} pyspark-shell")
+                found[f"score {number} {count}"].append(taken)
         print({name: [round(each, 1) for each in times] for name, times in found.items()}, file=sys.stderr, flush=True)
     return found
 

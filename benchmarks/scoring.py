@@ -77,16 +77,16 @@ def vocabulary() -> list[str]:
     return list(words)
 
 
-def write_texts(folder: Path, rows: int) -> None:
-    """Write a table (id, text) of several files."""
+def write_texts(folder: Path, rows: int, *, length: int = 12, files: int = FILES) -> None:
+    """Write a table (id, text) of several files, of texts with that many words on average."""
     folder.mkdir()
     words, rng = np.array(vocabulary(), object), np.random.default_rng(2)
     weights = 1 / np.arange(1, WORDS + 1)
     weights /= weights.sum()
-    each = -(-rows // FILES)
-    for number in range(FILES):
+    each = -(-rows // files)
+    for number in range(files):
         count = max(0, min(each, rows - number * each))
-        lengths = rng.poisson(11, count) + 1
+        lengths = rng.poisson(length - 1, count) + 1
         drawn, ends = words[rng.choice(WORDS, int(lengths.sum()), p=weights)], np.cumsum(lengths)
         texts = [
             " ".join(drawn[end - length : end]).capitalize() + "." for end, length in zip(ends, lengths, strict=True)

@@ -72,9 +72,14 @@ class Stores:
 @contextmanager
 def storage(kind: str, work: Path) -> Iterator[Stores]:
     """Start the storage."""
-    basic = {"spark.master": "local[1]", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
-    basic |= {"spark.ui.showConsoleProgress": "false", "spark.sql.codegen.wholeStage": "false"}
-    basic["spark.sql.codegen.factoryMode"] = "NO_CODEGEN"  # it costs more than queries of a few rows
+    basic = {
+        "spark.master": "local[1]",
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": "1g",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.codegen.wholeStage": "false",  # generating code costs more than queries of a few rows
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    }
     if kind == "hdfs":
         with hdfs_cluster(work) as url:
             yield Stores(url, basic, basic)

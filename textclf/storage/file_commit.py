@@ -37,9 +37,9 @@ def copies_because(spark: SparkSession, place: Location, spec: TableSpec) -> str
     """Say why a table cannot take files of ``spec`` as they are; None if it can, or if there is no table yet."""
     if place.path is None:
         return "a table of a catalog, which may need to know each file"
-    if not place.exists(spark):
+    snapshot = place.snapshot(spark)
+    if snapshot is None:
         return None
-    snapshot = log_of(spark, place.path).update(False, none(spark), none(spark))
     metadata, version = snapshot.metadata(), snapshot.protocol().minWriterVersion()
     found = StructType.fromJson(json.loads(metadata.schema().json()))
     if version > PLAIN_WRITER:

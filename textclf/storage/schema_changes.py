@@ -28,7 +28,7 @@ from pyspark.sql.types import (
 
 from textclf.errors import InputError
 from textclf.storage.commit_retry import broken_constraints
-from textclf.storage.delta_log import listed, none
+from textclf.storage.delta_log import listed
 from textclf.storage.schemas import CHALLENGED, DIGEST, TableSpec
 from textclf.storage.warehouse import Location
 
@@ -127,11 +127,10 @@ def check_rows(rows: DataFrame, place: Location) -> None:
         InputError: Rows break constraints of the table, which the message names.
     """
     spark = rows.sparkSession
-    if not place.exists(spark):
-        return
-    metadata = place.log(spark).update(False, none(spark), none(spark)).metadata()
-    found = list(_named(spark, metadata))
-    if not found:
+    snapshot = place.snapshot(spark)
+    metadata = None if snapshot is None else snapshot.metadata()
+    found = [] if metadata is None else list(_named(spark, metadata))
+    if metadata is None or not found:
         return
     columns = StructType.fromJson(json.loads(metadata.schemaString()))
     lacking = [F.lit(None).cast(each.dataType).alias(each.name) for each in columns if each.name not in rows.columns]

@@ -20,7 +20,7 @@ from textclf.errors import InputError, UsageError
 from textclf.spark.failures import READ_FAILURES
 from textclf.storage.commit_retry import refused_by, retried
 from textclf.storage.conditions import Condition, of_sources
-from textclf.storage.delta_log import has_commits, log_of
+from textclf.storage.delta_log import has_commits, log_of, none
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
@@ -68,6 +68,13 @@ class Location:
     def log(self, spark: SparkSession) -> Any:
         """Return Delta's log of the table."""
         return log_of(spark, self.path) if self.path is not None else self.delta(spark)._jdt.deltaLog()
+
+    def snapshot(self, spark: SparkSession) -> Any | None:
+        """Return Delta's newest snapshot of the table; None if there is no table."""
+        if self.path is None and not self.exists(spark):
+            return None
+        found = self.log(spark).update(False, none(spark), none(spark))
+        return found if found.version() >= 0 else None
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Read the current version of the table."""

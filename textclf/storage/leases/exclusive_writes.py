@@ -46,13 +46,13 @@ def check_exclusive_writes(spark: SparkSession, folder: str) -> None:
     conf = spark.sparkContext.getConf()
     setting = f"spark.delta.logStore.{scheme}.impl"
     chosen = conf.get("spark.delta.logStore.class") or conf.get(setting)
-    if chosen is None or (chosen == LOG_STORE and lacks_companion(spark)):
-        jar = lacks_companion(spark)
+    lacking = chosen in (None, LOG_STORE) and lacks_companion(spark)
+    if chosen is None or lacking:
         raise ExclusiveWritesError(
             "Tables on S3 need the Java classes of this package, without which two drivers could lose a commit.",
-            received=f"{folder}, and " + ("no jar of these classes in this session" if jar else f"no {setting}"),
+            received=f"{folder}, and " + ("no jar of these classes in this session" if lacking else f"no {setting}"),
             expected=f"the jar that set-up compiles, in spark.jars, and {setting}={LOG_STORE}",
-            fix=f"{PROVISION if jar else 'add this setting'}; or choose a log store that is safe with --conf "
+            fix=f"{PROVISION if lacking else 'add this setting'}; or choose a log store that is safe with --conf "
             f"{setting}=CLASS",
         )
     if chosen == LOG_STORE and (why := _overwrites(folder)) is not None:

@@ -100,6 +100,7 @@ class Locks:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.identity = self.identity or self.output
         self._renewed = self.clock()
 
     def take(self, days: Iterable[Held]) -> None:
@@ -110,7 +111,7 @@ class Locks:
         """
         # All runs take locks in the same order, so that one of two runs that want the same days gets all of them.
         for day in sorted(set(days), key=str):
-            name = lock_name(self.identity or self.output, day)
+            name = lock_name(self.identity, day)
             if name not in self._taken:
                 taken = _Taken(self._log(day), day, kept_by=next(iter(self._taken), None))
                 self._acquire(taken)
@@ -177,7 +178,7 @@ class Locks:
         return taken[:1], taken[1:]
 
     def _log(self, day: Held, output: str | None = None) -> LockLog:
-        table = identity(self.spark, output) if output else self.identity or self.output
+        table = identity(self.spark, output) if output else self.identity
         return LockLog(self.spark, f"{self.folder}/{lock_name(table, day)}")
 
     def _acquire(self, taken: _Taken) -> None:
