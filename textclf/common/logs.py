@@ -7,13 +7,13 @@ and ``day``. Messages contain only names, counts and places. The message of an e
 
 import contextvars
 import os
-import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
+from textclf.common import console
 from textclf.common.secrets import first_line, masked
 from textclf.common.terminal import json_text, visible
 from textclf.errors import TextclfError
@@ -32,6 +32,7 @@ _run: dict[str, str] = {}
 def use_format(given: str | None) -> None:
     """Choose the format, ``json`` or ``text``; the environment variable takes precedence."""
     _chosen["format"] = os.environ.get(VARIABLE) or given or "text"
+    console.for_programs(chosen=as_json(), whose="logs")
 
 
 def as_json() -> bool:
@@ -67,14 +68,7 @@ def say(message: str, level: Level = "info", **fields: object) -> None:
         known = {name: str(value) for name, value in fields.items() if value is not None}
         values = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, **context(), **known}
         text = json_text({**values, "message": masked(message)})
-    line = text.rstrip("\n") + "\n"  # written in one call, so that lines of several threads do not mix
-    if not sys.stderr.isatty():
-        sys.stderr.write(line)
-        return
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode(file=sys.stderr):  # moves a progress bar out of the way
-        sys.stderr.write(line)
+    console.write(text.rstrip("\n") + "\n", "info" if as_json() else level)
 
 
 def say_error(error: BaseException, **fields: object) -> None:
