@@ -7,16 +7,18 @@ from textclf.common.logs import say
 from textclf.common.output_files import OutputFile
 from textclf.report.run.data import load_run
 from textclf.report.run.page import default_page, render_report, write
+from textclf.spark.progress import spark_step
 from textclf.workflow.runner import Job, day, parser, run
 
 
 def work(job: Job) -> None:
     """Load the run's data and write the page; its path goes into the run record."""
-    data = load_run(job.workspace, job.args.run, job.args.date)
-    page = OutputFile(job.args.output) if job.args.output else default_page(job.warehouse, data.run["run_id"])
-    write(render_report(data), page)
+    with spark_step(job.spark, "report"):
+        data = load_run(job.workspace, job.args.run, job.args.date)
+        page = OutputFile(job.args.output) if job.args.output else default_page(job.warehouse, data.run["run_id"])
+        write(render_report(data), page)
     job.record.details |= {"run": data.run["run_id"], "report": str(page)}
-    say(f"report: {page}")
+    say(f"report: {page}", summarized=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

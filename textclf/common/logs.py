@@ -61,8 +61,17 @@ def context() -> Mapping[str, str]:
     return {**_run, **(_context.get() or {})}
 
 
-def say(message: str, level: Level = "info", **fields: object) -> None:
-    """Write a log message. Places, values of the environment and credentials in it are masked; fields are not."""
+def say(message: str, level: Level = "info", *, summarized: bool = False, **fields: object) -> None:
+    """Write a log message. Places, values of the environment and credentials in it are masked; fields are not.
+
+    Args:
+        message: Message.
+        level: ``info``, ``warning`` or ``error``.
+        summarized: Whether the summary of the run says the same, so that a person who gets it needs no message.
+        **fields: Fields of the message in JSON, beside those of the context.
+    """
+    if summarized and console.summarized():
+        return
     text = visible(masked(message), lines=True)
     if as_json():
         known = {name: str(value) for name, value in fields.items() if value is not None}

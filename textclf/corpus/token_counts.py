@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, SparkContext
 
+from textclf.common import console
 from textclf.common.arrays import Int32, Int64
 from textclf.kernels.compiler import numba_runs
 from textclf.spark.worker_gc import settle
@@ -29,9 +30,12 @@ class _Sum(AccumulatorParam[Rows]):
     """Sum of the rows of finished tasks; on the driver ``on_progress`` gets each source whose rows are complete."""
 
     def __init__(
-        self, expected: Mapping[str, int] | None = None, on_progress: Callable[[str], None] | None = None
+        self,
+        expected: Mapping[str, int] | None = None,
+        on_progress: Callable[[str], None] | None = None,
+        step: console.Step | None = None,
     ) -> None:
-        self._expected, self._on_progress = expected or {}, on_progress
+        self._expected, self._on_progress, self._step = expected or {}, on_progress, step
 
     def __reduce__(self) -> tuple[type["_Sum"], tuple[()]]:
         return _Sum, ()  # workers only add
@@ -44,18 +48,29 @@ class _Sum(AccumulatorParam[Rows]):
             value1[source] = value1.get(source, 0) + rows
             if self._on_progress is not None and value1[source] >= self._expected[source]:
                 self._on_progress(source)
+        if self._step is not None:
+            self._step.update(sum(value1.values()), sum(self._expected.values()))
         return value1
 
 
 def rows_seen(
-    context: SparkContext, splits: Mapping[str, SourceSplit], on_progress: Callable[[str], None]
-) -> Accumulator[Rows]:
-    """Make the accumulator into which workers count rows.
+    context: SparkContext,
+    splits: Mapping[str, SourceSplit],
+    on_progress: Callable[[str], None] | None,
+    step: console.Step,
+) -> Accumulator[Rows] | None:
+    """Make the accumulator into which workers count rows; None if nobody is told of them.
 
     Args:
+        context: Spark context.
+        splits: Splits of the sources, with their numbers of rows.
         on_progress: Callback that gets the name of each source whose rows are all counted, perhaps more than once.
+        step: Step whose line shows the rows.
     """
-    return context.accumulator({}, _Sum({source: split.rows for source, split in splits.items()}, on_progress))
+    if on_progress is None and not step.shown:
+        return None
+    expected = {source: split.rows for source, split in splits.items()}
+    return context.accumulator({}, _Sum(expected, on_progress, step))
 
 
 def token_packer(

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from textclf.common import console
 from textclf.common.run_ids import new_run_id
 from textclf.config import Source
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
@@ -82,7 +83,7 @@ def build_vocabulary(
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
     corpus = corpus_of(workspace, names)
     splits = plan_splits(corpus, workspace.pipeline.split, names)
-    rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
+    rows = rows_seen(spark.sparkContext, splits, on_progress, console.current())
     seen = Observation()
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         target = Target(warehouse.location(TOKENS.name), TOKENS)

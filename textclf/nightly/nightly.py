@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
+from textclf.common import console
 from textclf.common.logs import say, say_error
 from textclf.common.output_files import OutputFile
 from textclf.config import Source
@@ -295,7 +296,7 @@ class Night:
         self._due = []
         self.status.begin(name)
         try:
-            with described(self.workspace.spark, name):
+            with described(self.workspace.spark, name), console.step(name):
                 decisions = self._again(plan)
                 self.run.details.setdefault("plan", []).extend(map(str, decisions))
                 for decision in decisions:

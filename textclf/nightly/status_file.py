@@ -1,8 +1,7 @@
-"""Progress of a night: a JSON file that is replaced at every step, and a progress bar at a terminal."""
+"""Progress of a night: a JSON file that is replaced at every step."""
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from tqdm import tqdm
 
 from textclf.common.logs import say
 from textclf.common.output_files import OutputFile
@@ -57,13 +54,10 @@ class Status:
     _begun: float = 0.0
     _written: float = 0.0
     _told: set[str] = field(default_factory=set)
-    _bar: Any = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, step: str) -> None:
         """Begin a step, which first finds out what it has to do."""
-        if self._bar is None and sys.stderr.isatty():
-            self._bar = tqdm(total=len(STEPS), unit="step", file=sys.stderr, dynamic_ncols=True)
         self._begun, self._told = time.monotonic(), set()
         self.steps.append({"step": step, "state": "running", "why": "finding out what there is to do"})
         self.progress = {"done": 0, "of": 0}
@@ -95,16 +89,11 @@ class Status:
         step["why"] = why or step["why"]
         if state == "done":
             self.progress["done"] = self.progress["of"]
-        say(f"{step['step']}: {state}, {step['why']}", step=step["step"])
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{step['step']} {state}", refresh=False)
-            self._bar.update(1)
+        say(f"{step['step']}: {state}, {step['why']}", summarized=True, step=step["step"])
         self.write()
 
     def close(self, state: str, code: int, error: str | None) -> None:
         """End the night."""
-        if self._bar is not None:
-            self._bar.close()
         self.write(state, code, error)
 
     def write(self, state: str = "running", code: int | None = None, error: str | None = None) -> None:

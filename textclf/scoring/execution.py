@@ -26,6 +26,7 @@ from pyspark.sql.types import (
 )
 
 from textclf.artifact import Artifact
+from textclf.common import console
 from textclf.common.score_bins import BINS
 from textclf.config import Pipeline
 from textclf.quality.audit import Figures, audit, collected
@@ -37,6 +38,7 @@ from textclf.scoring.reuse import with_digests
 from textclf.scoring.worker.models import make_resident
 from textclf.scoring.worker.output import KINDS, PACKED, Names, ScorePacker
 from textclf.scoring.worker.scored_output import ScoredPacker
+from textclf.spark.progress import row_counter
 from textclf.storage import Location
 from textclf.storage.conditions import EVERYTHING
 from textclf.storage.plain_files import planned_bytes
@@ -76,6 +78,7 @@ class Pass:
     day: date | None
     earlier: Sequence[Publication]
     run_id: str
+    _step: console.Step = field(default_factory=console.current, init=False)
     _read: Observation | None = field(default=None, init=False)
     _figures: list[Figures] | None = field(default=None, init=False)
 
@@ -187,6 +190,7 @@ class Pass:
             statistics=shape["statistics"],
             sink=sink,
             partition_by=spec.partition_by,
+            seen=row_counter(spark.sparkContext, self._step),
         )
 
 

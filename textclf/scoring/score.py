@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import date
 
 from textclf.config import Pipeline
 from textclf.errors import GateError
@@ -26,6 +27,7 @@ from textclf.scoring.run_notes import note_copies, note_kernels, note_unreadable
 from textclf.scoring.worker.batch import REASONS, UNREADABLE
 from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together
+from textclf.spark.progress import spark_step
 from textclf.storage import Location, staged
 from textclf.storage.leases.locks import UNDATED
 from textclf.storage.run_points import reached
@@ -64,7 +66,8 @@ def score_table(workspace: Workspace, run: RunRecord, options: ScoreOptions, hel
     """
     spark = workspace.spark
     with described(spark, "score", day=options.day):
-        plan = plan_scoring(workspace, options)
+        with spark_step(spark, _step_name("plan", options.day)):
+            plan = plan_scoring(workspace, options)
         with described(spark, source=together(plan.routes.artifacts)):
             score_planned(workspace, run, options, plan, held)
 
@@ -100,6 +103,8 @@ def score_planned(
         ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), STAGED)
         if ready is not None:
             run.details |= {"published_run": ready, "reason": "that run was stopped after its rows were staged"}
+        shown = stack.enter_context(ExitStack())
+        step = shown.enter_context(spark_step(spark, _step_name("score", options.day), one_stage=True))
         scoring = Pass(plan, pipeline, options, day, earlier, run.run_id)
         with explained(plan.table.place, pipeline.score, plan.most_sources):
             rows = staged(spark, warehouse, run.run_id, STAGED, scoring.write, keep=GateError, ready=ready)
@@ -113,12 +118,19 @@ def score_planned(
         locks.take(each.ds for each in slices)
         record_killed(spark, warehouse, locks, plan.targets.accepted.place)
         _count(found, run, scoring.read())
+        step.update(run.input_rows or 0)
+        shown.close()
+        shown.enter_context(spark_step(spark, _step_name("publish", options.day)))
         repeated = repeated_ids(stored.rows) if pipeline.gate.unique_ids else None
         _pass_gate(found, repeated, records.result(), pipeline, plan, run, stored.place)
         locks.check()
         cancellation.check()
         reached("checked")
         note_copies(run, plan.targets.take_over(stored, slices, run.fence))
+
+
+def _step_name(step: str, day: date | None) -> str:
+    return step if day is None else f"{step} {day}"
 
 
 def _count(found: Sequence[Figures], run: RunRecord, read: Mapping[str, int]) -> None:

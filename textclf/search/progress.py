@@ -1,18 +1,15 @@
-"""Progress of a search on standard error: a bar on a terminal, else one line a minute."""
+"""Progress of a search on standard error: the line of its step at a terminal, else one line a minute."""
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from tqdm import tqdm
-
+from textclf.common import console
 from textclf.common.logs import say
 from textclf.search.trial import SUCCEEDED, Result, Trial
 
 _LINE = 60.0  # seconds between two lines without a terminal
-_REFRESH = 0.5  # seconds between two updates on a terminal
+_REFRESH = 0.5  # seconds between two updates at a terminal
 _SHOWN = 3  # number of sources whose best result is shown
 
 
@@ -30,11 +27,7 @@ class Progress:
     _begun: float = field(default_factory=time.monotonic)
     _last: float = field(default_factory=time.monotonic)
     _fresh: int = 0
-    _bar: Any = None
-
-    def __post_init__(self) -> None:
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=self.total, unit="trial", file=sys.stderr, dynamic_ncols=True)
+    _step: console.Step = field(default_factory=console.current)
 
     def add(self, trial: Trial, result: Result, *, known: bool = False) -> None:
         """Count a trial that has ended; one ``known`` from an earlier search does not count for the speed."""
@@ -56,20 +49,20 @@ class Progress:
 
     def show(self) -> None:
         """Show the progress if enough time has passed since it was last shown."""
-        if self._bar is not None and time.monotonic() - self._last >= _REFRESH:
-            self._last = time.monotonic()
-            self._bar.total = self.total
-            self._bar.set_postfix_str(f"{self.running()} running, {self.failed} failed{self._bests()}", refresh=False)
-            self._bar.update(self.done - self._bar.n)
-        elif self._bar is None and time.monotonic() - self._last >= _LINE:
-            self._last = time.monotonic()
+        if time.monotonic() - self._last < (_REFRESH if self._step.shown else _LINE):
+            return
+        self._last = time.monotonic()
+        if self._step.shown:
+            self._update(f"{self.running()} running, {self.failed} failed{self._bests()}")
+        else:
             say(str(self))
 
     def close(self) -> None:
-        """Clear the bar from the terminal."""
-        if self._bar is not None:
-            self._bar.update(self.done - self._bar.n)
-            self._bar.close()
+        """Show how many trials there were."""
+        self._update(f"{self.failed} failed{self._bests()}")
+
+    def _update(self, note: str) -> None:
+        self._step.update(self.done, self.total, unit="trials", note=note)
 
     def __str__(self) -> str:
         left = "unknown"

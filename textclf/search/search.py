@@ -28,6 +28,7 @@ from textclf.search.warm_up import import_ahead, worker_environment
 from textclf.search.winner import Saved, Winner, for_all_rows, save, saved_before, search_record
 from textclf.spark.environments import check_tensorflow
 from textclf.spark.job_names import carried
+from textclf.spark.progress import spark_step
 from textclf.spark.task_pool import FanOut
 from textclf.storage.leases.locks import Locks, searched
 from textclf.training.data import unseen_warning
@@ -145,6 +146,7 @@ def search_models(
         check_tensorflow(dict(spark.sparkContext.getConf().getAll()), "a search of networks, which executors fit")
     engine = pipeline.train.keras_backend
     with ExitStack() as stack, ThreadPoolExecutor(_BESIDE) as beside:
+        stack.enter_context(spark_step(spark, "search", unit="trials"))
         if locks is None:
             search = RunRecord("search_models", run_id=search_id)
             locks = stack.enter_context(sources_locked(workspace, list(fields), search))

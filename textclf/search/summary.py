@@ -90,6 +90,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         saved = asdict(outcome.saved)
         found |= {name: saved[name] for name in ("version", "digest", "accuracy", "loss")}
         found["champion"] = outcome.promoted
+        if outcome.saved.interval is not None:
+            found["accuracy_interval"] = list(outcome.saved.interval)
     if outcome.nested:
         mean = sum(outcome.nested) / len(outcome.nested)
         found["nested"] = {"accuracy": mean, "folds": outcome.nested}

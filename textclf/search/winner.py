@@ -32,6 +32,7 @@ class Saved:
     """A saved winner, or the reason why it was not saved.
 
     Attributes:
+        interval: Bootstrap interval of the accuracy.
         artifact: The model on its way from the task to the driver, which saves it.
         history: Loss and accuracy on the training rows after each epoch.
         warnings: Faults beside it, for the reader of the search's output.
@@ -43,6 +44,7 @@ class Saved:
     digest: str = ""
     accuracy: float = 0.0
     loss: float | None = None
+    interval: tuple[float, float] | None = None
     seconds: float = 0.0
     history: dict[str, list[float]] = field(default_factory=dict)
     error: str | None = None
@@ -142,8 +144,9 @@ def save(store: ModelStore, winner: Winner, trained: Saved) -> Saved:
 
 def _saved(winner: Winner, artifact: Artifact, history: dict[str, list[float]], seconds: float) -> Saved:
     metrics, name = artifact.manifest.metrics, winner.trial.info.source
-    accuracy, loss = metrics["accuracy"], metrics["log_loss"]
-    return Saved(winner.key, name, "", artifact.digest, accuracy, loss, seconds, history, artifact=artifact)
+    accuracy, loss, within = metrics["accuracy"], metrics["log_loss"], metrics.get("intervals", {}).get("accuracy")
+    interval = None if within is None else (within["low"], within["high"])
+    return Saved(winner.key, name, "", artifact.digest, accuracy, loss, interval, seconds, history, artifact=artifact)
 
 
 def _fit(trial: Trial, source: EncodedSource) -> Fit:

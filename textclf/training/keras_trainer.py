@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
-from tqdm import tqdm
 
 from textclf.artifact import network_scores
+from textclf.common import console
 from textclf.common.arrays import Float32, Int32
 from textclf.errors import UsageError
 from textclf.kernels.padding import pad
@@ -387,13 +388,15 @@ def _one_run(model: Any, callbacks: list[Any], epochs: int) -> Any:
 
 @contextmanager
 def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
-    """Yield a callback that shows epochs on standard error, since standard output is for the run record."""
+    """Yield a callback that shows epochs on the line of the step, which has one of its own where none runs."""
     import keras
 
-    with tqdm(total=settings.epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
+    with console.inner_step(f"fit {name}") as step:
+        step.update(0, settings.epochs, unit="epochs")
+        epochs = count(1)
 
         def show(_epoch: int, logs: dict[str, float]) -> None:
-            bar.set_postfix({key: f"{value:.4f}" for key, value in logs.items()}, refresh=False)
-            bar.update()
+            note = ", ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in logs.items())
+            step.update(next(epochs), note=note)
 
         yield keras.callbacks.LambdaCallback(on_epoch_end=show)

@@ -10,7 +10,7 @@ from datetime import date
 
 from pyspark.sql import SparkSession
 
-from textclf.common import logs
+from textclf.common import console, logs
 from textclf.config import Pipeline, Source, config_digest, load_pipeline
 from textclf.errors import UsageError
 from textclf.runs.metrics import Measured, emit
@@ -23,6 +23,8 @@ from textclf.spark.openlineage import Collector
 from textclf.storage import Warehouse
 from textclf.storage.delta_log import spare_requests
 from textclf.storage.leases.exclusive_writes import check_exclusive_writes
+from textclf.workflow.summary import show_summary
+from textclf.workflow.summary.next_command import Called, next_command
 
 Around = Callable[[argparse.Namespace, Pipeline, RunRecord], AbstractContextManager[None]]
 """A context that a job enters around its session and its work."""
@@ -87,9 +89,10 @@ def _source(pipeline: Pipeline, name: str) -> Source:
 
 
 def parser(name: str, about: str) -> argparse.ArgumentParser:
-    """Return a parser with ``--config``, which every job has."""
+    """Return a parser with ``--config`` and ``--json``, which every job has."""
     made = argparse.ArgumentParser(prog=name, description=about)
     made.add_argument("--config", required=True, metavar="FILE", help="the pipeline file (TOML)")
+    made.add_argument("--json", action="store_true", help="print the run record as JSON even at a terminal")
     return made
 
 
@@ -131,8 +134,9 @@ def run(
 ) -> int:
     """Run a job's work and return its exit code.
 
-    The last line on standard output is the run record as JSON; everything else, including the output of Spark and
-    Keras, goes to standard error. SIGTERM ends the work cleanly; then the exit code is 1 and the record says
+    The last line on standard output is the run record as JSON. If standard output is a terminal, a summary for people
+    takes its place, except with ``--json`` and with log lines in JSON. Everything else, including the output of Spark
+    and Keras, goes to standard error. SIGTERM ends the work cleanly; then the exit code is 1 and the record says
     ``stopped``.
 
     Args:
@@ -149,10 +153,17 @@ def run(
     record = RunRecord(name)
     logs.use_format(None)
     logs.identify(name, record.run_id)
+    console.for_programs(chosen=args.json)
+    console.expect_summary(sys.stdout)
     with cancellation.stoppable():
         with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as named:
-            code = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
-        sys.stdout.write(record.to_json(sys.stdout) + "\n")
+            code, pipeline = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
+        if console.summarized():
+            words = sys.argv[1:] if argv is None else argv
+            called = Called.now(args.config, words, getattr(args, "source", None) or ())
+            show_summary(record, next_command(record, pipeline, called))
+        else:
+            sys.stdout.write(record.to_json(sys.stdout) + "\n")
         sys.stdout.flush()
     return code
 
@@ -171,22 +182,24 @@ def _attempt(
     *,
     kept: bool,
     settings: Mapping[str, str] | None,
-) -> int:
+) -> tuple[int, Pipeline | None]:
     job: Job | None = None
+    pipeline: Pipeline | None = None
     code = 0
     try:
         pipeline = load_pipeline(args.config)
         logs.use_format(pipeline.logs.format)
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
-            spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
-            cancellation.listen()  # PySpark installs its own handler for Ctrl-C
-            record.spark_app_id = spark.sparkContext.applicationId
-            workspace = Workspace(spark, pipeline)
-            if kept:
-                folder = workspace.warehouse.folder(spark)
-                check_exclusive_writes(spark, folder)
-                spare_requests(spark, folder)
+            with console.step("start Spark"):
+                spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
+                cancellation.listen()  # PySpark installs its own handler for Ctrl-C
+                record.spark_app_id = spark.sparkContext.applicationId
+                workspace = Workspace(spark, pipeline)
+                if kept:
+                    folder = workspace.warehouse.folder(spark)
+                    check_exclusive_writes(spark, folder)
+                    spare_requests(spark, folder)
             job = Job(args, workspace, record)
             named.enter_context(described(spark))  # stays open while the record is written
             cancellation.check()
@@ -196,8 +209,8 @@ def _attempt(
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         code = end_with(record, error).code
     if job is not None:
-        with job.held:
+        with job.held, console.step("record", kept=False):
             code = code_when_kept(job.spark, job.warehouse, record, code) if kept else code
         if kept:
             emit(job.pipeline.metrics, Measured.of(record, code))
-    return code
+    return code, pipeline

@@ -17,10 +17,12 @@ from textclf.corpus.vocabulary import build_vocabulary
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.spark.job_names import described, together
+from textclf.spark.progress import spark_step
 from textclf.storage.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKENS, TRIALS, VOCABULARY
 
 if TYPE_CHECKING:  # at run time, Keras and the search are imported where they are used
     from textclf.search.search import SearchReport
+    from textclf.training.evaluation import Evaluation
     from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
@@ -54,7 +56,7 @@ def ingest(
     spark, warehouse, rule = workspace.spark, workspace.warehouse, workspace.pipeline.ingest
     record.input = ", ".join(source.path for source in sources)
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (CORPUS, CORPUS_REJECTS)}
-    with described(spark, "ingest", source=_named(sources)):
+    with described(spark, "ingest", source=_named(sources)), spark_step(spark, "ingest") as step:
         # Taken before anything is read: a file that changes in the meantime must look new the next time.
         marks = found if found is not None else fingerprints(spark, sources, failed={})
         listings = {name: mark.listing for name, mark in marks.items()}
@@ -68,6 +70,7 @@ def ingest(
             if any(refused.counts for refused in error.refused.values()):
                 record.tables[CORPUS_REFUSED.name] = str(warehouse.location(CORPUS_REFUSED.name))
             raise
+        step.update(sum(count.records for count in counts.values()))
     _note_published(record, sources, counts, marks, rule)
 
 
@@ -131,7 +134,7 @@ def vocabulary(
     """Build vocabularies and record each source's figures; ``on_progress`` gets each source that is counted."""
     warehouse = workspace.warehouse
     record.input = str(warehouse.location(CORPUS.name))
-    with described(workspace.spark, "vocabulary", source=_named(sources)):
+    with described(workspace.spark, "vocabulary", source=_named(sources)), spark_step(workspace.spark, "vocabulary"):
         counts = build_vocabulary(workspace, sources, on_progress, run_id=record.run_id)
     record.input_rows = sum(count.rows for count in counts.values())
     noted = {"settings": vocabulary_settings(workspace.pipeline)}
@@ -154,7 +157,7 @@ def train(
 
     pipeline = workspace.pipeline
     name, given = architecture or pipeline.search.architecture, overrides or {}
-    with described(workspace.spark, "train", source=source.name):
+    with described(workspace.spark, "train", source=source.name), spark_step(workspace.spark, f"train {source.name}"):
         trained = train_model(workspace, source, name, given, promote=promote)
     manifest, measured = trained.artifact.manifest, trained.evaluation
     coverage = manifest.training.get("embedding_coverage")
@@ -169,13 +172,18 @@ def train(
         "loss": measured.log_loss,
         "macro_f1": measured.macro.f1,
         "roc_auc": measured.roc_auc,
+        **_interval(measured),
         "settings": model_settings(pipeline, source.name, "train", name, given),
         **({} if coverage is None else {"embedding_coverage": coverage}),
         **{key: value for key, value in manifest.training.items() if key == "unseen_labels"},
         **(noted or {}),
     }
     vectors = "" if coverage is None else f", pretrained vectors for {coverage:.1%} of the vocabulary"
-    say(f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}{vectors}", source=source.name)
+    say(
+        f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}{vectors}",
+        summarized=True,
+        source=source.name,
+    )
     return trained
 
 
@@ -219,12 +227,17 @@ def search(
             record.models[f"{outcome.source}@{outcome.saved.version}"] = outcome.saved.digest
             settings = {"settings": model_settings(pipeline, outcome.source, "search")}
             record.details["sources"][outcome.source] |= {**settings, **(noted or {})}
-    say(table(report))
+    say(table(report), summarized=True)
     if pipeline.mlflow is not None:
         from textclf.integrations.mlflow_tracking import log_search
 
         log_search(pipeline.mlflow, workspace.models, report)
     return report
+
+
+def _interval(measured: "Evaluation") -> dict[str, list[float]]:
+    found = measured.intervals.accuracy
+    return {} if found is None else {"accuracy_interval": [found.low, found.high]}
 
 
 def vocabulary_settings(pipeline: Pipeline) -> str:

@@ -26,13 +26,14 @@ if TYPE_CHECKING:  # at run time rich is imported where a terminal needs it
 
 State = Literal["running", "done", "failed"]
 _for_programs: dict[str, bool] = {}
+_summary: list[TextIO] = []  # the stream that gets a summary of this run, if it does
 _guard = threading.RLock()
 _screens: list["Screen"] = []  # the screen, while a step runs
 _current: contextvars.ContextVar["Step | None"] = contextvars.ContextVar("textclf_step", default=None)
 _CODES = {"warning": "33", "error": "31"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Step:
     """A step of a run and how far it is. Setting it is cheap and safe on any thread, with or without a terminal.
 
@@ -45,6 +46,8 @@ class Step:
         one_stage: Whether one Spark stage does nearly all of the step, so that its tasks tell the time left.
         note: Words at the end of the line.
         state: ``running``, ``done`` or ``failed``.
+        shown: Whether it has a line at a terminal.
+        kept: Whether its line stays after the end.
         begun, ended: Seconds of the monotonic clock.
         counting: When the first of what is counted began; None before.
     """
@@ -58,6 +61,8 @@ class Step:
     one_stage: bool = False
     note: str = ""
     state: State = "running"
+    shown: bool = False
+    kept: bool = False
     begun: float = field(default_factory=time.monotonic)
     ended: float | None = None
     counting: float | None = None
@@ -117,20 +122,37 @@ def coloured(stream: TextIO) -> bool:
     return attended(stream) and not os.environ.get("NO_COLOR")
 
 
+def expect_summary(stream: TextIO) -> None:
+    """Tell that the run ends with a summary on this stream, if a person reads it."""
+    _summary[:] = [stream]
+
+
+def summarized() -> bool:
+    """Whether a summary for a person follows, so that log messages need not tell its figures."""
+    return bool(_summary) and attended(_summary[0])
+
+
 @contextmanager
-def step(name: str, *, unit: str = "rows", total: float | None = None) -> Iterator[Step]:
+def step(name: str, *, unit: str = "rows", total: float | None = None, kept: bool = True) -> Iterator[Step]:
     """Show a step of the run while the block works; an error ends the step as failed.
+
+    A step inside another one of the same name is that step: both have one line.
 
     Args:
         name: Name of the step.
         unit: What is counted, in the plural.
         total: Amount of the whole step; None if it is not known.
+        kept: Whether the line stays after the end; that of a step inside another one never does.
 
     Yields:
         Step, whose ``update`` moves the line.
     """
     parent = _current.get()
-    begun = Step(name, unit, 0 if parent is None else parent.depth + 1, total=total)
+    if parent is not None and parent.name == name:
+        parent.unit = unit
+        yield parent
+        return
+    begun = Step(name, unit, 0 if parent is None else parent.depth + 1, total=total, kept=kept and parent is None)
     token = _current.set(begun)
     _show(begun)
     try:
@@ -145,9 +167,25 @@ def step(name: str, *, unit: str = "rows", total: float | None = None) -> Iterat
         _hide(begun)
 
 
+@contextmanager
+def inner_step(name: str) -> Iterator[Step]:
+    """Yield the step that this thread works on; where there is none, show one while the block works."""
+    if (parent := _current.get()) is not None:
+        yield parent
+        return
+    with step(name) as begun:
+        yield begun
+
+
 def current() -> Step:
     """Return the step that this thread works on; a step that nobody sees if there is none."""
     return _current.get() or Step("")
+
+
+def alone(step: Step) -> bool:
+    """Whether no other step of the same depth runs beside this one."""
+    with _guard:
+        return not _screens or _screens[0].alone(step)
 
 
 def write(text: str, level: str = "info") -> None:
@@ -174,6 +212,7 @@ def _show(begun: Step) -> None:
             from textclf.common.console.screen import Screen
 
             _screens.append(Screen(sys.stderr))
+        begun.shown = True
         _screens[0].add(begun)
 
 

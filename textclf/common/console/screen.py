@@ -52,20 +52,24 @@ class Screen:
         self._live.start()
 
     def add(self, step: Step) -> None:
-        """Show a line for a step, below the line of the step around it."""
+        """Show a line for a step, below those that are shown."""
         self._steps.append(step)
 
     def remove(self, step: Step) -> bool:
-        """Take a step's line away, and leave one in its place if no step is around it.
+        """Take a step's line away, and leave one in its place if it is to stay.
 
         Returns:
             Whether other steps still run.
         """
         if step in self._steps:
             self._steps.remove(step)
-            if step.depth == 0:
+            if step.kept:
                 self._print(step_line(step, self._width(), ascii_only=self._console.options.ascii_only))
         return bool(self._steps)
+
+    def alone(self, step: Step) -> bool:
+        """Whether no other step of the same depth runs beside this one."""
+        return not any(each is not step and each.depth == step.depth for each in self._steps)
 
     def write(self, text: str, level: str) -> None:
         """Write a message above the lines."""

@@ -9,7 +9,7 @@ from rich.text import Text
 from textclf.common.console import Step
 from textclf.common.terminal import visible
 
-_NAME = 14  # columns of a step's name
+_NAME = 12  # columns of a step's name
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/"
 _A_SECOND = 8  # frames
 _MARKS = {"done": ("✓", "+", "green"), "failed": ("✗", "x", "red")}
@@ -29,18 +29,17 @@ def step_line(step: Step, width: int, *, ascii_only: bool = False) -> Text:
     """
     mark, style = _mark(step, ascii_only=ascii_only)
     name = f"{'  ' * step.depth}{visible(step.name)}"
-    head = f"{mark} {name.ljust(_NAME)}"
-    forms = _ENDED if step.state != "running" else _RUNNING
-    for form in forms:
+    for form in _ENDED if step.state != "running" else _RUNNING:
         parts = [words for words in (part(step) for part in form) if words]
-        line = "  ".join([head, *parts]).rstrip()
-        if cell_len(line) <= width:
+        lines = ["  ".join([f"{mark} {each}", *parts]) for each in (name.ljust(_NAME), name)]
+        line = next((each for each in lines if cell_len(each) <= width), "")
+        if line:
             break
     else:
-        line = set_cell_size(line, width).rstrip() if cell_len(line) > width else line
+        line = set_cell_size(lines[-1], width).rstrip()
     text = Text(line, no_wrap=True, end="")
     text.stylize(style, 0, 1)
-    text.stylize("bold", 2, min(len(head), len(line)))
+    text.stylize("bold", 2, 2 + len(name))
     return text
 
 

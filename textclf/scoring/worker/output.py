@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark import Accumulator
 
 from textclf.common.arrays import Bool, Int32, Int64
 from textclf.scoring.worker.batch import CHALLENGER, REASONS, UNREADABLE, Wanted
@@ -98,6 +99,7 @@ class ScorePacker:
         statistics: Columns with statistics, as in ``Packer``.
         sink: What takes the files, as in ``Packer``.
         partition_by: Levels of folders, as in ``Packer``.
+        seen: Receives the number of rows, for a driver that shows it.
     """
 
     models: Models
@@ -114,6 +116,7 @@ class ScorePacker:
     statistics: tuple[str, ...]
     sink: Sink
     partition_by: tuple[str, ...]
+    seen: Accumulator[int] | None = None
 
     def __call__(self, batches: Batches) -> Batches:
         """Write the files of one task's rows."""
@@ -141,6 +144,8 @@ class ScorePacker:
 
     def _pack(self, packer: Packer, net: Net, limit: SourceLimit, held: Sequence[pa.RecordBatch]) -> Batches:
         rows = pa.Table.from_batches(held).combine_chunks()
+        if self.seen is not None:
+            self.seen.add(len(rows))
         rows = rows.set_column(rows.column_names.index("rejected"), "reason", _reasons(rows))
         if "source" in rows.column_names:
             limit.meet(pc.unique(rows["source"]).to_pylist())  # before the first file
