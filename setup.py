@@ -18,7 +18,7 @@ INSTALL = [
     "numba>=0.63,<1",  # compiled loops over text and tables, on the executors' hot paths
     "llvmlite>=0.46,<1",  # instructions that those loops need and numba lacks; numba brings it
     "safetensors>=0.5,<1",  # weights as data: loading one never runs code
-    "tqdm>=4.66,<5",  # epoch progress
+    "rich>=14,<16",  # a run's steps and summary at a terminal, in any width and with colours; Keras brings it
     "matplotlib>=3.9,<4",  # pictures of training and of measures
     "tomlkit>=0.13,<1",  # writes pipeline files with their comments: no text of unknown origin is pasted into TOML
     "shtab>=1.10,<2",  # completion of the command line in bash, zsh, fish and tcsh
@@ -71,6 +71,8 @@ EXTRAS = {
 
 # The sources in jvm/ as a folder of the package: textclf.spark.launch.provision compiles them with the jars it finds.
 JAVA = ".".join(["textclf", "jvm"])
+# Log4j's configurations in conf/, so that sessions of an installed package are as quiet as those of a checkout.
+CONF = ".".join(["textclf", "conf"])
 
 setup(
     name="textclf",
@@ -80,9 +82,13 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["textclf", "textclf.*"]), JAVA],
-    package_dir={JAVA: "jvm"},
-    package_data={"textclf": ["py.typed", "report/run/*.html"], JAVA: ["textclf/*.java"]},
+    packages=[*find_packages(include=["textclf", "textclf.*"]), JAVA, CONF],
+    package_dir={JAVA: "jvm", CONF: "conf"},
+    package_data={
+        "textclf": ["py.typed", "report/run/*.html", "spark/launch/*.sh"],
+        JAVA: ["textclf/*.java"],
+        CONF: ["log4j2*.properties"],
+    },
     install_requires=INSTALL,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},

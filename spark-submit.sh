@@ -18,4 +18,5 @@ if ! "${python:-python3}" -P -c 'import pyspark, pydantic' 2>/dev/null; then
   exit 1
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+export TEXTCLF_SUBMIT=$0 # as it was called: the summary of a run names the command that comes next
 exec "$python" -P -m textclf.spark.launch.submit "$@"

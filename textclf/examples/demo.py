@@ -112,7 +112,6 @@ def show_results(root: Path) -> None:
     """Query the results table and print the answer."""
     from textclf.spark import open_session
 
-    os.environ.setdefault("LOG4J_CONFIGURATION_FILE", (root / "conf" / "log4j2.properties").as_uri())
     places = {"results": root / "warehouse/results", "rejects": root / "warehouse/results_rejects"}
     _say("\n" + QUERY.format(**{name: f"delta.`{place}`" for name, place in places.items()}) + "\n")
     spark = open_session("textclf demo")

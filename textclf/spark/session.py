@@ -22,6 +22,7 @@ from textclf.spark.jars import COMPANION, DELTA_CONF, DELTA_COORDINATES, delta_j
 from textclf.spark.java import check_account, java_home
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
+from textclf.spark.startup_output import start_jvm
 from textclf.spark.submit_options import parse
 
 
@@ -57,7 +58,7 @@ DEFAULTS = {
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker reports where
     "spark.databricks.delta.snapshotPartitions": "2",  # the tables have small logs; 50 tasks to read one are a waste
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task need not sort its rows by partition before a write
-    "spark.ui.showConsoleProgress": "true",
+    "spark.ui.showConsoleProgress": "false",  # its bars would be drawn over log messages; steps have lines of their own
     # Pools share the slots, so that a search's writes to its table do not wait behind thousands of trials. Jobs without
     # a pool run in order, as in the default mode.
     "spark.scheduler.mode": "FAIR",
@@ -137,6 +138,7 @@ def open_session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for key, value in {**LOCAL_DEFAULTS, **_permissions(), **_daemon(conf)}.items():
             conf.setIfMissing(key, value)
+    start_jvm(conf)
     if lineage is not None:
         SparkContext._ensure_initialized(conf=conf)
         add_address(conf, lineage)

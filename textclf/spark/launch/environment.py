@@ -30,7 +30,6 @@ LEAN_ROOTS = (
     "safetensors",
     "scikit-learn",
     "scipy",
-    "tqdm",
 )
 """Distributions that jobs import without a network: on executors, and on a driver in cluster mode."""
 # Executors have a Spark of their own; an editable install points at folders that only this machine has. A standalone

@@ -30,8 +30,12 @@ from textclf.spark.launch.bundle import project_zip
 from textclf.spark.launch.environment import ENVIRONMENT, environment_archive, pack_environment
 from textclf.spark.launch.environment_choice import environment_kind
 from textclf.spark.locales import utf8_locale
+from textclf.spark.startup_output import log4j_variable
 from textclf.spark.submit_options import SETTINGS, Submission, parse
 
+SUBMITTED_AS = "TEXTCLF_SUBMITTED_AS"
+"""Environment variable of a job: how the wrapper was called, up to the job's name, for the command that comes next."""
+WRAPPER = "./spark-submit.sh"
 USAGE = """\
 Usage: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
 
@@ -115,6 +119,7 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str], shi
     jobs_folder = root / "jobs"
     job = [str((jobs_folder if here else plain_folder(jobs_folder)) / f"{submission.job}.py"), *arguments]
     if here:
+        variables[SUBMITTED_AS] = shlex.join([environ.get("TEXTCLF_SUBMIT", WRAPPER), *submission.options])
         return _driver_here(options, job, variables, root, environ)
     return _driver_there(options, job, variables, settings, environ)
 
@@ -125,12 +130,11 @@ def _driver_here(
     # The Python files of the Spark in SPARK_HOME come first, as spark-submit does it.
     spark = sorted(Path(environ["SPARK_HOME"], "python", "lib").glob("*.zip")) if environ.get("SPARK_HOME") else []
     paths = [*map(str, spark), str(root), environ.get("PYTHONPATH", "")]
-    quiet = {"LOG4J_CONFIGURATION_FILE": (root / "conf" / "log4j2.properties").as_uri()}
     more = {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, paths))),
         "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"]),
         # Through the environment, so that the driver's Java options are left to the user.
-        **_unless_set(environ, quiet),
+        **log4j_variable(environ),
     }
     return Command([sys.executable, *job], variables | more)
 

@@ -13,9 +13,8 @@ from textclf.common.secrets import masked
 from textclf.common.terminal import visible
 from textclf.config import Pipeline
 from textclf.runs.record import RunRecord
+from textclf.spark.launch.submit import SUBMITTED_AS
 
-VARIABLE = "TEXTCLF_SUBMITTED_AS"
-"""Environment variable in which the submit wrapper says how it was called: its path and spark-submit's options."""
 QUERY = "SELECT source, label, count(*) AS texts FROM results GROUP BY ALL ORDER BY ALL"
 _AGAIN = ("stopped", "locked", "killed")
 """States after which the same command goes on where the run stopped."""
@@ -41,7 +40,7 @@ class Called:
     @classmethod
     def now(cls, config: str, argv: Sequence[str], sources: Sequence[str]) -> "Called":
         """Return how this process was called."""
-        return cls(config, list(argv), list(sources), os.environ.get(VARIABLE))
+        return cls(config, list(argv), list(sources), os.environ.get(SUBMITTED_AS))
 
 
 def next_command(record: RunRecord, pipeline: Pipeline | None, called: Called) -> str | None:
