@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -393,10 +392,9 @@ def _progress(name: str, settings: FitSettings) -> Iterator[Any]:
 
     with console.inner_step(f"fit {name}") as step:
         step.update(0, settings.epochs, unit="epochs")
-        epochs = count(1)
 
         def show(_epoch: int, logs: dict[str, float]) -> None:
             note = ", ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in logs.items())
-            step.update(next(epochs), note=note)
+            step.update((step.done or 0) + 1, note=note)
 
         yield keras.callbacks.LambdaCallback(on_epoch_end=show)

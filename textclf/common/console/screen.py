@@ -10,7 +10,7 @@ from rich.text import Text
 from textclf.common.console import Step
 from textclf.common.console.step_line import step_line
 
-_A_SECOND = 8  # drawings
+_A_SECOND = 4  # drawings
 _STYLES = {"warning": "yellow", "error": "red"}
 
 

@@ -11,7 +11,7 @@ from textclf.common.terminal import visible
 
 _NAME = 12  # columns of a step's name
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/"
-_A_SECOND = 8  # frames
+_A_SECOND = 4  # frames
 _MARKS = {"done": ("✓", "+", "green"), "failed": ("✗", "x", "red")}
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _TRUSTED = 1.0  # seconds after which a rate says something

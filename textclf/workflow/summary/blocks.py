@@ -166,7 +166,7 @@ def _score(record: Values, details: Values) -> list[Block]:
     ]
 
 
-def _nightly(record: Values, details: Values) -> list[Block]:
+def _chain(record: Values, details: Values) -> list[Block]:
     rows = [(each["step"], each["state"], _seconds(each), each["why"]) for each in details.get("steps", [])]
     plan = [(str(number), line) for number, line in enumerate(details.get("plan", []), 1)] if not rows else []
     return [
@@ -225,7 +225,8 @@ _OF_JOB: dict[str, Callable[[Values, Values], list[Block]]] = {
     "train_model": _train,
     "search_models": _search,
     "score_table": _score,
-    "nightly": _nightly,
+    "nightly": _chain,
+    "run": _chain,
     "maintain_tables": _maintain,
     "report": _report,
     "show_run": _shown,

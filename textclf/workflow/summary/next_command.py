@@ -80,7 +80,7 @@ def _after(record: RunRecord, pipeline: Pipeline, called: Called) -> str | None:
         return _job(called, "score_table", given) if pipeline.score.input else None
     if record.job == "score_table":
         return None if "days" in record.details else _job(called, "report", [*given, "--run", record.run_id])
-    if record.job in ("report", "nightly"):
+    if record.job in ("report", "nightly", "run"):
         return _query(pipeline, called)
     return None
 
