@@ -7,13 +7,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from textclf.common.console import Step
+from textclf.common.console.numbers import clock, duration, short
 from textclf.common.terminal import visible
 
 _NAME = 12  # columns of a step's name
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/"
 _A_SECOND = 4  # frames
 _MARKS = {"done": ("✓", "+", "green"), "failed": ("✗", "x", "red")}
-_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _TRUSTED = 1.0  # seconds after which a rate says something
 
 Words = Callable[[Step], str]
@@ -41,41 +41,6 @@ def step_line(step: Step, width: int, *, ascii_only: bool = False) -> Text:
     text.stylize(style, 0, 1)
     text.stylize("bold", 2, 2 + len(name))
     return text
-
-
-def duration(seconds: float) -> str:
-    """Write a time as people do.
-
-    Example:
-        >>> duration(4.26), duration(75), duration(3725)
-        ('4.3 s', '1:15', '1:02:05')
-    """
-    return f"{seconds:.1f} s" if seconds < 59.95 else clock(round(seconds))
-
-
-def clock(seconds: float) -> str:
-    """Write a time that is still running, always in the same form.
-
-    Example:
-        >>> clock(4.26), clock(75), clock(3725)
-        ('0:04', '1:15', '1:02:05')
-    """
-    minutes, left = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-
-def short(number: float) -> str:
-    """Write a number in few characters.
-
-    Example:
-        >>> short(950), short(1200), short(2_000_000), short(0.25)
-        ('950', '1.2k', '2M', '0.2')
-    """
-    for size, unit in _UNITS:
-        if number >= size * 0.9995:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
 
 
 def rate(step: Step) -> float | None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from textclf.common.console.numbers import duration
+
 Cell = str | int | None
 Values = Mapping[str, Any]
 
@@ -55,7 +57,7 @@ def summary_of(record: Values, following: str | None = None) -> Summary:
     blocks = [*_OF_JOB.get(job, _counts)(record, details), _tables(record)]
     return Summary(
         record["status"],
-        f"{job} {record['status']}, {record['seconds']:.1f} s",
+        f"{job} {record['status']}, {duration(record['seconds'])}",
         record["run_id"],
         record.get("error"),
         [block for block in blocks if block.rows],
@@ -170,7 +172,7 @@ def _chain(record: Values, details: Values) -> list[Block]:
     rows = [(each["step"], each["state"], _seconds(each), each["why"]) for each in details.get("steps", [])]
     plan = [(str(number), line) for number, line in enumerate(details.get("plan", []), 1)] if not rows else []
     return [
-        Block(("step", "state", "seconds", "why"), rows),
+        Block(("step", "state", "time", "why"), rows),
         Block((), plan, "what would be done"),
         *_counts(record, details),
         Block((), [(name, why) for name, why in details.get("refused", {}).items()], "refused deliveries"),
@@ -216,7 +218,7 @@ def _candidate(result: Values) -> str:
 
 
 def _seconds(step: Values) -> str:
-    return f"{step['seconds']:.1f}" if "seconds" in step else ""
+    return duration(step["seconds"]) if "seconds" in step else ""
 
 
 _OF_JOB: dict[str, Callable[[Values, Values], list[Block]]] = {
