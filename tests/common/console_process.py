@@ -1,5 +1,6 @@
 """Steps of a run as tests watch them at a terminal: ``python -m tests.common.console_process WHAT``."""
 
+import os
 import sys
 import threading
 import time
@@ -57,6 +58,16 @@ def tasks() -> None:
         step.one_stage = True
         step.watch((1, 4))
         time.sleep(0.4)
+
+
+def lost() -> None:
+    with console.step("ingest"):
+        time.sleep(0.3)
+        os.close(2)  # as if the terminal were closed
+        time.sleep(0.5)
+    with console.step("vocabulary"):
+        time.sleep(0.3)
+    sys.stdout.write("done\n")
 
 
 def in_json() -> None:

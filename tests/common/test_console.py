@@ -66,6 +66,13 @@ def test_a_step_that_fails_says_so_and_the_terminal_is_left_as_it_was() -> None:
     assert "\x1b[?25l" not in done.written  # a killed process could not show the cursor again
 
 
+def test_a_terminal_that_is_closed_is_no_error() -> None:
+    done = run("lost")
+
+    assert done.code == 0
+    assert done.shown[-1].endswith("done")
+
+
 def test_messages_stand_above_the_line_and_long_ones_stay_whole() -> None:
     for columns in WIDTHS:
         done = run("messages", columns)

@@ -9,12 +9,14 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
 from unicodedata import bidirectional, category
+from unittest.mock import patch
 
 ACTED_ON = ("Cc", "Zl", "Zp", "Cs")
 BIDI = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
@@ -155,8 +157,7 @@ def at_terminal(
         error, output: File for standard error or standard output; by default the terminal.
     """
     known = dict(os.environ) | {"TERM": "xterm-256color"} | dict(environ or {})
-    master, slave = pty.openpty()
-    ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    master, slave = _opened(columns)
     with ExitStack() as stack:
         files = [slave if file is None else stack.enter_context(file.open("wb")) for file in (output, error)]
         process = subprocess.Popen(
@@ -169,12 +170,39 @@ def at_terminal(
     return Session(written, process.wait(), columns)
 
 
-def _read(master: int, process: "subprocess.Popen[bytes]") -> str:
+@contextmanager
+def terminal_here(columns: int = 80) -> Iterator[list[Session]]:
+    """Make standard error of this process a pseudo-terminal inside the block.
+
+    Yields:
+        List that has the session after the block.
+    """
+    master, slave = _opened(columns)
+    sessions: list[Session] = []
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(_read, master)
+        with (
+            open(slave, "w", encoding="utf-8") as file,
+            patch.dict(os.environ, {"TERM": "xterm-256color"}),
+            redirect_stderr(file),
+        ):
+            yield sessions
+        sessions.append(Session(written.result(), 0, columns))
+
+
+def _opened(columns: int) -> tuple[int, int]:
+    master, slave = pty.openpty()
+    ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    return master, slave
+
+
+def _read(master: int, process: "subprocess.Popen[bytes] | None" = None) -> str:
     """Read a terminal until its last process has closed it."""
     parts, end = [], time.monotonic() + _LONGEST
     while True:
         if not select.select([master], [], [], max(end - time.monotonic(), 0))[0]:
-            os.killpg(process.pid, signal.SIGKILL)
+            if process is not None:
+                os.killpg(process.pid, signal.SIGKILL)
             raise TimeoutError(b"".join(parts).decode(errors="replace"))
         try:
             part = os.read(master, 1 << 16)

@@ -195,7 +195,7 @@ def write(text: str, level: str = "info") -> None:
         text: Message, without characters that a terminal acts on, and with a line feed at the end.
         level: ``info``, ``warning`` or ``error``, which decides the colour at a terminal.
     """
-    with _guard:
+    with _guard, _drawing():
         if _screens:
             _screens[0].write(text, level)
             return
@@ -205,7 +205,7 @@ def write(text: str, level: str = "info") -> None:
 
 
 def _show(begun: Step) -> None:
-    with _guard:
+    with _guard, _drawing():
         if not _screens:
             if not attended(sys.stderr):
                 return
@@ -217,6 +217,16 @@ def _show(begun: Step) -> None:
 
 
 def _hide(ended: Step) -> None:
-    with _guard:
+    with _guard, _drawing():
         if _screens and not _screens[0].remove(ended):
             _screens.pop().close()
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Draw no more lines once the terminal is gone, which is no reason for a run to fail."""
+    try:
+        yield
+    except (OSError, ValueError):
+        _screens.clear()
+        for_programs(chosen=True, whose="a lost terminal")
