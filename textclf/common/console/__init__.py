@@ -228,5 +228,6 @@ def _drawing() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError):
-        _screens.clear()
+        while _screens:
+            _screens.pop().abandon()
         for_programs(chosen=True, whose="a lost terminal")

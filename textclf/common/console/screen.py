@@ -1,6 +1,7 @@
 """The lines of the running steps at a terminal, drawn by rich."""
 
 import os
+import sys
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleDimensions
@@ -45,6 +46,7 @@ class Screen:
     def __init__(self, stream: TextIO) -> None:
         self._console = StreamConsole(stream)
         self._steps: list[Step] = []
+        self._streams = sys.stdout, sys.stderr
         # What Python code writes to sys.stdout and sys.stderr meanwhile goes above the lines.
         self._live = Live(
             get_renderable=self._lines, console=self._console, transient=True, refresh_per_second=_A_SECOND
@@ -78,6 +80,10 @@ class Screen:
     def close(self) -> None:
         """Clear the lines from the terminal."""
         self._live.stop()
+
+    def abandon(self) -> None:
+        """Give the streams back without drawing: the terminal is gone."""
+        sys.stdout, sys.stderr = self._streams
 
     def _print(self, text: Text) -> None:
         # The terminal itself wraps what is too long, so that a path can be copied whole.
