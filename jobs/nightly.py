@@ -24,7 +24,7 @@ def work(job: Job) -> None:
         return
     job.record.details["asked"] = [one.isoformat() for one in days]
     for decision in plan_night(job.workspace, days):
-        say(str(decision), summarized=True)
+        say(str(decision))
         job.record.details.setdefault("plan", []).append(str(decision))
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from textclf.common.logs import say
+from textclf.common.logs import say_summarized
 from textclf.common.output_files import OutputFile
 from textclf.report.run.data import load_run
 from textclf.report.run.page import default_page, render_report, write
@@ -18,7 +18,7 @@ def work(job: Job) -> None:
         page = OutputFile(job.args.output) if job.args.output else default_page(job.warehouse, data.run["run_id"])
         write(render_report(data), page)
     job.record.details |= {"run": data.run["run_id"], "report": str(page)}
-    say(f"report: {page}", summarized=True)
+    say_summarized(f"report: {page}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

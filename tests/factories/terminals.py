@@ -198,7 +198,8 @@ def _opened(columns: int) -> tuple[int, int]:
 
 def _read(master: int, process: "subprocess.Popen[bytes] | None" = None) -> str:
     """Read a terminal until its last process has closed it."""
-    parts, end = [], time.monotonic() + _LONGEST
+    parts: list[bytes] = []
+    end = time.monotonic() + _LONGEST
     while True:
         if not select.select([master], [], [], max(end - time.monotonic(), 0))[0]:
             if process is not None:

@@ -61,23 +61,20 @@ def context() -> Mapping[str, str]:
     return {**_run, **(_context.get() or {})}
 
 
-def say(message: str, level: Level = "info", *, summarized: bool = False, **fields: object) -> None:
-    """Write a log message. Places, values of the environment and credentials in it are masked; fields are not.
-
-    Args:
-        message: Message.
-        level: ``info``, ``warning`` or ``error``.
-        summarized: Whether the summary of the run says the same, so that a person who gets it needs no message.
-        **fields: Fields of the message in JSON, beside those of the context.
-    """
-    if summarized and console.summarized():
-        return
+def say(message: str, level: Level = "info", **fields: object) -> None:
+    """Write a log message. Places, values of the environment and credentials in it are masked; fields are not."""
     text = visible(masked(message), lines=True)
     if as_json():
         known = {name: str(value) for name, value in fields.items() if value is not None}
         values = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, **context(), **known}
         text = json_text({**values, "message": masked(message)})
     console.write(text.rstrip("\n") + "\n", "info" if as_json() else level)
+
+
+def say_summarized(message: str, **fields: object) -> None:
+    """Write a log message that says what the summary of the run will say, unless a person gets that summary."""
+    if not console.summarized():
+        say(message, **fields)
 
 
 def say_error(error: BaseException, **fields: object) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from textclf.common.logs import say
+from textclf.common.logs import say, say_summarized
 from textclf.common.output_files import OutputFile
 from textclf.common.secrets import masked
 from textclf.config import Pipeline
@@ -89,7 +89,7 @@ class Status:
         step["why"] = why or step["why"]
         if state == "done":
             self.progress["done"] = self.progress["of"]
-        say(f"{step['step']}: {state}, {step['why']}", summarized=True, step=step["step"])
+        say_summarized(f"{step['step']}: {state}, {step['why']}", step=step["step"])
         self.write()
 
     def close(self, state: str, code: int, error: str | None) -> None:

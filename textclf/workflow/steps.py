@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from textclf.common.digests import json_digest
-from textclf.common.logs import say
+from textclf.common.logs import say, say_summarized
 from textclf.config import Ingest, Pipeline, Source
 from textclf.config.identity import identity
 from textclf.corpus.counts import Counts
@@ -179,9 +179,8 @@ def train(
         **(noted or {}),
     }
     vectors = "" if coverage is None else f", pretrained vectors for {coverage:.1%} of the vocabulary"
-    say(
+    say_summarized(
         f"{trained.artifact.reference}: test accuracy {measured.accuracy:.4f}{vectors}",
-        summarized=True,
         source=source.name,
     )
     return trained
@@ -227,7 +226,7 @@ def search(
             record.models[f"{outcome.source}@{outcome.saved.version}"] = outcome.saved.digest
             settings = {"settings": model_settings(pipeline, outcome.source, "search")}
             record.details["sources"][outcome.source] |= {**settings, **(noted or {})}
-    say(table(report), summarized=True)
+    say_summarized(table(report))
     if pipeline.mlflow is not None:
         from textclf.integrations.mlflow_tracking import log_search
 

@@ -170,10 +170,8 @@ def _score(record: Values, details: Values) -> list[Block]:
 
 def _chain(record: Values, details: Values) -> list[Block]:
     rows = [(each["step"], each["state"], _seconds(each), each["why"]) for each in details.get("steps", [])]
-    plan = [(str(number), line) for number, line in enumerate(details.get("plan", []), 1)] if not rows else []
     return [
         Block(("step", "state", "time", "why"), rows),
-        Block((), plan, "what would be done"),
         *_counts(record, details),
         Block((), [(name, why) for name, why in details.get("refused", {}).items()], "refused deliveries"),
         Block((), [("page", page) for page in details.get("reports", [])], "reports"),
