@@ -11,7 +11,7 @@ from typing import Any
 from tests.cluster_jars import S3, cluster_jars
 from tests.factories.s3 import BUCKET, s3a_settings
 from tests.factories.s3_proxy import s3_proxy
-from tests.soak.forced_faults import DAYS, pipeline_text, score_once, write_inputs
+from tests.soak.world import DAYS, pipeline_text, score_once, write_inputs
 from textclf.config import parse_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
