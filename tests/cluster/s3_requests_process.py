@@ -16,7 +16,7 @@ from textclf.config import parse_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
 
-NIGHTS = 26  # Delta writes a checkpoint of a log every ten commits
+NIGHTS = 36  # a log gets a checkpoint, and run records are merged, every ten commits
 
 
 def requests(endpoint: str, folder: Path) -> Iterator[int]:
