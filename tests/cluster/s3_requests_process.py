@@ -1,4 +1,4 @@
-"""Print what each of many nights of one warehouse asks of S3, as jobs that begin anew; see ``test_s3``."""
+"""Print what each of many nights of one warehouse asks of S3, as jobs that begin anew; see ``test_s3_requests``."""
 
 import json
 import sys

@@ -159,11 +159,3 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
         for fault in ("lost", "busy", "slow")
         for name in (fault, f"{fault}, of one that is there")
     }
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("stored", ["nightly"], indirect=True)
-def test_a_night_asks_no_more_of_s3_as_nights_add_up(stored: Stored) -> None:
-    found = json.loads(run_module("tests.cluster.s3_requests_process", stored.endpoint).stdout.splitlines()[-1])
-    # Every ten nights a log gets a checkpoint and records are merged, for the first time from one file less.
-    assert max(found[26:]) <= max(found[16:26]) < 2 * min(found[16:26]), found

@@ -76,6 +76,11 @@ class Location:
         found = self.log(spark).update(False, none(spark), none(spark))
         return found if found.version() >= 0 else None
 
+    def seen(self, spark: SparkSession) -> Any | None:
+        """Return the snapshot that Delta read last, without a request to the storage; None if there was no table."""
+        found = self.log(spark).unsafeVolatileSnapshot()
+        return found if found.version() >= 0 else None
+
     def read(self, spark: SparkSession) -> DataFrame:
         """Read the current version of the table."""
         if self.path is not None:
