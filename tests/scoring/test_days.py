@@ -10,7 +10,7 @@ from tests.factories.artifacts import sample
 from tests.scoring.scoring import ONE_MODEL, ROUTED, Scoring, values
 from textclf.config import parse_pipeline
 from textclf.config.identity import stored_json
-from textclf.scoring import days
+from textclf.scoring import marks
 
 SCHEMA = "id long, text string, source string, ds date"
 DAYS = [date(2026, 1, number) for number in range(1, 5)]
@@ -69,13 +69,13 @@ def test_a_range_needs_a_column_of_days(scoring: Scoring) -> None:
 
 def test_how_many_sources_a_run_may_have_alters_no_rows_of_a_day() -> None:
     def about_rows(more: str) -> str:
-        return days._about_rows(parse_pipeline(f'warehouse = "w"\n{ROUTED}{more}'))
+        return marks._about_rows(parse_pipeline(f'warehouse = "w"\n{ROUTED}{more}'))
 
     plain = about_rows("")
     assert {about_rows(f"max_sources = {most}\n") for most in (1, 1000, 5000)} == {plain}
     assert "max_sources" not in plain
     pipeline = parse_pipeline(f'warehouse = "w"\n{ROUTED}')
-    assert plain == stored_json(pipeline, exclude=days._ABOUT_RUNS)  # the digest from before this key existed
+    assert plain == stored_json(pipeline, exclude=marks._ABOUT_RUNS)  # the digest from before this key existed
     others = {
         about_rows(more) for more in ("max_text_bytes = 9\n", "half = true\n", 'id = "n"\n', "recursive = false\n")
     }

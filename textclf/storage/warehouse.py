@@ -76,6 +76,11 @@ class Location:
         found = self.log(spark).update(False, none(spark), none(spark))
         return found if found.version() >= 0 else None
 
+    def table_id(self, spark: SparkSession) -> str:
+        """Return the identifier that Delta gave the table when it was created: one made anew has another."""
+        found = self.snapshot(spark)
+        return "" if found is None else str(found.metadata().id())
+
     def read(self, spark: SparkSession) -> DataFrame:
         """Read the current version of the table."""
         if self.path is not None:
