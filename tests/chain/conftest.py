@@ -1,8 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.chain.session_state import Seen, Watched
 from tests.factories.chain_folder import ChainFolder
 from tests.factories.pipeline_folder import RunJob
 from tests.nightly.days import STEADY, write_labelled
@@ -24,3 +26,12 @@ def chain(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> ChainFolder:
         '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
     )
     return ChainFolder(spark, tmp_path, run_job)
+
+
+@pytest.fixture
+def seen(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    """State of the session around each step of the chains of a test."""
+    Watched.spark, Watched.seen = spark, []
+    monkeypatch.setattr("textclf.chain.chain.Progress", Watched)
+    yield Watched.seen
+    Watched.seen = []

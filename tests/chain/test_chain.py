@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import nightly, run
+from tests.chain.session_state import Seen, assert_nothing_is_left
 from tests.factories.chain_folder import ChainFolder
 from tests.nightly.days import ROWS, STEADY, text, write_labelled
 from tests.points import at
@@ -37,7 +38,7 @@ def set_key(chain: ChainFolder, old: str, new: str) -> None:
     chain.config.write_text(chain.config.read_text().replace(old, new))
 
 
-def test_a_chain_does_what_is_missing_or_stale_and_nothing_else(chain: ChainFolder) -> None:
+def test_a_chain_does_what_is_missing_or_stale_and_nothing_else(chain: ChainFolder, seen: Seen) -> None:
     write_input(chain)
     first_run(chain)
     same_records_delivered_again(chain)
@@ -45,6 +46,7 @@ def test_a_chain_does_what_is_missing_or_stale_and_nothing_else(chain: ChainFold
     other_settings(chain)
     some_steps_only(chain)
     results_replaced_by_hand(chain)
+    assert_nothing_is_left(seen)
 
 
 def first_run(chain: ChainFolder) -> None:
@@ -130,12 +132,13 @@ def results_replaced_by_hand(chain: ChainFolder) -> None:
 
 
 @pytest.mark.long
-def test_a_chain_goes_on_after_failures_and_ends_with_the_code_of_a_night(chain: ChainFolder) -> None:
+def test_a_chain_goes_on_after_failures_and_ends_with_the_code_of_a_night(chain: ChainFolder, seen: Seen) -> None:
     write_input(chain)
     refused_delivery(chain)
     stopped(chain)
     refused_by_the_gate(chain)
     empty_input(chain)
+    assert_nothing_is_left(seen)
 
 
 def refused_delivery(chain: ChainFolder) -> None:

@@ -2,19 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import run
-from tests.chain.session_state import Watched
+from tests.chain.session_state import Seen, assert_nothing_is_left
 from tests.cluster.chain import assert_same_models, in_order, write_config, write_data
 from tests.cluster.submission import submit_environ
 from tests.commands import ROOT, assert_quiet
@@ -57,17 +56,8 @@ def assert_same_tables(spark: SparkSession, found: Path, expected: Path) -> None
     assert_same_models(f"{found}/warehouse", f"{expected}/warehouse")
 
 
-@pytest.fixture
-def seen(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """State of the session around each step of the chains of a test."""
-    Watched.spark, Watched.seen = spark, []
-    monkeypatch.setattr("textclf.chain.chain.Progress", Watched)
-    yield Watched.seen
-    Watched.seen = []
-
-
 def test_it_makes_the_tables_of_the_single_jobs_and_no_step_leaves_anything_to_the_next(
-    spark: SparkSession, run_job: RunJob, sample: Path, by_hand: Path, tmp_path: Path, seen: list[tuple[str, Any]]
+    spark: SparkSession, run_job: RunJob, sample: Path, by_hand: Path, tmp_path: Path, seen: Seen
 ) -> None:
     folder = tmp_path / "run"
     write_config(folder, sample, f"{folder}/warehouse")
@@ -85,11 +75,8 @@ def test_it_makes_the_tables_of_the_single_jobs_and_no_step_leaves_anything_to_t
         "score_table succeeded": 1,
         "report succeeded": 1,
     }
-    first = seen[0][1]
-    assert [when for when, _ in seen] == [f"{when} {step}{done}" for step in STEPS
-                                          for when, done in (("before", ""), ("after", ", done"))]  # fmt: skip
-    for when, state in seen:
-        assert state == first, when
+    assert len(seen) == 2 * len(STEPS)
+    assert_nothing_is_left(seen)
 
 
 def test_after_the_single_jobs_there_is_nothing_to_do(spark: SparkSession, run_job: RunJob, by_hand: Path) -> None:
@@ -114,8 +101,9 @@ def test_a_run_that_was_killed_in_the_middle_is_taken_up(
     chain = ChainFolder(spark, folder, run_job)
     command = [sys.executable, "-m", "tests.chain.killed_run_process", "--config", str(config)]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run(command, cwd=ROOT, env=environ, start_new_session=True, capture_output=True, check=False)
-    assert killed.returncode == -9, killed.stderr.decode()
+    with (tmp_path / "log").open("wb") as log:  # not a pipe, which workers may keep open for a while
+        killed = subprocess.run(command, cwd=ROOT, env=environ, start_new_session=True, stderr=log, check=False)
+    assert killed.returncode == -signal.SIGKILL, (tmp_path / "log").read_text()
     assert chain.runs() == {
         "ingest_corpus succeeded": 1, "build_vocabulary succeeded": 1, "train_model succeeded": 1,
     }  # fmt: skip
