@@ -12,7 +12,7 @@ from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.chain.earlier_runs import past_of
 from textclf.chain.facts import plan_builds
-from textclf.chain.model_rules import ChangeRule, built_after, changes
+from textclf.chain.model_rules import ChangeRule, changes, needs_corpus
 from textclf.chain.rules import EMPTY, STILL_REFUSED, Decision, ingest_decisions, input_decision
 from textclf.config import Pipeline, parse_pipeline
 from textclf.quality.audit import Figures
@@ -163,7 +163,7 @@ def test_a_search_takes_the_place_of_training_when_the_file_says_so(state: State
 
 
 def test_age_drift_and_growth_are_reasons_of_nights_alone(state: State) -> None:
-    state.pipeline = parsed(state.folder, "every_days = 1\nmin_growth = 0.0\nmax_psi = 0.0\n")
+    state.pipeline = parsed(state.folder, "every_days = 1\nmin_growth = 0.001\nmax_psi = 0.001\n")
     state.runs = [replace(run, started_at=run.started_at.replace(year=2020), ended_at=run.ended_at.replace(year=2020))
                   for run in state.runs]  # fmt: skip
     assert state.due() == {}
@@ -260,8 +260,9 @@ def test_what_has_changed_since_a_model_was_built(
 def test_the_records_tell_whether_the_corpus_is_the_one_of_the_model() -> None:
     runs = [ran("train_model", 3, a={"version": "1"}), ran("ingest_corpus", 1, sources={"a": {}, "b": {}})]
     before = past_of(runs)
-    assert built_after(before.built["a"], "1", before.ingested["a"])
-    assert not built_after(before.built["a"], "2", before.ingested["a"])
-    assert not built_after(None, "1", before.ingested["b"])
+    assert not needs_corpus("1", before.built["a"], before.ingested["a"])
+    assert not needs_corpus("2", before.built["a"], None)
+    assert not needs_corpus("1", None, before.ingested["b"])
+    assert needs_corpus("1", before.built["a"], None)
     later = past_of([ran("ingest_corpus", 4, sources={"a": {}}), *runs])
-    assert not built_after(later.built["a"], "1", later.ingested["a"])
+    assert needs_corpus("1", later.built["a"], later.ingested["a"])

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from textclf.artifact import Manifest, ModelStore
 from textclf.chain.earlier_runs import Done, Past
-from textclf.chain.model_rules import BuildRule, ModelFacts, built_after, changes, drift_of
+from textclf.chain.model_rules import BuildRule, ModelFacts, changes, drift_of, needs_corpus
 from textclf.chain.rules import Decision, day_decisions, ingest_decisions, input_decision, vocabulary_decision
 from textclf.common.logs import say
 from textclf.config import Pipeline, Source
@@ -174,18 +174,18 @@ def _changes(
     pipeline = workspace.pipeline
     build = pipeline.builds_by
     architecture = pipeline.search.architecture if build == "train" else ""
-    known = {
-        name: manifest.corpus_digest
+    read = [
+        name
         for name, manifest in manifests.items()
-        if name in unread or built_after(before.built.get(name), manifest.version, before.ingested.get(name))
-    }
-    now = known | _corpus_digests(workspace, [name for name in manifests if name not in known])
+        if name not in unread and needs_corpus(manifest.version, before.built.get(name), before.ingested.get(name))
+    ]
+    digests = _corpus_digests(workspace, read)
     return {
         name: changes(
             manifest.version,
             before.built.get(name),
             model_settings(pipeline, name, build, architecture),
-            corpus=manifest.corpus_digest != now.get(name),
+            corpus=name in read and manifest.corpus_digest != digests.get(name),
         )
         for name, manifest in manifests.items()
     }

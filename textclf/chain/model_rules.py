@@ -158,17 +158,17 @@ def changes(version: str, built: Done | None, settings: str, *, corpus: bool) ->
     return [f"{each} changed since run {built.run_id}" for each in found]
 
 
-def built_after(built: Done | None, version: str, ingested: Done | None) -> bool:
-    """Whether the records tell that a version was built from the corpus as it is: after the newest ingest.
+def needs_corpus(version: str, built: Done | None, ingested: Done | None) -> bool:
+    """Whether the corpus must be read to tell if a version was built from it, since the records do not say so.
 
     Args:
-        built: The newest run that built a version of the source's model.
         version: The newest version.
+        built: The newest run that built a version of the source's model.
         ingested: The run that published the source's newest delivery.
     """
-    if built is None or ingested is None or built.figures.get("version") != version:
-        return False
-    return built.started_at >= ingested.ended_at
+    if built is None or built.figures.get("version") != version:
+        return False  # it is not known how the version was built, whatever the corpus is
+    return ingested is None or built.started_at < ingested.ended_at
 
 
 def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
