@@ -134,6 +134,7 @@ def results_replaced_by_hand(chain: ChainFolder) -> None:
 @pytest.mark.long
 def test_a_chain_goes_on_after_failures_and_ends_with_the_code_of_a_night(chain: ChainFolder, seen: Seen) -> None:
     write_input(chain)
+    failed_training(chain)
     refused_delivery(chain)
     stopped(chain)
     refused_by_the_gate(chain)
@@ -141,24 +142,39 @@ def test_a_chain_goes_on_after_failures_and_ends_with_the_code_of_a_night(chain:
     assert_nothing_is_left(seen)
 
 
+def failed_training(chain: ChainFolder) -> None:
+    """The texts of a source have one label: the other source has a model, and rows of the first are rejected."""
+    labels = (chain.folder / "shop.tsv").read_text()
+    (chain.folder / "shop.tsv").write_text(labels.replace("\t0", "\t1"))
+    set_key(chain, "[gate]", "[gate]\nmax_rejects = 0.6")
+    assert chain.run(run) == 3
+    assert chain.steps("failed") == ["models"]
+    assert chain.versions() == {"films": "1"}
+    assert chain.rows("results").count() == chain.rows("results_rejects").count() == ROWS
+
+    (chain.folder / "shop.tsv").write_text(labels)
+    assert chain.run(run) == 0, chain.said
+    assert chain.did(*STEPS)
+    assert chain.versions() == {"shop": "1", "films": "1"}
+    assert chain.rows("results").count() == 2 * ROWS
+
+
 def refused_delivery(chain: ChainFolder) -> None:
-    """A source is refused: the other has a model, and rows of the refused one have none. Later all is taken up."""
+    """A source is refused: it keeps its model, and all else is done. The code is the same until it is corrected."""
     films = (chain.folder / "films.tsv").read_bytes()
     (chain.folder / "films.tsv").write_bytes(b"a text without a label\n" * 60)
-    set_key(chain, "[gate]", "[gate]\nmax_rejects = 0.6")
-    for _ in range(2):
+    write_labelled(chain.folder / "shop.tsv", 110)
+    for again in (False, True):
         assert chain.run(run) == 3
         assert chain.steps("failed") == ["ingest"]
+        assert chain.steps("skipped" if again else "done") == ["vocabulary", "models", "score", "report"]
         assert list(chain.record["details"]["refused"]) == ["films"]
-        assert chain.versions() == {"shop": "1"}
+        assert chain.versions() == {"shop": "2", "films": "1"}
         assert chain.record["status"] == "failed"
-    assert chain.steps("skipped") == ["vocabulary", "models", "score", "report"]
-    assert chain.rows("results").count() == ROWS
 
     (chain.folder / "films.tsv").write_bytes(films)
     assert chain.run(run) == 0, chain.said
-    assert chain.did(*STEPS)
-    assert chain.rows("results").count() == 2 * ROWS
+    assert chain.did("ingest")
 
 
 def stopped(chain: ChainFolder) -> None:

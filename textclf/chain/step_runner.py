@@ -16,6 +16,7 @@ from textclf.common.output_files import OutputFile
 from textclf.config import Source
 from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import Before
+from textclf.errors import InputError
 from textclf.runs.deliveries import INGEST
 from textclf.runs.history import record_killed
 from textclf.runs.outcome import keep, outcome_of
@@ -153,10 +154,18 @@ class StepRunner:
             self.again(attempt)
 
     def _train(self) -> None:
+        failed: list[InputError] = []
         for source in self._sources:
-            with self.part("train_model") as record:
-                self._train_one(source, record)
+            try:
+                with self.part("train_model") as record:
+                    self._train_one(source, record)
+            except InputError as error:  # of this source's data: the others can be trained
+                failed.append(error)
             self.progress.advance(source.name)
+        for error in failed[1:]:
+            say_error(error)
+        if failed:
+            raise failed[0]
 
     def _train_one(self, source: Source, record: RunRecord) -> None:
         # A model that a rule requires is used at once; the gate judges its scores.
