@@ -9,11 +9,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from textclf.chain.earlier_runs import Done, Past
+from textclf.chain.facts import plan_reads
+from textclf.chain.retry import again
 from textclf.config import Ingest, load_pipeline
 from textclf.corpus.ingest import Before, fingerprints
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.nightly.facts import plan_reads
-from textclf.nightly.retry import again
 from textclf.runs.deliveries import INGEST, refused_before
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace

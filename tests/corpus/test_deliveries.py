@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textclf.chain.earlier_runs import Done
+from textclf.chain.model_rules import ModelFacts, model_reasons, no_corpus, no_reason
+from textclf.chain.rules import ingest_decisions
 from textclf.config import Ingest, Nightly, Source
 from textclf.corpus.counts import Counts
 from textclf.corpus.deliveries import DeliveryError, Refused, large_fall, refused_deliveries, why_refused
 from textclf.errors import InputError
-from textclf.nightly.earlier_runs import Done
-from textclf.nightly.rules import ModelFacts, ingest_decisions, model_reasons, no_corpus, no_reason
 from textclf.runs.deliveries import still_refused
 
 NAMES = ("a", "b", "c")

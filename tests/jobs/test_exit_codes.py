@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import build_vocabulary, ingest_corpus, maintain_tables, nightly, report, score_table, train_model
+from jobs import build_vocabulary, ingest_corpus, maintain_tables, nightly, report, run, score_table, train_model
 from tests.factories.pipeline_folder import RunJob
 from textclf._version import code_version
 
@@ -36,7 +36,7 @@ def test_a_run_ends_with_its_record(spark: SparkSession, run_job: RunJob, config
 
 
 @pytest.mark.parametrize(
-    "job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables, nightly, report]
+    "job", [ingest_corpus, build_vocabulary, train_model, score_table, maintain_tables, nightly, run, report]
 )
 @pytest.mark.parametrize(
     ("argv", "expected"),

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import maintain_tables, nightly, search_models
+from jobs import maintain_tables, nightly, run, search_models
 from tests.factories.corpora import source_toml
 from tests.factories.pipeline_folder import RunJob
 from textclf.config import load_pipeline
@@ -24,13 +24,13 @@ def holders(spark: SparkSession, warehouse: Warehouse) -> set[str]:
 
 @pytest.mark.parametrize(
     ("module", "expected"),
-    [(nightly, 3), (search_models, 3), (maintain_tables, 0)],
+    [(nightly, 3), (run, 3), (search_models, 3), (maintain_tables, 0)],
     ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
 )
 def test_locks_are_given_back_after_the_record(
     spark: SparkSession, run_job: RunJob, write_config: Callable[[str], Path], module: ModuleType, expected: int
 ) -> None:
-    config = write_config(source_toml("a"))
+    config = write_config(source_toml("a") + '[score]\ninput = "nowhere"\n')
     warehouse, found = Warehouse.of(load_pipeline(config)), []
     with listening(lambda point: found.append(holders(spark, warehouse)) if point == "recorded" else None):
         code, record, said = run_job(module, "--config", config)

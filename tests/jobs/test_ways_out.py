@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 from jobs import explain_row, ingest_corpus, nightly, show_run
 from tests.environments import environment
 from tests.factories.pipeline_folder import RunJob
+from textclf.chain.earlier_runs import past
 from textclf.cli import main as cli
 from textclf.config import load_pipeline
-from textclf.nightly.earlier_runs import past
 from textclf.storage import Warehouse
 from textclf.workflow.runner import Job, parser, run
 

@@ -12,12 +12,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.nightly.days import STEADY, write_day
+from textclf.chain.earlier_runs import Done, Past
+from textclf.chain.facts import plan_reads
 from textclf.config import Pipeline, Source, parse_pipeline
 from textclf.config.identity import ALWAYS, identity, stored_json
 from textclf.corpus.ingest import fingerprints
 from textclf.errors import InputError
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.nightly.facts import plan_reads
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 from textclf.scoring.input.table import day_digests, open_input

@@ -25,7 +25,7 @@ def test_a_night_that_was_taken_for_dead_is_recorded_once(
     warehouse, older, newer = Warehouse.of(pipeline), RunRecord("nightly"), RunRecord("nightly")
 
     def work(night: Night) -> None:
-        if night.run is newer:
+        if night.steps.run is newer:
             return
         assert let_expire(spark, warehouse.locks(spark), str(warehouse.location("nightly")), NIGHTLY)
         run_nightly(Workspace(spark, pipeline), newer, [DAY])

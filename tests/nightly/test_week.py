@@ -43,6 +43,7 @@ def test_a_week_of_nights(week: Week) -> None:
         "train_model succeeded": 4,
         "score_table succeeded": 7,
         "score_table refused": 1,
+        "report succeeded": 8,
         "nightly succeeded": 6,
         "nightly refused": 2,
         "nightly killed": 1,

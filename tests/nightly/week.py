@@ -7,15 +7,15 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from jobs import nightly
-from tests.factories.pipeline_folder import PipelineFolder
+from tests.factories.chain_folder import ChainFolder
 from tests.nightly.days import STEADY, write_day
-from textclf.artifact import ModelStore
+from textclf.chain.rules import STEPS
 
 MONDAY = date(2026, 1, 5)
-ALL = ("ingest", "vocabulary", "models", "score", "report")
+ALL = STEPS
 
 
-class Week(PipelineFolder):
+class Week(ChainFolder):
     """The pipeline, and the results of its nights so far."""
 
     @property
@@ -34,42 +34,16 @@ class Week(PipelineFolder):
         return self.run(nightly, "--date", day, *flags)
 
     def did(self, *steps: str) -> bool:
-        """Return whether exactly these steps had work to do; check that the status file agrees with the record."""
-        done = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "done"]
-        skipped = [step["step"] for step in self.record["details"]["steps"] if step["state"] == "skipped"]
+        """Return as in ``ChainFolder``; check that the status file agrees with the record."""
         assert self.status["steps"] == self.record["details"]["steps"]
         assert self.status["run_id"] == self.record["run_id"]
-        assert sorted(done + skipped) == sorted(ALL), self.said
-        return done == list(steps)
-
-    def plan(self, step: str, subject: object) -> str:
-        """Return the line of the night's plan for a source or day in a step."""
-        words = [step, str(subject)]
-        lines: list[str] = self.record["details"]["plan"]
-        return next(line for line in lines if line.split()[:2] == words)
+        return super().did(*steps)
 
     def published(self) -> dict[date, tuple[int, int, int]]:
         """Return the numbers of rows, runs and good texts by day."""
         rows = self.rows("results").groupBy("ds")
         found = rows.agg(F.count("*"), F.count_distinct("run_id"), F.count_if(F.col("label") == "1")).collect()
         return {day: (count, runs, good) for day, count, runs, good in found}
-
-    def corpus(self) -> dict[str, int]:
-        """Return the number of corpus records by source."""
-        found = self.rows("corpus").groupBy("source").count().collect()
-        return {row["source"]: row["count"] for row in found}
-
-    def runs(self) -> dict[str, int]:
-        """Return the number of run records by job and status."""
-        found = self.rows("runs").groupBy("job", "status").count().collect()
-        return {f"{row['job']} {row['status']}": row["count"] for row in found}
-
-    def versions(self) -> dict[str, str | None]:
-        store = ModelStore(self.warehouse.models)
-        return {name: store.champion(name) for name in store.names()}
-
-    def pages(self) -> int:
-        return len(list((self.folder / "warehouse/reports").glob("*.html")))
 
     def newest_page(self) -> str:
         """Return the text of the newest report."""

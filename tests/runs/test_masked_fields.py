@@ -33,7 +33,7 @@ NAMES = {
     "standard_error", "epochs", "parameters", "macro_f1", "roc_auc", "embedding_coverage", "unseen_labels",
     "run_id", "status", "ended_at", "folds", "nightly", "half_precision_errors", "step", "state", "runs",
     "baseline", "chosen", "best", "code_version", "before", "fallen", "accept", "published_anyway", "by",
-    "refused_removed", "kept_for", "publish",
+    "refused_removed", "kept_for", "publish", "whole_fingerprint", "chain",
 }  # fmt: skip
 """Keys whose values are names, keys, digests, days or numbers, at any depth."""
 OTHER = {("days", "skipped"): "how many days of a range were"}
@@ -179,7 +179,7 @@ def of_details(root: ast.expr, place: str) -> Path_ | None:
     """Return the path in a record's details: its root, or the steps of a night; None outside them."""
     if isinstance(root, ast.Attribute) and root.attr == "details":
         return ()
-    night = place.startswith("textclf/nightly/")
+    night = place.startswith(("textclf/chain/", "textclf/nightly/"))
     steps = (isinstance(root, ast.Attribute) and root.attr == "steps") or (
         isinstance(root, ast.Name) and root.id == "step"
     )

@@ -42,7 +42,7 @@ def test_refused_deliveries_and_large_falls_are_counted_and_fall_back_to_0() -> 
     names = ("textclf_run_refused_sources", "textclf_run_fallen_sources")
     found = of("ingest_corpus", refused={"a": {}, "b": {}}, fallen=["c"])
     assert [found[name] for name in names] == [2, 1]
-    assert [of("nightly")[name] for name in names] == [0, 0]
+    assert [of(job)[name] for job in ("nightly", "run") for name in names] == [0, 0, 0, 0]
     assert not set(names) & of("score_table").keys()
 
 

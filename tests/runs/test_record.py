@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pyspark.sql import Row, SparkSession
 
 from tests.environments import environment
+from textclf.chain.earlier_runs import _sources
 from textclf.common.secrets import masked, opened, written_forms
 from textclf.config import Pipeline
-from textclf.nightly.earlier_runs import _sources
 from textclf.quality.audit import Figures
 from textclf.runs.history import _publication, publications
 from textclf.runs.masked_fields import mask_fields, masked_record

@@ -14,9 +14,9 @@ from pyspark.sql import SparkSession
 
 from tests.points import AT, TABLES, at, files_of_no_version, let_expire
 from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, Scoring, values
+from textclf.chain.retry import again
 from textclf.config import Upkeep
 from textclf.errors import GateError, LockError, TextclfError
-from textclf.nightly.retry import again
 from textclf.runs.record import RunRecord
 from textclf.scoring.days import DayScorer
 from textclf.scoring.plan import plan_scoring

@@ -97,6 +97,8 @@ def test_the_digest_of_an_archive_that_is_there_is_that_of_its_content(tmp_path:
         ("search_models", _BASELINE + "[mlflow]\n", "cluster", FULL),
         ("nightly", "", "client", FULL),
         ("nightly", _BASELINE, "cluster", LEAN),
+        ("run", "", "client", FULL),
+        ("run", _BASELINE, "cluster", LEAN),
         ("nightly", _BASELINE + '[nightly]\nbuild = "train"\n[score]\nbackend = "keras"\n', "client", FULL),
         ("report", "", "cluster", LEAN),
         ("a_job_of_ones_own", "", "client", FULL),

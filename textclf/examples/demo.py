@@ -1,7 +1,7 @@
 """A demo of the whole chain: ``python -m textclf.examples.demo``, or ``make demo``.
 
-Labelled sentences are ingested, a vocabulary is built and models are trained. Then a table of 100,000 texts is scored,
-and SQL queries the results.
+The job ``run`` ingests labelled sentences, builds a vocabulary, trains models, scores a table of 100,000 texts and
+writes a report. Then SQL queries the results.
 """
 
 import json
@@ -20,6 +20,8 @@ from textclf.examples.sample_corpus import SampleFile, write_labelled, write_unl
 from textclf.examples.uci import complete, fetch
 
 ROWS = 100_000
+SINGLE_JOBS = ("ingest_corpus", "build_vocabulary", "train_model", "score_table", "report")
+"""What ``run`` stands for, with the pipeline files of the demo."""
 QUERY = """\
 SELECT ds, source, scored, positive, mean_score, coalesce(rejected, 0) AS rejected
 FROM (SELECT ds, source, count(*) AS scored,
@@ -93,14 +95,23 @@ def run_job(root: Path, environ: Mapping[str, str], job: str, *flags: str) -> di
     return record
 
 
-def check_ingest(record: Mapping[str, Any], files: Sequence[SampleFile]) -> None:
+def say_what_it_stands_for(config: str) -> None:
+    """Show the single jobs whose work ``run`` does."""
+    flags = {"train_model": " --promote"}
+    lines = [f"  ./spark-submit.sh {job} --config {config}{flags.get(job, '')}" for job in SINGLE_JOBS]
+    _say("\n".join(["", "One command does, in one session, what these do, as far as it is missing or stale:", *lines]))
+
+
+def check_ingest(details: Mapping[str, Any], files: Sequence[SampleFile]) -> None:
     """Compare ingest's counts with those that the sample's files declare.
 
     Raises:
         SystemExit: The counts differ; the code is 1.
     """
     for file in files:
-        counted = record["details"]["sources"][file.source]
+        counted = details["sources"].get(file.source)
+        if counted is None:  # ingested by an earlier demo
+            continue
         bad = {reason.value: number for reason, number in file.bad.items()}
         if (counted["accepted"], counted["reasons"]) != (file.good, bad):
             _say(f"{file.path} holds {file.good} good records and {bad}; ingest counted {counted}")
@@ -108,16 +119,25 @@ def check_ingest(record: Mapping[str, Any], files: Sequence[SampleFile]) -> None
         _say(f"  {file.source}: {file.good} accepted, {sum(bad.values())} rejected, as expected of the file")
 
 
-def show_results(root: Path) -> None:
-    """Query the results table and print the answer."""
-    from textclf.spark import open_session
+def show_steps(spark: Any, root: Path, run_ids: Sequence[str], files: Sequence[SampleFile]) -> None:
+    """Say what the steps have done, from their records in the table ``runs``."""
+    runs = spark.read.format("delta").load(str(root / "warehouse/runs"))
+    rows = runs.where(runs.run_id.isin(list(run_ids))).orderBy("started_at").select("job", "details").collect()
+    for job, details in ((row["job"], json.loads(row["details"])) for row in rows):
+        if job == "ingest_corpus":
+            check_ingest(details, files)
+        trained = [(name, each) for name, each in details.items() if job == "train_model" and isinstance(each, dict)]
+        for source, figures in trained:
+            if "accuracy" in figures:
+                _say(f"  {source}: {figures['architecture']}, test accuracy {figures['accuracy']:.4f}")
 
+
+def show_results(spark: Any, root: Path) -> None:
+    """Query the results table and print the answer."""
     places = {"results": root / "warehouse/results", "rejects": root / "warehouse/results_rejects"}
     _say("\n" + QUERY.format(**{name: f"delta.`{place}`" for name, place in places.items()}) + "\n")
-    spark = open_session("textclf demo")
     tables: dict[str, Any] = {name: spark.read.format("delta").load(str(place)) for name, place in places.items()}
     sys.stdout.write(spark.sql(QUERY, **tables).toPandas().to_string(index=False) + "\n\n")
-    spark.stop()
     _say(ELSEWHERE.strip())
 
 
@@ -134,15 +154,21 @@ def main() -> int:
     table = write_unlabelled(root / "warehouse" / "sample" / "unlabelled", ROWS, names=material.names)
     _say(f"To score: {table.rows:,} texts in {table.path}, {table.nulls} of them null")
     environ = {**os.environ, **material.environ, "TEXTCLF_PYTHON": sys.executable}
-    config = ("--config", material.config)
-    check_ingest(run_job(root, environ, "ingest_corpus", *config), material.files)
-    run_job(root, environ, "build_vocabulary", *config)
-    trained = run_job(root, environ, "train_model", *config, "--promote")
-    for source, figures in trained["details"].items():
-        _say(f"  {source}: {figures['architecture']}, test accuracy {figures['accuracy']:.4f}")
-    run_job(root, environ, "score_table", *config)
-    show_results(root)
+    say_what_it_stands_for(material.config)
+    record = run_job(root, environ, "run", "--config", material.config)
+    _show(root, record, material.files)
     return 0
+
+
+def _show(root: Path, record: Mapping[str, Any], files: Sequence[SampleFile]) -> None:
+    from textclf.spark import open_session
+
+    spark = open_session("textclf demo")
+    show_steps(spark, root, [run_id for step in record["details"]["steps"] for run_id in step.get("runs", ())], files)
+    for page in record["details"].get("reports", ()):
+        _say(f"  report: {page}")
+    show_results(spark, root)
+    spark.stop()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from textclf.common.logs import say, say_summarized
+from textclf.chain.progress import Progress
+from textclf.common.logs import say
 from textclf.common.output_files import OutputFile
 from textclf.common.secrets import masked
 from textclf.config import Pipeline
@@ -19,7 +19,6 @@ from textclf.runs.outcome import outcome_of
 from textclf.runs.record import RunRecord
 from textclf.storage import Warehouse
 
-STEPS = ("ingest", "vocabulary", "models", "score", "report")
 _OFTEN = 1.0  # seconds between two writes during a search, in which hundreds of trials may end at once
 
 
@@ -31,7 +30,7 @@ def status_file(pipeline: Pipeline, warehouse: Warehouse) -> OutputFile:
 
 
 @dataclass
-class Status:
+class Status(Progress):
     """The content of the status file.
 
     Attributes:
@@ -39,9 +38,6 @@ class Status:
         run: Run record of the night.
         days: Requested days.
         usual, busy: Seconds that each step takes, over all nights and over those that did not skip it.
-        steps: Steps that have begun, each with its name, its state (``running``, ``done``, ``skipped`` or
-            ``failed``), the reason and its seconds.
-        progress: Progress of the current step, ``done`` of ``of``: sources, trials of a search, days or pages.
     """
 
     file: OutputFile
@@ -49,48 +45,12 @@ class Status:
     days: Sequence[str]
     usual: Mapping[str, float]
     busy: Mapping[str, float]
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    progress: dict[str, int] = field(default_factory=dict)
-    _begun: float = 0.0
     _written: float = 0.0
-    _told: set[str] = field(default_factory=set)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, step: str) -> None:
-        """Begin a step, which first finds out what it has to do."""
-        self._begun, self._told = time.monotonic(), set()
-        self.steps.append({"step": step, "state": "running", "why": "finding out what there is to do"})
-        self.progress = {"done": 0, "of": 0}
-        self.write()
-
-    def expect(self, count: int, why: str) -> None:
-        """Set how many items the step has to do, and why."""
-        self.steps[-1]["why"] = why
-        self.progress["of"] = count
-        self.write()
-
-    def advance(self, what: str) -> None:
-        """Count one item of the step as done; an item that another attempt repeats counts once. Thread-safe."""
-        with self._guard:
-            self._told.add(what)
-            self.progress["done"] = len(self._told)
-        self.write()
-
-    def count(self, done: int, of: int) -> None:
-        """Set the step's progress, ``done`` of ``of``, in other items than it was begun with."""
-        self.progress = {"done": done, "of": of}
-        if time.monotonic() - self._written >= _OFTEN:
+    def changed(self, *, often: bool = False) -> None:
+        """Write the file; changes that may come by the hundred are written about once a second."""
+        if not often or time.monotonic() - self._written >= _OFTEN:
             self.write()
-
-    def end(self, state: str, why: str | None = None) -> None:
-        """End the step with its state: ``done``, ``skipped`` or ``failed``."""
-        step = self.steps[-1]
-        step["state"], step["seconds"] = state, round(time.monotonic() - self._begun, 3)
-        step["why"] = why or step["why"]
-        if state == "done":
-            self.progress["done"] = self.progress["of"]
-        say_summarized(f"{step['step']}: {state}, {step['why']}", step=step["step"])
-        self.write()
 
     def close(self, state: str, code: int, error: str | None) -> None:
         """End the night."""

@@ -36,6 +36,7 @@ class Publication:
         limited: Whether only some rows of the input were requested.
         input_digest: Digest of the files with the day's rows.
         models: Digest of each model by ``name@version``.
+        whole_fingerprint: As ``fingerprint``, for a run that scored the whole input; None for all others.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class Publication:
     limited: bool = False
     input_digest: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    whole_fingerprint: str | None = None
 
     @property
     def days(self) -> set[date | None]:
@@ -96,6 +98,7 @@ def _publication(run: PastRun) -> Publication:
         details.get("limit") is not None,
         details.get("input_digest"),
         run.models,
+        details.get("whole_fingerprint"),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # at run time, imported only if metrics are requested: every 
     from prometheus_client import CollectorRegistry
 
 _ROWS = ("input_rows", "scored_rows", "rejected_rows")
-_READERS = ("ingest_corpus", "nightly")
+_READERS = ("ingest_corpus", "nightly", "run")
 
 
 @dataclass(frozen=True)

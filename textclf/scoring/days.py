@@ -3,33 +3,23 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from textclf.common.digests import json_digest
 from textclf.common.logs import say
-from textclf.config import Pipeline, Score
-from textclf.config.identity import stored_json
+from textclf.config import Pipeline
 from textclf.errors import TextclfError, UsageError
 from textclf.runs.history import newest_of_days, publications
 from textclf.runs.outcome import code_when_kept, end_with
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace, takes_workspace
-from textclf.scoring.input.day_values import lit_day
-from textclf.scoring.input.table import day_digests
+from textclf.scoring.marks import Mark, mark_days
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.scoring.score import score_planned
 from textclf.spark import cancellation
 from textclf.spark.job_names import carried, described, together
 
 _SHOWN = 10  # days that a message names
-_ABOUT_RUNS = {"nightly", "logs", "metrics", "lineage", "lock", "upkeep", "report", "mlflow"}
-"""Sections of the pipeline file that do not affect rows."""
-_FIRST_OPTIONS = {
-    "input", "output", "model", "day", "backend", "limit", "all_scores", "evidence", "challengers", "changed_only",
-    "since",
-}  # fmt: skip
-"""Options that are part of every fingerprint. Never add to this set; see ``config.identity``."""
 
 
 @dataclass(frozen=True)
@@ -116,53 +106,6 @@ def check_range(pipeline: Pipeline) -> None:
             expected="the name of the input's date column",
             fix="set date under [score], or score one day with --date",
         )
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Digests of what determines the results of a day.
-
-    Attributes:
-        input: Digest of the files that hold the day's rows; empty if there are none.
-        fingerprint: Digest of ``input``, the models, the settings that affect rows, and the options.
-    """
-
-    input: str
-    fingerprint: str
-
-
-def mark_days(plan: Plan, pipeline: Pipeline, options: ScoreOptions, first: date, last: date) -> dict[date, Mark]:
-    """Return the mark of each day from ``first`` to ``last``; empty if the input's content is not known by its files.
-
-    Without a date column every day has all rows.
-    """
-    table, name = plan.table, pipeline.score.date
-    days = DayRange(first, last).days
-    if name is not None:
-        found = day_digests(table, table.unchecked_day(name), first, last)
-    else:
-        # All rows belong to one day, and any will do.
-        found = day_digests(table, lit_day(first), first, first)
-        found = found and dict.fromkeys(days, found.get(first, ""))
-    if found is None:
-        return {}
-    settings = _about_rows(pipeline)
-    of_rows = asdict(replace(options, input=None, output=None, day=None))
-    # As with settings: an option of a later release must not change the digest unless it is given.
-    of_rows = {name: value for name, value in of_rows.items() if name in _FIRST_OPTIONS or value}
-    same = [str(table.place), sorted(plan.routes.digests.items()), settings, of_rows]
-    marks = {}
-    for day in days:
-        content = found.get(day, "")
-        marks[day] = Mark(content, json_digest([content, *same], default=str))
-    return marks
-
-
-def _about_rows(pipeline: Pipeline) -> str:
-    """Settings that affect rows, as JSON; ``max_sources`` may end a run, but does not change a row."""
-    default = Score.model_fields["max_sources"].get_default()
-    score = pipeline.score.model_copy(update={"max_sources": default})
-    return stored_json(pipeline.model_copy(update={"score": score}), exclude=_ABOUT_RUNS)
 
 
 def once(work: Callable[[], object]) -> None:

@@ -116,7 +116,7 @@ def _note(run: RunRecord, record: dict[str, Any], refused: str, reason: str) -> 
         setattr(run, name, record[name])
     run.gate = record["gate"] | {"verdict": "overridden"}
     # With its digests the day counts as published from that input; it is not scored and refused again.
-    names = ("day", "corpora", "challengers", "limit", "fingerprint", "input_digest")
+    names = ("day", "corpora", "challengers", "limit", "fingerprint", "whole_fingerprint", "input_digest")
     kept = {name: record["details"][name] for name in names if name in record["details"]}
     run.details |= kept | {"published_run": refused, "reason": reason}
 

@@ -20,6 +20,7 @@ from textclf.scoring.execution import STAGED, Pass
 from textclf.scoring.input.change_feed import changed_since
 from textclf.scoring.input.source_names import check_sources
 from textclf.scoring.lost_models import lost_models
+from textclf.scoring.marks import whole_fingerprint
 from textclf.scoring.pass_errors import explained
 from textclf.scoring.plan import Plan, ScoreOptions, asked_since, changed_only, plan_scoring
 from textclf.scoring.reuse import COPIED
@@ -83,6 +84,8 @@ def score_planned(
     run.details["day"] = day and day.isoformat()
     if options.limit is not None:
         run.details["limit"] = options.limit
+    if (whole := whole_fingerprint(spark, plan, pipeline, options)) is not None:
+        run.details["whole_fingerprint"] = whole
     with ExitStack() as stack:
         taken = run_locked(spark, warehouse, plan.targets.accepted.place, run, pipeline.lock.lease)
         locks = (held or stack).enter_context(taken)

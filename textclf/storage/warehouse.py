@@ -76,6 +76,11 @@ class Location:
         found = self.log(spark).update(False, none(spark), none(spark))
         return found if found.version() >= 0 else None
 
+    def table_id(self, spark: SparkSession) -> str:
+        """Return the identifier that Delta gave the table when it was created: one made anew has another."""
+        found = self.snapshot(spark)
+        return "" if found is None else str(found.metadata().id())
+
     def seen(self, spark: SparkSession) -> Any | None:
         """Return the snapshot that Delta read last, without a request to the storage; None if there was no table."""
         found = self.log(spark).unsafeVolatileSnapshot()

@@ -1,1 +1,1 @@
-"""Code shared by jobs and nights: the runner, the steps, the maintenance of tables."""
+"""Code shared by jobs and chains of them: the runner, the steps, the maintenance of tables."""

@@ -23,7 +23,7 @@ from textclf.storage.staging import remove
 from textclf.storage.warehouse import Location, Warehouse
 
 _ASIDE = (TRIALS.name, "nightly")
-"""Locked by searches and nights, which do not publish rows themselves."""
+"""Locked by searches and chains of steps, which do not publish rows themselves."""
 DELTA_HOURS = 168  # Delta refuses to remove files younger than this unless its check is turned off
 _CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"

@@ -1,4 +1,4 @@
-"""The steps before scoring: each does the work of a job, or of a part of the nightly run, and fills in its record."""
+"""The steps before scoring: each does the work of a job, or of a part of a chain, and fills in its record."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack

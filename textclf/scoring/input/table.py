@@ -50,6 +50,15 @@ class InputTable:
         """Files that are skipped because of their names."""
         return self.listing.skipped if self.listing else Skipped()
 
+    def content(self, spark: SparkSession) -> str | None:
+        """Return a text that changes with the rows: of the files' names, sizes and times, or of the Delta version.
+
+        None if neither is known, as for a view.
+        """
+        if self.listing is not None:
+            return self.listing.digest()
+        return None if self.version is None else f"{self.place.table_id(spark)} {self.version}"
+
     def column(self, name: str, role: str) -> Column:
         """Return the top-level column of that name.
 

@@ -13,9 +13,10 @@ from textclf.spark.submit_options import Submission
 _BASELINE = "logistic_regression"  # the only architecture that is fitted without Keras
 _MLFLOW = "models:/"
 _VARIABLE = "spark.yarn.appMasterEnv."
+_CHAINS = ("nightly", "run")  # jobs that build models and score with them
 # A job that is not listed gets the full environment: what it imports is not known here.
 _KNOWN = {
-    *("ingest_corpus", "build_vocabulary", "train_model", "search_models", "score_table", "nightly"),
+    *("ingest_corpus", "build_vocabulary", "train_model", "search_models", "score_table", *_CHAINS),
     *("maintain_tables", "report", "show_run", "explain_row"),
 }
 
@@ -89,8 +90,8 @@ def environment_kind(submission: Submission, *, driver_there: bool) -> str:
 def _full_reasons(submission: Submission, pipeline: Pipeline, *, driver_there: bool) -> Iterator[str]:
     """Yield what needs packages that the lean environment does not have."""
     job, flags = submission.job, JobFlags.of(submission.arguments)
-    builds = pipeline.builds_by if job == "nightly" else None
-    if job in ("score_table", "nightly") and "keras" in (flags.backend, pipeline.score.backend):
+    builds = pipeline.builds_by if job in _CHAINS else None
+    if job in ("score_table", *_CHAINS) and "keras" in (flags.backend, pipeline.score.backend):
         yield "Keras scores"
     if job == "search_models" or builds == "search":
         searched = {name for source in pipeline.sources for name in pipeline.search.plan(source.name).searched}
@@ -98,11 +99,11 @@ def _full_reasons(submission: Submission, pipeline: Pipeline, *, driver_there: b
             yield "executors fit networks"
         if driver_there and pipeline.mlflow is not None:
             yield "the driver logs to MLflow"
-    # A night may go on to score with Keras what it has trained: some networks cannot be compiled.
+    # A chain may go on to score with Keras what it has trained: some networks cannot be compiled.
     trains = (job == "train_model" and driver_there) or builds == "train"
     if trains and (flags.architecture or pipeline.search.architecture) != _BASELINE:
         yield "a network is trained"
-    if driver_there and job in ("score_table", "nightly"):
+    if driver_there and job in ("score_table", *_CHAINS):
         challenger = pipeline.score.challenger
         named = challenger.values() if isinstance(challenger, dict) else [challenger]
         if any(_MLFLOW in (name or "") for name in (pipeline.score.model, *named, *submission.arguments)):

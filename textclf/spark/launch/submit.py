@@ -41,7 +41,7 @@ Usage: ./spark-submit.sh [spark-submit's own options] JOB --config FILE [flags]
 
 Jobs: {jobs}
 
-  ./spark-submit.sh ingest_corpus --config conf/sample.toml
+  ./spark-submit.sh run --config conf/sample.toml
   ./spark-submit.sh --master spark://host:7077 --executor-memory 8g score_table --config conf/sample.toml
   ./spark-submit.sh train_model --help
 

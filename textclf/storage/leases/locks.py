@@ -41,7 +41,7 @@ from textclf.storage.leases.lock_log import kind_of
 UNDATED = "undated"
 """In place of a day: held by a run from its beginning if only its input tells which days it has."""
 NIGHTLY = "nightly"
-"""In place of a day: held by a nightly run, whatever its days."""
+"""In place of a day: held by a chain of steps, that is by the jobs nightly and run, whatever its days."""
 UPKEEP = "upkeep"
 """In place of a day: held during maintenance of published tables; runs wait for it before they publish."""
 Held = date | str | None
@@ -49,7 +49,7 @@ Held = date | str | None
 _SPOKEN: dict[Held, str] = {
     None: "rows without a date",
     UNDATED: "all days of an input",
-    NIGHTLY: "the nightly run",
+    NIGHTLY: "the chain of steps",
     UPKEEP: "maintenance",
 }
 _SEARCH = "search-"
@@ -345,7 +345,9 @@ def _occupied(day: Held) -> str:
         return "Another search is working on the same sources, or on sources that share a lock with them."
     if day == UPKEEP:
         return "Maintenance of the result tables is running."
-    return "Another nightly run is running." if day == NIGHTLY else "Another run is working on this day of the table."
+    if day == NIGHTLY:
+        return "Another chain of steps is running: the job nightly or run."
+    return "Another run is working on this day of the table."
 
 
 def _spoken(day: Held) -> str:

@@ -1,30 +1,21 @@
-"""Collect the facts that ``rules`` decides by, from files, tables and models, without writing anything."""
+"""Collect the facts that the rules decide by, from files, tables and models, without writing anything."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from textclf.artifact import Manifest, ModelStore
+from textclf.chain.earlier_runs import Done, Past
+from textclf.chain.model_rules import BuildRule, ModelFacts, changes, drift_of, needs_corpus
+from textclf.chain.rules import Decision, day_decisions, ingest_decisions, input_decision, vocabulary_decision
 from textclf.common.logs import say
 from textclf.config import Pipeline, Source
 from textclf.corpus.first_look import Fingerprint
 from textclf.corpus.ingest import fingerprints
 from textclf.errors import InputError
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.nightly.rules import (
-    Decision,
-    ModelFacts,
-    day_decisions,
-    drift_of,
-    ingest_decisions,
-    model_reasons,
-    no_corpus,
-    no_reason,
-    vocabulary_decision,
-)
 from textclf.runs.history import Publication, newest_of_days, publications
 from textclf.runs.workspace import Workspace
-from textclf.scoring.days import Mark, mark_days
+from textclf.scoring.marks import Mark, mark_days, whole_fingerprint
 from textclf.scoring.plan import Plan, ScoreOptions, plan_scoring
 from textclf.workflow.steps import in_subfolders, model_settings, vocabulary_settings
 
@@ -42,6 +33,11 @@ class Reads:
     found: Mapping[str, Fingerprint]
     decisions: list[Decision]
     failed: Mapping[str, InputError] = field(default_factory=dict)
+
+    @property
+    def due(self) -> set[str]:
+        """The sources that are to be ingested."""
+        return {decision.subject for decision in self.decisions if decision.due}
 
 
 def plan_reads(workspace: Workspace, before: Past) -> Reads:
@@ -74,50 +70,40 @@ class Builds:
     models: list[Decision]
 
 
-def plan_builds(
-    workspace: Workspace,
-    before: Past,
-    night: date,
-    unread: Collection[str] = (),
-) -> Builds:
+def plan_builds(workspace: Workspace, before: Past, rule: BuildRule, unread: Collection[str] = ()) -> Builds:
     """Decide which models and vocabularies to build.
 
     Args:
         workspace: Session, pipeline file, tables and models.
         before: Earlier runs.
-        night: Day that ages are counted to.
+        rule: When models are built.
         unread: Sources that are still to be ingested, so that their corpus is not known yet.
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     store = ModelStore(workspace.models)
-    published = publications(spark, warehouse, str(warehouse.location("results")))
+    published = publications(spark, warehouse, str(warehouse.location("results"))) if rule.watches_drift else []
     facts, manifests = {}, {}
     for source in pipeline.sources:
         facts[source.name], manifests[source.name] = _facts(source, store, before, published, pipeline, unread)
-    reasons = {name: model_reasons(found, pipeline.nightly, night) for name, found in facts.items()}
-    learned = {name for name, why in reasons.items() if why and manifests[name] and name not in unread}
-    same = _unchanged(workspace, before, {name: manifests[name] for name in learned})
+    compared = {name: manifests[name] for name, found in facts.items() if rule.compares(found)}
+    changed = _changes(workspace, before, {name: each for name, each in compared.items() if each}, unread)
     made = Builds([], [])
     for name, found in facts.items():
-        why, nothing = "; ".join(reasons[name]), None if name in unread else no_corpus(found)
-        if nothing:
-            decision = Decision("models", name, False, nothing)
-        elif why and name in same:
-            why = f"{why}; but version {found.version} was built from this corpus and these settings"
-            decision = Decision("models", name, False, why)
-        elif why:
-            decision = Decision("models", name, True, why)
-        else:
-            # A corpus that is still to be ingested may have grown.
-            decision = Decision("models", name, None if name in unread else False, no_reason(found, night))
+        decision = rule.decide(found, changed.get(name))
         made.models.append(decision)
-        if decision.due:
-            made.vocabularies.append(
-                Decision("vocabulary", name, True, "the corpus is read first")
-                if name in unread
-                else vocabulary_decision(name, before, vocabulary_settings(pipeline))
-            )
+        made.vocabularies.append(_vocabulary(decision, before, vocabulary_settings(pipeline), unread))
     return made
+
+
+def _vocabulary(model: Decision, before: Past, settings: str, unread: Collection[str]) -> Decision:
+    """Decide whether to build the vocabulary of a source: only before a model of it is built."""
+    name = model.subject
+    if not model.due:
+        reason = "its model is not due" if model.due is False else "its model may not be due"
+        return Decision("vocabulary", name, model.due, reason)
+    if name in unread:
+        return Decision("vocabulary", name, True, "the corpus is read first")
+    return vocabulary_decision(name, before, settings)
 
 
 def _facts(
@@ -145,6 +131,7 @@ def _facts(
         drift,
         damaged,
         refused.run_id if refused else None,
+        name in unread,
     )
     # A damaged version is replaced even if another one was built from the same corpus and settings.
     return facts, None if damaged else newest
@@ -177,24 +164,38 @@ def _newest_version(
     return newest, None if newest is None else readable(newest), damaged
 
 
-def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manifest | None]) -> set[str]:
-    """Return the sources whose newest version was built from the current corpus and settings."""
-    from textclf.corpus.vocabulary import corpus_of
-    from textclf.training.data import corpus_digests
+def _changes(
+    workspace: Workspace, before: Past, manifests: Mapping[str, Manifest], unread: Collection[str]
+) -> dict[str, list[str]]:
+    """Return for each source what has changed since its newest version was built; see ``model_rules.changes``.
 
-    if not manifests:
-        return set()
-    digests = corpus_digests(corpus_of(workspace, list(manifests)))
+    The corpus is read only where the records do not tell that it is the same, and never for an unread source.
+    """
     pipeline = workspace.pipeline
     build = pipeline.builds_by
     architecture = pipeline.search.architecture if build == "train" else ""
-    same = set()
-    for name, manifest in manifests.items():
-        built = before.built.get(name)
-        settings = model_settings(pipeline, name, build, architecture)
-        if manifest and built and manifest.corpus_digest == digests.get(name) and built.figures["settings"] == settings:
-            same.add(name)
-    return same
+    read = [
+        name
+        for name, manifest in manifests.items()
+        if name not in unread and needs_corpus(manifest.version, before.built.get(name), before.ingested.get(name))
+    ]
+    digests = _corpus_digests(workspace, read)
+    return {
+        name: changes(
+            manifest.version,
+            before.built.get(name),
+            model_settings(pipeline, name, build, architecture),
+            corpus=name in read and manifest.corpus_digest != digests.get(name),
+        )
+        for name, manifest in manifests.items()
+    }
+
+
+def _corpus_digests(workspace: Workspace, names: Sequence[str]) -> Mapping[str, str]:
+    from textclf.corpus.vocabulary import corpus_of
+    from textclf.training.data import corpus_digests
+
+    return corpus_digests(corpus_of(workspace, names)) if names else {}
 
 
 @dataclass(frozen=True)
@@ -252,3 +253,45 @@ def _newest(*kinds: Mapping[date | None, Publication]) -> dict[date, str]:
         if day is not None and (day not in found or run.ended_at > found[day].ended_at):
             found[day] = run
     return {day: run.run_id for day, run in found.items()}
+
+
+@dataclass(frozen=True)
+class WholeInput:
+    """Whether to score the whole input.
+
+    Attributes:
+        plan: Scoring plan for the input.
+        options: Options of ``score_table``.
+        fingerprint: Digest of what decides the rows; None if the input's content is not known.
+        decision: The decision.
+    """
+
+    plan: Plan
+    options: ScoreOptions
+    fingerprint: str | None
+    decision: Decision
+
+
+def plan_input(workspace: Workspace) -> WholeInput:
+    """Decide whether to score the whole input.
+
+    Args:
+        workspace: Session, pipeline file, tables and models.
+
+    Raises:
+        UsageError, InputError: As in ``score_table``.
+    """
+    spark, warehouse = workspace.spark, workspace.warehouse
+    options = ScoreOptions()
+    plan = plan_scoring(workspace, options)
+    fingerprint = whole_fingerprint(spark, plan, workspace.pipeline, options)
+    published, refused = (publications(spark, warehouse, plan.output, kind) for kind in ("succeeded", "refused"))
+    return WholeInput(plan, options, fingerprint, input_decision(fingerprint, published, refused))
+
+
+def newest_scored(workspace: Workspace) -> str | None:
+    """Return the newest run that published to the results or was refused there; None if there is none."""
+    spark, warehouse = workspace.spark, workspace.warehouse
+    place = str(warehouse.location("results"))
+    found = [each for kind in ("succeeded", "refused") for each in publications(spark, warehouse, place, kind)[:1]]
+    return max(found, key=lambda each: each.ended_at).run_id if found else None

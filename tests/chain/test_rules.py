@@ -6,21 +6,14 @@ from typing import Any
 
 import pytest
 
+from textclf.chain.earlier_runs import Done, Past
+from textclf.chain.model_rules import Drift, ModelFacts, drift_of, model_reasons
+from textclf.chain.rules import day_decisions, ingest_decisions, vocabulary_decision
 from textclf.common.score_bins import BINS
 from textclf.config import Gate, Nightly
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.nightly.rules import (
-    Drift,
-    ModelFacts,
-    day_decisions,
-    drift_of,
-    ingest_decisions,
-    model_reasons,
-    vocabulary_decision,
-)
 from textclf.quality.audit import Figures
 from textclf.runs.history import Publication
-from textclf.scoring.days import Mark
+from textclf.scoring.marks import Mark
 from textclf.storage.publish import Slice
 
 NIGHT = date(2026, 1, 31)

@@ -1,6 +1,6 @@
-"""Earlier runs that a night depends on, read from the table ``runs``."""
+"""Earlier runs that a chain depends on, read from the table ``runs``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from statistics import median
@@ -17,6 +17,8 @@ from textclf.storage import Warehouse
 VOCABULARY = "build_vocabulary"
 MODELS = ("train_model", "search_models")
 _JOBS = (INGEST, VOCABULARY, *MODELS)
+_PARTLY = (INGEST, *MODELS)
+"""Jobs whose record has the figures of the sources that they have finished, also if the run has failed for others."""
 _NIGHTS = 20  # number of newest nights from which the usual times of steps are taken
 
 
@@ -71,17 +73,27 @@ def past(spark: SparkSession, warehouse: Warehouse) -> Past:
     runs = runs_table(spark, warehouse)
     if runs is None:
         return Past()
-    succeeded = F.col("status") == "succeeded"
-    # An ingest that refused a delivery has failed, but has published the others.
-    table = runs.where(succeeded | (F.col("job") == INGEST))
-    of_sources = newest_runs(table.where(F.col("job").isin(*_JOBS)), NEWEST_RUNS)
-    nights = newest_runs(table.where(F.col("job") == "nightly"), _NIGHTS)
+    # A run that failed for one source has done its work for the others: it has published their deliveries, or built
+    # their models. Their figures are in its record.
+    ours = runs.where(F.col("job").isin(*_PARTLY) | ((F.col("status") == "succeeded") & F.col("job").isin(*_JOBS)))
+    nights = runs.where((F.col("status") == "succeeded") & (F.col("job") == "nightly"))
+    return past_of(newest_runs(ours, NEWEST_RUNS), newest_runs(nights, _NIGHTS))
+
+
+def past_of(runs: Iterable[PastRun], nights: Iterable[PastRun] = ()) -> Past:
+    """Find what a chain depends on among earlier runs.
+
+    Args:
+        runs: Runs of ``ingest_corpus``, ``build_vocabulary``, ``train_model`` and ``search_models``, newest first.
+        nights: Nights, newest first.
+    """
     found: dict[str, dict[str, Done]] = {INGEST: {}, VOCABULARY: {}, "models": {}}
-    for run in of_sources:
+    ended = [run for run in runs if run.status == "succeeded" or run.job in _PARTLY]
+    for run in ended:
         kind = "models" if run.job in MODELS else run.job
         for source, figures in _sources(run.job, run.details):
             found[kind].setdefault(source, _done(run, figures))
-    refused = still_refused((run, run.details) for run in of_sources if run.job == INGEST)
+    refused = still_refused((run, run.details) for run in ended if run.job == INGEST)
     steps = [step for night in nights for step in night.details.get("steps", [])]
     worked = [step for step in steps if step["state"] == "done"]
     return Past(

@@ -1,19 +1,22 @@
-"""Decide what a night has to do, and why: pure functions of what is known before each step."""
+"""Decide what a chain has to do, and why: pure functions of what is known before each step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
-from textclf.config import Gate, Nightly
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.quality.audit import Figures
-from textclf.quality.gate import Baseline, chance_of_difference, stability_index
+from textclf.chain.earlier_runs import Done, Past
+from textclf.errors import GateError
 from textclf.runs.history import Publication
-from textclf.scoring.days import Mark
+from textclf.scoring.marks import Mark
 
+STEPS = ("ingest", "vocabulary", "models", "score", "report")
+"""The steps of a chain, in order."""
 NO_ROWS = "the input has no rows of this day"
+EMPTY = "the input has no rows"
 STILL_REFUSED = "refused from the same input, models and settings in run"
+INPUT = "input"
+"""Subject of decisions about the whole input."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Decision:
     Attributes:
         step: Name of the step.
         subject: Source, day or run.
-        due: Whether the step is done; None if an earlier step of the same night decides it.
+        due: Whether the step is done; None if an earlier step of the same run decides it.
         reason: Reason in words.
     """
 
@@ -37,48 +40,6 @@ class Decision:
         return f"{self.step:<10}  {self.subject:<16}  {word:<5}  {self.reason}"
 
 
-@dataclass(frozen=True)
-class Drift:
-    """The drift of a source's newest published day from the first days under its model.
-
-    Attributes:
-        day: Newest published day.
-        value: Larger of the population stability indices of labels and scores; 0 if chance explains the difference.
-        days: Number of days that the newest one is compared with.
-    """
-
-    day: date
-    value: float
-    days: int
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """The facts that decide whether a source's model is rebuilt.
-
-    Attributes:
-        source: Name of the source.
-        version: Newest version; None before the first.
-        champion: Version in use; None before the first.
-        rows: Rows that the newest version was trained and tested on.
-        built: Run that built the newest version; None if there is no record of it.
-        corpus_rows: Records of the source in the corpus; None while they are still to be ingested.
-        drift: Drift under the champion; None if it is not known.
-        damaged: Why the champion cannot be used; None if it can.
-        refused: Run that refused the source's newest delivery; None if it was published.
-    """
-
-    source: str
-    version: str | None
-    champion: str | None
-    rows: int
-    built: Done | None
-    corpus_rows: int | None
-    drift: Drift | None
-    damaged: str | None = None
-    refused: str | None = None
-
-
 def ingest_decisions(
     found: Mapping[str, str],
     known: Mapping[str, Done],
@@ -87,7 +48,7 @@ def ingest_decisions(
 ) -> list[Decision]:
     """Decide for each source whether its files differ from those of the newest ingest that published them.
 
-    A source whose newest delivery was refused is read every night. The same files may pass now, and if the files of
+    A source whose newest delivery was refused is read every time. The same files may pass now, and if the files of
     the previous delivery were put back, they must be read to end the refusal.
 
     Args:
@@ -114,49 +75,6 @@ def ingest_decisions(
     return made + [Decision("ingest", source, True, why) for source, why in failed.items()]
 
 
-def model_reasons(facts: ModelFacts, rule: Nightly, night: date) -> list[str]:
-    """Return the reasons to rebuild a model; empty if there are none."""
-    if facts.champion is None:
-        return ["no model yet"]
-    if facts.damaged:
-        return [facts.damaged]
-    reasons = []
-    age = (night - facts.built.night).days if facts.built else None
-    if rule.every_days and (age is None or age >= rule.every_days):
-        reasons.append(f"built {age} days ago (every {rule.every_days})" if age is not None else "no record of a build")
-    drift = facts.drift
-    if drift and drift.value > rule.max_psi:
-        reasons.append(f"{drift.day} drifted by an index of {drift.value:.3g} (at most {rule.max_psi:g})")
-    growth = _growth(facts)
-    if growth is not None and growth >= rule.min_growth:
-        reasons.append(f"corpus grew by {growth:.1%} (from {rule.min_growth:.1%} on)")
-    return reasons
-
-
-def no_corpus(facts: ModelFacts) -> str | None:
-    """Say why no model can be built for a source that has been ingested; None if one can."""
-    refused = f"; run {facts.refused} refused its newest delivery" if facts.refused else ""
-    # Without a record of an ingest the corpus may still have rows, unless the recorded delivery was refused.
-    empty = facts.corpus_rows == 0 or (facts.corpus_rows is None and facts.refused)
-    return f"the corpus has no records of this source{refused}" if empty else None
-
-
-def no_reason(facts: ModelFacts, night: date) -> str:
-    """Describe a model that is not rebuilt."""
-    parts = [f"version {facts.version}"]
-    if facts.built:
-        parts.append(f"built {(night - facts.built.night).days} days ago")
-    parts.append(f"index {facts.drift.value:.3g} on {facts.drift.day}" if facts.drift else "no drift known")
-    growth = _growth(facts)
-    changed = f"corpus {'shrank' if (growth or 0) < 0 else 'grew'} by {abs(growth or 0):.1%}"
-    parts.append("corpus still to be read" if facts.corpus_rows is None else changed)
-    return ", ".join(parts)
-
-
-def _growth(facts: ModelFacts) -> float | None:
-    return facts.corpus_rows / facts.rows - 1 if facts.corpus_rows is not None and facts.rows else None
-
-
 def vocabulary_decision(source: str, known: Past, settings: str) -> Decision:
     """Decide whether the vocabulary of a source must be rebuilt before its model."""
     counted, ingested = known.counted.get(source), known.ingested.get(source)
@@ -167,38 +85,6 @@ def vocabulary_decision(source: str, known: Past, settings: str) -> Decision:
     if counted.figures.get("settings") != settings:
         return Decision("vocabulary", source, True, "the settings of the split changed")
     return Decision("vocabulary", source, False, f"run {counted.run_id} counted this corpus")
-
-
-def drift_of(source: str, version: str, published: Sequence[Publication], gate: Gate) -> Drift | None:
-    """Return the drift of a source under its champion; None while there are too few rows or days.
-
-    Args:
-        source: Name of the source.
-        version: Version in use.
-        published: Publications, newest first; the newest of each day counts.
-        gate: Section ``[gate]``, for ``history``, ``min_rows`` and ``significance``.
-    """
-    days: dict[date | None, Figures] = {}
-    for publication in published:
-        for figures in publication.slices:
-            ours = figures.slice.source == source and figures.slice.ds is not None
-            if ours and f"{source}@{version}" in publication.models:
-                days.setdefault(figures.slice.ds, figures)
-    ordered = sorted((day, figures) for day, figures in days.items() if day is not None and figures.scored)
-    if len(ordered) < 2:
-        return None
-    day, newest = ordered[-1]
-    first = ordered[:-1][: gate.history]
-    before = Baseline.of(figures for _, figures in first)
-    if min(before.rows, newest.scored) < gate.min_rows:
-        return None
-    labels = sorted({*newest.labels, *before.labels})
-    pairs = (
-        ([newest.labels[name] for name in labels], [before.labels.get(name, 0) for name in labels]),
-        (newest.scores, list(before.scores)),
-    )
-    values = [stability_index(*pair) for pair in pairs if chance_of_difference(*pair) < gate.significance]
-    return Drift(day, max(values, default=0.0), len(first))
 
 
 def day_decisions(
@@ -266,3 +152,51 @@ def _late(mark: Mark | None, before: Publication | None, no: Publication | None,
     if before.input_digest != mark.input:
         return True, f"its input changed since run {before.run_id}"
     return False, ""
+
+
+def input_decision(
+    fingerprint: str | None, published: Sequence[Publication], refused: Sequence[Publication]
+) -> Decision:
+    """Decide whether to score the whole input: unless the newest publication did, from what there is now.
+
+    Args:
+        fingerprint: Digest of what decides the rows, see ``scoring.marks``; None if the input's content is not known.
+        published, refused: Runs that published to the table, or were refused there, newest first.
+    """
+    before, no = next(iter(published), None), next(iter(refused), None)
+    if no is not None and before is not None and before.ended_at > no.ended_at:
+        no = None
+    due, reason = _whole(fingerprint, before, no)
+    return Decision("score", INPUT, due, reason)
+
+
+def _whole(fingerprint: str | None, before: Publication | None, no: Publication | None) -> tuple[bool, str]:
+    if fingerprint is None:
+        return True, "it is not known whether the input changed"
+    if no is not None and no.whole_fingerprint == fingerprint:
+        return False, f"{STILL_REFUSED} {no.run_id}"
+    if before is None:
+        return True, "not published yet"
+    if before.whole_fingerprint is None:
+        return True, f"run {before.run_id}, the newest, did not publish the whole input"
+    if before.whole_fingerprint != fingerprint:
+        return True, f"input, models or settings changed since run {before.run_id}"
+    if not before.slices:
+        return False, EMPTY
+    return False, f"published by run {before.run_id} from the same input, models and settings"
+
+
+def still_refused(what: str, received: str) -> GateError:
+    """Return the error for rows that are not scored, because the gate has refused the same rows before.
+
+    Args:
+        what: What was refused: ``these days``.
+        received: The runs that were refused.
+    """
+    return GateError(
+        f"The gate has already refused {what}, and nothing has changed since.",
+        received=received,
+        expected="a different input, model or limit than before",
+        fix="look at the run with show_run; to publish its rows as they are: score_table --config FILE "
+        "--publish-anyway RUN_ID --reason TEXT",
+    )

@@ -10,14 +10,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.nightly.days import STEADY
-from textclf.common.output_files import OutputFile
+from textclf.chain.earlier_runs import Past
+from textclf.chain.model_rules import ChangeRule
+from textclf.chain.progress import Progress
+from textclf.chain.retry import again, can_pass
+from textclf.chain.rules import Decision
+from textclf.chain.step_runner import StepRunner
 from textclf.config import parse_pipeline
 from textclf.errors import InputError, LockError, TextclfError
-from textclf.nightly.earlier_runs import Past
-from textclf.nightly.nightly import Night
-from textclf.nightly.retry import again, can_pass
-from textclf.nightly.rules import Decision
-from textclf.nightly.status_file import Status
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
 
@@ -82,39 +82,40 @@ def test_an_error_that_says_what_to_do_comes_through_unchanged() -> None:
 
 
 @pytest.fixture
-def night(spark: SparkSession, tmp_path: Path) -> Night:
-    """Return a night that holds its lock and makes two attempts."""
+def steps(spark: SparkSession, tmp_path: Path) -> StepRunner:
+    """Return the steps of a chain that holds its lock and makes two attempts."""
     sources = "".join(
         f'[[sources]]\nname = "{name}"\npath = "x"\nformat = "tsv"\ncolumns = ["text", "label"]\n' for name in STEADY
     )
     pipeline = parse_pipeline(f'warehouse = "{tmp_path}"\n{sources}[nightly]\nretries = 1\npause = 0.0\n')
-    run = RunRecord("nightly")
-    status = Status(OutputFile(f"{tmp_path}/nightly.json"), run, [], {}, {})
     locks: Any = SimpleNamespace(check=lambda: None)
-    return Night(Workspace(spark, pipeline), run, [], status, locks, Past())
+    return StepRunner(Workspace(spark, pipeline), RunRecord("run"), Progress(), locks, Past(), ChangeRule(), {})
 
 
-def test_the_look_at_what_a_step_has_to_do_is_tried_again(night: Night) -> None:
+def test_the_look_at_what_a_step_has_to_do_is_tried_again(steps: StepRunner) -> None:
     look, worked = Failing(LOST), list[str]()
 
     def plan() -> list[Decision]:
         look()
         return [Decision("ingest", "shop", True, "never read")]
 
-    night._step("ingest", plan, lambda: worked.extend(night._due))
+    steps.step("ingest", plan, lambda: worked.extend(steps.due))
 
-    assert (look.calls, worked, night.errors) == (2, ["shop"], [])
-    assert night.run.details["plan"] == [str(Decision("ingest", "shop", True, "never read"))]
+    assert (look.calls, worked, steps.errors) == (2, ["shop"], [])
+    assert steps.run.details["plan"] == [str(Decision("ingest", "shop", True, "never read"))]
 
 
-def test_a_page_of_the_report_is_tried_again(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_page_of_the_report_is_tried_again(
+    steps: StepRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     read = Failing(LOST)
     monkeypatch.setattr("textclf.report.run.data.load_run", lambda *args: read())  # noqa: ARG005
     monkeypatch.setattr("textclf.report.run.page.render_report", lambda data: "the page")  # noqa: ARG005
-    day = night.run.started_at.date()
 
-    night._report({day: "the-run"}, [day])
+    steps.report(lambda: ["the-run"])
 
-    assert (read.calls, night.errors) == (2, [])
+    assert (read.calls, steps.errors) == (2, [])
     assert (tmp_path / "reports/the-run.html").read_text() == "the page"
-    assert night.status.progress == {"done": 1, "of": 1}
+    assert steps.progress.progress == {"done": 1, "of": 1}
+    (record,) = steps.workspace.warehouse.location("runs").read(steps.workspace.spark).collect()
+    assert (record["job"], record["status"]) == ("report", "succeeded")

@@ -10,10 +10,11 @@ from pyspark.sql import SparkSession
 from tests.factories.artifacts import sample
 from textclf.artifact import ModelStore
 from textclf.artifact.manifest import MAX_MANIFEST_BYTES
+from textclf.chain.earlier_runs import Done, Past
+from textclf.chain.facts import plan_builds
+from textclf.chain.model_rules import NightRule
+from textclf.chain.rules import Decision
 from textclf.config import Pipeline
-from textclf.nightly.earlier_runs import Done, Past
-from textclf.nightly.facts import plan_builds
-from textclf.nightly.rules import Decision
 from textclf.runs.workspace import Workspace
 from textclf.storage import Warehouse
 
@@ -43,7 +44,7 @@ def planned(spark: SparkSession, pipeline: Pipeline) -> Decision:
     at = datetime(2026, 1, 30, 12, tzinfo=UTC)
     done = Done("r0", "a job", at, at, {"accepted": 100, "settings": "x", "night": "2026-01-30"})
     before = Past(ingested={"s": done}, built={"s": done})
-    (decision,) = plan_builds(Workspace(spark, pipeline), before, NIGHT).models
+    (decision,) = plan_builds(Workspace(spark, pipeline), before, NightRule(pipeline.nightly, NIGHT)).models
     return decision
 
 
