@@ -119,11 +119,8 @@ def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
     Raises:
         InputError: There is no corpus.
     """
-    spark, warehouse = workspace.spark, workspace.warehouse
-    warehouse.read(spark, CORPUS, fix="run the job ingest_corpus first")
-    place = warehouse.location(CORPUS.name)
-    version = place.read_version(spark, place.version(spark))
-    return version.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
+    rows = workspace.warehouse.read_fixed(workspace.spark, CORPUS, fix="run the job ingest_corpus first")
+    return rows.where(F.col("source").isin(list(names)))
 
 
 def load_vocabulary(workspace: Workspace, source: str) -> Vocabulary:
