@@ -13,7 +13,8 @@ if [[ -z ${TEXTCLF_PYTHON:-} && ! -x $python ]]; then
   python=$(command -v python3 || true)
 fi
 # -P: do not import modules of the current directory.
-if ! "${python:-python3}" -P -c 'import pyspark, pydantic' 2>/dev/null; then
+looked='import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("pyspark", "pydantic"))))'
+if ! "${python:-python3}" -P -c "$looked" 2>/dev/null; then
   echo "spark-submit.sh: ${python:-python3} lacks textclf's packages; run make setup, or set TEXTCLF_PYTHON" >&2
   exit 1
 fi

@@ -2,8 +2,9 @@
 
     python benchmarks/startup.py [--repeats 5] [--no-spark]
 
-Each is a process of its own, the file cache warm; the median counts. Ratios are to ``python -c pass``. ``predict``
-labels one text, with evidence, by a CNN of 5,000 words with random weights.
+Each is a process of its own, the file cache warm; the median counts, and beside it are the seconds of its processor
+cores, which other work on the machine changes less. Ratios are to ``python -c pass``. ``predict`` labels one text, with
+evidence, by a CNN of 5,000 words with random weights; ``models`` lists that model; ``query`` counts a table's rows.
 
 Then ``spark-submit`` of a job that counts one row, and of a nightly run that scores a new day with sources and models
 that are up to date: seconds until Spark hands out the first task, as its event log has it, and to the end.
@@ -12,6 +13,7 @@ that are up to date: seconds until Spark hands out the first task, as its event 
 import argparse
 import datetime as dt
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -52,14 +54,35 @@ def write_model(folder: Path) -> None:
     store.promote("reviews", "1")
 
 
-def seconds(command: Sequence[str], repeats: int) -> float:
-    """Median wall time of a command, after one run that warms the file cache."""
-    taken = []
+def write_table(folder: Path) -> Path:
+    """A warehouse with one small table, and the pipeline file that names it."""
+    import deltalake
+
+    deltalake.write_deltalake(str(folder / "tables/corpus"), pa.table({"id": range(100), "source": ["reviews"] * 100}))
+    config = folder / "tables.toml"
+    config.write_text(
+        f'warehouse = "{folder / "tables"}"\n[[sources]]\nname = "reviews"\npath = "reviews.tsv"\n'
+        'format = "tsv"\ncolumns = ["text", "label"]\n',
+        encoding="utf-8",
+    )
+    return config
+
+
+def seconds(command: Sequence[str], repeats: int) -> tuple[float, float]:
+    """Median wall time of a command and of its cores, after one run that warms the file cache."""
+    taken, cores = [], []
     for _ in range(repeats + 1):
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), core_seconds()
         subprocess.run(command, check=True, capture_output=True)
         taken.append(time.perf_counter() - begin)
-    return statistics.median(taken[1:])
+        cores.append(core_seconds() - used)
+    return statistics.median(taken[1:]), statistics.median(cores[1:])
+
+
+def core_seconds() -> float:
+    """Seconds of processor cores that the processes which this one has started and waited for have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write_nights(folder: Path, nights: int) -> Path:
@@ -127,24 +150,27 @@ def main() -> int:
     made.add_argument("--no-spark", action="store_true", help="leave out all that starts Spark")
     args = made.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_model(Path(folder))
-        python = sys.executable
-        predict = ["predict", "good food", "--models", folder, "--evidence"]
+        write_model(Path(folder) / "models")
+        config = str(write_table(Path(folder)))
+        python, models = sys.executable, ["--models", f"{folder}/models"]
+        predict = ["predict", "good food", *models, "--evidence"]
         commands = {
             "python -c pass": [python, "-c", "pass"],
             "import textclf": [python, "-c", "import textclf"],
             "textclf --help": [python, "-m", "textclf", "--help"],
             "import textclf.artifact": [python, "-c", "import textclf.artifact, textclf.inference.backends"],
             "textclf predict TEXT": [python, "-m", "textclf", *predict],
+            "textclf models list": [python, "-m", "textclf", "models", "list", *models],
+            "textclf query SQL": [python, "-m", "textclf", "query", "--config", config, "SELECT count(*) FROM corpus"],
         }
         if not args.no_spark:
             commands["an empty session"] = [python, "-c", _EMPTY_JOB]
-        print("| command | seconds | x python -c pass |\n|---|---|---|")
+        print("| command | seconds | x python -c pass | seconds of cores |\n|---|---|---|---|")
         base = None
         for name, command in commands.items():
-            taken = seconds(command, args.repeats)
+            taken, cores = seconds(command, args.repeats)
             base = base or taken
-            print(f"| {name} | {taken:.3f} | {taken / base:.1f} |", flush=True)
+            print(f"| {name} | {taken:.3f} | {taken / base:.1f} | {cores:.3f} |", flush=True)
         if not args.no_spark:
             measure_spark(args.repeats, Path(folder))
     return 0

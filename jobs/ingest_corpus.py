@@ -13,6 +13,7 @@ from textclf.errors import UsageError
 from textclf.runs.record import RunRecord
 from textclf.workflow import steps
 from textclf.workflow.runner import Job, add_source, asked_sources, parser, run
+from textclf.workflow.short_work import sources_size
 
 
 def work(job: Job) -> None:
@@ -30,6 +31,10 @@ def _check(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> A
     """Refuse invalid flags before Spark starts."""
     _accepted(args, pipeline)
     return nullcontext()
+
+
+def _size(args: argparse.Namespace, pipeline: Pipeline) -> int | None:
+    return sources_size(asked_sources(args, pipeline))
 
 
 def _accepted(args: argparse.Namespace, pipeline: Pipeline) -> list[str]:
@@ -74,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="publish this source even if its delivery would be refused; may be repeated",
     )
     made.add_argument("--reason", metavar="TEXT", help="reason for --accept; kept in the run record")
-    return run("ingest_corpus", made, work, argv, around=_check)
+    return run("ingest_corpus", made, work, argv, around=_check, input_size=_size)
 
 
 if __name__ == "__main__":

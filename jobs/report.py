@@ -9,6 +9,7 @@ from textclf.report.run.data import load_run
 from textclf.report.run.page import default_page, render_report, write
 from textclf.spark.progress import spark_step
 from textclf.workflow.runner import Job, day, parser, run
+from textclf.workflow.short_work import size_of_tables
 
 
 def work(job: Job) -> None:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     which.add_argument("--run", metavar="RUN_ID", help="default: the newest run of score_table")
     which.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the newest run of score_table for that day")
     made.add_argument("--output", metavar="FILE", help="path or URL; default: reports/RUN_ID.html in the warehouse")
-    return run("report", made, work, argv)
+    return run("report", made, work, argv, input_size=size_of_tables("results"))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from textclf.config import Pipeline
 from textclf.errors import UsageError
 from textclf.scoring.days import DayRange, score_range
 from textclf.scoring.input.change_feed import LAST, Since
 from textclf.scoring.override import publish_anyway
 from textclf.scoring.score import ScoreOptions, score_table
 from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, run
+from textclf.workflow.short_work import input_size
 
 
 def work(job: Job) -> None:
@@ -49,6 +51,12 @@ def _check(args: argparse.Namespace) -> None:
         expected = "--publish-anyway RUN_ID and --reason TEXT together"
     if expected is not None:
         raise UsageError("These flags cannot be combined.", received=" ".join(sys.argv[1:]), expected=expected)
+
+
+def _size(args: argparse.Namespace, pipeline: Pipeline) -> int | None:
+    if args.publish_anyway or args.changed_only:  # these also read what is published
+        return None
+    return input_size(args.input or pipeline.score.input, pipeline.score.date, args.date)
 
 
 def _positive(text: str) -> int:
@@ -91,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--since", type=_version, metavar="VERSION", help="score rows that changed after it; or: last")
     made.add_argument("--publish-anyway", metavar="RUN_ID", help="publish the rows of this run that the gate refused")
     made.add_argument("--reason", metavar="TEXT", help="reason for --publish-anyway; kept in the run record")
-    return run("score_table", made, work, argv)
+    return run("score_table", made, work, argv, input_size=_size)
 
 
 if __name__ == "__main__":

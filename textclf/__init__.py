@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from textclf._version import __version__ as __version__
+from textclf.common.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from textclf.artifact.keras_export import export_keras
@@ -102,15 +103,8 @@ if "pyspark.worker" in sys.modules:  # this process is a Spark worker that runs 
     leave_quietly()
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name on first use, so that importing textclf loads neither Spark nor TensorFlow."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), _AT_HOME.get(name, name))
-    globals()[name] = found
-    return found
+# Importing textclf loads neither Spark nor TensorFlow.
+__getattr__ = lazy_names(__name__, _HOMES, _AT_HOME)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import deltalake
+import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import Run
@@ -34,6 +37,29 @@ def test_predict_loads_neither_spark_nor_tensorflow_nor_pandas(store: ModelStore
     argv = ["predict", "good", "--models", store.root, "--model", "yelp", "--evidence"]
     ask = f"from textclf.cli.main import main\nassert main({argv}) == 0"
     assert not loaded(ask) & {"pyspark", "pandas", "tensorflow", "keras", "jax", "matplotlib"}
+
+
+def imported(*argv: object) -> set[str]:
+    """Return the modules that a command imports in a process of its own, whether they are found or not."""
+    command = [sys.executable, "-X", "importtime", "-m", "textclf", *map(str, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_a_list_of_models_loads_nothing_that_scores(store: ModelStore) -> None:
+    found = imported("models", "list", "--models", store.root)
+    assert "pyarrow.fs" in found
+    others = {"textclf.cli.check", "textclf.cli.query"}
+    unneeded = {"textclf.artifact.artifact", "textclf.models", "safetensors", "pyarrow.compute", "pandas", "pyspark"}
+    assert not found & (unneeded | others)
+
+
+def test_a_query_loads_no_pandas(tmp_path: Path, write_config: Callable[[str], Path]) -> None:
+    deltalake.write_deltalake(str(tmp_path / "warehouse" / "corpus"), pa.table({"id": [1, 2]}))
+    config = write_config('[[sources]]\nname = "s"\npath = "x.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n')
+    found = imported("query", "--config", config, "SELECT count(*) FROM corpus")
+    assert {"duckdb", "pyarrow.dataset"} <= found
+    assert not {name for name in found if name.partition(".")[0] in ("pandas", "pyspark", "safetensors")}
 
 
 def test_the_module_runs_as_the_script_does(store: ModelStore) -> None:

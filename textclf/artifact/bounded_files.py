@@ -5,7 +5,6 @@ from math import prod
 
 from textclf.artifact.manifest import FILES, RESTORE, WEIGHTS, Manifest
 from textclf.errors import ArtifactError, UsageError
-from textclf.models import InputShape, architecture
 
 _MOST = 1 << 31  # bytes of words or of golden texts: the limit of Arrow's strings
 _HEADER = 1 << 20  # bytes of names and shapes before the weights
@@ -40,6 +39,8 @@ def _weights(manifest: Manifest) -> int:
     Raises:
         ArtifactError: This release does not have the architecture, or not with these hyperparameters.
     """
+    from textclf.models import InputShape, architecture  # not needed to list models
+
     shape = InputShape(manifest.num_words, manifest.max_length, len(manifest.labels))
     try:
         made = architecture(manifest.architecture)

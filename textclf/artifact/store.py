@@ -5,16 +5,19 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pyarrow import ArrowException, fs
 
-from textclf.artifact.artifact import Artifact
 from textclf.artifact.bounded_files import read_files
 from textclf.artifact.champions_lock import champions_locked
 from textclf.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, NAME, RESTORE, Manifest
 from textclf.common.file_systems import file_system, replace_in
 from textclf.errors import ArtifactError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from textclf.artifact.artifact import Artifact
 
 _CHAMPION = "champion"
 _NAME = re.compile(NAME)
@@ -157,7 +160,7 @@ class ModelStore:
         """
         return Manifest.from_bytes(self._manifest_bytes(name, version))
 
-    def save(self, artifact: Artifact) -> Artifact:
+    def save(self, artifact: "Artifact") -> "Artifact":
         """Write a model as the next version of its name.
 
         Args:
@@ -233,7 +236,7 @@ class ModelStore:
             fix="promote the version that you want",
         )
 
-    def load(self, name: str, version: str | None = None) -> Artifact:
+    def load(self, name: str, version: str | None = None) -> "Artifact":
         """Load a version of a model and check it: sizes, digests and contents of all files.
 
         Args:
@@ -247,6 +250,8 @@ class ModelStore:
             InputError: There is no such model or version.
             ArtifactError: The version is damaged.
         """
+        from textclf.artifact.artifact import Artifact  # not needed to list models
+
         version = version or self.champion(name)
         if version is None:
             raise self._missing(name, version)

@@ -7,8 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +117,8 @@ def java() -> Check:
 
 def spark_package() -> Check:
     """Check for the Spark release that Delta's jars are built for."""
+    from importlib.metadata import PackageNotFoundError, version
+
     from textclf.common.spark_settings import spark_home
     from textclf.spark.jars import SPARK_VERSION
 
@@ -187,6 +187,9 @@ def engine(pipeline: "Pipeline") -> Check:
 
 def installed(module: str, extra: str | None, why: str) -> Check:
     """Check for a package that the pipeline file needs, without importing it."""
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
     if find_spec(module) is None:
         package = f"'textclf[{extra}]'" if extra else module
         return Check(module, "wrong", f"not installed, but needed for {why}", f"pip install {package}")

@@ -1,7 +1,9 @@
 """Read Delta tables without Spark, with the package deltalake; refuse those that only Spark reads correctly."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,26 @@ def _on_disk(place: str | Path) -> Any:
     from pyarrow import fs
 
     return None if "://" in str(place) else fs.SubTreeFileSystem(str(Path(place).absolute()), fs.LocalFileSystem())
+
+
+def load_datasets() -> None:
+    """Import Arrow's datasets, by which rows are read, without pandas, which Arrow would import with them.
+
+    pandas takes longer to import than everything else that a query needs. Arrow asks for it once in a process, and
+    does without it if it is not installed. So this is only for a process that converts nothing to or from pandas.
+    """
+    without = _WithoutPandas()
+    sys.meta_path.insert(0, without)
+    try:
+        import pyarrow.dataset  # noqa: F401
+    finally:
+        sys.meta_path.remove(without)
+
+
+class _WithoutPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        if fullname == "pandas":
+            raise ModuleNotFoundError(name=fullname)
 
 
 @contextmanager

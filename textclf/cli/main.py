@@ -1,18 +1,24 @@
-"""``textclf``: one parser for all commands; each command imports what it needs when it runs."""
+"""``textclf``: the parser of all commands.
+
+A command's module is imported when the command is asked for, and what the command needs when it runs.
+"""
 
 import argparse
+import gc
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 from textclf._version import __version__
-from textclf.cli import check, completion, init, models, predict, query
 from textclf.cli.model_args import use_settings
 from textclf.common.terminal import visible, write_anything
 from textclf.errors import TextclfError
 
-COMMANDS = (predict, models, query, init, check, completion)
+COMMANDS = ("predict", "models", "query", "init", "check", "completion")
+"""Names of the commands and of their modules."""
+_GC_THRESHOLD = 50_000  # instead of 700: what a command imports stays, and looking for garbage in it takes time
 _ABOUT = "Text classification at table scale: the commands for use at a terminal."
 _MORE = (
     "Start jobs on Spark with ./spark-submit.sh JOB --config FILE. Exit codes: 0 success, 2 an error in the command "
@@ -20,20 +26,32 @@ _MORE = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def parser(asked: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the commands.
+
+    Args:
+        asked: Commands that it has to know; by default all.
+    """
     made = argparse.ArgumentParser(prog="textclf", description=_ABOUT, epilog=_MORE)
     made.add_argument("--version", action="version", version=f"textclf {__version__}")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for name in asked:
+        import_module(f"textclf.cli.{name}").add(commands)
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
+    """Run a command and return its exit code.
+
+    Args:
+        argv: Command line; None for that of the process, which then has nothing else to do.
+    """
     write_anything()
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser([words[0]] if words and words[0] in COMMANDS else COMMANDS).parse_args(words)
+    args.own_process = argv is None
+    if args.own_process:
+        gc.set_threshold(_GC_THRESHOLD)
     try:
         use_settings(args)
         code: int = args.run(args)

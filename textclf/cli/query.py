@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli.delta import delta_rows, open_delta, storage_options
+from textclf.cli.delta import delta_rows, load_datasets, open_delta, storage_options
 from textclf.cli.model_args import add_settings
 from textclf.cli.output import write_json, write_lines, write_table
 from textclf.common.table_names import TABLES
@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Answer the query on standard output."""
     from textclf.config import load_pipeline
 
+    if args.own_process and args.sql is not None:
+        load_datasets()
     root = _root(load_pipeline(args.config))
     tables = [name for name in TABLES if _is_table(f"{root}/{name}")]
     if not tables:

@@ -45,6 +45,7 @@ class RunRecord:
         tables: Location of each table that the run wrote.
         details: Figures specific to the job, which may replace them as a whole.
         code_version: Version of the code; in ``runs`` it is among the details.
+        launch: How the driver's JVM was started; in ``runs`` it is among the details. See ``launch_facts``.
 
     Example:
         >>> from textclf import RunRecord
@@ -72,6 +73,7 @@ class RunRecord:
     tables: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     code_version: str = field(default_factory=code_version)
+    launch: dict[str, Any] = field(default_factory=dict)
     # Not a field, and so not a column: keeps a run that was taken for dead from being recorded a second time.
     fence = OPEN
 
@@ -113,7 +115,7 @@ class RunRecord:
             Values by name of the column.
         """
         values = masked_record(asdict(self))
-        details = values["details"] | {name: values[name] for name in ("tables", "code_version")}
+        details = values["details"] | {name: values[name] for name in ("tables", "code_version", "launch")}
         values["gate"] = None if self.gate is None else json.dumps(values["gate"], ensure_ascii=False)
         values["details"] = json.dumps(details, default=str, ensure_ascii=False)
         return {name: values[name] for name in RUNS.columns}

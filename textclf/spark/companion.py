@@ -13,8 +13,6 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from py4j.java_gateway import JavaPackage
-
 from textclf.common.atomic_files import made_aside
 from textclf.common.plain_paths import plain_folder
 from textclf.common.spark_settings import spark_home
@@ -73,6 +71,8 @@ def lacks_companion(spark: "SparkSession") -> bool:
     Args:
         spark: An open session.
     """
+    from py4j.java_gateway import JavaPackage
+
     jvm: Any = spark._jvm
     return isinstance(jvm.textclf.FileSink, JavaPackage)
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from textclf.common.atomic_files import has_account
@@ -44,6 +45,7 @@ def find_java() -> Path | None:
     return next((home for home in homes if java_version(home) >= MINIMUM), None)
 
 
+@cache
 def java_version(home: Path) -> int:
     """Return the major version of the Java at ``home``; 0 if there is none that runs."""
     java = home / "bin" / "java"

@@ -20,10 +20,18 @@ from textclf.errors import TextclfError
 from textclf.spark.companion import companion_jars, log_stores
 from textclf.spark.jars import COMPANION, DELTA_CONF, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
+from textclf.spark.launch.class_archive import (
+    CLASS_PATH,
+    DEFAULT_OPTIONS,
+    driver_settings,
+    find_archive,
+    on_class_path,
+)
+from textclf.spark.launch.class_dump import make_at_exit
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
 from textclf.spark.startup_output import start_jvm
-from textclf.spark.submit_options import parse
+from textclf.spark.submit_options import in_one_process, parse
 
 
 class LocaleError(TextclfError):
@@ -72,7 +80,9 @@ _DISTRIBUTED = ("spark.archives", "spark.files", "spark.jars")
 _SHORT_FOLDERS = ("local", "spark://", "k8s://")  # masters whose executors have /tmp
 # For a driver that handles few rows: Java's second compiler takes most of a core while the JVM warms up, which pays off
 # only for long work over many rows.
-FEW_ROWS = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
+FEW_ROWS = {DEFAULT_OPTIONS: "-XX:TieredStopAtLevel=1"}
+# For work that is short as a whole: the serial collector has no threads of its own to warm up.
+SHORT_WORK = {DEFAULT_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 LOCAL_DEFAULTS = {
     "spark.driver.memory": "4g",
     "spark.sql.shuffle.partitions": "2",
@@ -124,10 +134,11 @@ def open_session(
         os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
     use_utf8()
     conf = _given()
+    overrides = _fast_start(conf, overrides or {})
     conf.setIfMissing("spark.app.name", app_name)
-    conf.setIfMissing("spark.master", (overrides or {}).get("spark.master", "local[*]"))
+    conf.setIfMissing("spark.master", overrides.get("spark.master", "local[*]"))
     worker_locale = {"spark.executorEnv.LC_ALL": utf8_locale(os.environ, conf.get("spark.master", "") or "")}
-    for settings in (overrides or {}, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
+    for settings in (overrides, DELTA_CONF, WORKER_CONF, worker_locale, DEFAULTS):
         for key, value in settings.items():
             conf.setIfMissing(key, value)
     if conf.get("spark.master", "").startswith(_SHORT_FOLDERS):
@@ -191,7 +202,7 @@ def _given() -> SparkConf:
         SparkContext._ensure_initialized()
         return SparkConf()
     conf = SparkConf()
-    settings = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
+    settings = given_settings()
     left: tuple[str, ...] = ()
     if settings.get("spark.master") == "yarn":
         # spark-submit, which reads the same options, has YARN distribute these. As settings of the session they would
@@ -200,17 +211,45 @@ def _given() -> SparkConf:
         # PySpark looks for the project's zip where only other masters put it; the driver has the project anyway.
         warnings.filterwarnings("ignore", "Failed to add file .*/textclf-", RuntimeWarning)
     for key, value in settings.items():
-        if key.startswith("spark.") and key not in left:
+        if key not in left:
             conf.setIfMissing(key, value)
     return conf
 
 
+def given_settings() -> dict[str, str]:
+    """Return the settings of ``PYSPARK_SUBMIT_ARGS`` and of Spark's own configuration files, before a JVM starts.
+
+    Raises:
+        UsageError: They cannot be read.
+    """
+    found = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
+    return {key: value for key, value in found.items() if key.startswith("spark.")}
+
+
+def _fast_start(conf: SparkConf, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Add the settings with which a JVM starts fast to the caller's; one that runs already takes no more options."""
+    others = {name: value for name, value in overrides.items() if name != DEFAULT_OPTIONS}
+    if SparkContext._gateway is not None:
+        return others
+    java, given = Path(os.environ["JAVA_HOME"]), {**others, **dict(conf.getAll())}
+    archive = find_archive(java, given)
+    if archive.missing:
+        make_at_exit(java)
+    jars = on_class_path(given)
+    added = driver_settings(archive, java, given, overrides.get(DEFAULT_OPTIONS, ""))
+    return others | ({CLASS_PATH: jars} if jars else {}) | added
+
+
 def _add_jars(conf: SparkConf) -> None:
-    """Add Delta's jars and the companion, unless spark-submit has brought them already."""
+    """Add Delta's jars and the companion, unless spark-submit has brought them already.
+
+    Executors in other processes get those of the class path, too.
+    """
     jars, packages = conf.get("spark.jars", "") or "", conf.get("spark.jars.packages", "") or ""
     # On YARN jars are distributed by spark-submit, and no setting of the session.
-    submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "") + (conf.get("spark.yarn.dist.jars", "") or "")
-    given = jars + packages + submitted
+    given = jars + packages + os.environ.get("PYSPARK_SUBMIT_ARGS", "") + (conf.get("spark.yarn.dist.jars", "") or "")
+    if in_one_process(conf.get("spark.master", "") or ""):
+        given += conf.get(CLASS_PATH, "") or ""
     if "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar")):
         more = []
     else:
@@ -220,6 +259,6 @@ def _add_jars(conf: SparkConf) -> None:
     more += [] if COMPANION in given else companion_jars()
     if more:
         conf.set("spark.jars", ",".join(filter(None, [jars, *map(str, more)])))
-    for key, value in log_stores((conf.get("spark.jars", "") or "") + submitted).items():
+    for key, value in log_stores((conf.get("spark.jars", "") or "") + given).items():
         if not conf.contains("spark.delta.logStore.class"):  # Delta refuses both
             conf.setIfMissing(key, value)

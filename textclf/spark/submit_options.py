@@ -20,6 +20,8 @@ SETTINGS = {
     "--archives": "spark.archives",
     "--files": "spark.files",
     "--driver-memory": "spark.driver.memory",
+    "--driver-java-options": "spark.driver.extraJavaOptions",
+    "--driver-class-path": "spark.driver.extraClassPath",
     "--name": "spark.app.name",
 }
 
@@ -76,3 +78,12 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> Submission:
     if rest:
         made.job, made.arguments = rest[0], rest[1:]
     return made
+
+
+def in_one_process(master: str) -> bool:
+    """Whether the driver's process is the only executor, too.
+
+    Args:
+        master: Value of ``spark.master``.
+    """
+    return master == "local" or master.startswith("local[")

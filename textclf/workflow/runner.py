@@ -12,17 +12,19 @@ from pyspark.sql import SparkSession
 
 from textclf.common import console, logs
 from textclf.config import Pipeline, Source, config_digest, load_pipeline
-from textclf.errors import UsageError
+from textclf.errors import TextclfError, UsageError
 from textclf.runs.metrics import Measured, emit
 from textclf.runs.outcome import code_when_kept, end_with
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
-from textclf.spark import cancellation, open_session
+from textclf.spark import SHORT_WORK, cancellation, open_session
 from textclf.spark.job_names import described
+from textclf.spark.launch.facts import launch_facts
 from textclf.spark.openlineage import Collector
 from textclf.storage import Warehouse
 from textclf.storage.delta_log import spare_requests
 from textclf.storage.leases.exclusive_writes import check_exclusive_writes
+from textclf.workflow.short_work import InputSize, is_short
 from textclf.workflow.summary import show_summary
 from textclf.workflow.summary.next_command import Called, next_command
 
@@ -131,6 +133,7 @@ def run(
     kept: Callable[[argparse.Namespace], bool] = lambda args: True,  # noqa: ARG005 - the usual job
     around: Around = lambda args, pipeline, record: nullcontext(),  # noqa: ARG005
     spark: Mapping[str, str] | None = None,
+    input_size: InputSize = lambda args, pipeline: None,  # noqa: ARG005
 ) -> int:
     """Run a job's work and return its exit code.
 
@@ -148,6 +151,7 @@ def run(
             trace.
         around: Context that is entered before Spark starts and sees the errors of session and work.
         spark: Default Spark settings of the job.
+        input_size: Size of the job's input; if it is small, the JVM gets the options for short work.
     """
     args = made.parse_args(argv)  # exits with 2 and a usage line if the command line is invalid
     record = RunRecord(name)
@@ -155,9 +159,15 @@ def run(
     logs.identify(name, record.run_id)
     console.for_programs(chosen=args.json)
     console.expect_summary(sys.stdout)
+
+    def settings(pipeline: Pipeline) -> Mapping[str, str]:
+        with contextlib.suppress(TextclfError, OSError):  # the work says what is wrong
+            return {**(SHORT_WORK if is_short(input_size(args, pipeline)) else {}), **(spark or {})}
+        return spark or {}
+
     with cancellation.stoppable():
         with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as named:
-            code, pipeline = _attempt(args, record, work, named, around, kept=kept(args), settings=spark)
+            code, pipeline = _attempt(args, record, work, named, around, kept=kept(args), settings=settings)
         if console.summarized():
             words = sys.argv[1:] if argv is None else argv
             called = Called.now(args.config, words, getattr(args, "source", None) or ())
@@ -181,7 +191,7 @@ def _attempt(
     around: Around,
     *,
     kept: bool,
-    settings: Mapping[str, str] | None,
+    settings: Callable[[Pipeline], Mapping[str, str]],
 ) -> tuple[int, Pipeline | None]:
     job: Job | None = None
     pipeline: Pipeline | None = None
@@ -192,9 +202,10 @@ def _attempt(
         record.config_digest = config_digest(pipeline)
         with around(args, pipeline, record):
             with console.step("start Spark"):
-                spark = open_session(f"textclf {record.job}", settings, lineage=_collector(pipeline))
+                spark = open_session(f"textclf {record.job}", settings(pipeline), lineage=_collector(pipeline))
                 cancellation.listen()  # PySpark installs its own handler for Ctrl-C
                 record.spark_app_id = spark.sparkContext.applicationId
+                record.launch = launch_facts(spark)
                 workspace = Workspace(spark, pipeline)
                 if kept:
                     folder = workspace.warehouse.folder(spark)

@@ -130,7 +130,7 @@ def _hadoop(settings: Mapping[str, str], environ: Mapping[str, str]) -> Iterator
         *map(str, sorted(spark_home().glob("jars/*.jar"))),
     ]
     # As in a driver: where krb5.conf is, for example.
-    options = settings.get("--driver-java-options") or settings.get("spark.driver.extraJavaOptions") or ""
+    options = settings.get("spark.driver.extraJavaOptions") or ""
     port, token, process = launch_gateway(
         jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),
         classpath=os.pathsep.join([*folders, *jars]),

@@ -25,13 +25,12 @@ from textclf.spark import environments
 from textclf.spark.companion import companion_jars
 from textclf.spark.jars import COMPANION, DELTA_COORDINATES, delta_jars
 from textclf.spark.java import check_account, java_home
-from textclf.spark.launch import cluster_store, yarn
 from textclf.spark.launch.bundle import project_zip
+from textclf.spark.launch.class_archive import on_class_path
 from textclf.spark.launch.environment import ENVIRONMENT, environment_archive, pack_environment
-from textclf.spark.launch.environment_choice import environment_kind
 from textclf.spark.locales import utf8_locale
 from textclf.spark.startup_output import log4j_variable
-from textclf.spark.submit_options import SETTINGS, Submission, parse
+from textclf.spark.submit_options import SETTINGS, Submission, in_one_process, parse
 
 SUBMITTED_AS = "TEXTCLF_SUBMITTED_AS"
 """Environment variable of a job: how the wrapper was called, up to the job's name, for the command that comes next."""
@@ -96,12 +95,14 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str], shi
     here = settings.get("spark.submit.deployMode", "client") == "client"
     options, arguments = list(submission.options), submission.arguments
     if master == "yarn" and not here:
+        from textclf.spark.launch import yarn  # here and below: what other masters do without is imported late
+
         arguments, files = yarn.for_driver_there(arguments, settings)
         options += _extended(settings, "--files", *files)
     if "spark.master" not in settings:
         options += ["--master", master]
     options += _extended(settings, "--py-files", project_zip(root).as_uri())
-    options += _delta(settings)
+    options += _delta(settings, master)
     variables = {"SPARK_HOME": str(spark_home()), "JAVA_HOME": str(java_home())}
     python = settings.get("spark.pyspark.python") or environ.get("PYSPARK_PYTHON")
     if master.startswith("local"):
@@ -110,6 +111,8 @@ def complete(submission: Submission, root: Path, environ: Mapping[str, str], shi
         if "spark.driver.memory" not in settings:
             variables |= _unless_set(environ, {"SPARK_DRIVER_MEMORY": "2g"})
     elif python is None and "spark.archives" not in settings:
+        from textclf.spark.launch.environment_choice import environment_kind
+
         python = f"./{ENVIRONMENT}/bin/python"
         kind = environment_kind(submission, driver_there=not here)
         options += ["--archives", f"{ship(submission, root, kind, environ)}#{ENVIRONMENT}"]
@@ -175,8 +178,11 @@ def _packed_url(submission: Submission, root: Path, kind: str, environ: Mapping[
     archive = environment_archive(root, kind)
     pack_environment(archive, kind)
     on_yarn = _master(submission.settings, environ) == "yarn"
-    found = cluster_store.stored(archive, submission.settings, environ) if on_yarn else None
-    return found or archive.as_uri()
+    if not on_yarn:
+        return archive.as_uri()
+    from textclf.spark.launch import cluster_store
+
+    return cluster_store.stored(archive, submission.settings, environ) or archive.as_uri()
 
 
 def _spark_submit() -> str:
@@ -193,7 +199,10 @@ def _extended(settings: Mapping[str, str], option: str, *more: str) -> list[str]
     return [option, ",".join(filter(None, [given, *more]))]
 
 
-def _delta(settings: Mapping[str, str]) -> list[str]:
+def _delta(settings: Mapping[str, str], master: str) -> list[str]:
+    """Return the options for Delta's jars and the companion; none if ``open_session`` puts them on the class path."""
+    if in_one_process(master) and on_class_path(settings):
+        return []
     given = settings.get("spark.jars", "") + settings.get("spark.jars.packages", "")
     there = "delta-spark" in given or any(spark_home().glob("jars/delta-spark*.jar"))
     resolved = [] if there else delta_jars()
@@ -223,6 +232,8 @@ def main(words: Sequence[str], root: Path, environ: Mapping[str, str]) -> int:
         sys.stderr.write(f"spark-submit.sh: {error}\n")
         return error.exit_code
     if command.watched:
+        from textclf.spark.launch import yarn
+
         return yarn.run_there(command.words, {**environ, **command.variables})
     return _become(command, environ)
 

@@ -146,7 +146,7 @@ def list_local(given: str, *, recursive: bool = True) -> Listing:
     location = absolute(given)
     named = os.path.exists(location)
     roots = []
-    for path in [location] if named else _local_matches(location):
+    for path in [location] if named else local_matches(location):
         status = os.stat(path)
         roots.append(Entry(path, os.path.isdir(path), status.st_size, status.st_mtime_ns // 1_000_000))
     if not roots:
@@ -156,12 +156,12 @@ def list_local(given: str, *, recursive: bool = True) -> Listing:
     )
 
 
-def _local_matches(pattern: str) -> list[str]:
+def local_matches(pattern: str) -> list[str]:
     """Find the paths that Hadoop would find for a pattern."""
     choice = re.search(r"(?<!\\)\{([^{}]*)\}", pattern)
     if choice:
         before, after = pattern[: choice.start()], pattern[choice.end() :]
-        return [path for each in choice[1].split(",") for path in _local_matches(f"{before}{each}{after}")]
+        return [path for each in choice[1].split(",") for path in local_matches(f"{before}{each}{after}")]
     translated = re.sub(r"\\(.)", lambda found: glob.escape(found[1]), pattern.replace("[^", "[!"))
     return sorted(glob.glob(translated, include_hidden=True))
 
