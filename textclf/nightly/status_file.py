@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from textclf.chain.progress import Progress
+from textclf.chain.rules import STEPS
 from textclf.common.logs import say
 from textclf.common.output_files import OutputFile
 from textclf.common.secrets import masked
