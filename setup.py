@@ -85,7 +85,7 @@ setup(
     packages=[*find_packages(include=["textclf", "textclf.*"]), JAVA, CONF],
     package_dir={JAVA: "jvm", CONF: "conf"},
     package_data={
-        "textclf": ["py.typed", "report/run/*.html", "spark/launch/*.sh"],
+        "textclf": ["py.typed", "report/run/*.html", "spark/launch/*.sh", "spark/launch/*.gz"],
         JAVA: ["textclf/*.java"],
         CONF: ["log4j2*.properties"],
     },

@@ -14,6 +14,7 @@ from textclf.nightly.status_file import announced
 from textclf.runs.record import RunRecord
 from textclf.scoring.days import DayRange
 from textclf.workflow.runner import Job, add_range, day, parser, range_mistake, run
+from textclf.workflow.short_work import chain_size
 
 
 def work(job: Job) -> None:
@@ -33,6 +34,10 @@ def _announce(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -
     if args.dry_run or _mistaken(args):
         return nullcontext()
     return announced(pipeline, record, [one.isoformat() for one in _days(args, record.started_at.date())])
+
+
+def _size(_: argparse.Namespace, pipeline: Pipeline) -> int | None:
+    return chain_size(pipeline, [None])  # late days may be any of the table
 
 
 def _mistaken(args: argparse.Namespace) -> bool:
@@ -56,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="the day of the night; default: today (UTC)")
     add_range(made)
     made.add_argument("--dry-run", action="store_true", help="print what would be done, and why; write nothing")
-    return run("nightly", made, work, argv, kept=lambda args: not args.dry_run, around=_announce)
+    return run("nightly", made, work, argv, kept=lambda args: not args.dry_run, around=_announce, input_size=_size)
 
 
 if __name__ == "__main__":

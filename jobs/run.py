@@ -12,6 +12,7 @@ from textclf.config import Pipeline
 from textclf.errors import UsageError
 from textclf.runs.record import RunRecord
 from textclf.workflow.runner import Job, parser, run
+from textclf.workflow.short_work import chain_size
 
 
 def work(job: Job) -> None:
@@ -37,6 +38,10 @@ def _check(args: argparse.Namespace, pipeline: Pipeline, record: RunRecord) -> A
     return nullcontext()
 
 
+def _size(args: argparse.Namespace, pipeline: Pipeline) -> int | None:
+    return chain_size(pipeline, [None] if "score" in args.steps else [])
+
+
 def _steps(text: str) -> list[str]:
     asked = text.split(",")
     if unknown := [name for name in asked if name not in STEPS]:
@@ -57,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"run only these of the steps {','.join(STEPS)}",
     )
     made.add_argument("--dry-run", action="store_true", help="print what would be done, and why; write nothing")
-    return run("run", made, work, argv, kept=lambda args: not args.dry_run, around=_check)
+    return run("run", made, work, argv, kept=lambda args: not args.dry_run, around=_check, input_size=_size)
 
 
 if __name__ == "__main__":

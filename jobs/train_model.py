@@ -14,6 +14,7 @@ from textclf.spark import FEW_ROWS
 from textclf.training.train import TrainedModel
 from textclf.workflow import steps
 from textclf.workflow.runner import Job, add_source, parser, run
+from textclf.workflow.short_work import size_of_tables
 
 
 def work(job: Job) -> None:
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--figures", metavar="FOLDER", help="folder or URL for plots of history, confusion matrix, reliability"
     )
     made.add_argument("--promote", action="store_true", help="make the new version the champion")
-    return run("train_model", made, work, argv, spark=FEW_ROWS)
+    return run("train_model", made, work, argv, spark=FEW_ROWS, input_size=size_of_tables("corpus"))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _show(check: Check, as_json: bool) -> None:
 
 def _checks(pipeline: "Pipeline | None", *, with_spark: bool, full: bool) -> Iterator[Check]:
     """Yield all checks; those that need a pipeline file are left out without one."""
-    yield from (java(), spark_package(), delta_jars_present(), companion_present(), gpu())
+    yield from (java(), spark_package(), delta_jars_present(), companion_present(), class_archive(), gpu())
     if pipeline is None:
         return
     yield engine(pipeline)
@@ -160,6 +160,28 @@ def companion_present() -> Check:
             "run python -m textclf.spark.launch.provision",
         )
     return Check("companion", "ok", f"{found[0].name} in {found[0].parent}")
+
+
+def class_archive() -> Check:
+    """Check for the class data archive with which the JVM of a driver starts fast; jobs run without it, too."""
+    from textclf.spark.java import find_java
+    from textclf.spark.launch.class_archive import FOLDER, find_archive
+    from textclf.spark.submit_options import given_settings
+
+    home = find_java()
+    if home is None:
+        return Check("class archive", "note", "none without Java", "")
+    try:
+        found = find_archive(home, given_settings())
+    except TextclfError as error:  # in the options for spark-submit
+        return Check("class archive", "note", str(error), "")
+    if found.path is not None:
+        return Check("class archive", "ok", f"{found.path.name} in {found.path.parent}")
+    if found.missing:
+        fix = "nothing: the next job has it made, or run python -m textclf.spark.launch.class_dump"
+    else:
+        fix = f"nothing, if that is meant; {FOLDER} names another folder"
+    return Check("class archive", "note", f"none, so jobs start more slowly: {found.why_not}", fix)
 
 
 def gpu() -> Check:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import sys
 import tempfile
 import warnings
@@ -31,7 +30,7 @@ from textclf.spark.launch.class_dump import make_at_exit
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
 from textclf.spark.startup_output import start_jvm
-from textclf.spark.submit_options import in_one_process, parse
+from textclf.spark.submit_options import given_settings, in_one_process
 
 
 class LocaleError(TextclfError):
@@ -214,16 +213,6 @@ def _given() -> SparkConf:
         if key not in left:
             conf.setIfMissing(key, value)
     return conf
-
-
-def given_settings() -> dict[str, str]:
-    """Return the settings of ``PYSPARK_SUBMIT_ARGS`` and of Spark's own configuration files, before a JVM starts.
-
-    Raises:
-        UsageError: They cannot be read.
-    """
-    found = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
-    return {key: value for key, value in found.items() if key.startswith("spark.")}
 
 
 def _fast_start(conf: SparkConf, overrides: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Parse spark-submit's own command line and keep every word of it."""
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,3 +89,13 @@ def in_one_process(master: str) -> bool:
         master: Value of ``spark.master``.
     """
     return master == "local" or master.startswith("local[")
+
+
+def given_settings() -> dict[str, str]:
+    """Return the settings of ``PYSPARK_SUBMIT_ARGS`` and of Spark's own configuration files, before a JVM starts.
+
+    Raises:
+        UsageError: They cannot be read.
+    """
+    found = parse(shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")), os.environ).settings
+    return {key: value for key, value in found.items() if key.startswith("spark.")}

@@ -162,7 +162,7 @@ def run(
 
     def settings(pipeline: Pipeline) -> Mapping[str, str]:
         with contextlib.suppress(TextclfError, OSError):  # the work says what is wrong
-            return {**(SHORT_WORK if is_short(input_size(args, pipeline)) else {}), **(spark or {})}
+            return {**(spark or {}), **(SHORT_WORK if is_short(input_size(args, pipeline)) else {})}
         return spark or {}
 
     with cancellation.stoppable():

@@ -74,6 +74,21 @@ def input_size(given: str | None, column: str | None, day: date | None) -> int |
     return _total([folder if day is not None and os.path.isdir(folder) else given])
 
 
+def chain_size(pipeline: Pipeline, days: Iterable[date | None]) -> int | None:
+    """Estimate the bytes of text that a chain of steps reads: the sources' files and what is scored.
+
+    Args:
+        pipeline: Pipeline file.
+        days: Days that are scored; None for the whole table.
+
+    Returns:
+        Bytes; None if those of a part are not known.
+    """
+    score = pipeline.score
+    sizes = [sources_size(pipeline.sources), *(input_size(score.input, score.date, day) for day in days)]
+    return None if any(size is None for size in sizes) else sum(filter(None, sizes))
+
+
 def _total(places: Iterable[str]) -> int | None:
     total = looked_at = 0
     with suppress(OSError, TextclfError):
