@@ -124,14 +124,7 @@ def open_session(
     if active is not None:
         return active
     check_account()
-    os.environ["JAVA_HOME"] = str(java_home())  # also replaces a value without a usable Java
-    # Executors with another Python than the driver's fail late and obscurely.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for name, value in _QUIET.items():  # makes training on the driver give the same digits as executors
-        os.environ.setdefault(name, value)
-    if not has_home():  # otherwise Keras would read settings from /tmp/.keras, where any user may have left some
-        os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
-    use_utf8()
+    _set_variables()
     conf = _given()
     overrides = _fast_start(conf, overrides or {})
     conf.setIfMissing("spark.app.name", app_name)
@@ -192,6 +185,18 @@ def _check_locale(spark: SparkSession) -> None:
             fix="export LC_ALL=C.UTF-8, or another such locale, before spark-submit; on a cluster also for the driver "
             "(spark.yarn.appMasterEnv.LC_ALL, spark.kubernetes.driverEnv.LC_ALL)",
         )
+
+
+def _set_variables() -> None:
+    """Set the environment of this process, which the JVM and the workers inherit."""
+    os.environ["JAVA_HOME"] = str(java_home())  # also replaces a value without a usable Java
+    # Executors with another Python than the driver's fail late and obscurely.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for name, value in _QUIET.items():  # makes training on the driver give the same digits as executors
+        os.environ.setdefault(name, value)
+    if not has_home():  # otherwise Keras would read settings from /tmp/.keras, where any user may have left some
+        os.environ.setdefault("KERAS_HOME", str(user_folder("keras") or tempfile.mkdtemp(prefix="textclf-keras-")))
+    use_utf8()
 
 
 def _given() -> SparkConf:
