@@ -16,7 +16,8 @@ from textclf.common.spark_settings import spark_home
 LOG4J = "LOG4J_CONFIGURATION_FILE"
 """Log4j's environment variable for its configuration; Java options of the driver come before it."""
 _ITS_OWN = ("log4j2.properties", "log4j2.xml", "log4j2.yaml", "log4j2.yml", "log4j2.json", "log4j2.jsn")
-_SCRIPT = Path(__file__).parent / "launch" / "start_driver.sh"
+START_DRIVER = Path(__file__).parent / "launch" / "start_driver.sh"
+"""Starts a driver's JVM, in place of Spark's ``bin/spark-submit``."""
 
 
 def log4j_variable(environ: Mapping[str, str]) -> dict[str, str]:
@@ -48,10 +49,10 @@ def start_jvm(conf: SparkConf) -> None:
     Args:
         conf: Settings of the session, which the JVM gets on its command line.
     """
-    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ or not os.access(_SCRIPT, os.X_OK):
+    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ or not os.access(START_DRIVER, os.X_OK):
         return
     with _variables({"SPARK_HOME": os.environ.get("SPARK_HOME") or str(spark_home()), **log4j_variable(os.environ)}):
-        SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"executable": str(_SCRIPT)}))
+        SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"executable": str(START_DRIVER)}))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from textclf.spark.launch.class_archive import (
     is_older,
     writable_folder,
 )
+from textclf.spark.startup_output import START_DRIVER
 
 LIST = Path(__file__).with_name("classes.txt.gz")
 """Names of the classes, one a line, in the form of ``-XX:SharedClassListFile``."""
@@ -127,10 +128,11 @@ def _make(java: Path, folder: Path) -> Path:
 def _run(java: Path, scratch: Path, options: str) -> None:
     """Start a driver's JVM with these options, which ends before it runs Spark."""
     log = scratch / "log"
-    words = [str(spark_home() / "bin" / "spark-submit"), "--master", "local", "--driver-memory", "1g"]
+    # As drivers are started: with other modules Java would not map the archive as a whole.
+    words = [str(START_DRIVER), "--master", "local", "--driver-memory", "1g"]
     words += ["--conf", f"{DEFAULT_OPTIONS}={options}"]
     words += ["--driver-class-path", class_path()] if class_path() else []
-    environ = _without_options() | {"JAVA_HOME": str(java)}
+    environ = _without_options() | {"JAVA_HOME": str(java), "SPARK_HOME": str(spark_home())}
     with log.open("wb") as said:
         done = subprocess.run(
             [*words, "--version"], env=environ, cwd=scratch, stdout=said, stderr=said, check=False, timeout=_LONGEST
