@@ -49,7 +49,8 @@ def start_jvm(conf: SparkConf) -> None:
     Args:
         conf: Settings of the session, which the JVM gets on its command line.
     """
-    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ or not os.access(START_DRIVER, os.X_OK):
+    runs = SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ
+    if runs or not os.access(START_DRIVER, os.X_OK):
         return
     with _variables({"SPARK_HOME": os.environ.get("SPARK_HOME") or str(spark_home()), **log4j_variable(os.environ)}):
         SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"executable": str(START_DRIVER)}))
