@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from textclf.config import Ingest, Pipeline, Source
 from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import ingest_corpus
+from textclf.corpus.lines.line_blocks import first_counts
 from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
@@ -241,6 +242,18 @@ def test_a_packed_file_is_called_so_whatever_its_bytes_are(
     for source in make_pipeline(written(tmp_path, files)).sources:
         with pytest.raises(InputError, match=rf"it is .*{words}"):
             look_at(spark, source)
+
+
+@pytest.mark.parametrize("kind", [TSV, 'format = "tsv"\nheader = true', 'format = "jsonl"'])
+def test_the_first_look_counts_without_sorting_the_rows(
+    spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path, kind: str
+) -> None:
+    content = b'{"text": "a", "label": "1"}\n' if "jsonl" in kind else b"text\tlabel\none\t1\n"
+    (source,) = make_pipeline(written(tmp_path, {"plain": (content, kind)})).sources
+    counted: Any = first_counts(look_at(spark, source).rows, source)
+    plan = counted._jdf.queryExecution().executedPlan().toString()
+    assert "HashAggregate" in plan
+    assert "Sort" not in plan
 
 
 def test_files_that_only_look_odd_are_read(spark: SparkSession, make_pipeline: MakePipeline, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ record, so record numbers are exact however the file is cut.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -175,27 +175,42 @@ def plan_lines(spark: SparkSession, source: Source, listing: Listing) -> tuple[D
 
 def plan_rows(rows: DataFrame, source: Source, columns: tuple[str, ...] | None = None) -> BlockPlan:
     """Count and number the records of each block of a source whose rows are one record each, without Python."""
-    counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
-    if source.header:  # the first row of a file may look like a good record, but is not one
-        counts["header"] = F.min_by("good", "row")
     lines = not source.kind.columnar
-    if lines:  # evaluated for first rows only
-        head = F.substring("value", 1, HEAD_BYTES)
-        counts["returns"] = F.min_by(F.when(F.col("line").rlike(r"\r(?!\z)"), head), "row")
-    counted = rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
-    found, returns = [], {}
-    for row in counted.collect():
+    found, returns = [], set()
+    for row in first_counts(rows, source).collect():
         header = source.header and row["start"] == 0 and row["header"]
         plain = row["plain"] - int(header)
         scanned = Scanned(Reading(row["begun"]))
         found.append(Found(row["path"], row["start"], row["begun"], scanned, None, row["first_row"], plain))
-        if lines and row["returns"] is not None and row["begun"] == 1:
-            # Carriage returns are also among the bytes of packed files, for which there is another remedy.
-            returns[row["path"]] = refusal(source, bytes(row["returns"]), alone=True) or RETURNS
+        if lines and row["returns"] and row["begun"] == 1:
+            returns.add(row["path"])
     plan = BlockPlan(_number_all(found, source), columns)
-    if refused := {block.file: returns[block.path] for block in plan.blocks if block.alone and block.path in returns}:
-        raise refuse(source, refused)
+    if alone := {block.path: block.file for block in plan.blocks if block.alone and block.path in returns}:
+        raise refuse(source, _reasons(rows, source, alone))
     return plan
+
+
+def first_counts(rows: DataFrame, source: Source) -> DataFrame:
+    """Return the query that counts each block's rows, and the plain ones among them, in one pass without a sort."""
+    counts = {"begun": F.count("*"), "first_row": F.min("row"), "plain": F.count_if("good")}
+    if source.header:  # the first row of a file may look like a good record, but is not one
+        counts["header"] = F.min_by("good", "row")
+    if not source.kind.columnar:  # a yes or no: with bytes in its buffer Spark would sort all rows before it counts
+        counts["returns"] = F.min_by(F.col("line").rlike(r"\r(?!\z)"), "row")
+    return rows.groupBy("path", "start").agg(*(count.alias(name) for name, count in counts.items()))
+
+
+def _reasons(rows: DataFrame, source: Source, files: Mapping[str, str]) -> dict[str, str]:
+    """Return why files of one line with carriage returns cannot be read, by file name.
+
+    Args:
+        rows: Rows of the source, with their paths.
+        source: Source of a line format.
+        files: Name of each file by its path.
+    """
+    heads = rows.where(F.col("path").isin(list(files))).select("path", F.substring("value", 1, HEAD_BYTES)).collect()
+    # Carriage returns are also among the bytes of packed files, for which there is another remedy.
+    return {files[path]: refusal(source, bytes(head), alone=True) or RETURNS for path, head in heads}
 
 
 def _scan(lines: DataFrame, source: Source) -> list[Found]:
