@@ -92,7 +92,7 @@ def make_archive(java: Path) -> Path:
         return found.path
     folder = writable_folder()
     if not found.missing or folder is None:
-        raise _not_made(found.why_not or "no folder that this user can write to")
+        raise _not_made(found.why_not if folder is not None else "no folder that this user can write to")
     try:
         with (folder / _LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
