@@ -69,8 +69,8 @@ class State:
         version = store.save(sample(name)).manifest.version
         store.promote(name, version)
         build = "train" if job == "train_model" else "search"
-        given = (self.pipeline, name, build, *(["logistic_regression"] if build == "train" else []))
-        figures = {"version": version, "settings": model_settings(*given)}
+        settings = model_settings(self.pipeline, name, build, "logistic_regression" if build == "train" else "")
+        figures = {"version": version, "settings": settings}
         details = {name: figures} if build == "train" else {"sources": {name: figures, "c": {"problem": "one label"}}}
         self.runs.append(ran(job, minute, status, **details))
 

@@ -130,7 +130,7 @@ def test_a_line_fits_any_width(width: int) -> None:
         step = Step(name, done=12_345_678, total=98_765_432, note="東京 " * 30, depth=1)
         step.begun = step.counting = step.begun - 4000
         for state in ("running", "done", "failed"):
-            step.state = state  # type: ignore[assignment]  # one of its values
+            step.state = state
             line = step_line(step, width)
             assert line.cell_len <= width
             assert "\x1b" not in line.plain

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from pyspark.sql import SparkSession
@@ -12,7 +12,7 @@ from textclf.common import console
 from textclf.spark.progress import row_counter, spark_step
 
 
-def slow(rows: Iterator[int]) -> Iterator[int]:
+def slow(rows: Iterable[int]) -> Iterator[int]:
     found = list(rows)
     time.sleep(0.8)
     return iter(found)
@@ -24,7 +24,7 @@ def test_a_line_shows_tasks_and_then_rows_with_the_time_left(spark: SparkSession
         seen = row_counter(context, step)
         assert seen is not None
 
-        def work(rows: Iterator[int]) -> Iterator[int]:
+        def work(rows: Iterable[int]) -> Iterator[int]:
             for row in slow(rows):
                 seen.add(1)
                 yield row

@@ -163,8 +163,8 @@ class StepRunner:
             except InputError as error:  # of this source's data: the others can be trained
                 failed.append(error)
             self.progress.advance(source.name)
-        for error in failed[1:]:
-            say_error(error)
+        for another in failed[1:]:
+            say_error(another)
         if failed:
             raise failed[0]
 

@@ -71,10 +71,10 @@ def say(message: str, level: Level = "info", **fields: object) -> None:
     console.write(text.rstrip("\n") + "\n", "info" if as_json() else level)
 
 
-def say_summarized(message: str, **fields: object) -> None:
+def say_summarized(message: str, level: Level = "info", **fields: object) -> None:
     """Write a log message that says what the summary of the run will say, unless a person gets that summary."""
     if not console.summarized():
-        say(message, **fields)
+        say(message, level, **fields)
 
 
 def say_error(error: BaseException, **fields: object) -> None:

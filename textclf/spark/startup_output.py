@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
@@ -53,7 +54,8 @@ def start_jvm(conf: SparkConf) -> None:
     if runs or not os.access(START_DRIVER, os.X_OK):
         return
     with _variables({"SPARK_HOME": os.environ.get("SPARK_HOME") or str(spark_home()), **log4j_variable(os.environ)}):
-        SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"executable": str(START_DRIVER)}))
+        launch: Any = launch_gateway  # which PySpark does not type
+        SparkContext._ensure_initialized(gateway=launch(conf, {"executable": str(START_DRIVER)}))
 
 
 @contextmanager
