@@ -190,14 +190,19 @@ class TestMaking:
         assert find_archive(JAVA, NOTHING).path == made
         assert sorted(path.name for path in folder.iterdir()) == sorted([".lock", made.name])
 
-    def test_an_older_one_and_what_a_killed_process_left_are_removed(self, folder: Path, environment: Path) -> None:
+    def test_older_ones_but_one_and_what_a_killed_process_left_are_removed(
+        self, folder: Path, environment: Path
+    ) -> None:
+        oldest = make_archive(JAVA)
+        os.utime(oldest, (1, 1))
+        (environment / "spark/jars/spark.jar").write_text("new classes")
         old = make_archive(JAVA)
         (folder / ".making-killed").mkdir()
         (folder / ".making-killed/made.jsa").write_text("half")
         (environment / "spark/jars/spark.jar").write_text("newer classes")
         made = make_archive(JAVA)
-        assert not old.exists()
-        assert sorted(path.name for path in folder.iterdir()) == sorted([".lock", made.name])
+        assert not oldest.exists()
+        assert sorted(path.name for path in folder.iterdir()) == sorted([".lock", old.name, made.name])
 
     def test_a_second_process_leaves_it_to_the_first(
         self, folder: Path, dump: Path, monkeypatch: pytest.MonkeyPatch

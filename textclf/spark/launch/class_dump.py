@@ -119,10 +119,15 @@ def _make(java: Path, folder: Path) -> Path:
             replace_file(failed_mark(folder, java), f"{error}\n")
             raise
         target = made.replace(folder / archive_name(java, made.stat().st_size))
-    for old in folder.glob("classes-*.jsa"):
-        if is_older(old, java):  # a JVM that has mapped it keeps it
-            old.unlink(missing_ok=True)
+    # Two checkouts with jars of their own may share an environment, so the newest of the others stays.
+    others = sorted(filter(lambda path: is_older(path, java), folder.glob("classes-*.jsa")), key=_time)
+    for old in others[:-1]:
+        old.unlink(missing_ok=True)  # a JVM that has mapped it keeps it
     return target
+
+
+def _time(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _run(java: Path, scratch: Path, options: str) -> None:
