@@ -57,10 +57,14 @@ lint: setup  ## Check style, the order of the rooms, the rules of the house, typ
 bench: setup  ## Run every benchmark
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
 
-lock:  ## Compile requirements.lock from setup.py (needs uv)
-	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
+COMPILE = $(firstword $(wildcard $(VENV)/bin/uv) uv) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+lock:  ## Compile requirements.lock and tensorflow-cpu.lock from setup.py
+	@test -x $(VENV)/bin/uv || command -v uv >/dev/null || { echo "make lock needs uv: make setup, or pip install uv" >&2; exit 1; }
+	@$(COMPILE) setup.py --extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs \
+		--extra dev -o requirements.lock
+	@# The same release, and what it needs is what the other build needs: nothing else is in this file.
+	@sed -n 's/^tensorflow\(==[^ ]*\).*/tensorflow-cpu\1/p' requirements.lock | $(COMPILE) - --no-deps -o tensorflow-cpu.lock
 
 clean:  ## Remove what was built; the environment stays, and so does warehouse/, where models and results are
 	@rm -rf build dist spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
