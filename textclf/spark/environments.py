@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from textclf.common.package_versions import CPU, tensorflow_builds
 from textclf.errors import UsageError
 
 SETTING = "spark.textclf.environment"
@@ -25,4 +26,24 @@ def check_tensorflow(settings: Mapping[str, str], received: str) -> None:
             received=received,
             expected="the full environment on the executors",
             fix=f"submit the job with --conf {SETTING}={FULL}, before its name",
+        )
+
+
+def check_build(settings: Mapping[str, str]) -> None:
+    """Refuse to send an environment whose TensorFlow has no part for GPUs to executors that have them.
+
+    Args:
+        settings: Settings of the job.
+
+    Raises:
+        UsageError: The environment has TensorFlow's build for CPUs, and the executors have GPUs.
+    """
+    amount = settings.get("spark.executor.resource.gpu.amount", "0")
+    if amount not in ("", "0") and tensorflow_builds() == [CPU]:
+        raise UsageError(
+            "The executors have GPUs, and the environment for them has TensorFlow's build for CPUs.",
+            received=f"spark.executor.resource.gpu.amount={amount}",
+            expected="TensorFlow's build for GPUs in the environment that is sent",
+            fix="run `make setup TENSORFLOW=gpu` on this machine, or name the executors' Python: "
+            "--conf spark.pyspark.python=/path/to/python",
         )

@@ -14,6 +14,7 @@ from textclf.common.atomic_files import made_aside
 from textclf.common.plain_paths import plain_folder
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
+from textclf.spark.java import java_home
 
 SPARK_VERSION = "4.2.0"
 DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -24,6 +25,7 @@ DELTA_CONF = {
 COMPANION = "textclf-jvm-"
 """Beginning of the name of this package's own jar; see ``textclf.spark.companion``."""
 
+_SHORT = "-XX:TieredStopAtLevel=1"  # the second compiler does not pay off in a JVM of seconds
 # Digests of all jars that setup may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's
 # own checksums come from the same place as the jar, so neither can vouch for a jar.
 SHA256 = {
@@ -101,22 +103,16 @@ def resolve_into(
 
 def _fetch(ivy: Path, coordinates: str, excludes: str) -> str:
     """Fetch jars into a folder. Returns the resolver's line about a missing jar, or else its last line."""
-    # The resolver runs when a JVM starts. In a process of its own, its pages of progress can be suppressed.
-    code = f"""
-from pyspark.sql import SparkSession
-settings = {{
-    "spark.jars.packages": {coordinates!r},
-    "spark.jars.excludes": {excludes!r},
-    "spark.jars.ivy": {str(ivy)!r},
-    "spark.sql.warehouse.dir": {str(ivy)!r},
-    "spark.ui.enabled": "false",
-}}
-SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop()
-"""
-    # The caller's own submit options may hold jars and listeners that this JVM does not need.
-    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    # spark-submit runs the resolver before the program, and a program of no lines is over as it begins.
+    program = ivy / "nothing.py"
+    program.touch()
+    settings = {"spark.jars.packages": coordinates, "spark.jars.excludes": excludes, "spark.jars.ivy": str(ivy)}
+    command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]"]
+    command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    environ = os.environ | dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
+    environ |= {"JAVA_HOME": str(java_home())}
+    environ["SPARK_SUBMIT_OPTS"] = f"{_SHORT} {environ.get('SPARK_SUBMIT_OPTS', '')}"  # the user's come later and win
+    done = subprocess.run([*command, str(program)], env=environ, capture_output=True, text=True, check=False)
     said = done.stderr.strip().splitlines() or ["no message"]
     return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
 

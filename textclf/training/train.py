@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from textclf._version import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.artifact.finite_scores import finite_rows
 from textclf.common.logs import say
+from textclf.common.package_versions import package_version
 from textclf.config import Pipeline, Source
 from textclf.corpus.vocabulary import load_vocabulary
 from textclf.errors import InputError
