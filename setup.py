@@ -1,7 +1,7 @@
 """Package definition. Every dependency says why it is here; exact versions are in requirements.lock.
 
-``TEXTCLF_TENSORFLOW=cpu`` asks for TensorFlow's build for CPUs, a distribution of its own with half the size. It exists for
-Linux and Windows on x86_64.
+``TEXTCLF_TENSORFLOW=cpu`` asks for TensorFlow's build for CPUs, a distribution of its own with half the size. It exists
+for Linux and Windows on x86_64.
 """
 
 import os

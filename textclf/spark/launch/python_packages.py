@@ -181,7 +181,7 @@ def _run(words: Sequence[str], environ: Mapping[str, str]) -> None:
         raise PackagesError(
             "The locked Python packages cannot be installed.",
             received=f"exit code {done.returncode} of {words[1]}, whose message is above",
-            expected="a package index that answers; CPython 3.11 to 3.13 on Linux (x86_64, aarch64) or macOS (arm64), and "
+            expected="a package index that answers; CPython 3.11 to 3.13 on Linux (x86_64, aarch64) or macOS (arm64); "
             f"this is {platform.python_implementation()} {platform.python_version()} on {_HERE}",
             fix="check the network and `pip config list`, whose index, proxy and certificates count here, too; "
             "then run it again: what has been downloaded is kept",
