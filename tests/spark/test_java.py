@@ -6,6 +6,7 @@ import pytest
 
 from textclf.spark import java
 from textclf.spark.launch import provision
+from textclf.spark.launch.class_archive import ENVIRONMENT
 
 
 def _java(home: Path, version: str) -> Path:
@@ -101,6 +102,8 @@ def test_an_environment_that_is_ready_gets_its_archive_afterwards(
     folder: str, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Path] = []
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)  # the tests have an archive of their own
     monkeypatch.setenv("TEXTCLF_CLASS_ARCHIVES", folder or str(tmp_path))
     monkeypatch.setattr(provision, "compile_companion", lambda: tmp_path)
     monkeypatch.setattr(provision, "make_at_exit", asked.append)
