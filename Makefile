@@ -82,8 +82,7 @@ environment:
 	@# Java, where there is none, is fetched beside the packages, and what fails with it is said by the next step.
 	@$(PY) -m textclf.spark.launch.provision --java & \
 		$(PY) -m textclf.spark.launch.python_packages $(TENSORFLOW) --editable; failed=$$?; wait; exit $$failed
-	@# On all cores, beside the jars. Where PYTHONDONTWRITEBYTECODE is set, every process would compile what it imports.
-	@# Some packages hold files of other Pythons.
-	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 & $(PY) -m tests.cluster_jars & jars=$$!; \
+	@# Jars come over the network while all cores compile Python files.
+	@$(PY) -m textclf.spark.launch.bytecode & $(PY) -m tests.cluster_jars & jars=$$!; \
 		$(PY) -m textclf.spark.launch.provision; failed=$$?; wait $$jars || failed=$$?; wait; exit $$failed
 	@$(PINNED) > $(READY)

@@ -51,7 +51,7 @@ def packages(*words: str) -> str:
 def test_targets_install_nothing_where_the_environment_is_what_is_pinned(project: Path) -> None:
     first = make(project, "setup")
     assert set(first[:2]) == {"-m textclf.spark.launch.provision --java", packages()}
-    assert set(first[2:]) == JARS | {"-m compileall -q -j 0 .venv/lib"}
+    assert set(first[2:]) == JARS | {"-m textclf.spark.launch.bytecode"}
 
     for name in PINNED:
         later = (project / ".venv/.ready").stat().st_mtime + 10

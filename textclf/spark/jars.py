@@ -25,6 +25,12 @@ DELTA_CONF = {
 COMPANION = "textclf-jvm-"
 """Beginning of the name of this package's own jar; see ``textclf.spark.companion``."""
 
+# What Delta's dependencies need beside jars of Spark's, with which they would be fetched.
+_BESIDE = (
+    "commons-logging:commons-logging:1.3.0",
+    "javax.annotation:javax.annotation-api:1.3.2",
+    "org.roaringbitmap:shims:0.9.25",
+)
 _SHORT = "-XX:TieredStopAtLevel=1"  # the second compiler does not pay off in a JVM of seconds
 # Digests of all jars that setup may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's
 # own checksums come from the same place as the jar, so neither can vouch for a jar.
@@ -65,6 +71,10 @@ def _artifact(jar: str) -> str:
     return re.split(r"-\d", jar, maxsplit=1)[0]
 
 
+def _spark_artifacts() -> set[str]:
+    return {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+
+
 def resolve_jars() -> list[Path]:
     """Resolve Delta's jars with Spark's own resolver once; later calls do not use the network.
 
@@ -72,7 +82,8 @@ def resolve_jars() -> list[Path]:
         JarsError: The jars are missing and cannot be fetched.
     """
     fix = "check the network, or put the jars into a folder and set TEXTCLF_JARS to it"
-    return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
+    wanted = ",".join([DELTA_COORDINATES, *_BESIDE])
+    return resolve_into(jar_folder(), wanted, "Delta's jars cannot be fetched.", fix)
 
 
 def resolve_into(
@@ -106,7 +117,13 @@ def _fetch(ivy: Path, coordinates: str, excludes: str) -> str:
     # spark-submit runs the resolver before the program, and a program of no lines is over as it begins.
     program = ivy / "nothing.py"
     program.touch()
-    settings = {"spark.jars.packages": coordinates, "spark.jars.excludes": excludes, "spark.jars.ivy": str(ivy)}
+    # What Spark brings along is not even fetched: of Delta's dependencies that is six sevenths.
+    left_out = [f"*:{name}" for name in sorted(_spark_artifacts())]
+    settings = {
+        "spark.jars.packages": coordinates,
+        "spark.jars.excludes": ",".join(filter(None, [excludes, *left_out])),
+        "spark.jars.ivy": str(ivy),
+    }
     command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]"]
     command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
     environ = os.environ | dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
@@ -118,7 +135,7 @@ def _fetch(ivy: Path, coordinates: str, excludes: str) -> str:
 
 
 def _keep(fetched: Path, folder: Path, digests: Mapping[str, str]) -> None:
-    present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+    present = _spark_artifacts()
     # Ivy names a file organisation_artifact-version.jar.
     named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
     # Libraries that Spark brings along are skipped: Spark is tested with its own versions.
