@@ -165,7 +165,7 @@ def companion_present() -> Check:
 
 def gpu() -> Check:
     """Report the GPUs of this machine; to have no GPU is not an error."""
-    from textclf.common.package_versions import CPU, tensorflow_builds
+    from textclf.spark.environments import CPU, tensorflow_builds
 
     if shutil.which(_GPU_QUERY[0]) is None:
         fix = "if this machine has a GPU, install NVIDIA's driver, which includes nvidia-smi; otherwise nothing"
@@ -195,7 +195,7 @@ def installed(module: str, extra: str | None, why: str) -> Check:
     """Check for a package that the pipeline file needs, without importing it."""
     from importlib.util import find_spec
 
-    from textclf.common.package_versions import package_version
+    from textclf.spark.environments import package_version
 
     if find_spec(module) is None:
         package = f"'textclf[{extra}]'" if extra else module

@@ -18,7 +18,7 @@ from textclf.artifact import Artifact
 from textclf.artifact.finite_scores import finite_rows
 from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.mlflow_registry import DIGEST_TAG, import_mlflow
-from textclf.common.package_versions import package_version
+from textclf.spark.environments import package_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

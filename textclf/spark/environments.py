@@ -1,13 +1,17 @@
-"""The two Python environments that executors may get, and what a job does where the lean one is not enough."""
+"""The two Python environments that executors may get, what a job does where the lean one is not enough, and which of
+TensorFlow's two builds is in this one.
+"""
 
 from collections.abc import Mapping
-
-from textclf.common.package_versions import CPU, tensorflow_builds
+from contextlib import suppress
 from textclf.errors import UsageError
 
 SETTING = "spark.textclf.environment"
 """Which environment executors get: ``full``, ``lean``, or ``auto`` to choose by the job."""
 FULL, LEAN, AUTO = "full", "lean", "auto"
+CPU, GPU = "cpu", "gpu"
+TENSORFLOW = {CPU: "tensorflow-cpu", GPU: "tensorflow"}
+"""The distribution of each build of TensorFlow; both have the same files, so only one of them may be installed."""
 
 
 def check_tensorflow(settings: Mapping[str, str], received: str) -> None:
@@ -47,3 +51,33 @@ def check_build(settings: Mapping[str, str]) -> None:
             fix="run `make setup TENSORFLOW=gpu` on this machine, or name the executors' Python: "
             "--conf spark.pyspark.python=/path/to/python",
         )
+
+
+def package_version(name: str) -> str:
+    """Return the version of an installed package; ``tensorflow`` stands for either build of it.
+
+    Args:
+        name: Name of the distribution.
+
+    Raises:
+        PackageNotFoundError: It is not installed.
+
+    Example:
+        >>> package_version("pyspark")
+        '4.2.0'
+    """
+    from importlib.metadata import version  # late: the submit wrapper and commands start without it
+
+    builds = tensorflow_builds() if name == TENSORFLOW[GPU] else []
+    return version(TENSORFLOW[builds[0]] if builds else name)
+
+
+def tensorflow_builds() -> list[str]:
+    """Return the installed builds of TensorFlow, ``cpu`` or ``gpu``; both after a mistake."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for build, package in TENSORFLOW.items():
+        with suppress(PackageNotFoundError):
+            found += [build] if version(package) else []
+    return found

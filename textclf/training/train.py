@@ -15,12 +15,12 @@ from textclf._version import __version__
 from textclf.artifact import Artifact, Golden, Manifest, ModelStore
 from textclf.artifact.finite_scores import finite_rows
 from textclf.common.logs import say
-from textclf.common.package_versions import package_version
 from textclf.config import Pipeline, Source
 from textclf.corpus.vocabulary import load_vocabulary
 from textclf.errors import InputError
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.runs.workspace import Workspace, takes_workspace
+from textclf.spark.environments import package_version
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary

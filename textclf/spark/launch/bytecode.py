@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from textclf.common.package_versions import TENSORFLOW
+from textclf.spark.environments import TENSORFLOW
 from textclf.spark.launch.environment import LEAN_ROOTS, lean_distributions
 
 _ROOTS = (*LEAN_ROOTS, *TENSORFLOW.values(), "jax", "keras", "venv-pack")

@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from textclf.common.package_versions import CPU, GPU, TENSORFLOW, tensorflow_builds
 from textclf.errors import TextclfError, UsageError
+from textclf.spark.environments import CPU, GPU, TENSORFLOW, tensorflow_builds
 
 LOCK, CPU_LOCK = "requirements.lock", "tensorflow-cpu.lock"
 CHOICE = "TEXTCLF_TENSORFLOW"
@@ -30,7 +30,7 @@ _TOOLS = ("packaging", "setuptools", "uv", "wheel")
 _PIP = ("-m", "pip", "--disable-pip-version-check")
 # Jars do not get smaller, and pyspark's wheel is unpacked at once.
 _STORED = ("--config-settings-package", "pyspark:--build-option=--compression=stored")
-_SIZES = {"tensorflow-cpu": "about 0.9 GB", "tensorflow": "about 1.2 GB"}
+_SIZES = {"tensorflow-cpu": "about 1.5 GB", "tensorflow": "about 1.8 GB"}
 _HERE = f"{sys.platform}, {platform.machine()}"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==")
 _GPU_SIGNS = ("dev/nvidia[0-9]*", "proc/driver/nvidia")
