@@ -4,6 +4,7 @@ TensorFlow's two builds is in this one.
 
 from collections.abc import Mapping
 from contextlib import suppress
+
 from textclf.errors import UsageError
 
 SETTING = "spark.textclf.environment"
