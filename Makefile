@@ -3,10 +3,13 @@ PYTHON ?= $(firstword $(shell for python in python3.11 python3.12 python3.13 pyt
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python; done) python3)
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check
+# The build of TensorFlow: make setup TENSORFLOW=cpu or TENSORFLOW=gpu. Without it an environment keeps the one that it
+# has, and a new one gets that for GPUs only where there is a GPU.
+TENSORFLOW ?=
+BUILT = $(wildcard $(VENV)/lib/python*/site-packages/$(patsubst gpu,tensorflow,$(patsubst cpu,tensorflow_cpu,$(TENSORFLOW)))-[0-9]*.dist-info)
 READY := $(VENV)/.ready
 # What the environment was made from: a checkout of another commit touches files that say the same.
-PINNED := cat requirements.lock setup.py jvm/textclf/*.java | cksum
+PINNED := cat requirements.lock tensorflow-cpu.lock setup.py jvm/textclf/*.java | cksum
 # Spark otherwise looks the machine's name up, which fails or is slow on many laptops and containers.
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
@@ -17,9 +20,9 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Make the environment in .venv; does nothing where it is up to date
-	@{ test $(READY) -nt requirements.lock && test $(READY) -nt setup.py && \
-		test -z "$$(find jvm -newer $(READY) -print -quit)"; } || \
-		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)" || $(MAKE) --no-print-directory environment
+	@{ test -z "$(TENSORFLOW)" || test -n "$(BUILT)"; } && { { test -e $(READY) && \
+		test -z "$$(find requirements.lock tensorflow-cpu.lock setup.py jvm -newer $(READY) -print -quit)"; } || \
+		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)"; } || $(MAKE) --no-print-directory environment
 
 demo: setup  ## From raw files to a scored table and a SQL query on it: some three minutes, and more for the first set-up
 	@$(PY) -m textclf.examples.demo
@@ -57,29 +60,29 @@ lint: setup  ## Check style, the order of the rooms, the rules of the house, typ
 bench: setup  ## Run every benchmark
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
 
-lock:  ## Compile requirements.lock from setup.py (needs uv)
-	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	@uv pip compile setup.py --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs --extra dev --no-emit-index-url -o requirements.lock
+COMPILE = $(firstword $(wildcard $(VENV)/bin/uv) uv) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+lock:  ## Compile requirements.lock and tensorflow-cpu.lock from setup.py
+	@test -x $(VENV)/bin/uv || command -v uv >/dev/null || { echo "make lock needs uv: make setup, or pip install uv" >&2; exit 1; }
+	@$(COMPILE) setup.py --extra jax --extra glove --extra mlflow --extra notebooks --extra bench --extra docs \
+		--extra dev -o requirements.lock
+	@# The same release, and what it needs is what the other build needs: nothing else is in this file.
+	@sed -n 's/^tensorflow\(==[^ ]*\).*/tensorflow-cpu\1/p' requirements.lock | $(COMPILE) - --no-deps -o tensorflow-cpu.lock
 
 clean:  ## Remove what was built; the environment stays, and so does warehouse/, where models and results are
 	@rm -rf build dist spark-warehouse metastore_db derby.log .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find textclf jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# setuptools goes in first: pyspark has no wheel, and building it in isolation would fetch an unpinned one.
 environment:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
 		echo "textclf needs Python 3.11 to 3.13: sudo apt-get install python3.11 python3.11-venv (or PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make environments: sudo apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@sed -n '/^\(setuptools\|packaging\|wheel\)==/,/[^\\]$$/p' requirements.lock > $(VENV)/build-tools.lock
-	@$(PIP) install --quiet --require-hashes -r $(VENV)/build-tools.lock
-	@echo "Installing what requirements.lock pins; the first time this downloads about 1.5 GB"
-	@$(PIP) install --quiet --no-compile --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
-	@# On all cores, while pip takes one. Where PYTHONDONTWRITEBYTECODE is set, every process would compile what it imports.
-	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # some packages hold files of other Pythons
-	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
-	@$(PY) -m textclf.spark.launch.provision
-	@$(PY) -m tests.cluster_jars
+	@# Java, where there is none, is fetched beside the packages, and what fails with it is said by the next step.
+	@$(PY) -m textclf.spark.launch.provision --java & \
+		$(PY) -m textclf.spark.launch.python_packages $(TENSORFLOW) --editable; failed=$$?; wait; exit $$failed
+	@# Jars come over the network while all cores compile Python files.
+	@$(PY) -m textclf.spark.launch.bytecode & $(PY) -m tests.cluster_jars & jars=$$!; \
+		$(PY) -m textclf.spark.launch.provision; failed=$$?; wait $$jars || failed=$$?; wait; exit $$failed
 	@$(PINNED) > $(READY)

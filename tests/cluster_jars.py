@@ -15,6 +15,7 @@ COORDINATES = ",".join(
         "org.apache.hadoop:hadoop-client-minicluster:3.5.0",
         "org.junit.jupiter:junit-jupiter-api:5.11.4",
         "org.mockito:mockito-core:4.11.0",
+        "commons-logging:commons-logging:1.3.0",  # comes with a jar of Spark's, which is not fetched
         "org.bouncycastle:bcpkix-jdk18on:1.82",
         "org.bouncycastle:bcprov-jdk18on:1.82",
         "org.apache.hadoop:hadoop-aws:3.5.0",

@@ -23,8 +23,8 @@ from textclf.spark.submit_options import parse
 ROOT = Path(__file__).parents[2]
 _SOURCE = '[[sources]]\nname = "a"\npath = "a.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
 _BASELINE = '[search]\narchitecture = "logistic_regression"\n'
-# What the driver of no job imports: Keras' world, and what the command textclf alone uses.
-_NOT_ON_EXECUTORS = {"tensorflow", "keras", "tomlkit", "shtab"}
+# What no job imports on a cluster: Keras' world, what the command textclf alone uses, and what draws at a terminal.
+_NOT_ON_EXECUTORS = {"tensorflow", "keras", "tomlkit", "shtab", "rich"}
 
 
 def test_the_roots_are_what_is_installed_without_keras() -> None:

@@ -60,6 +60,13 @@ def test_the_jars_in_use_are_the_pinned_ones() -> None:
     assert found.items() <= SHA256.items()
 
 
+def test_jars_that_are_named_beside_delta_are_pinned() -> None:
+    for coordinates in jars._BESIDE:
+        _, artifact, version = coordinates.split(":")
+        assert f"{artifact}-{version}.jar" in SHA256
+        assert artifact not in jars._spark_artifacts()  # which would be left out
+
+
 @pytest.mark.parametrize("name", ["delta-storage-4.4.0.jar", "surprise-1.0.jar"])
 def test_a_fetched_jar_that_is_not_the_pinned_one_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ import pytest
 
 from textclf.spark import java
 from textclf.spark.launch import provision
+from textclf.spark.launch.class_archive import ENVIRONMENT
 
 
 def _java(home: Path, version: str) -> Path:
@@ -88,6 +89,29 @@ def test_set_up_alone_installs_java(installs: Path) -> None:
 
     assert provision.main([]) == 1
     assert "openjdk-17-jre-headless" in installs.read_text()
+
+
+def test_java_alone_needs_no_packages_and_leaves_the_verdict_to_the_next_step(installs: Path) -> None:
+    assert provision.main(["--java"]) == 0
+
+    assert "openjdk-17-jre-headless" in installs.read_text()
+
+
+@pytest.mark.parametrize(("folder", "started"), [("", 1), ("off", 0)])
+def test_an_environment_that_is_ready_gets_its_archive_afterwards(
+    folder: str, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)  # the tests have an archive of their own
+    monkeypatch.setenv("TEXTCLF_CLASS_ARCHIVES", folder or str(tmp_path))
+    monkeypatch.setattr(provision, "compile_companion", lambda: tmp_path)
+    monkeypatch.setattr(provision, "make_at_exit", asked.append)
+
+    assert provision.main([]) == 0
+
+    assert len(asked) == started
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_home_in_use_is_printed(

@@ -22,6 +22,7 @@ _OF_SPARK = {
     "hdfs", "webhdfs", "viewfs", "ofs", "s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn",
 }  # fmt: skip
 """Schemes of URLs that Spark may open where Arrow cannot."""
+_GPU_BUILD = "make setup TENSORFLOW=gpu; without make: pip uninstall tensorflow-cpu, then pip install 'textclf[gpu]'"
 _GPU_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
 
@@ -186,6 +187,8 @@ def class_archive() -> Check:
 
 def gpu() -> Check:
     """Report the GPUs of this machine; to have no GPU is not an error."""
+    from textclf.spark.environments import CPU, tensorflow_builds
+
     if shutil.which(_GPU_QUERY[0]) is None:
         fix = "if this machine has a GPU, install NVIDIA's driver, which includes nvidia-smi; otherwise nothing"
         return Check("GPU", "note", "no nvidia-smi here: networks are trained on the CPU", fix)
@@ -198,6 +201,9 @@ def gpu() -> Check:
         return Check(
             "GPU", "note", said, "install the driver for this machine's kernel; until then networks use the CPU"
         )
+    if tensorflow_builds() == [CPU]:
+        found = f"{done.stdout.strip()}; TensorFlow is the build for CPUs, which does not use it"
+        return Check("GPU", "note", found, _GPU_BUILD)
     return Check("GPU", "ok", done.stdout.strip() or "none")
 
 
@@ -209,13 +215,14 @@ def engine(pipeline: "Pipeline") -> Check:
 
 def installed(module: str, extra: str | None, why: str) -> Check:
     """Check for a package that the pipeline file needs, without importing it."""
-    from importlib.metadata import version
     from importlib.util import find_spec
+
+    from textclf.spark.environments import package_version
 
     if find_spec(module) is None:
         package = f"'textclf[{extra}]'" if extra else module
         return Check(module, "wrong", f"not installed, but needed for {why}", f"pip install {package}")
-    return Check(module, "ok", f"{version(module)}, for {why}")
+    return Check(module, "ok", f"{package_version(module)}, for {why}")
 
 
 def warehouse_writable(pipeline: "Pipeline") -> Check:

@@ -7,7 +7,6 @@ the registry. The scores are those of ``score_table --backend auto``, because th
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from textclf.artifact import Artifact
 from textclf.artifact.finite_scores import finite_rows
 from textclf.artifact.folder import read_folder, write_folder
 from textclf.artifact.mlflow_registry import DIGEST_TAG, import_mlflow
+from textclf.spark.environments import package_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -180,7 +180,7 @@ def _described(artifact: Artifact) -> dict[str, Any]:
         "code_paths": [str(code)] if code.is_dir() else None,  # a driver on a cluster has the package as a zip
         "signature": signature(),
         "input_example": pd.DataFrame({TEXT: ["Crust is not good.", "Loved this place."]}),
-        "pip_requirements": [f"{package}=={version(package)}" for package in ("mlflow", *packages)],
+        "pip_requirements": [f"{package}=={package_version(package)}" for package in ("mlflow", *packages)],
         "metadata": {"model": artifact.reference, "digest": artifact.digest, "labels": artifact.manifest.labels},
     }
 

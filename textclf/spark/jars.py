@@ -14,6 +14,7 @@ from textclf.common.atomic_files import made_aside
 from textclf.common.plain_paths import plain_folder
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
+from textclf.spark.java import java_home
 
 SPARK_VERSION = "4.2.0"
 DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -24,6 +25,13 @@ DELTA_CONF = {
 COMPANION = "textclf-jvm-"
 """Beginning of the name of this package's own jar; see ``textclf.spark.companion``."""
 
+# What Delta's dependencies need beside jars of Spark's, with which they would be fetched.
+_BESIDE = (
+    "commons-logging:commons-logging:1.3.0",
+    "javax.annotation:javax.annotation-api:1.3.2",
+    "org.roaringbitmap:shims:0.9.25",
+)
+_SHORT = "-XX:TieredStopAtLevel=1"  # the second compiler does not pay off in a JVM of seconds
 # Digests of all jars that setup may keep. Resolvers look into ~/.m2 before they ask a repository, and a repository's
 # own checksums come from the same place as the jar, so neither can vouch for a jar.
 SHA256 = {
@@ -63,6 +71,10 @@ def _artifact(jar: str) -> str:
     return re.split(r"-\d", jar, maxsplit=1)[0]
 
 
+def _spark_artifacts() -> set[str]:
+    return {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+
+
 def resolve_jars() -> list[Path]:
     """Resolve Delta's jars with Spark's own resolver once; later calls do not use the network.
 
@@ -70,7 +82,8 @@ def resolve_jars() -> list[Path]:
         JarsError: The jars are missing and cannot be fetched.
     """
     fix = "check the network, or put the jars into a folder and set TEXTCLF_JARS to it"
-    return resolve_into(jar_folder(), DELTA_COORDINATES, "Delta's jars cannot be fetched.", fix)
+    wanted = ",".join([DELTA_COORDINATES, *_BESIDE])
+    return resolve_into(jar_folder(), wanted, "Delta's jars cannot be fetched.", fix)
 
 
 def resolve_into(
@@ -101,28 +114,28 @@ def resolve_into(
 
 def _fetch(ivy: Path, coordinates: str, excludes: str) -> str:
     """Fetch jars into a folder. Returns the resolver's line about a missing jar, or else its last line."""
-    # The resolver runs when a JVM starts. In a process of its own, its pages of progress can be suppressed.
-    code = f"""
-from pyspark.sql import SparkSession
-settings = {{
-    "spark.jars.packages": {coordinates!r},
-    "spark.jars.excludes": {excludes!r},
-    "spark.jars.ivy": {str(ivy)!r},
-    "spark.sql.warehouse.dir": {str(ivy)!r},
-    "spark.ui.enabled": "false",
-}}
-SparkSession.builder.master("local[1]").config(map=settings).getOrCreate().stop()
-"""
-    # The caller's own submit options may hold jars and listeners that this JVM does not need.
-    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    # spark-submit runs the resolver before the program, and a program of no lines is over as it begins.
+    program = ivy / "nothing.py"
+    program.touch()
+    # What Spark brings along is not even fetched: of Delta's dependencies that is six sevenths.
+    left_out = [f"*:{name}" for name in sorted(_spark_artifacts())]
+    settings = {
+        "spark.jars.packages": coordinates,
+        "spark.jars.excludes": ",".join(filter(None, [excludes, *left_out])),
+        "spark.jars.ivy": str(ivy),
+    }
+    command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[1]"]
+    command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    environ = os.environ | dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
+    environ |= {"JAVA_HOME": str(java_home())}
+    environ["SPARK_SUBMIT_OPTS"] = f"{_SHORT} {environ.get('SPARK_SUBMIT_OPTS', '')}"  # the user's come later and win
+    done = subprocess.run([*command, str(program)], env=environ, capture_output=True, text=True, check=False)
     said = done.stderr.strip().splitlines() or ["no message"]
     return next((line.strip() for line in said if "unresolved dependency" in line), said[-1])
 
 
 def _keep(fetched: Path, folder: Path, digests: Mapping[str, str]) -> None:
-    present = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+    present = _spark_artifacts()
     # Ivy names a file organisation_artifact-version.jar.
     named = {jar.name.partition("_")[2]: jar for jar in fetched.glob("*.jar")}
     # Libraries that Spark brings along are skipped: Spark is tested with its own versions.

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from textclf.corpus.vocabulary import load_vocabulary
 from textclf.errors import InputError
 from textclf.models import Architecture, KerasArchitecture, architecture
 from textclf.runs.workspace import Workspace, takes_workspace
+from textclf.spark.environments import package_version
 from textclf.text.encoder import Encoder
 from textclf.text.tokenizer import TOKENIZERS
 from textclf.text.vocabulary import Vocabulary

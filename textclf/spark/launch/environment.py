@@ -41,6 +41,7 @@ _LEFT_OUT = (
     "*/site-packages/pyspark/logs/*",
     "share/textclf/*",
     "*/site-packages/*editable*",
+    "bin/uv*",  # installs packages, and nothing there does
 )
 _LEFT_OUT_OF_LEAN = ("*/site-packages/*/tests/*", "*/site-packages/*/include/*", "*.pyi", "*.pxd", "*.a")
 _BASE = ("bin/python*", "lib64")

@@ -175,6 +175,8 @@ def _local_url(submission: Submission, root: Path, kind: str, environ: Mapping[s
 def _packed_url(submission: Submission, root: Path, kind: str, environ: Mapping[str, str]) -> str:
     """Pack the environment if necessary, and on YARN put it into the cluster's storage."""
     check_account()
+    if kind == environments.FULL:
+        environments.check_build(submission.settings)
     archive = environment_archive(root, kind)
     pack_environment(archive, kind)
     on_yarn = _master(submission.settings, environ) == "yarn"
