@@ -43,7 +43,7 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
         page.feed((tmp_path / "site" / name).read_text(encoding="utf-8"))
     # The site has reference entries from the docstrings, and pages from elsewhere in the project.
     assert "textclf.Classifier.predict_proba" in pages["reference.html"].names
-    assert "five-commands" in pages["index.html"].names  # README is the first page
+    assert "three-commands" in pages["index.html"].names  # README is the first page
     assert "the-pipeline-file" in pages["manual/pipeline-file.html"].names
     broken = [(name, link) for name, page in pages.items() for link in page.links if not leads(pages, name, link)]
     assert broken == []

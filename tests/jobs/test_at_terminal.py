@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,13 @@ TEXTS = [*["good food", "really good", "bad food", "bad service"] * 10, ""]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with labelled texts, texts to score and a pipeline file."""
-    made = tmp_path_factory.mktemp("terminal")
+def folder() -> Iterator[Path]:
+    """A folder with labelled texts, texts to score and a pipeline file; its name is short, as lines are 80 wide."""
+    with tempfile.TemporaryDirectory() as short:
+        yield written(Path(short))
+
+
+def written(made: Path) -> Path:
     lines = [json.dumps({"text": text, "label": text[:4]}) for text in TEXTS]
     made.joinpath("reviews.jsonl").write_text("\n".join(lines) + "\n")
     pq.write_table(pa.table({"id": range(len(TEXTS)), "text": TEXTS}), made / "texts.parquet")

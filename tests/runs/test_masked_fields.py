@@ -33,7 +33,7 @@ NAMES = {
     "standard_error", "epochs", "parameters", "macro_f1", "roc_auc", "embedding_coverage", "unseen_labels",
     "run_id", "status", "ended_at", "folds", "nightly", "half_precision_errors", "step", "state", "runs",
     "baseline", "chosen", "best", "code_version", "before", "fallen", "accept", "published_anyway", "by",
-    "refused_removed", "kept_for", "publish", "whole_fingerprint", "chain",
+    "refused_removed", "kept_for", "publish", "whole_fingerprint", "chain", "accuracy_interval",
 }  # fmt: skip
 """Keys whose values are names, keys, digests, days or numbers, at any depth."""
 OTHER = {("days", "skipped"): "how many days of a range were"}

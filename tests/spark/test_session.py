@@ -45,7 +45,8 @@ def test_without_anything_given_it_is_local_with_our_defaults() -> None:
     assert settings["spark.sql.session.timeZone"] == "UTC"
     assert settings["spark.driver.host"] == "127.0.0.1"
     assert settings["spark.python.unix.domain.socket.enabled"] == "true"
-    assert "delta-spark" in settings["spark.jars"]
+    assert "delta-spark" in settings["spark.driver.extraClassPath"]
+    assert "spark.jars" not in settings
 
 
 def test_folders_are_named_in_utf8_in_the_c_locale(tmp_path: Path) -> None:

@@ -8,10 +8,17 @@ from pathlib import Path
 from textclf.runs.record import RunRecord
 from textclf.workflow.summary import show_summary
 
-given = json.loads(Path(sys.argv[1]).read_text())
-record = RunRecord(given.pop("job"), run_id="20260131T000000-1a2b3c4d")
-record.end(given.pop("status", "succeeded"), given.pop("error", None))
-record.ended_at = record.started_at + timedelta(seconds=12.34)
-for name, value in given.items():
-    setattr(record, name, value)
-show_summary(record, sys.argv[2] if len(sys.argv) > 2 else None)
+
+def main(file: str, following: str | None = None) -> None:
+    """Show the summary of the record in a file."""
+    given = json.loads(Path(file).read_text())
+    record = RunRecord(given.pop("job"), run_id="20260131T000000-1a2b3c4d")
+    record.end(given.pop("status", "succeeded"), given.pop("error", None))
+    record.ended_at = record.started_at + timedelta(seconds=12.34)
+    for name, value in given.items():
+        setattr(record, name, value)
+    show_summary(record, following)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -14,7 +14,7 @@ from textclf.workflow.summary.next_command import Called, next_command
 CONFIG = "conf/sample.toml"
 SUBMITTED = "./spark-submit.sh"
 MADE_BY = {
-    "ingest_corpus": "build_vocabulary", "build_vocabulary": "search_models", "train_model": "score_table",
+    "ingest_corpus": "build_vocabulary", "build_vocabulary": "train_model", "train_model": "score_table",
     "search_models": "score_table", "score_table": "report",
 }  # fmt: skip
 
@@ -62,11 +62,11 @@ def test_sources_options_and_odd_paths_are_kept(capfd: pytest.CaptureFixture[str
 
 def test_how_models_are_built_decides(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.toml"
-    file.write_text(Path(CONFIG).read_text() + '\n[nightly]\nbuild = "train"\n')
+    file.write_text(Path(CONFIG).read_text().replace('build = "train"', 'build = "search"'))
     found = after("build_vocabulary", config=str(file))
 
     assert found is not None
-    assert shlex.split(found)[1] == "train_model"
+    assert shlex.split(found)[1] == "search_models"
 
 
 @pytest.mark.parametrize("status", ["stopped", "locked"])
