@@ -31,7 +31,7 @@ tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write d
 	@$(PY) -m benchmarks.tutorial
 
 test: setup  ## Run the tests (TEXTCLF_DATA=folder adds those on real data sets)
-	@$(PY) -m pytest -n 3 --dist loadfile --durations=25 $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
 soak: setup  ## Run the DAG and the long tests, a million records, 2,000 files and 200 odd tables, kill a backfill twice, and 400 faults against scoring, 300 on S3 and 200 on HDFS; takes hours (ARGS="--faults 20" for fewer)
 	@$(MAKE) --no-print-directory airflow ARGS=  # first: what needs a network fails at once, not after hours

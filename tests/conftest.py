@@ -19,6 +19,14 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 if "JDK_JAVA_OPTIONS" not in os.environ:
     os.environ["JDK_JAVA_OPTIONS"] = java_options()
 
+# Rooms whose tests start sessions, clusters and notebooks of their own, and so are few and slow.
+_SLOW = ("tests/cluster", "tests/chain", "tests/jobs", "tests/notebooks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow rooms: a file of theirs that is begun last would leave the other processes idle."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
@@ -33,7 +41,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             # this one lives as long as the tests, so C2 pays off. With C1 alone the code cache is only 48 MB, and
             # once it is full all new code is interpreted.
             "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m"
-            " -XX:TieredStopAtLevel=4 -XX:ReservedCodeCacheSize=512m",
+            " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m",
             # Code generation costs more than a query of ten rows. Jobs run in separate processes still use it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

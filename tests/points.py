@@ -1,7 +1,10 @@
 """Actions when a run reaches a named point (``textclf.storage.run_points``), and checks afterwards."""
 
 import json
+import os
 import re
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +17,7 @@ from pyspark.sql import SparkSession
 from textclf.common.file_systems import file_system
 from textclf.errors import LockError
 from textclf.runs.record import RunRecord
+from textclf.spark import cancellation
 from textclf.storage import Warehouse
 from textclf.storage.leases.locks import Held, LockLog, lock_name
 from textclf.storage.run_points import POINTS, listening
@@ -46,6 +50,20 @@ def at(point: str, what: Callable[[], object]) -> Iterator[list[str]]:
 
     with listening(listen):
         yield done
+
+
+def ask_to_stop(number: signal.Signals, *, cancels: bool = False) -> None:
+    """Send this process the signal, and wait until its handler has run, which may be a moment later.
+
+    Args:
+        number: The signal.
+        cancels: Whether to raise as a cancelled Spark job does where the run waits for one.
+    """
+    os.kill(os.getpid(), number)
+    while not cancellation.asked():
+        time.sleep(0.01)
+    if cancels:
+        raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
 
 
 def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool:

@@ -12,7 +12,7 @@ from jobs import nightly, run
 from tests.chain.session_state import Seen, assert_nothing_is_left
 from tests.factories.chain_folder import ChainFolder
 from tests.nightly.days import ROWS, STEADY, text, write_labelled
-from tests.points import at
+from tests.points import ask_to_stop, at
 from textclf.chain.rules import STEPS
 from textclf.storage.leases.locks import NIGHTLY, locked
 
@@ -43,6 +43,14 @@ def test_a_chain_does_what_is_missing_or_stale_and_nothing_else(chain: ChainFold
     first_run(chain)
     same_records_delivered_again(chain)
     more_records_delivered(chain)
+    assert_nothing_is_left(seen)
+
+
+@pytest.mark.long
+def test_a_chain_follows_other_settings_chosen_steps_and_what_other_jobs_did(chain: ChainFolder, seen: Seen) -> None:
+    write_input(chain)
+    write_labelled(chain.folder / "films.tsv", 104)
+    assert chain.run(run) == 0, chain.said
     other_settings(chain)
     some_steps_only(chain)
     results_replaced_by_hand(chain)
@@ -180,7 +188,7 @@ def refused_delivery(chain: ChainFolder) -> None:
 def stopped(chain: ChainFolder) -> None:
     """A run that is stopped after it has staged its rows is taken up, and the rows are not scored again."""
     write_input(chain, {"shop": 0.55, "films": 0.5})
-    with at("staged", lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
         assert chain.run(run) == 1
     assert chain.record["status"] == "stopped"
 

@@ -93,6 +93,7 @@ def test_after_the_single_jobs_there_is_nothing_to_do(spark: SparkSession, run_j
     )
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_in_the_middle_is_taken_up(
     spark: SparkSession, run_job: RunJob, sample: Path, by_hand: Path, tmp_path: Path
 ) -> None:

@@ -21,9 +21,16 @@ def hdfs_cluster(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def mini_cluster_jvm(folder: Path, log: str, *options: str) -> Iterator[Any]:
-    """Start a JVM with the classes of Hadoop's mini clusters, whose files are below a folder; yield its classes."""
-    jars = [*cluster_jars(HDFS), *sorted(spark_home().glob("jars/*.jar"))]
+def mini_cluster_jvm(folder: Path, log: str, *options: str, classes: Path | None = None) -> Iterator[Any]:
+    """Start a JVM with the classes of Hadoop's mini clusters, and yield its classes.
+
+    Args:
+        folder: Folder below which the clusters keep their files.
+        log: Name of the file of the output.
+        *options: Options of the JVM.
+        classes: Folder of more classes and settings; none by default.
+    """
+    jars = [*([classes] if classes else []), *cluster_jars(HDFS), *sorted(spark_home().glob("jars/*.jar"))]
     with (folder / log).open("w") as output:
         port, token = launch_gateway(
             jarpath=str(next(spark_home().glob("jars/py4j-*.jar"))),

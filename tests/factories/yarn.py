@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from tests.factories.hdfs import mini_cluster_jvm, mini_hdfs
 from textclf.common.spark_settings import spark_home
+from textclf.spark.companion import compile_java
 
 QUEUE = "nights"
 """A queue beside ``default``."""
@@ -69,7 +70,10 @@ def application_in(said: str) -> str:
 @contextmanager
 def yarn_cluster(folder: Path) -> Iterator[Yarn]:
     """Start HDFS, a resource manager and a node manager with their files in a folder."""
-    with mini_cluster_jvm(folder, "yarn.log", "-Xmx1g") as jvm, mini_hdfs(jvm, folder) as hdfs:
+    with (
+        mini_cluster_jvm(folder, "yarn.log", "-Xmx1g", classes=_classes(folder)) as jvm,
+        mini_hdfs(jvm, folder) as hdfs,
+    ):
         settings = jvm.org.apache.hadoop.yarn.conf.YarnConfiguration()
         local = {"fs.defaultFS": hdfs, "yarn.nodemanager.local-dirs": str(folder / "local")}
         for name, value in (_SETTINGS | local).items():
@@ -81,6 +85,15 @@ def yarn_cluster(folder: Path) -> Iterator[Yarn]:
             yield Yarn(_conf_folder(folder, cluster.getConfig(), hdfs), hdfs, folder)
         finally:
             cluster.stop()
+
+
+def _classes(folder: Path) -> Path:
+    """Make the folder of the class that sets permissions of local files, and of the setting that chooses it."""
+    classes = folder / "classes"
+    classes.mkdir()
+    compile_java([Path(__file__).parent / "java" / "LocalPermissions.java"], classes)
+    _write(classes / "core-site.xml", {"fs.file.impl": "LocalPermissions"})
+    return classes
 
 
 def spark_settings() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """A range of days: each day has its own commit and record, and no day is scored again needlessly."""
 
-import os
 import signal
 from datetime import date
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from tests.factories.artifacts import sample
-from tests.points import at
+from tests.points import ask_to_stop, at
 from tests.scoring.scoring import ONE_MODEL, ROUTED, Scoring, values
 from textclf.config import parse_pipeline
 from textclf.config.identity import stored_json
@@ -67,7 +66,7 @@ def test_rows_that_a_stopped_run_has_staged_are_not_taken_for_those_of_another_d
     path = str(scoring.folder / "input")  # one file, by which the days cannot be told apart
     scoring.spark.createDataFrame(rows(*DAYS[:2]), SCHEMA).coalesce(1).write.parquet(path)
     scoring.configure(ROUTED)
-    with at("staged", lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with at("staged", lambda: ask_to_stop(signal.SIGTERM)):
         assert scoring.job("--input", path, "--from", DAYS[0], "--to", DAYS[0]) == 1
 
     assert scoring.job("--input", path, "--from", DAYS[1], "--to", DAYS[1]) == 0, scoring.said

@@ -12,7 +12,7 @@ import pytest
 from delta import DeltaTable
 from pyspark.sql import SparkSession
 
-from tests.points import AT, TABLES, at, files_of_no_version, let_expire
+from tests.points import AT, TABLES, ask_to_stop, at, files_of_no_version, let_expire
 from tests.scoring.scoring import DAY, ONE_MODEL, OPEN_GATE, Scoring, values
 from textclf.chain.retry import again
 from textclf.config import Upkeep
@@ -21,7 +21,6 @@ from textclf.runs.record import RunRecord
 from textclf.scoring.days import DayScorer
 from textclf.scoring.plan import plan_scoring
 from textclf.scoring.score import ScoreOptions, score_table
-from textclf.spark import cancellation
 from textclf.workflow.maintenance import runs_held_off, tend
 
 _LONG = pytest.mark.long
@@ -251,15 +250,6 @@ def test_upkeep_of_any_retention_takes_nothing_from_a_run_that_publishes(scoring
     maintain()
     assert not any("kept_for" in each for each in figures)
     assert owners(scoring) == [{run.run_id}] * 2
-
-
-def ask_to_stop(number: signal.Signals, *, cancels: bool = False) -> None:
-    """Send the signal, and raise as a cancelled Spark job does where the run waits for one."""
-    os.kill(os.getpid(), number)
-    while not cancellation.asked():
-        time.sleep(0.01)
-    if cancels:
-        raise RuntimeError("Job 7 cancelled as part of cancellation of all jobs")
 
 
 def range_of_a_day(scoring: Scoring) -> tuple[object, ...]:

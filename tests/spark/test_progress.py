@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -18,18 +20,35 @@ def slow(rows: Iterable[int]) -> Iterator[int]:
     return iter(found)
 
 
-def test_a_line_shows_tasks_and_then_rows_with_the_time_left(spark: SparkSession) -> None:
+def let_through(step: console.Step, folder: Path) -> None:
+    """Let two tasks after the other go on, each two once what is known before them has been on the line for a while."""
+    for wave in range(3):
+        while (step.done or 0, step.tasks) != (20 * wave, (2 * wave, 6)):
+            time.sleep(0.05)
+        time.sleep(1)  # longer than the line waits to be drawn again
+        (folder / str(wave)).touch()
+
+
+def test_a_line_shows_tasks_and_then_rows_with_the_time_left(spark: SparkSession, tmp_path: Path) -> None:
     context = spark.sparkContext
-    with terminal_here() as sessions, spark_step(spark, "score", one_stage=True) as step:
+    with (
+        terminal_here() as sessions,
+        spark_step(spark, "score", one_stage=True) as step,
+        ThreadPoolExecutor(1) as other,
+    ):
         seen = row_counter(context, step)
         assert seen is not None
 
         def work(rows: Iterable[int]) -> Iterator[int]:
-            for row in slow(rows):
+            for row in rows:
+                while not (tmp_path / str(row // 20)).exists():
+                    time.sleep(0.05)
                 seen.add(1)
                 yield row
 
+        done = other.submit(let_through, step, tmp_path)
         assert context.parallelize(range(60), 6).mapPartitions(work).count() == 60
+        done.result()
         assert step.done == 60
 
     (session,) = sessions

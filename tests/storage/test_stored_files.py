@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from textclf.storage.stored_files import FileStore, PackedFile, read_packed
 from textclf.storage.worker_files import COLUMNS, Packer, Sink, arrow_codec
 
 ODD = 'joe\'s 100% "q"/a=b ü'
+SOURCES = ["yelp", ODD, None]
 KEYS = ("kind", "source")
 PACKED = f"kind string, source string, {COLUMNS}"
 SPEC = TableSpec("t", StructType([StructField("source", StringType())]), ("source",))
@@ -31,8 +33,8 @@ def content(row: pa.RecordBatch) -> pa.Table:
     return pq.read_table(pa.BufferReader(row.column("piece")[0].as_py()))
 
 
-def packer(sink: Sink, fails: bool = False) -> Pack:
-    """Write a file for each of three sources; with ``fails``, the task of the last rows fails after its files."""
+def packer(sink: Sink, fails_after: Path | None = None) -> Pack:
+    """Write a file for each of three sources; the task of the last rows fails once a file ``fails_after`` exists."""
 
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         last = False
@@ -40,12 +42,13 @@ def packer(sink: Sink, fails: bool = False) -> Pack:
             for batch in batches:
                 values = batch.column(0).to_pylist()
                 last = max(values) == 39
-                for number, source in enumerate(["yelp", ODD, None]):
+                for number, source in enumerate(SOURCES):
                     rows = batch.filter(pa.array([value % 3 == number for value in values]))
                     yield from made.write(("rows", source), pa.table(rows))
             yield from made.close()
-            if fails and last:
-                time.sleep(3)  # until the other tasks have ended
+            if fails_after and last:
+                while not fails_after.exists():
+                    time.sleep(0.05)
                 raise ValueError("late")
 
     return pack
@@ -67,18 +70,35 @@ def stored(spark: SparkSession, store: FileStore) -> list[PackedFile]:
     return store.store(ids.mapInArrow(packer(store.sink), PACKED))
 
 
+def store_and_fail(spark: SparkSession, store: FileStore, told: Path) -> None:
+    """Store the files of three tasks, of which the second fails once those of the first are known to the driver."""
+
+    def tell() -> None:
+        while len(store._seen.value) < len(SOURCES):
+            time.sleep(0.05)
+        told.touch()
+
+    ids = spark.range(0, 60, numPartitions=3).where("id < 40")
+    rows = ids.mapInArrow(packer(store.sink, told), PACKED)
+    with ThreadPoolExecutor(1) as other:
+        done = other.submit(tell)
+        with pytest.raises(PySparkException, match="late"):
+            store.store(rows)
+        done.result()
+
+
 def on_disk(store: FileStore) -> set[str]:
     return {str(path) for path in Path(store.folders["rows"]).rglob("*") if path.is_file() and path.suffix != ".crc"}
 
 
 def test_files_are_stored_as_they_were_made(spark: SparkSession, store: FileStore, stored: list[PackedFile]) -> None:
-    assert [file.values.get("source") for file in stored] == ["yelp", ODD, None] * 2
+    assert [file.values.get("source") for file in stored] == SOURCES * 2
     assert {file.place for file in stored} == on_disk(store)
     for file in stored:
         assert Path(file.place).stat().st_size == file.values["size"]
         assert pq.read_metadata(file.place).num_rows == file.values["rows"]
     found = read_packed(spark, stored, "id long", "source").collect()
-    wanted = [(number, ["yelp", ODD, None][number % 3]) for number in range(40)]
+    wanted = [(number, SOURCES[number % 3]) for number in range(40)]
     assert sorted(((row["id"], row["source"]) for row in found), key=lambda row: row[0]) == wanted
     assert read_packed(spark, [], "id long", "source").columns == ["id", "source"]
 
@@ -94,25 +114,23 @@ def test_files_have_the_folders_and_partition_values_of_the_table(store: FileSto
     assert [file.place("") for file in found] == [f"file://{file.place}" for file in stored[:3]]
 
 
-def test_what_failed_leaves_no_files(spark: SparkSession, store: FileStore) -> None:
-    ids = spark.range(0, 60, numPartitions=3).where("id < 40")
-    with pytest.raises(PySparkException, match="late"):
-        store.store(ids.mapInArrow(packer(store.sink, fails=True), PACKED))
+def test_what_failed_leaves_no_files(spark: SparkSession, store: FileStore, tmp_path: Path) -> None:
+    store_and_fail(spark, store, tmp_path / "told")
     assert on_disk(store) == set()
 
 
 def test_an_error_of_tidying_up_does_not_replace_the_reason(
-    spark: SparkSession, store: FileStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession,
+    store: FileStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ids = spark.range(0, 60, numPartitions=3).where("id < 40")
-    rows = ids.mapInArrow(packer(store.sink, fails=True), PACKED)
-
     def refuse(*_: object) -> None:
         raise PermissionError("delete: access denied")
 
     monkeypatch.setattr(plain_files, "hadoop_path", refuse)
-    with pytest.raises(PySparkException, match="late"):
-        store.store(rows)
+    store_and_fail(spark, store, tmp_path / "told")
     assert "could be deleted: delete: access denied" in capsys.readouterr().err
 
 
