@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,25 @@ def compile_companion() -> Path:
     target = folder / jar_name()
     if not target.exists():
         with tempfile.TemporaryDirectory() as scratch:
-            _compile(Path(scratch))
+            compile_java(sources(), Path(scratch))
             with made_aside(target) as aside:
                 _archive(Path(scratch), aside)
     return target
 
 
-def _compile(classes: Path) -> None:
+def compile_java(files: Sequence[Path], classes: Path) -> None:
+    """Compile Java sources against Spark's and Delta's jars.
+
+    Args:
+        files: Sources.
+        classes: Folder for the classes.
+
+    Raises:
+        CompanionError: There is no compiler, or the sources do not fit the Spark and Delta that are installed.
+        JarsError: There is no compiler, and none can be fetched.
+    """
     class_path = os.pathsep.join(str(jar) for folder in (spark_home() / "jars", jar_folder()) for jar in _in(folder))
-    words = ["-classpath", class_path, "-d", str(classes), *map(str, sources())]
+    words = ["-classpath", class_path, "-d", str(classes), *map(str, files)]
     with tempfile.NamedTemporaryFile("w", suffix=".args") as arguments:  # a command line may be too short for them
         arguments.writelines('"{}"\n'.format(word.replace("\\", "\\\\")) for word in words)
         arguments.flush()
