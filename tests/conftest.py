@@ -40,8 +40,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             # Start with large heap and metaspace, because growing them triggers many collections. Unlike a job's JVM,
             # this one lives as long as the tests, so C2 pays off. With C1 alone the code cache is only 48 MB, and
             # once it is full all new code is interpreted.
-            "spark.driver.extraJavaOptions": "-Xms1g -Xmn512m -XX:MetaspaceSize=256m"
-            " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m",
+            "spark.driver.extraJavaOptions": "-Xms2g -Xmn1g -XX:MetaspaceSize=256m"
+            " -XX:TieredStopAtLevel=4 -XX:ReservedCodeCacheSize=512m",
             # Code generation costs more than a query of ten rows. Jobs run in separate processes still use it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

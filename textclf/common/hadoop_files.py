@@ -14,6 +14,8 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyarrow import fs
 from pyspark.errors import PySparkException
 
+from textclf.common.java_classes import JavaClasses
+
 
 class NoFileSystemError(OSError):
     """Spark has no class for the scheme of a URL."""
@@ -50,7 +52,8 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         self._gateway = gateway
         scheme, _, rest = location.partition(":")
         with translated():
-            self._hadoop = gateway.jvm.org.apache.hadoop.fs
+            self._classes = JavaClasses(gateway.jvm)
+            self._hadoop = self._classes.org.apache.hadoop.fs
             self._configuration = configuration()
             if scheme in ("s3", "s3n") and self._configuration.get(f"fs.{scheme}.impl") is None:
                 location = f"s3a:{rest}"
@@ -242,7 +245,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             with (
                 translated(),
                 closing(self._opened(path)) as source,
-                closing(self._gateway.jvm.java.io.FileOutputStream(name)) as target,
+                closing(self._classes.java.io.FileOutputStream(name)) as target,
             ):
                 source.transferTo(target)
             return os.fdopen(handle, "rb")
@@ -261,7 +264,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
 
     def store(self, name: str, path: str) -> None:
         """Copy a local file to a path; on an object store the old content stays if that fails."""
-        with translated(), closing(self._gateway.jvm.java.io.FileInputStream(name)) as source:
+        with translated(), closing(self._classes.java.io.FileInputStream(name)) as source:
             target = self._system.createFile(self._path(path)).overwrite(True).recursive().build()
             try:
                 source.transferTo(target)

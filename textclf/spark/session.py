@@ -7,13 +7,13 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from textclf.common.atomic_files import has_home, umask, user_folder
+from textclf.common.java_classes import JavaClasses
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
 from textclf.spark.companion import companion_jars, log_stores
@@ -173,7 +173,7 @@ def _permissions() -> dict[str, str]:
 
 
 def _check_locale(spark: SparkSession) -> None:
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
     if encoding is not None and encoding.upper() != "UTF-8":  # not every Java has this property
         spark.stop()

@@ -16,6 +16,7 @@ from typing import Any
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
+from textclf.common.java_classes import JavaClasses
 from textclf.storage.delta_log import sequence
 
 Value = str | date | None
@@ -70,7 +71,7 @@ class Condition:
 
     def expression(self, spark: SparkSession) -> Any:
         """Return the condition as a Catalyst expression, for Delta's own transactions."""
-        jvm: Any = spark._jvm
+        jvm = JavaClasses(spark._jvm)
         catalyst = jvm.org.apache.spark.sql.catalyst
         expressions, types = catalyst.expressions, jvm.org.apache.spark.sql.types.DataTypes
         true, false = expressions.Literal.TrueLiteral(), expressions.Literal.FalseLiteral()

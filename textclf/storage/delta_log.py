@@ -10,6 +10,8 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
+
 _CHECKSUMS = "spark.databricks.delta.writeChecksumFile.enabled"
 _COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
 """Names of commits and of checkpoints (Delta protocol, Delta Log Entries)."""
@@ -17,19 +19,19 @@ _COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
 
 def log_of(spark: SparkSession, path: str) -> Any:
     """Return the Delta log of the table at a path."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
 
 
 def none(spark: SparkSession) -> Any:
     """Return Scala's None."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     return jvm.scala.Option.empty()
 
 
 def sequence(spark: SparkSession, values: Sequence[Any]) -> Any:
     """Make a Scala sequence of values."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     made = jvm.java.util.ArrayList()
     for value in values:
         made.add(value)
@@ -45,7 +47,7 @@ def listed(found: Any) -> Iterator[Any]:
 
 def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
     """Return Hadoop's file system and path of a location: a warehouse may be on any file system that Hadoop knows."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     path = jvm.org.apache.hadoop.fs.Path(location)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
@@ -102,7 +104,7 @@ def spare_requests(spark: SparkSession, folder: str) -> None:
 
 def manual_update(spark: SparkSession) -> Any:
     """Return Delta's operation, shown in a table's history, for a commit that is not a write."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     return getattr(getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$"), "MODULE$")
 
 

@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from textclf.common.java_classes import JavaClasses
 from textclf.common.logs import say
 from textclf.common.secrets import first_line
 from textclf.spark import cancellation
@@ -64,7 +65,7 @@ def append_rows(
     """
     if not rows:
         return True
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     path = folder_of(spark, place)
     transaction = log_of(spark, path).startTransaction()
     if closed_to is not None and is_closed(transaction, closed_to):

@@ -15,6 +15,7 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from textclf.common.java_classes import JavaClasses
 from textclf.errors import LockError, TextclfError
 from textclf.storage.commit_retry import lost_a_race, retried
 from textclf.storage.conditions import NOTHING, Condition
@@ -171,7 +172,7 @@ def _attempt(
     spark: SparkSession, place: Location, spec: TableSpec, added: list[str], condition: Condition, fence: Fence
 ) -> list[Any]:
     """Make one attempt to commit, and return the entries of the files that it has removed."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     delta = jvm.org.apache.spark.sql.delta
     log = log_of(spark, str(place))
     transaction = log.startTransaction(none(spark), none(spark))
@@ -230,7 +231,7 @@ def _undo(
     changed = [json.dumps({"add": json.loads(each)["add"] | {"dataChange": True}}) for each in before]
 
     def attempt() -> None:
-        jvm: Any = spark._jvm
+        jvm = JavaClasses(spark._jvm)
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
         found = _files(spark, transaction, condition)
         ours = [each for each in found if each.path() in set(added)]

@@ -26,6 +26,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from textclf.common.java_classes import JavaClasses
 from textclf.errors import InputError
 from textclf.storage.commit_retry import broken_constraints
 from textclf.storage.delta_log import listed
@@ -143,13 +144,13 @@ def check_rows(rows: DataFrame, place: Location) -> None:
 
 
 def _all(spark: SparkSession, metadata: Any) -> Any:
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     return jvm.org.apache.spark.sql.delta.constraints.Constraints.getAll(metadata, spark._jsparkSession)
 
 
 def _named(spark: SparkSession, metadata: Any) -> Iterator[tuple[str, Column]]:
     """Yield the name of each constraint, and whether a row meets it: Delta's own expressions, parsed by Delta."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     for each in listed(_all(spark, metadata)):
         if each.getClass().getSimpleName() == "NotNull":
             parts = list(listed(each.column()))

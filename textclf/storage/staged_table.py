@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 
+from textclf.common.java_classes import JavaClasses
 from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
 from textclf.storage.plain_files import PLAIN_WRITER, discard, missing
 from textclf.storage.schemas import TableSpec
@@ -137,7 +138,7 @@ class StagedTable:
 
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
         """Read the rows in some of the files. Delta gets the files' entries, which it would find by a Spark job."""
-        jvm: Any = self.spark._jvm
+        jvm = JavaClasses(self.spark._jvm)
         log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
         added = sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
@@ -146,7 +147,7 @@ class StagedTable:
 
 def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
     """Yield the files that the first commit of a table has added."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     path = jvm.org.apache.hadoop.fs.Path(f"{place}/_delta_log/{0:020d}.json")
     lines = log_of(spark, str(place)).store().readAsIterator(path, spark._jsparkSession.sessionState().newHadoopConf())
     try:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from textclf.common.java_classes import JavaClasses
 from textclf.spark.companion import PROVISION, CompanionError, lacks_companion
 from textclf.storage.delta_log import hadoop_path
 from textclf.storage.files.listing import escaped
@@ -98,7 +99,7 @@ class FileStore:
         found = {kind: hadoop_path(self.spark, folder) for kind, folder in self.folders.items()}
         if any(system.getUri().getScheme() != "file" for system, _ in found.values()):
             return Sink(seen=self._seen)
-        jvm: Any = self.spark._jvm
+        jvm = JavaClasses(self.spark._jvm)
         mask = jvm.org.apache.hadoop.fs.permission.FsPermission.getUMask
         umask = mask(self.spark._jsparkSession.sessionState().newHadoopConf()).toShort()
         return Sink({kind: path.toUri().getPath() for kind, (_, path) in found.items()}, umask, self._seen)
@@ -117,7 +118,7 @@ class FileStore:
                     expected="the jar that set-up compiles, in spark.jars, or tables on a local disk",
                     fix=PROVISION,
                 )
-            jvm: Any = self.spark._jvm
+            jvm = JavaClasses(self.spark._jvm)
             rows = DataFrame(jvm.textclf.FileSink.store(rows._jdf, dict(self.folders)), self.spark)
         try:
             found = [row.asDict() for row in rows.drop("piece").collect()]

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
 from textclf.errors import InputError
 from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
 from textclf.storage.schemas import TableSpec
@@ -29,7 +30,7 @@ def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
     transaction = log_of(spark, path).startTransaction(none(spark), none(spark))
     if transaction.readVersion() >= 0:
         return
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     metadata = as_new(spark, transaction, path, spec)
     operation = jvm.org.apache.spark.sql.delta.DeltaOperations.CreateTable(metadata, False, False, none(spark))
     transaction.commit(sequence(spark, []), operation)
@@ -60,7 +61,7 @@ def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec, *,
     """
     if not begun:
         begin(spark, path, spec)
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     metadata = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(
         json.dumps(
             {

@@ -16,6 +16,7 @@ from uuid import uuid4
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JError, Py4JJavaError
 
+from textclf.common.java_classes import JavaClasses
 from textclf.common.secrets import first_line
 from textclf.common.spark_settings import spark_home
 from textclf.errors import TextclfError
@@ -142,7 +143,7 @@ def _hadoop(settings: Mapping[str, str], environ: Mapping[str, str]) -> Iterator
     )
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token, auto_convert=True))
     try:
-        yield gateway.jvm
+        yield JavaClasses(gateway.jvm)
     finally:
         gateway.shutdown()
         process.stdin.close()  # the JVM lives as long as this is open, which a wrapper that waits for a job would keep

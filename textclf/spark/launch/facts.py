@@ -6,6 +6,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
+
 _COLLECTORS = {"Copy": "serial", "G1 Young Generation": "G1", "PS Scavenge": "parallel"}
 """Names of collectors, by the name of the one for young objects in Java's management interface."""
 _ARCHIVE = re.compile(r"-XX:SharedArchiveFile=([^,\]]+)")
@@ -21,7 +23,7 @@ def launch_facts(spark: SparkSession) -> dict[str, Any]:
         ``java``: version; ``compilers``: ``C1`` or ``C1, C2``; ``collector``: ``serial``, ``G1`` or another;
         ``class_archive``: name of the class data archive that is in use, or None.
     """
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     management = jvm.java.lang.management.ManagementFactory
     text = management.getRuntimeMXBean().getInputArguments().toString()
     mode = jvm.java.lang.System.getProperty("java.vm.info") or ""

@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from textclf.common.java_classes import JavaClasses
 from textclf.common.secrets import first_line
 from textclf.errors import InputError
 from textclf.spark.failures import READ_FAILURES
@@ -281,7 +282,7 @@ def _no_type(name: str, kind: str, what: str) -> InputError:
 
 def _footer(spark: SparkSession, file: str) -> Any:
     """Read a file's footer by Parquet's own reader; Spark's would fail at the first type that Spark does not have."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     parquet, path = jvm.org.apache.parquet, jvm.org.apache.hadoop.fs.Path(file)
     conf = spark._jsparkSession.sessionState().newHadoopConf()
     # Skip the description of row groups, of which a large file has many.
@@ -296,7 +297,7 @@ def _footer(spark: SparkSession, file: str) -> Any:
 
 def _field(spark: SparkSession, name: str, part: Any, what: str) -> StructField:
     """Return a column of a file with the type that Spark gives it."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     single = jvm.java.util.ArrayList()
     single.add(part)
     conf = spark._jsparkSession.sessionState().conf()

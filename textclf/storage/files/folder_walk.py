@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
 from textclf.errors import InputError
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:(?=/)(?://[^/]*)?")
@@ -178,7 +179,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 def hadoop_children(spark: SparkSession, system: Any) -> Children:
     """Make the ``Children`` function of any file system that Hadoop knows."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
 
     def children(folder: str) -> Iterator[Entry]:
         iterator = system.listStatusIterator(jvm.org.apache.hadoop.fs.Path(folder))

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
 from textclf.errors import LockError
 from textclf.storage.commit_retry import retried
 from textclf.storage.delta_log import log_of, manual_update, sequence
@@ -108,7 +109,7 @@ def _close(spark: SparkSession, place: Location, run_ids: Collection[str]) -> No
 
 def closing(spark: SparkSession, run_ids: Collection[str]) -> list[Any]:
     """Return the Delta actions that close a table to runs."""
-    jvm: Any = spark._jvm
+    jvm = JavaClasses(spark._jvm)
     made, now = jvm.org.apache.spark.sql.delta.actions.SetTransaction, jvm.scala.Option.apply(int(time.time() * 1000))
     return [made(run_id, CLOSED, now) for run_id in run_ids]
 

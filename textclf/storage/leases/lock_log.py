@@ -16,6 +16,7 @@ from uuid import uuid4
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
+from textclf.common.java_classes import JavaClasses
 from textclf.storage.leases.lease import Lease, parsed
 
 _NAME = re.compile(r"[\w-]+")
@@ -26,7 +27,7 @@ class LockLog:
     """The Delta log of one lock."""
 
     def __init__(self, spark: SparkSession, path: str) -> None:
-        jvm: Any = spark._jvm
+        jvm = JavaClasses(spark._jvm)
         self._spark, self._path = spark, path
         self._jvm = jvm
         self._conf = spark._jsparkSession.sessionState().newHadoopConf()
