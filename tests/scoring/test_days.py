@@ -1,5 +1,7 @@
 """A range of days: each day has its own commit and record, and no day is scored again needlessly."""
 
+import os
+import signal
 from datetime import date
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from tests.factories.artifacts import sample
+from tests.points import at
 from tests.scoring.scoring import ONE_MODEL, ROUTED, Scoring, values
 from textclf.config import parse_pipeline
 from textclf.config.identity import stored_json
@@ -58,6 +61,22 @@ def test_a_day_that_is_refused_does_not_hold_up_the_others(scoring: Scoring) -> 
     assert scoring.record["details"]["days"] == {"refused": 1, "succeeded": 2, "skipped": 0}
     assert "1 of 3 days were not published" in scoring.said
     assert {row[0] for row in values(scoring.results, "ds")} == {DAYS[0], DAYS[2]}
+
+
+def test_rows_that_a_stopped_run_has_staged_are_not_taken_for_those_of_another_day(scoring: Scoring) -> None:
+    path = str(scoring.folder / "input")  # one file, by which the days cannot be told apart
+    scoring.spark.createDataFrame(rows(*DAYS[:2]), SCHEMA).coalesce(1).write.parquet(path)
+    scoring.configure(ROUTED)
+    with at("staged", lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        assert scoring.job("--input", path, "--from", DAYS[0], "--to", DAYS[0]) == 1
+
+    assert scoring.job("--input", path, "--from", DAYS[1], "--to", DAYS[1]) == 0, scoring.said
+    assert {row[0] for row in values(scoring.results, "ds")} == {DAYS[1]}
+    assert scoring.job("--input", path, "--from", DAYS[0], "--to", DAYS[1]) == 0, scoring.said
+    assert scoring.record["details"]["days"] == {"skipped": 1, "succeeded": 1}
+    assert values(scoring.results, "id", "ds") == [(number, day) for number, _, _, day in rows(*DAYS[:2])]
+    runs = scoring.rows("runs").where("job = 'score_table' AND details LIKE '%published_run%'")
+    assert runs.count() == 1  # its own day has taken them
 
 
 def test_a_range_needs_a_column_of_days(scoring: Scoring) -> None:

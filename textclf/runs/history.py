@@ -99,14 +99,28 @@ def _publication(run: PastRun) -> Publication:
     )
 
 
-def stopped_with(spark: SparkSession, warehouse: Warehouse, fingerprint: str | None, staged: str) -> str | None:
-    """Return the newest run that was stopped after it had staged all rows of a fingerprint; None if there is none."""
+def stopped_with(
+    spark: SparkSession, warehouse: Warehouse, fingerprint: str | None, day: str | None, staged: str
+) -> str | None:
+    """Return the newest run that was stopped after it had staged all rows of a fingerprint and a day.
+
+    Args:
+        spark: An open session.
+        warehouse: Warehouse of the runs.
+        fingerprint: Digest of what determines the rows. Days that share their files have the same one.
+        day: Day of the rows, as in the record of a run; None for those of a whole table with a date column.
+        staged: Name of the staged table.
+
+    Returns:
+        Identifier of the run; None if there is none.
+    """
     if fingerprint is None or not any_staged(spark, warehouse):
         return None
     table = runs_table(spark, warehouse)
     if table is None:
         return None
     same = F.get_json_object("details", "$.fingerprint") == F.lit(fingerprint)
+    same &= F.get_json_object("details", "$.day").eqNullSafe(F.lit(day))
     runs = [run.run_id for run in newest_runs(table.where((F.col("status") == "stopped") & same), 3)]
     # One commit stages all rows, so an existing table is complete, unless a VACUUM has removed files.
     return next((run_id for run_id in runs if is_whole(spark, warehouse.staging(spark, run_id, staged))), None)

@@ -97,7 +97,7 @@ def score_planned(
         if since is not None:
             table, run.details["since"] = changed_since(spark, plan.table, pipeline.score, since, day, earlier)
             plan = replace(plan, table=table)
-        ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), STAGED)
+        ready = stopped_with(spark, warehouse, run.details.get("fingerprint"), run.details["day"], STAGED)
         if ready is not None:
             run.details |= {"published_run": ready, "reason": "that run was stopped after its rows were staged"}
         scoring = Pass(plan, pipeline, options, day, earlier, run.run_id)
