@@ -1,6 +1,7 @@
 """Classes of the JVM by name: the same as Py4J's, without its questions."""
 
 import pickle
+from typing import Any
 
 import pytest
 from py4j.protocol import Py4JError
@@ -10,8 +11,8 @@ from textclf.common.java_classes import JavaClasses
 
 
 def test_names_stand_for_the_classes_that_py4j_finds(spark: SparkSession) -> None:
-    ours, theirs = JavaClasses(spark._jvm), spark._jvm
-    for found in (ours, theirs):
+    theirs: Any = spark._jvm
+    for found in (JavaClasses(theirs), theirs):
         assert str(found.org.apache.hadoop.fs.Path("/a/b").getName()) == "b"
         assert found.java.lang.Integer.parseInt("7") == 7
         assert str(getattr(found.scala.util, "Left$").__getattr__("MODULE$").toString()) == "Left"
@@ -20,10 +21,15 @@ def test_names_stand_for_the_classes_that_py4j_finds(spark: SparkSession) -> Non
 
 def test_nothing_is_asked_of_the_jvm_for_a_name(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    client = spark._jvm._gateway_client
-    send = client.send_command
-    monkeypatch.setattr(client, "send_command", lambda *given, **more: sent.append(given[0]) or send(*given, **more))
-    found = JavaClasses(spark._jvm).org.apache.hadoop.fs.Path
+    jvm: Any = spark._jvm
+    send = jvm._gateway_client.send_command
+
+    def noted(command: str, *given: Any, **more: Any) -> Any:
+        sent.append(command)
+        return send(command, *given, **more)
+
+    monkeypatch.setattr(jvm._gateway_client, "send_command", noted)
+    found = JavaClasses(jvm).org.apache.hadoop.fs.Path
     assert sent == []
     found("/a")
     assert [command[0] for command in sent if command[0] != "m"] == ["i"]  # one call, of the constructor
