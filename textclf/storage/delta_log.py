@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 _CHECKSUMS = "spark.databricks.delta.writeChecksumFile.enabled"
 _COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
@@ -40,6 +40,49 @@ def listed(found: Any) -> Iterator[Any]:
     each = found.iterator()
     while each.hasNext():
         yield each.next()
+
+
+def known_files(snapshot: Any) -> Any | None:
+    """Return Delta's entries of a snapshot's files if they are known without a Spark job, otherwise None.
+
+    Delta names the files in the checksum file of a commit as long as they are few (50 of them; Spark's setting
+    ``spark.databricks.delta.allFilesInCrc.thresholdNumFiles``). Those of many files are collected by Spark.
+
+    Args:
+        snapshot: Delta's snapshot of a table.
+    """
+    checksum = snapshot.checksumOpt()
+    files = checksum.get().allFiles() if checksum.isDefined() else checksum
+    if not files.isDefined() or files.get().size() != checksum.get().numFiles():
+        return None
+    return files.get()
+
+
+def files_meeting(spark: SparkSession, snapshot: Any, files: Any, expression: Any) -> Any:
+    """Return those of a snapshot's files that meet a condition on partition columns, without a Spark job.
+
+    Args:
+        spark: An open session.
+        snapshot: Delta's snapshot of a table.
+        files: Entries of its files, as ``known_files`` returns them.
+        expression: Catalyst expression of the condition.
+    """
+    jvm: Any = spark._jvm
+    log = snapshot.deltaLog()
+    made = jvm.org.apache.spark.sql.delta.files.TahoeBatchFileIndex
+    index = made(spark._jsparkSession, "batch", files, log, log.dataPath(), snapshot, False)
+    return index.matchingFiles(sequence(spark, [expression]), sequence(spark, []))
+
+
+def rows_of(spark: SparkSession, snapshot: Any, files: Any) -> DataFrame:
+    """Return the rows of some of a snapshot's files. Spark gets the entries, which it would find by a job.
+
+    Args:
+        spark: An open session.
+        snapshot: Delta's snapshot of a table.
+        files: Delta's entries of the files.
+    """
+    return DataFrame(snapshot.deltaLog().createDataFrame(snapshot, files, False, none(spark)), spark)
 
 
 def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:

@@ -18,8 +18,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from textclf.storage.commit_retry import lost_a_race
-from textclf.storage.delta_log import hadoop_path, landed, log_of, none, sequence
+from textclf.storage.delta_log import landed, log_of, none, sequence
 from textclf.storage.leases.fence import CLOSED, OPEN, Fence, closing, folder_of, is_closed
+from textclf.storage.plain_files import write_new
 from textclf.storage.schema_changes import has_constraints
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
@@ -68,12 +69,7 @@ def append_rows(
         fence.check_written(spark, place)
         return True
     data, name = _parquet(spec, rows), f"part-00000-{uuid4()}-c000.snappy.parquet"
-    system, target = hadoop_path(spark, f"{path}/{name}")
-    stream = system.create(target, False)
-    try:
-        stream.write(data)
-    finally:
-        stream.close()
+    write_new(spark, f"{path}/{name}", data)
     action = {"path": name, "partitionValues": {}, "size": len(data), "modificationTime": int(time.time() * 1000)}
     statistics = json.dumps({"numRecords": len(rows)})
     entry = json.dumps({"add": action | {"dataChange": True, "stats": statistics}})

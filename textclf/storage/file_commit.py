@@ -18,7 +18,17 @@ from pyspark.sql.types import StructType
 from textclf.errors import LockError, TextclfError
 from textclf.storage.commit_retry import lost_a_race, retried
 from textclf.storage.conditions import NOTHING, Condition
-from textclf.storage.delta_log import hadoop_path, landed, listed, log_of, manual_update, none, sequence
+from textclf.storage.delta_log import (
+    files_meeting,
+    hadoop_path,
+    known_files,
+    landed,
+    listed,
+    log_of,
+    manual_update,
+    none,
+    sequence,
+)
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.plain_files import PLAIN_WRITER, for_each, missing
 from textclf.storage.run_points import reached
@@ -55,18 +65,26 @@ def copies_because(spark: SparkSession, place: Location, spec: TableSpec) -> str
 
 
 def look_ahead(spark: SparkSession, place: Location) -> None:
-    """Let Delta find a table's files in advance, which takes a Spark job. Delta caches them until the next commit.
+    """Let Delta find a table's files in advance if that takes a Spark job. Delta caches them until the next commit.
 
     This queries the files as ``_commit`` does, because ``_commit`` cannot use what other queries have cached.
     """
-    if place.path is not None and place.exists(spark):
+    snapshot = None if place.path is None else place.snapshot(spark)
+    if snapshot is not None and known_files(snapshot) is None:
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
         _files(spark, transaction, NOTHING)
 
 
 def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[Any]:
     """Find a table's files that meet a condition. Delta uses what a transaction has read to detect conflicts."""
-    return list(listed(transaction.filterFiles(sequence(spark, [condition.expression(spark)]), False)))
+    expression, known = condition.expression(spark), known_files(transaction.snapshot())
+    predicates = sequence(spark, [expression])
+    if known is None:
+        return list(listed(transaction.filterFiles(predicates, False)))
+    found = files_meeting(spark, transaction.snapshot(), known, expression)
+    transaction.trackReadPredicates(predicates, True, True)
+    transaction.trackFilesRead(found)
+    return list(listed(found))
 
 
 def hand_over(

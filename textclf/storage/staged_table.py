@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 
-from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
+from textclf.storage.delta_log import hadoop_path, log_of, rows_of, sequence
 from textclf.storage.plain_files import PLAIN_WRITER, discard, missing
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
@@ -138,10 +138,9 @@ class StagedTable:
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
         """Read the rows in some of the files. Delta gets the files' entries, which it would find by a Spark job."""
         jvm: Any = self.spark._jvm
-        log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
         added = sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
-        return DataFrame(log.createDataFrame(log.update(False, nothing, nothing), added, False, nothing), self.spark)
+        return rows_of(self.spark, self.place.snapshot(self.spark), added)
 
 
 def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
@@ -175,6 +174,5 @@ def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], s
     system, path = hadoop_path(spark, f"{folder}/_delta_log/{0:020d}.json")
     system.mkdirs(path.getParent())
     configuration = spark._jsparkSession.sessionState().newHadoopConf()
-    log = log_of(spark, folder)
-    log.store().write(path, sequence(spark, lines).iterator(), False, configuration)
-    log.update(False, none(spark), none(spark))  # Delta has cached that there was no table
+    # Delta reads the commit if the rows are read, which takes a Spark job.
+    log_of(spark, folder).store().write(path, sequence(spark, lines).iterator(), False, configuration)

@@ -20,7 +20,7 @@ from textclf.errors import InputError, UsageError
 from textclf.spark.failures import READ_FAILURES
 from textclf.storage.commit_retry import refused_by, retried
 from textclf.storage.conditions import Condition, of_sources
-from textclf.storage.delta_log import has_commits, log_of, none
+from textclf.storage.delta_log import has_commits, known_files, log_of, none, rows_of
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
@@ -83,8 +83,27 @@ class Location:
         return spark.table(self.name or "")
 
     def version(self, spark: SparkSession) -> int:
-        """Return the number of the newest commit."""
-        return int(self.delta(spark).history(1).collect()[0]["version"])
+        """Return the number of the newest commit.
+
+        Raises:
+            AnalysisException: There is no table.
+        """
+        snapshot = self.snapshot(spark)
+        return int((snapshot or self.delta(spark)._jdt.deltaLog().unsafeVolatileSnapshot()).version())
+
+    def pinned(self, spark: SparkSession) -> DataFrame | None:
+        """Read the newest version; what is committed later does not change the rows. None if there is no table.
+
+        If the files are known (see ``known_files``), Spark has no jobs to find them. It cannot leave out files by their
+        statistics then.
+        """
+        snapshot = self.snapshot(spark)
+        if snapshot is None:
+            return None
+        files = known_files(snapshot)
+        if files is None:
+            return self.read_version(spark, int(snapshot.version()))
+        return rows_of(spark, snapshot, files)
 
     def read_version(self, spark: SparkSession, version: int) -> DataFrame:
         """Read the table as commit ``version`` left it."""
@@ -287,8 +306,31 @@ class Warehouse:
         """
         place = self.location(spec.name)
         if not place.exists(spark):
-            raise InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
+            raise self._missing(spec, fix)
         return place.read(spark).select(*spec.columns)
+
+    def pinned(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
+        """Read the declared columns of the newest version of a table, which later commits do not change.
+
+        Args:
+            spark: An open session.
+            spec: Name and columns of the table.
+            fix: What to do if the table does not exist.
+
+        Returns:
+            The rows of this version.
+
+        Raises:
+            InputError: The table does not exist yet.
+        """
+        rows = self.location(spec.name).pinned(spark)
+        if rows is None:
+            raise self._missing(spec, fix)
+        return rows.select(*spec.columns)
+
+    def _missing(self, spec: TableSpec, fix: str) -> InputError:
+        place = self.location(spec.name)
+        return InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
         """Replace the sources' slices of a table in one commit, whole or not at all.

@@ -1,0 +1,33 @@
+"""Queries without adaptive execution, for plans in which there is nothing to adapt.
+
+Adaptive execution runs each stage of a query as a Spark job of its own, because the next stage is planned by what the
+stage has written. Where a query ends in a few rows, planning costs more than it can save.
+"""
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+_SHUFFLED_BY = 2  # partitions for each slot: the default of 200 is for tables, not for a few rows
+
+
+def in_one_job(rows: DataFrame) -> DataFrame:
+    """Plan a query anew without adaptive execution, so that its stages are one Spark job.
+
+    Use it for queries with few rows after their first shuffle. An ``Observation`` of the rows would never be filled.
+
+    Args:
+        rows: The query. Settings of its session apply, as they are now.
+
+    Returns:
+        The same query, in a session of its own.
+    """
+    spark = rows.sparkSession
+    jvm: Any = spark._jvm
+    session = spark._jsparkSession.cloneSession()
+    most = _SHUFFLED_BY * spark.sparkContext.defaultParallelism
+    partitions = min(int(spark.conf.get("spark.sql.shuffle.partitions") or most), most)
+    session.conf().set("spark.sql.adaptive.enabled", "false")
+    session.conf().set("spark.sql.shuffle.partitions", str(partitions))
+    plan = rows._jdf.queryExecution().analyzed()
+    return DataFrame(jvm.org.apache.spark.sql.classic.Dataset.ofRows(session, plan), spark)

@@ -1,0 +1,130 @@
+"""Read the rows of a small Delta table in the driver, without a Spark job.
+
+Delta's snapshot says which files a table has, and Arrow reads them: from a local disk directly, from other storage by
+Spark's file systems. Tables with many files or rows, and tables that ask more of their readers than plain Parquet, are
+left to Spark.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StringType, StructType
+
+from textclf.common.file_systems import file_system, is_url
+from textclf.storage.conditions import EVERYTHING, Condition
+from textclf.storage.delta_log import files_meeting, known_files, listed
+from textclf.storage.plain_files import for_each
+from textclf.storage.warehouse import Location
+
+MOST_BYTES = 8 << 20
+"""Largest size of all files together that the driver reads; Spark reads more."""
+_PLAIN_READER = 1
+"""Delta's reader version of tables whose rows are those of their files, under their own names."""
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A file of a table, as Delta's log has it.
+
+    Attributes:
+        path: Path of the file below the folder of the table.
+        values: Values of the partition columns.
+        size: Number of bytes.
+        rows: Number of rows; None if the log does not have it.
+    """
+
+    path: str
+    values: dict[str, str | None]
+    size: int
+    rows: int | None
+
+
+def stored_parts(spark: SparkSession, snapshot: Any, condition: Condition = EVERYTHING) -> list[StoredPart] | None:
+    """Return the files of a table that meet a condition; None if finding them takes a Spark job.
+
+    Also None if rows of the files are deleted by marks, or files are elsewhere.
+
+    Args:
+        spark: An open session.
+        snapshot: Delta's snapshot of the table.
+        condition: Condition on partition columns.
+    """
+    known = known_files(snapshot)
+    if known is None:
+        return None
+    chosen = known if condition is EVERYTHING else files_meeting(spark, snapshot, known, condition.expression(spark))
+    entries = [json.loads(each.json())["add"] for each in listed(chosen)]
+    if any(entry.get("deletionVector") or is_url(unquote(entry["path"])) for entry in entries):
+        return None
+    return [
+        StoredPart(unquote(entry["path"]), entry["partitionValues"], entry["size"], _rows(entry)) for entry in entries
+    ]
+
+
+def _rows(entry: dict[str, Any]) -> int | None:
+    rows = json.loads(entry.get("stats") or "{}").get("numRecords")
+    return None if rows is None else int(rows)
+
+
+def small_table(
+    spark: SparkSession,
+    place: Location,
+    snapshot: Any,
+    schema: StructType,
+    condition: Condition = EVERYTHING,
+    *,
+    filters: Any = None,
+    most_bytes: int = MOST_BYTES,
+) -> pa.Table | None:
+    """Read a small table at a path.
+
+    Args:
+        spark: An open session.
+        place: Location of the table.
+        snapshot: Delta's snapshot of it.
+        schema: Columns to read. Those that a file lacks are null; partition columns have to be strings.
+        condition: Condition on partition columns.
+        filters: Arrow's expression for the rows; None for all of them.
+        most_bytes: Largest size of all files that meet the condition.
+
+    Returns:
+        The rows, with times in UTC; None if Spark has to read the table.
+    """
+    if place.path is None or snapshot.protocol().minReaderVersion() > _PLAIN_READER:
+        return None
+    parts = stored_parts(spark, snapshot, condition)
+    if parts is None or sum(part.size for part in parts) > most_bytes:
+        return None
+    partitions = [name for name in listed(snapshot.metadata().partitionColumns()) if name in schema.names]
+    if any(schema[name].dataType != StringType() for name in partitions):
+        return None
+    wanted = to_arrow_schema(schema, timezone="UTC")
+    read = partial(_part, place.path, wanted=wanted, partitions=partitions, filters=filters)
+    return pa.concat_tables([wanted.empty_table(), *for_each(read, parts)])
+
+
+def _part(folder: str, part: StoredPart, *, wanted: pa.Schema, partitions: Sequence[str], filters: Any) -> pa.Table:
+    system, path = file_system(f"{folder}/{part.path}")
+    with system.open_input_file(path) as file:
+        there = pq.ParquetFile(file)
+        names = [name for name in wanted.names if name in there.schema_arrow.names and name not in partitions]
+        found = there.read(columns=names)
+    if filters is not None:
+        found = found.filter(filters)
+    columns = []
+    for field in wanted:
+        if field.name in partitions:
+            columns.append(pa.repeat(pa.scalar(part.values.get(field.name), field.type), len(found)))
+        elif field.name in names:
+            columns.append(found[field.name].cast(field.type))
+        else:
+            columns.append(pa.nulls(len(found), field.type))
+    return pa.Table.from_arrays(columns, schema=wanted)
