@@ -1,6 +1,8 @@
-"""The Spark jobs of a run, counted; ``python -m tests.spark_jobs`` prints those of the chain, and where each is from."""
+"""Count the Spark jobs of a run; ``python -m tests.spark_jobs`` prints those of the chain, and where each began."""
 
 import argparse
+import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from tests.class_archive import java_options
 from tests.cluster_jars import S3, cluster_jars
 from tests.factories.corpora import sample_sources
 from tests.factories.s3 import BUCKET, s3_server, s3a_settings
@@ -31,19 +34,27 @@ CHAIN = {
 _CONFIG = """
 warehouse = "{warehouse}"
 {sources}
-[split]
-test_size = 0.25
-seed = 1000
-[search]
-architecture = "cnn"
+[ingest]
+max_rejects = 0.5
 [text]
 num_words = 500
 max_length = 20
+[search]
+architecture = "cnn"
 [score]
 input = "{data}/unlabelled"
 source = "source"
 date = "ds"
+[lock]
+lease = 3600.0
 """
+_SESSION = {
+    "spark.master": "local[2]",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.callstack.depth": "200",
+    "spark.sql.codegen.wholeStage": "false",  # takes longer than these queries
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ class SparkJob:
         number: Number of the job in its application.
         about: Its description.
         site: Where Spark was called.
-        tasks: Number of its tasks.
+        tasks: Number of its tasks; 0 for a job that Spark ends as it begins.
+        stack: Where its stages were made, a line each frame.
     """
 
     number: int
@@ -65,7 +77,7 @@ class SparkJob:
 
 
 def jobs_of(spark: SparkSession, work: Callable[[], object]) -> list[SparkJob]:
-    """Return the Spark jobs of some work, those of Delta and of all threads included, in order."""
+    """Return the Spark jobs of some work in order, those of Delta and of all threads included."""
     context: Any = spark.sparkContext._jsc.sc()
     before = context.dagScheduler().numTotalJobs()
     work()
@@ -73,30 +85,35 @@ def jobs_of(spark: SparkSession, work: Callable[[], object]) -> list[SparkJob]:
     found = []
     for job in listed(context.statusStore().jobsList(None)):
         if job.jobId() >= before:
-            about = job.description()
-            said = about.get() if about.isDefined() else ""
-            stack = "\n".join(_stack(context, stage) for stage in listed(job.stageIds()))
+            said = job.description().get() if job.description().isDefined() else ""
+            stages = [context.statusStore().lastStageAttempt(stage) for stage in listed(job.stageIds())]
+            stack = "\n".join(stage.details() for stage in stages)
             found.append(SparkJob(job.jobId(), said, job.name(), job.numTasks(), stack))
     assert len(found) == context.dagScheduler().numTotalJobs() - before, "Spark keeps a limited number of jobs"
     return sorted(found, key=lambda each: each.number)
 
 
-def _stack(context: Any, stage: int) -> str:
-    return str(context.statusStore().lastStageAttempt(stage).details())
+def write_chain(folder: Path, warehouse: str, more: str = "") -> Path:
+    """Write the sample corpus and a table of its texts, with texts of a fourth source; return the pipeline file's path.
 
-
-def write_chain(folder: Path, warehouse: str, more: str = "", rows: int = 3000) -> Path:
-    """Write the sample corpus, and a pipeline file of its three sources and ``more``; return the file's path."""
+    Args:
+        folder: Folder of the files.
+        warehouse: Path or URL of the warehouse.
+        more: TOML of further sources; ``{data}`` stands for the folder of the sample.
+    """
     data = folder / "data"
     write_labelled(data)
-    write_unlabelled(data / "unlabelled", rows)
+    write_unlabelled(data / "more", 300, names={"restaurants": "more"})
+    write_unlabelled(data / "unlabelled", 3000)
+    (data / "more" / "part-00000.parquet").rename(data / "unlabelled" / "part-00001.parquet")
     config = folder / "pipeline.toml"
-    config.write_text(_CONFIG.format(warehouse=warehouse, sources=sample_sources(data) + more, data=data))
+    sources = sample_sources(data) + more.replace("{data}", str(data))
+    config.write_text(_CONFIG.format(warehouse=warehouse, sources=sources, data=data), encoding="utf-8")
     return config
 
 
-def job_of_the_chain(spark: SparkSession, job: str, config: Path, *flags: str) -> list[SparkJob]:
-    """Run a job as a process of its own would, with nothing known of any table; return its Spark jobs."""
+def jobs_of_the_chain(spark: SparkSession, job: str, config: Path, *flags: str) -> list[SparkJob]:
+    """Run a job as a process of its own would, which knows no table yet; return its Spark jobs."""
     jvm: Any = spark._jvm
     jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
@@ -108,7 +125,7 @@ def job_of_the_chain(spark: SparkSession, job: str, config: Path, *flags: str) -
 
 
 @contextmanager
-def counted_s3(folder: Path) -> Iterator[S3Proxy]:
+def counted_s3() -> Iterator[S3Proxy]:
     """Start an S3 server; yield what counts the requests that reach it."""
     with s3_server(free_port()) as endpoint, s3_proxy(endpoint) as proxy:
         yield proxy
@@ -117,33 +134,35 @@ def counted_s3(folder: Path) -> Iterator[S3Proxy]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the Spark jobs of each job of the chain: on empty tables, and again on those that it has left."""
     made = argparse.ArgumentParser(prog="python -m tests.spark_jobs", description=__doc__)
-    made.add_argument("--job", action="append", choices=CHAIN, help="print only this job's; may be repeated")
+    made.add_argument("--job", action="append", choices=CHAIN, help="show the Spark jobs of this job only")
     made.add_argument("--more", default="", metavar="TOML", help="further sources; {data} is the folder of the sample")
     made.add_argument("--rounds", type=int, default=2, metavar="N", help="times that the chain runs (default: 2)")
-    made.add_argument("--stacks", action="store_true", help="print where in Delta each Spark job began")
-    made.add_argument("--s3", action="store_true", help="keep the tables on an S3 server, and print the requests")
+    made.add_argument("--stacks", action="store_true", help="show where each Spark job began in Delta and in textclf")
+    made.add_argument("--s3", action="store_true", help="keep the tables on an S3 server, and count requests")
     args = made.parse_args(argv)
-    settings = {"spark.master": "local[2]", "spark.ui.showConsoleProgress": "false", "spark.callstack.depth": "200"}
+    os.environ.setdefault("JDK_JAVA_OPTIONS", java_options())
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        folder, proxy = Path(scratch), None
-        if args.s3:
-            proxy = stack.enter_context(counted_s3(folder))
-            settings |= s3a_settings(proxy.endpoint) | {"spark.jars": ",".join(map(str, cluster_jars(S3)))}
-        spark = open_session("spark jobs", settings)
-        warehouse = f"s3a://{BUCKET}/warehouse" if args.s3 else f"{folder}/warehouse"
-        config = write_chain(folder, warehouse, args.more.replace("{data}", f"{folder}/data"))
+        proxy = stack.enter_context(counted_s3()) if args.s3 else None
+        settings = s3a_settings(proxy.endpoint) | {"spark.jars": ",".join(map(str, cluster_jars(S3)))} if proxy else {}
+        spark = open_session("spark jobs", _SESSION | settings)
+        warehouse = f"s3a://{BUCKET}/warehouse" if proxy else f"{scratch}/warehouse"
+        config, counts = write_chain(Path(scratch), warehouse, args.more), []
         for turn in range(args.rounds):
             for job in CHAIN:
                 if proxy is not None:
                     proxy.counts.clear()
-                found = job_of_the_chain(spark, job, config)
-                asked = "" if proxy is None else f", {proxy.counts.total()} requests {dict(proxy.counts)}"
-                sys.stderr.write(f"{job}, round {turn + 1}: {len(found)} Spark jobs{asked}\n")
+                found = jobs_of_the_chain(spark, job, config)
+                counts.append(
+                    {"job": job, "round": turn, "jobs": len(found), "requests": dict(proxy.counts) if proxy else {}}
+                )
+                sys.stderr.write(f"{counts[-1]}\n")
                 for each in found if not args.job or job in args.job else ():
                     sys.stderr.write(f"  {each.number:4d} {each.tasks:3d} tasks  {each.site}  | {each.about[:110]}\n")
-                    for line in each.stack.splitlines() if args.stacks else ():
-                        if ".delta." in line or "textclf" in line:
-                            sys.stderr.write(f"         {line}\n")
+                    frames = each.stack.splitlines() if args.stacks else []
+                    sys.stderr.writelines(
+                        f"       {each}\n" for each in frames if ".delta." in each or "textclf" in each
+                    )
+    sys.stdout.write(json.dumps(counts) + "\n")
     return 0
 
 

@@ -65,7 +65,7 @@ public final class ChecksumFiles extends FileSystemBasedCheckpointFileManager {
           stream.close();
         }
       } catch (IOException error) {
-        // What remains of the file is none that anything reads: it has not appeared.
+        // The file has not appeared; parts of an upload that stay are those of a service without a lifetime for them.
       }
     }
   }

@@ -1,14 +1,16 @@
 import pickle
+import random
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.model_selection import train_test_split
 
 from textclf.config import Split
 from textclf.errors import InputError
-from textclf.text.split import SourceSplit, plan_splits
+from textclf.text.split import SourceSplit, plan_splits, split_of
 
 Row = tuple[str, str, int]
 
@@ -70,6 +72,31 @@ def test_partitions_do_not_matter(spark: SparkSession) -> None:
     corpus = corpus_rows(spark, data)
     splits = [plan_splits(part, Split())["s"] for part in (corpus.coalesce(1), corpus.repartition(13))]
     assert sides(splits[0], data) == sides(splits[1], data)
+
+
+@pytest.mark.parametrize(
+    "settings", [Split(test_size=0.3, seed=5), Split(method="hash", test_size=0.3, seed=2)], ids=str
+)
+@pytest.mark.parametrize("step", [1, 3])
+def test_rows_that_the_driver_holds_are_split_as_those_of_a_table(
+    spark: SparkSession, settings: Split, step: int
+) -> None:
+    data = [("s", f"f{position % 3}", step * (position // 3)) for position in range(200)]
+    there = plan_splits(corpus_rows(spark, data), settings)["s"]
+    _, files, positions = zip(*random.Random(1).sample(data, len(data)), strict=True)
+    here = split_of("s", pa.chunked_array([files[:50], files[50:]]), pa.chunked_array([positions]), settings)
+    assert (here.rows, here.test_rows) == (there.rows, there.test_rows)
+    assert sides(here, data) == sides(there, data)
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [([0, 1, 1, 2], "position 1 of f more than once"), ([0], "too few rows"), ([], "no rows of s")],
+)
+def test_rows_that_cannot_be_split_are_refused_alike(positions: list[int], words: str) -> None:
+    files = pa.chunked_array([pa.array(["f"] * len(positions), pa.string())])
+    with pytest.raises(InputError, match=words):
+        split_of("s", files, pa.chunked_array([pa.array(positions, pa.int64())]), Split())
 
 
 def test_it_travels_to_executors_without_the_permutation(spark: SparkSession) -> None:

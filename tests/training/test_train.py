@@ -17,7 +17,9 @@ from textclf.config import Pipeline, parse_pipeline
 from textclf.errors import InputError
 from textclf.inference.scorer import make_scorer
 from textclf.runs.workspace import Workspace
-from textclf.training.data import load_dataset
+from textclf.storage import Warehouse
+from textclf.storage.schemas import CORPUS
+from textclf.training.data import corpus_digests, load_dataset
 from textclf.training.train import TrainedModel, train_model
 
 SIX = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
@@ -181,6 +183,7 @@ def test_the_corpus_digest_ignores_order_and_sees_every_value(spark: SparkSessio
         digests.append(load_dataset(Workspace(spark, pipeline), pipeline.sources[0]).corpus_digest)
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
+    assert corpus_digests(Warehouse.of(pipeline).location(CORPUS.name).read(spark)) == {"yelp": digests[-1]}
 
 
 @pytest.mark.parametrize(("file", "accuracy"), [("yelp", 0.7960), ("amazon_cells", 0.7960), ("imdb", 0.7640)], ids=str)

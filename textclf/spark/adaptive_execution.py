@@ -8,16 +8,17 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-_SHUFFLED_BY = 2  # partitions for each slot: the default of 200 is for tables, not for a few rows
+_SHUFFLED_BY = 2  # partitions for each slot, at most: the default of 200 is for tables, not for a few rows
 
 
-def in_one_job(rows: DataFrame) -> DataFrame:
+def in_one_job(rows: DataFrame, partitions: int | None = None) -> DataFrame:
     """Plan a query anew without adaptive execution, so that its stages are one Spark job.
 
-    Use it for queries with few rows after their first shuffle. An ``Observation`` of the rows would never be filled.
+    An ``Observation`` of the rows would never be filled.
 
     Args:
         rows: The query. Settings of its session apply, as they are now.
+        partitions: Number of partitions after a shuffle; by default at most two for each slot.
 
     Returns:
         The same query, in a session of its own.
@@ -26,8 +27,8 @@ def in_one_job(rows: DataFrame) -> DataFrame:
     jvm: Any = spark._jvm
     session = spark._jsparkSession.cloneSession()
     most = _SHUFFLED_BY * spark.sparkContext.defaultParallelism
-    partitions = min(int(spark.conf.get("spark.sql.shuffle.partitions") or most), most)
+    usual = min(int(spark.conf.get("spark.sql.shuffle.partitions") or most), most)
     session.conf().set("spark.sql.adaptive.enabled", "false")
-    session.conf().set("spark.sql.shuffle.partitions", str(partitions))
+    session.conf().set("spark.sql.shuffle.partitions", str(partitions or usual))
     plan = rows._jdf.queryExecution().analyzed()
     return DataFrame(jvm.org.apache.spark.sql.classic.Dataset.ofRows(session, plan), spark)

@@ -56,6 +56,9 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker reports where
     "spark.databricks.delta.snapshotPartitions": "2",  # the tables have small logs; 50 tasks to read one are a waste
+    # Delta names the files of small tables in each commit's checksum file, and textclf takes them from there. In a time
+    # zone other than UTC it would check them against the whole log after each commit, in three Spark jobs.
+    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task need not sort its rows by partition before a write
     "spark.ui.showConsoleProgress": "true",
     # Pools share the slots, so that a search's writes to its table do not wait behind thousands of trials. Jobs without

@@ -9,7 +9,10 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
+from textclf.spark.companion import lacks_companion
+
 _CHECKSUMS = "spark.databricks.delta.writeChecksumFile.enabled"
+_MANAGER = "spark.sql.streaming.checkpointFileManagerClass"
 _COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
 """Names of commits and of checkpoints (Delta protocol, Delta Log Entries)."""
 
@@ -132,14 +135,20 @@ def has_commits(spark: SparkSession, path: str) -> bool:
 
 
 def spare_requests(spark: SparkSession, folder: str) -> None:
-    """Leave out Delta's files of checksums if tables are on an object store: each is a rename, some nine requests.
+    """Let Delta write its files of checksums by one request each if tables are on an object store.
+
+    Spark would write them aside and rename them, which takes some nine requests. Without the companion in the JVM they
+    are left out. Settings that the session has already stay.
 
     Args:
-        spark: An open session; a setting that it has already stays.
+        spark: An open session.
         folder: Path or URL of the tables.
     """
-    if folder.partition(":")[0] in ("s3a", "s3", "s3n") and spark.conf.get(_CHECKSUMS, None) is None:
-        spark.conf.set(_CHECKSUMS, "false")
+    if folder.partition(":")[0] not in ("s3a", "s3", "s3n"):
+        return
+    key, value = (_CHECKSUMS, "false") if lacks_companion(spark) else (_MANAGER, "textclf.ChecksumFiles")
+    if spark.conf.get(key, None) is None:
+        spark.conf.set(key, value)
 
 
 def manual_update(spark: SparkSession) -> Any:

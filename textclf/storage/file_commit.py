@@ -192,13 +192,12 @@ def _attempt(
     there, names = {each.path() for each in found}, set(_paths(added))
     removed = [each for each in found if each.path() not in names]
     entries = [each for each, path in zip(added, _paths(added), strict=True) if path not in there]
-    if not removed and not entries and not new:
+    lacking = not new and with_columns(spark, transaction, spec)
+    if not removed and not entries and not new and not lacking:
         fence.check()
         return []
     if new:
         as_new(spark, transaction, str(place), spec)
-    else:
-        with_columns(transaction, delta, spec)
     fence.guard(transaction)
     reached("looked", place)
     some = jvm.scala.Option.apply

@@ -1,5 +1,6 @@
 """Publish staged rows: replace slices of a table, whole or not at all."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -10,14 +11,15 @@ from pyspark.sql.types import DataType
 
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition
+from textclf.storage.delta_log import listed, log_of, none
 from textclf.storage.file_commit import copies_because, gather, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
 from textclf.storage.run_points import reached
 from textclf.storage.schema_changes import check_rows
 from textclf.storage.schemas import TableSpec
-from textclf.storage.staged_table import StagedFile, StagedTable
-from textclf.storage.table_creation import begin
+from textclf.storage.staged_table import StagedFile, StagedTable, url_of
+from textclf.storage.table_creation import as_new, begin, with_columns
 from textclf.storage.warehouse import Location
 
 
@@ -51,6 +53,25 @@ class Target:
         if not self.place.exists(spark):
             begin(spark, str(self.place), self.spec)
         return str(self.place)
+
+    def write(self, rows: DataFrame) -> list[StagedFile]:
+        """Write rows as files of the table that no version names yet, with Delta's own writer, in one Spark job.
+
+        Args:
+            rows: Rows with the columns of the table, for a table that can take files (``copies_because``).
+
+        Raises:
+            InputError: There is no table yet, and its folder holds other files.
+        """
+        spark, place = rows.sparkSession, str(self.place)
+        transaction = log_of(spark, place).startTransaction(none(spark), none(spark))  # it will never be committed
+        if transaction.readVersion() < 0:
+            as_new(spark, transaction, place, self.spec)
+        else:
+            with_columns(spark, transaction, self.spec)
+        found = transaction.writeFiles(rows.select(*self.spec.columns)._jdf)
+        root = url_of(spark, place)
+        return [StagedFile.written(json.loads(each.json())["add"], root) for each in listed(found)]
 
     def check(self, rows: DataFrame) -> None:
         """Refuse rows that the table would refuse; a missing table accepts all.

@@ -38,6 +38,23 @@ class StagedFile:
         # The published table has no folder level for the reason.
         return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"].get("reason") is not None)
 
+    @classmethod
+    def written(cls, entry: dict[str, Any], root: str) -> "StagedFile":
+        """Return a file that Delta has written into the folder of the table.
+
+        Args:
+            entry: Delta's ``add`` entry of the file.
+            root: URL of the table, as ``url_of`` gives it.
+        """
+        path = unquote(entry["path"])
+        return cls(entry | {"path": f"{root}/{as_uri(path)}"}, path)
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows, if the entry has it."""
+        found = json.loads(self.entry.get("stats") or "{}").get("numRecords")
+        return None if found is None else int(found)
+
     @property
     def whole(self) -> bool:
         """Whether the file has all columns of the published table; the reason may be only in its folder's name."""

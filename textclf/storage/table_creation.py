@@ -71,8 +71,13 @@ def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec) ->
     return metadata
 
 
-def with_columns(transaction: Any, delta: Any, spec: TableSpec) -> None:
-    """Let a transaction add the columns that its table lacks; rows from before have null there."""
+def with_columns(spark: SparkSession, transaction: Any, spec: TableSpec) -> bool:
+    """Let a transaction add the columns that its table lacks; rows from before have null there.
+
+    Returns:
+        Whether the table lacks any.
+    """
+    jvm: Any = spark._jvm
     content = json.loads(transaction.metadata().json())
     schema = json.loads(content["metaData"]["schemaString"])
     there = {field["name"] for field in schema["fields"]}
@@ -80,7 +85,9 @@ def with_columns(transaction: Any, delta: Any, spec: TableSpec) -> None:
     if lacking:
         schema["fields"] += lacking
         content["metaData"]["schemaString"] = json.dumps(schema)
-        transaction.updateMetadata(delta.actions.Action.fromJson(json.dumps(content)), False)
+        made = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(json.dumps(content))
+        transaction.updateMetadata(made, False)
+    return bool(lacking)
 
 
 def _check_empty(spark: SparkSession, path: str, spec: TableSpec) -> None:
