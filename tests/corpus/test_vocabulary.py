@@ -1,10 +1,11 @@
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from sklearn.model_selection import train_test_split
@@ -12,11 +13,13 @@ from sklearn.model_selection import train_test_split
 from jobs import build_vocabulary as job
 from textclf.config import Pipeline
 from textclf.corpus import token_counts
+from textclf.corpus import vocabulary as module
 from textclf.corpus.vocabulary import build_vocabulary, load_vocabulary
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
 from textclf.storage import Warehouse
 from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.storage.stored_files import PackedFile, read_here
 from textclf.text.tokenizer import tokenize
 
 SOURCE = '[[sources]]\nname = "{}"\npath = "unused"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
@@ -78,6 +81,26 @@ def test_index_count_and_ties_are_those_of_a_plain_counter(spark: SparkSession, 
     assert figures == {
         "s": {"rows": 300, "training_rows": 210, "test_rows": 90, "words": len(expected), "tokens": tokens}
     }
+
+
+def test_many_counts_are_added_up_by_spark_to_the_same_tables(
+    spark: SparkSession, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("t") + "[split]\ntest_size = 0.3\nseed = 5\n")
+    warehouse = put(spark, pipeline, [*invented("s", 300), *invented("t", 40)], partitions=5)
+    rows: list[int] = []
+
+    def read(files: Sequence[PackedFile]) -> pa.Table:
+        rows.append(len(read_here(files)))
+        return read_here(files)
+
+    monkeypatch.setattr(module, "read_here", read)
+    here = build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)
+    for most, in_the_driver in ((rows[0] - 1, False), (rows[0], True)):
+        monkeypatch.setattr(module, "MOST_HERE", most)
+        rows.clear()
+        assert (build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)) == here
+        assert bool(rows) == in_the_driver
 
 
 def test_a_small_corpus_literally(spark: SparkSession, make_pipeline: MakePipeline) -> None:
