@@ -29,9 +29,8 @@ def counted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> di
     config = write_chain(folder, str(folder / "warehouse"))
     rows = [(f"a word and number {number}", str(number % 2)) for number in range(40)]
     spark.createDataFrame(rows, "text string, label string").coalesce(1).write.parquet(str(folder / "data/labelled"))
-    (folder / "data/headed.csv").write_text(
-        "text,label\n" + "".join(f'"{text}, yes",{label}\n' for text, label in rows)
-    )
+    lines = "\n".join("\t".join(row) for row in [("text", "label"), *rows])
+    (folder / "data/headed.tsv").write_text(lines, encoding="utf-8")
 
     def run(jobs: tuple[str, ...] = tuple(CHAIN)) -> Counts:
         return {job: len(jobs_of_the_chain(spark, job, config)) for job in jobs}

@@ -48,8 +48,10 @@ def place(spark: SparkSession, tmp_path: Path) -> Location:
     first = rows(spark, "joe's 100%/ü", range(5)).drop("later")
     first.write.format("delta").partitionBy("source").save(found.path)
     spark.conf.unset("spark.sql.parquet.outputTimestampType")
-    more = rows(spark, None, range(5, 9)).union(rows(spark, "b", range(9, 12)))
-    more.write.format("delta").mode("append").option("mergeSchema", "true").save(found.path)
+    # The commit of a new column names no files in its checksum file; the one after it does.
+    for source, numbers in ((None, range(5, 9)), ("b", range(9, 12))):
+        more = rows(spark, source, numbers)
+        more.write.format("delta").mode("append").option("mergeSchema", "true").save(found.path)
     forget(spark)
     return found
 
@@ -90,8 +92,8 @@ def sized(spark: SparkSession, place: Location) -> None:
 
 
 def many(spark: SparkSession, place: Location) -> None:
-    """Append 51 files; Delta names at most 50 in a checksum file."""
-    rows(spark, "m", range(51)).repartition(51).write.format("delta").mode("append").save(place.path)
+    """Append more than 50 files, which Delta does not name in a checksum file."""
+    rows(spark, "m", range(400)).repartition(60).write.format("delta").mode("append").save(place.path)
 
 
 def marked(spark: SparkSession, place: Location) -> None:
