@@ -103,6 +103,18 @@ def test_many_counts_are_added_up_by_spark_to_the_same_tables(
         assert bool(rows) == in_the_driver
 
 
+def test_a_large_corpus_is_split_by_spark_alike(
+    spark: SparkSession, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("t"))
+    warehouse = put(spark, pipeline, [*invented("s", 300), *invented("t", 40)])
+    here = build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)
+    asked: list[int] = []
+    monkeypatch.setattr(module, "small_table", lambda *args: asked.append(len(args)))
+    assert (build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)) == here
+    assert asked != []
+
+
 def test_a_small_corpus_literally(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     # With this seed the hash assigns record 2 to the test rows, so its words are not counted.
     pipeline = make_pipeline(SOURCE.format("s") + '[split]\nmethod = "hash"\nseed = 24\n')

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from textclf.config import Split
 from textclf.errors import InputError
-from textclf.text.split import SourceSplit, plan_splits, split_of
+from textclf.text.split import SourceSplit, plan_splits, split_of, splits_of
 
 Row = tuple[str, str, int]
 
@@ -87,6 +87,18 @@ def test_rows_that_the_driver_holds_are_split_as_those_of_a_table(
     here = split_of("s", pa.chunked_array([files[:50], files[50:]]), pa.chunked_array([positions]), settings)
     assert (here.rows, here.test_rows) == (there.rows, there.test_rows)
     assert sides(here, data) == sides(there, data)
+
+
+def test_all_sources_of_a_table_that_the_driver_holds_are_split(spark: SparkSession) -> None:
+    data = [(name, f"f{row % 2}", row) for name, rows in (("s", 40), ("t", 30)) for row in range(rows)]
+    random.Random(2).shuffle(data)
+    table = pa.Table.from_pylist([dict(zip(("source", "file", "position"), row, strict=True)) for row in data])
+    there, here = plan_splits(corpus_rows(spark, data), Split()), splits_of(table, Split(), ["s", "t"])
+    assert {name: sides(found, data) for name, found in here.items()} == {
+        name: sides(found, data) for name, found in there.items()
+    }
+    with pytest.raises(InputError, match=r"no rows of 2 of the requested sources\.\n  received: no rows of x, y"):
+        splits_of(table, Split(), ["s", "x", "y"])
 
 
 @pytest.mark.parametrize(

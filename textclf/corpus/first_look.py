@@ -198,8 +198,9 @@ def _read_columns(
     """
     if listing is None:
         place = Location(path=absolute(source.path))
-        pinned = place.pinned(spark)
-        table = place.read(spark) if pinned is None else pinned  # the former says what is there instead
+        snapshot = place.snapshot(spark)
+        # Without a table, Spark's error says what is there instead.
+        table = place.read(spark) if snapshot is None else place.pinned(spark, snapshot)
         columns, renamed = tuple(table.columns), {}
     else:
         wanted, types = (source.text, source.label), source.partition_types or "text"

@@ -29,8 +29,8 @@ from textclf.storage.append_only import check_replaceable
 from textclf.storage.conditions import of_sources
 from textclf.storage.files.folder_names import check_labels
 from textclf.storage.files.listing import Listing
-from textclf.storage.files.table_rows import stored_parts
 from textclf.storage.publish import Target
+from textclf.storage.queries.small_tables import stored_parts
 from textclf.storage.schemas import CORPUS, CORPUS_REJECTS
 from textclf.storage.staging import staging_folder
 

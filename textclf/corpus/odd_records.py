@@ -22,9 +22,9 @@ from textclf.corpus.counts import Tally
 from textclf.corpus.first_look import Look
 from textclf.corpus.lines.line_blocks import BlockPlan
 from textclf.corpus.parse import REFUSED_FILE, column_parser, fragment_parser, line_parser, quoted_parser
-from textclf.spark.adaptive_execution import in_one_job
 from textclf.spark.worker_gc import settle
 from textclf.storage.plain_files import discard
+from textclf.storage.queries.adaptive_execution import in_one_job
 from textclf.storage.schemas import CORPUS, CORPUS_REJECTS, TableSpec
 from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from functools import reduce
 
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.common.file_systems import file_system
 from textclf.config import Source
 from textclf.corpus.counts import changed
 from textclf.corpus.first_look import Look
+from textclf.corpus.lines.line_blocks import Block
 from textclf.corpus.odd_records import ACCEPTED, REJECTED, OddRecords
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
@@ -27,7 +28,10 @@ from textclf.storage.schemas import CORPUS, CORPUS_REJECTS
 from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.warehouse import absolute
 
-_BLOCKS = "source string, block long, file string, first long, begun long, first_row long"
+_PLACE = "first", "begun", "first_row"
+_BLOCKS = "source string, block long, file string, " + ", ".join(f"{name} long" for name in _PLACE)
+MOST_IN_THE_PLAN = 64
+"""Largest number of blocks that are literals of the plan, where each row is compared with all of its source."""
 
 
 def publish(workspace: Workspace, looks: Sequence[Look], odd: OddRecords) -> None:
@@ -106,23 +110,49 @@ def _plain(looks: Sequence[Look]) -> DataFrame | None:
     plain = [look for look in looks if look.plan.plain]
     if not plain:
         return None
-    names = ("block", "row", "text", "label")
-    parts = [look.rows.where("good").select(F.lit(look.source.name).alias("source"), *names) for look in plain]
-    known = [
-        (look.source.name, block.key, block.file, block.first, block.begun, block.first_row)
-        for look in plain
-        for block in look.plan.blocks
-    ]
-    spark = plain[0].rows.sparkSession
-    # One broadcast for all sources, which is one Spark job.
-    blocks = F.broadcast(spark.createDataFrame(known, _BLOCKS))
-    rows = reduce(DataFrame.unionAll, parts).join(blocks, ["source", "block"])
+    few = sum(len(look.plan.blocks) for look in plain) <= MOST_IN_THE_PLAN
+    rows = _in_the_plan(plain) if few else _joined(plain)
     place = F.col("row") - F.col("first_row")
     # Files that are cut differently than in the first look would get wrong numbers, so the query fails instead.
     told = F.concat(F.lit("the files of source "), "source", F.lit(" changed while they were read"))
     outside = F.raise_error(told).cast("long")
     position = F.when(place.between(0, F.col("begun") - 1), F.col("first") + place).otherwise(outside)
     return rows.withColumn("position", position).where("position >= 0").select(*CORPUS.columns)
+
+
+def _in_the_plan(looks: Sequence[Look]) -> DataFrame:
+    """Add their blocks to the good rows, from literals; null where a block is unknown."""
+    parts = []
+    for look in looks:
+        pairs = ((_long(block.key), _literal(block)) for block in look.plan.blocks)
+        block = F.try_element_at(F.create_map(*(part for pair in pairs for part in pair)), F.col("block"))
+        parts.append(_good(look, "text", "label", block.alias("found")).select("*", "found.*"))
+    return reduce(DataFrame.unionAll, parts)
+
+
+def _literal(block: Block) -> Column:
+    numbers = (_long(getattr(block, name)).alias(name) for name in _PLACE)
+    return F.struct(F.lit(block.file).alias("file"), *numbers)
+
+
+def _long(value: int) -> Column:
+    return F.lit(value).cast("long")
+
+
+def _joined(looks: Sequence[Look]) -> DataFrame:
+    """Add their blocks to the good rows by a join, whose broadcast is a Spark job."""
+    known = [
+        (look.source.name, block.key, block.file, *(getattr(block, name) for name in _PLACE))
+        for look in looks
+        for block in look.plan.blocks
+    ]
+    parts = [_good(look, "block", "text", "label") for look in looks]
+    blocks = F.broadcast(looks[0].rows.sparkSession.createDataFrame(known, _BLOCKS))
+    return reduce(DataFrame.unionAll, parts).join(blocks, ["source", "block"])
+
+
+def _good(look: Look, *columns: str | Column) -> DataFrame:
+    return look.rows.where("good").select(F.lit(look.source.name).alias("source"), "row", *columns)
 
 
 def _written(corpus: Target, looks: Sequence[Look]) -> list[StagedFile]:

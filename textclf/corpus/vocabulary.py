@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,14 +22,14 @@ from textclf.spark.job_names import carried
 from textclf.storage.append_only import check_replaceable
 from textclf.storage.conditions import of_sources
 from textclf.storage.file_commit import copies_because, hand_over
-from textclf.storage.files.table_rows import small_table
 from textclf.storage.publish import Target
+from textclf.storage.queries.small_tables import small_table
 from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
 from textclf.storage.staged_table import url_of
 from textclf.storage.staging import staging_folder
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_here, read_packed
 from textclf.storage.worker_files import Packer
-from textclf.text.split import plan_splits
+from textclf.text.split import SourceSplit, plan_splits, splits_of
 from textclf.text.vocabulary import Vocabulary
 
 _NUMBERED = "index", "token"
@@ -87,8 +88,9 @@ def build_vocabulary(
     spark, warehouse = workspace.spark, workspace.warehouse
     names = [source.name for source in sources]
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
-    corpus = corpus_of(workspace, names)
-    splits = plan_splits(corpus, workspace.pipeline.split, names)
+    snapshot = _snapshot(workspace)
+    corpus = _rows_of(workspace, snapshot, names)
+    splits = _splits(workspace, snapshot, corpus, names)
     rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         target = Target(warehouse.location(TOKENS.name), TOKENS)
@@ -164,8 +166,24 @@ def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
     Raises:
         InputError: There is no corpus.
     """
-    version = workspace.warehouse.pinned(workspace.spark, CORPUS, fix="run the job ingest_corpus first")
-    return version.where(F.col("source").isin(list(names)))
+    return _rows_of(workspace, _snapshot(workspace), names)
+
+
+def _snapshot(workspace: Workspace) -> Any:
+    return workspace.warehouse.snapshot(workspace.spark, CORPUS, fix="run the job ingest_corpus first")
+
+
+def _rows_of(workspace: Workspace, snapshot: Any, names: Sequence[str]) -> DataFrame:
+    rows = workspace.warehouse.location(CORPUS.name).pinned(workspace.spark, snapshot)
+    return rows.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
+
+
+def _splits(workspace: Workspace, snapshot: Any, corpus: DataFrame, names: Sequence[str]) -> dict[str, SourceSplit]:
+    """Plan the splits: of a small corpus in the driver, else by Spark."""
+    place, split = workspace.warehouse.location(CORPUS.name), workspace.pipeline.split
+    columns = StructType([CORPUS.schema[name] for name in ("source", "file", "position")])
+    rows = small_table(workspace.spark, place, snapshot, columns, of_sources(names))
+    return plan_splits(corpus, split, names) if rows is None else splits_of(rows, split, names)
 
 
 def load_vocabulary(workspace: Workspace, source: str, most: int | None = None) -> Vocabulary:

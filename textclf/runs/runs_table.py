@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from textclf.storage.files.table_rows import small_table
+from textclf.storage.queries.small_tables import in_the_driver, small_table
 from textclf.storage.schemas import RUNS
 from textclf.storage.warehouse import Warehouse
 
@@ -75,17 +75,11 @@ def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
         most: Largest number of runs to read.
     """
     rows = table.select(*_COLUMNS)
-    if _is_here(rows):  # a sort by Spark would be a job
+    if in_the_driver(rows):  # a sort by Spark would be a job
         found = sorted(rows.collect(), key=lambda row: row["ended_at"], reverse=True)[:most]
     else:
         found = rows.orderBy(F.desc("ended_at")).limit(most).collect()
     return [PastRun.of(row) for row in found]
-
-
-def _is_here(rows: DataFrame) -> bool:
-    """Whether rows are in the driver already."""
-    plan = rows._jdf.queryExecution().optimizedPlan()
-    return bool(plan.getClass().getSimpleName() == "LocalRelation")
 
 
 def known_runs(

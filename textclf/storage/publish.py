@@ -1,9 +1,10 @@
 """Publish staged rows: replace slices of a table, whole or not at all."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -73,13 +74,17 @@ class Target:
         root = url_of(spark, place)
         return [StagedFile.written(json.loads(each.json())["add"], root) for each in listed(found)]
 
-    def check(self, rows: DataFrame) -> None:
+    def check(self, spark: SparkSession, made: Callable[[], DataFrame]) -> None:
         """Refuse rows that the table would refuse; a missing table accepts all.
+
+        Args:
+            spark: An open session.
+            made: Function that returns the rows; it is called only if they have to be looked at.
 
         Raises:
             InputError: Rows break a constraint of the table.
         """
-        check_rows(rows.select(*self.spec.columns), self.place)
+        check_rows(spark, self.place, lambda: made().select(*self.spec.columns))
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Targets:
         reason = F.col("reason")
         parts = [(self.rejected, stamped.where(reason.isNotNull())), (self.accepted, stamped.where(reason.isNull()))]
         for target, rows in parts:
-            target.check(rows)
+            target.check(stored.sparkSession, lambda rows=rows: rows)  # type: ignore[misc]
         for target, rows in parts:
             replace_slices(target.place, rows, target.spec, slices, fence)
 
@@ -154,7 +159,7 @@ class Targets:
         ]
         for target, files in parts:
             if files:
-                target.check(staged.rows_in(files))
+                target.check(staged.spark, partial(staged.rows_in, files))
         spark, folder, condition = staged.spark, str(staged.place), of_slices(slices)
         staged.published = True
         gathered, reasons = set(), []

@@ -91,15 +91,12 @@ class Location:
         snapshot = self.snapshot(spark)
         return int((snapshot or self.delta(spark)._jdt.deltaLog().unsafeVolatileSnapshot()).version())
 
-    def pinned(self, spark: SparkSession) -> DataFrame | None:
-        """Read the newest version; what is committed later does not change the rows. None if there is no table.
+    def pinned(self, spark: SparkSession, snapshot: Any) -> DataFrame:
+        """Read the version of one of Delta's snapshots; what is committed later does not change the rows.
 
         If the files are known (see ``known_files``), Spark has no jobs to find them. It cannot leave out files by their
         statistics then.
         """
-        snapshot = self.snapshot(spark)
-        if snapshot is None:
-            return None
         files = known_files(snapshot)
         if files is None:
             return self.read_version(spark, int(snapshot.version()))
@@ -309,24 +306,24 @@ class Warehouse:
             raise self._missing(spec, fix)
         return place.read(spark).select(*spec.columns)
 
-    def pinned(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
-        """Read the declared columns of the newest version of a table, which later commits do not change.
+    def snapshot(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> Any:
+        """Return Delta's newest snapshot of a table.
 
         Args:
             spark: An open session.
-            spec: Name and columns of the table.
+            spec: Name of the table.
             fix: What to do if the table does not exist.
 
         Returns:
-            The rows of this version.
+            The snapshot, for ``Location.pinned`` and ``small_table``.
 
         Raises:
             InputError: The table does not exist yet.
         """
-        rows = self.location(spec.name).pinned(spark)
-        if rows is None:
+        snapshot = self.location(spec.name).snapshot(spark)
+        if snapshot is None:
             raise self._missing(spec, fix)
-        return rows.select(*spec.columns)
+        return snapshot
 
     def _missing(self, spec: TableSpec, fix: str) -> InputError:
         place = self.location(spec.name)

@@ -14,13 +14,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from textclf.common.arrays import Bool, Int64
 from textclf.config import Split
 from textclf.errors import InputError
-from textclf.spark.adaptive_execution import in_one_job
+from textclf.storage.queries.adaptive_execution import in_one_job
 
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al., OOPSLA 2014
 
@@ -178,6 +179,22 @@ def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
         tested = _count_tested(corpus, splits)
         splits = {source: replace(made, test_rows=tested[source]) for source, made in splits.items()}
     return splits
+
+
+def splits_of(rows: pa.Table, split: Split, names: Sequence[str]) -> dict[str, SourceSplit]:
+    """Plan the split of each source as ``plan_splits`` does, from rows that this process holds.
+
+    Args:
+        rows: Accepted rows with the columns source, file and position.
+        split: Section ``[split]``.
+        names: The sources, which must be present.
+
+    Raises:
+        InputError: As of ``plan_splits``.
+    """
+    ours = {name: rows.filter(pc.equal(rows["source"], name)) for name in names}
+    _check_present(names, {name for name, found in ours.items() if len(found)})
+    return {name: split_of(name, found["file"], found["position"], split) for name, found in ours.items()}
 
 
 def split_of(source: str, files: pa.ChunkedArray, positions: pa.ChunkedArray, split: Split) -> SourceSplit:

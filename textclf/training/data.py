@@ -15,7 +15,7 @@ from textclf.config import Source
 from textclf.corpus.vocabulary import corpus_of
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
-from textclf.spark.adaptive_execution import in_one_job
+from textclf.storage.queries.adaptive_execution import in_one_job
 from textclf.text.split import SourceSplit, assign_rows, split_of
 
 _NAMED = 20  # labels that a warning names

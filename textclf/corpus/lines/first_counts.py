@@ -27,8 +27,8 @@ from textclf.corpus.lines.quoted_records import Entry, QuoteScan, Quoting, Readi
 from textclf.corpus.lines.records import kept_bytes
 from textclf.corpus.lines.signatures import HEAD_BYTES, RETURNS, refusal, refuse
 from textclf.errors import InputError
-from textclf.spark.adaptive_execution import in_one_job
 from textclf.storage.files.columns import file_of
+from textclf.storage.queries.adaptive_execution import in_one_job
 
 _SCAN = StructType(
     [

@@ -14,7 +14,7 @@ from tests.spark_jobs import jobs_of
 from textclf.storage import Location
 from textclf.storage.conditions import of_sources
 from textclf.storage.delta_log import known_files
-from textclf.storage.files.table_rows import MOST_BYTES, small_table, stored_parts
+from textclf.storage.queries.small_tables import MOST_BYTES, small_table, stored_parts
 
 WHEN = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=UTC)
 SCHEMA = StructType(
@@ -135,8 +135,7 @@ def test_a_pinned_table_is_read_without_a_search_for_its_files(spark: SparkSessi
     snapshot = place.snapshot(spark)
     assert snapshot is not None
     assert known_files(snapshot) is not None
-    pinned = place.pinned(spark)
-    assert pinned is not None
+    pinned = place.pinned(spark, snapshot)
     expected = read_by_spark(spark, place)
     rows(spark, "b", range(100, 103)).write.format("delta").mode("append").save(place.path)
 
@@ -146,4 +145,3 @@ def test_a_pinned_table_is_read_without_a_search_for_its_files(spark: SparkSessi
 
     assert (len(jobs), sorted(chosen)) == (1, [9, 10, 11])
     assert pinned.count() == len(expected)
-    assert Location(path=f"{place}/none").pinned(spark) is None

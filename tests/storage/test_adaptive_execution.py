@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tests.spark_jobs import jobs_of
-from textclf.spark.adaptive_execution import in_one_job
+from textclf.storage.queries.adaptive_execution import in_one_job
 
 
 def test_a_query_with_two_shuffles_is_one_job_with_the_same_rows(spark: SparkSession) -> None:

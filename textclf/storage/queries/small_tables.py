@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
@@ -109,6 +109,11 @@ def small_table(
     wanted = to_arrow_schema(schema, timezone="UTC")
     read = partial(_part, place.path, wanted=wanted, partitions=partitions, filters=filters)
     return pa.concat_tables([wanted.empty_table(), *for_each(read, parts)])
+
+
+def in_the_driver(rows: DataFrame) -> bool:
+    """Whether rows are in the driver already, so that Spark filters them without a job."""
+    return str(rows._jdf.queryExecution().optimizedPlan().getClass().getSimpleName()) == "LocalRelation"
 
 
 def _part(folder: str, part: StoredPart, *, wanted: pa.Schema, partitions: Sequence[str], filters: Any) -> pa.Table:
