@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from textclf.config import Split
 from textclf.errors import InputError
+from textclf.text import split as split_module
 from textclf.text.split import SourceSplit, plan_splits, split_of, splits_of
 
 Row = tuple[str, str, int]
@@ -58,7 +59,11 @@ def test_number_of_test_rows_is_that_of_scikit_learn_for_floats_too(spark: Spark
     assert {source: split.test_rows for source, split in splits.items()} == expected
 
 
-def test_rows_are_counted_over_gaps_and_files_in_the_order_of_names(spark: SparkSession) -> None:
+@pytest.mark.parametrize("in_the_plan", [0, 200])
+def test_rows_are_counted_over_gaps_and_files_in_the_order_of_names(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, in_the_plan: int
+) -> None:
+    monkeypatch.setattr(split_module, "MOST_IN_THE_PLAN", in_the_plan)
     kept = {"b.txt": [0, 1, 2, 5, 6, 40, 41], "a.txt": [3, 4, 9], "c.txt": [0, 1, 2], "B.txt": [7]}
     data = [("s", file, position) for file in sorted(kept) for position in kept[file]]
     others = [("t", "a.txt", position) for position in range(50)]

@@ -59,8 +59,9 @@ def ingest_corpus(
     """Replace the sources' slices of ``corpus`` and ``corpus_rejects`` by what their files hold now.
 
     Every record is read and counted before the first one becomes visible. Spark's expressions alone recognise most
-    good records, which go straight to ``corpus``; all others go through ``records.parser`` into staging. A refused
-    delivery leaves its source's slices unchanged; all other deliveries are published.
+    good records, which Spark writes; workers parse all others and write them. The files are in the folders of the
+    tables, where a commit names them. A refused delivery leaves its source's slices unchanged; all other deliveries are
+    published.
 
     Args:
         workspace: Session, pipeline file (``[ingest]``) and tables.

@@ -117,7 +117,8 @@ def _encoded(workspace: Workspace, sources: Sequence[Source]) -> tuple[DataFrame
     names = [source.name for source in sources]
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     corpus = corpus_of(workspace, names)
-    table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
+    place, fix = warehouse.location(VOCABULARY.name), "run the job build_vocabulary first"
+    table = place.pinned(spark, warehouse.snapshot(spark, VOCABULARY, fix=fix)).select(*VOCABULARY.columns)
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(carried(spark, corpus_digests), corpus)

@@ -23,6 +23,8 @@ from textclf.config import Split
 from textclf.errors import InputError
 from textclf.storage.queries.adaptive_execution import in_one_job
 
+MOST_IN_THE_PLAN = 200
+"""Largest number of files whose names are literals of a plan; more are joined, which is a Spark job more."""
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al., OOPSLA 2014
 
 
@@ -273,11 +275,12 @@ def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, st
         return {}
     order = Window.partitionBy("source", "file").orderBy("position")
     before = F.lag("position", 1, -1).over(order)
-    # One set of names, because a join would be a Spark job more. No name holds a NUL.
-    wanted = F.concat("source", F.lit("\0"), "file").isin(["\0".join(pair) for pair in files])
-    numbered = corpus.where(wanted).select(
-        "source", "file", "position", (F.col("position") - before - 1).alias("missing")
-    )
+    if len(files) <= MOST_IN_THE_PLAN:  # no name holds a NUL
+        holed = corpus.where(F.concat("source", F.lit("\0"), "file").isin(["\0".join(pair) for pair in files]))
+    else:
+        wanted = corpus.sparkSession.createDataFrame(files, "source string, file string")
+        holed = corpus.join(F.broadcast(wanted), ["source", "file"])
+    numbered = holed.select("source", "file", "position", (F.col("position") - before - 1).alias("missing"))
     rows = in_one_job(numbered.where("missing != 0")).collect()
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
