@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -48,13 +49,8 @@ date = "ds"
 [lock]
 lease = 3600.0
 """
-_SESSION = {
-    "spark.master": "local[2]",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.callstack.depth": "200",
-    "spark.sql.codegen.wholeStage": "false",  # takes longer than these queries
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-}
+_SESSION = {"spark.master": "local[2]", "spark.ui.showConsoleProgress": "false", "spark.callstack.depth": "200"}
+_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
 @dataclass(frozen=True)
@@ -131,6 +127,20 @@ def counted_s3() -> Iterator[S3Proxy]:
         yield proxy
 
 
+def _show(jobs: Sequence[SparkJob], *, stacks: bool) -> None:
+    for job in jobs:
+        sys.stderr.write(f"  {job.number:4d} {job.tasks:3d} tasks  {job.site}  | {job.about[:110]}\n")
+        for frame in job.stack.splitlines() if stacks else ():
+            if ".delta." in frame or "textclf" in frame:
+                sys.stderr.write(f"         {frame}\n")
+
+
+def _compiled(spark: SparkSession) -> int:
+    """Return the number of classes that Spark has made and compiled for queries, each some tens of milliseconds."""
+    jvm: Any = spark._jvm
+    return int(jvm.org.apache.spark.metrics.source.CodegenMetrics.METRIC_COMPILATION_TIME().getCount())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the Spark jobs of each job of the chain: on empty tables, and again on those that it has left."""
     made = argparse.ArgumentParser(prog="python -m tests.spark_jobs", description=__doc__)
@@ -138,30 +148,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--more", default="", metavar="TOML", help="further sources; {data} is the folder of the sample")
     made.add_argument("--rounds", type=int, default=2, metavar="N", help="times that the chain runs (default: 2)")
     made.add_argument("--stacks", action="store_true", help="show where each Spark job began in Delta and in textclf")
+    made.add_argument("--codegen", action="store_true", help="let Spark compile queries, and count the classes")
     made.add_argument("--s3", action="store_true", help="keep the tables on an S3 server, and count requests")
     args = made.parse_args(argv)
     os.environ.setdefault("JDK_JAVA_OPTIONS", java_options())
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         proxy = stack.enter_context(counted_s3()) if args.s3 else None
         settings = s3a_settings(proxy.endpoint) | {"spark.jars": ",".join(map(str, cluster_jars(S3)))} if proxy else {}
-        spark = open_session("spark jobs", _SESSION | settings)
+        spark = open_session("spark jobs", _SESSION | ({} if args.codegen else _INTERPRETED) | settings)
         warehouse = f"s3a://{BUCKET}/warehouse" if proxy else f"{scratch}/warehouse"
         config, counts = write_chain(Path(scratch), warehouse, args.more), []
-        for turn in range(args.rounds):
-            for job in CHAIN:
-                if proxy is not None:
-                    proxy.counts.clear()
-                found = jobs_of_the_chain(spark, job, config)
-                counts.append(
-                    {"job": job, "round": turn, "jobs": len(found), "requests": dict(proxy.counts) if proxy else {}}
-                )
-                sys.stderr.write(f"{counts[-1]}\n")
-                for each in found if not args.job or job in args.job else ():
-                    sys.stderr.write(f"  {each.number:4d} {each.tasks:3d} tasks  {each.site}  | {each.about[:110]}\n")
-                    frames = each.stack.splitlines() if args.stacks else []
-                    sys.stderr.writelines(
-                        f"       {each}\n" for each in frames if ".delta." in each or "textclf" in each
-                    )
+        for turn, job in ((turn, job) for turn in range(args.rounds) for job in CHAIN):
+            asked, before = proxy.counts.copy() if proxy else Counter[str](), _compiled(spark)
+            found = jobs_of_the_chain(spark, job, config)
+            asked = (proxy.counts if proxy else asked) - asked
+            counted = {"job": job, "round": turn, "jobs": len(found), "compiled": _compiled(spark) - before}
+            counts.append(counted | ({"requests": asked.total(), **asked} if proxy else {}))
+            sys.stderr.write(f"{counts[-1]}\n")
+            _show(found if not args.job or job in args.job else (), stacks=args.stacks)
     sys.stdout.write(json.dumps(counts) + "\n")
     return 0
 

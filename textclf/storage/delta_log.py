@@ -23,6 +23,27 @@ def log_of(spark: SparkSession, path: str) -> Any:
     return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
 
 
+def transaction_of(spark: SparkSession, path: str) -> Any:
+    """Begin a transaction of Delta's on the newest version of the table at a path; ``readVersion`` is -1 without one.
+
+    Of a new table, Delta would collect the files that the version before the first one has: a Spark job without tasks,
+    but with the longest code that Spark makes for any. So this transaction is told that there are none.
+    """
+    jvm: Any = spark._jvm
+    log, nothing = log_of(spark, path), none(spark)
+    transaction = log.startTransaction(nothing, nothing)
+    if transaction.readVersion() >= 0:
+        return transaction
+    delta, some, before = jvm.org.apache.spark.sql.delta, jvm.scala.Option.apply, log.unsafeVolatileSnapshot()
+    empty = some(sequence(spark, []))
+    checksum = delta.VersionChecksum(
+        *(nothing, 0, 0, nothing, nothing, 1, 1, nothing),  # bytes and files; entries of metadata and protocol
+        *(empty, empty, before.metadata(), before.protocol(), nothing, nothing, empty, nothing),
+    )
+    told = delta.Snapshot(log.logPath(), -1, before.logSegment(), log, some(checksum))
+    return log.startTransaction(nothing, some(told))
+
+
 def none(spark: SparkSession) -> Any:
     """Return Scala's None."""
     jvm: Any = spark._jvm

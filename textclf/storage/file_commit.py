@@ -28,6 +28,7 @@ from textclf.storage.delta_log import (
     manual_update,
     none,
     sequence,
+    transaction_of,
 )
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.plain_files import PLAIN_WRITER, for_each, missing
@@ -184,8 +185,7 @@ def _attempt(
     """Make one attempt to commit, and return the entries of the files that it has removed."""
     jvm: Any = spark._jvm
     delta = jvm.org.apache.spark.sql.delta
-    log = log_of(spark, str(place))
-    transaction = log.startTransaction(none(spark), none(spark))
+    transaction = transaction_of(spark, str(place))
     new = transaction.readVersion() < 0
     found = [] if new else _files(spark, transaction, condition)
     # Files that are named already, by a commit whose answer was lost or by a run that was stopped after it, stay.

@@ -12,7 +12,7 @@ from pyspark.sql.types import DataType
 
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition
-from textclf.storage.delta_log import listed, log_of, none
+from textclf.storage.delta_log import listed, transaction_of
 from textclf.storage.file_commit import copies_because, gather, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
@@ -65,7 +65,7 @@ class Target:
             InputError: There is no table yet, and its folder holds other files.
         """
         spark, place = rows.sparkSession, str(self.place)
-        transaction = log_of(spark, place).startTransaction(none(spark), none(spark))  # it will never be committed
+        transaction = transaction_of(spark, place)  # it will never be committed
         if transaction.readVersion() < 0:
             as_new(spark, transaction, place, self.spec)
         else:

@@ -12,7 +12,7 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 
 from textclf.errors import InputError
-from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
+from textclf.storage.delta_log import hadoop_path, log_of, none, sequence, transaction_of
 from textclf.storage.schemas import TableSpec
 
 _SHOWN = 3  # names of files in a message
@@ -26,7 +26,7 @@ def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
     Raises:
         InputError: The folder holds files that belong to no Delta table.
     """
-    transaction = log_of(spark, path).startTransaction(none(spark), none(spark))
+    transaction = transaction_of(spark, path)
     if transaction.readVersion() >= 0:
         return
     jvm: Any = spark._jvm
