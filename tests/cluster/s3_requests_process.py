@@ -1,4 +1,4 @@
-"""Print what each of many nights of one warehouse asks of S3, as jobs that begin anew; see ``test_s3``."""
+"""Print what each of many nights of one warehouse asks of S3, as jobs that begin anew; see ``test_s3_requests``."""
 
 import json
 import sys
@@ -11,12 +11,12 @@ from typing import Any
 from tests.cluster_jars import S3, cluster_jars
 from tests.factories.s3 import BUCKET, s3a_settings
 from tests.factories.s3_proxy import s3_proxy
-from tests.soak.forced_faults import DAYS, pipeline_text, score_once, write_inputs
+from tests.soak.world import DAYS, pipeline_text, score_once, write_inputs
 from textclf.config import parse_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
 
-NIGHTS = 26  # Delta writes a checkpoint of a log every ten commits
+NIGHTS = 36  # a log gets a checkpoint, and run records are merged, every ten commits
 
 
 def requests(endpoint: str, folder: Path) -> Iterator[int]:

@@ -159,11 +159,3 @@ def test_a_commit_on_s3_has_one_writer_whatever_becomes_of_the_answers(stored: S
         for fault in ("lost", "busy", "slow")
         for name in (fault, f"{fault}, of one that is there")
     }
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("stored", ["nightly"], indirect=True)
-def test_a_night_asks_no_more_of_s3_as_nights_add_up(stored: Stored) -> None:
-    found = json.loads(run_module("tests.cluster.s3_requests_process", stored.endpoint).stdout.splitlines()[-1])
-    # The first nights create the tables. A log is read from its newest checkpoint, and every tenth commit writes one.
-    assert max(found[16:]) <= max(found[6:16]) < 2 * min(found[6:16]), found

@@ -7,8 +7,8 @@ killed and started again. On S3 a proxy answers some requests with 503, late, or
 A reader checks at all times that each slice is whole. After that a run without a fault must succeed, each run must be
 recorded as it ended, and the log must have a commit of each run that succeeded.
 
-On HDFS seven of eight batches force faults at named points of a run, as the campaign on a local disk does
-(``forced_faults``).
+Other batches force faults at named points of a run, as the campaign on a local disk does (``forced_faults``): seven of
+eight on HDFS, and two of three on S3, where the proxy's faults go on meanwhile and runs must succeed in spite of them.
 """
 
 import argparse
@@ -37,8 +37,9 @@ from tests.factories.hdfs import hdfs_cluster
 from tests.factories.s3 import BUCKET, s3_server, s3a_settings
 from tests.factories.s3_proxy import Fault, S3Proxy, s3_proxy
 from tests.processes import free_port
-from tests.soak.forced_faults import DAYS, SIZES, forced_batch, pipeline_text, score_once, write_inputs
+from tests.soak.forced_faults import forced_batch
 from tests.soak.soak_state import FOLDER, SoakState, soak
+from tests.soak.world import DAYS, SIZES, pipeline_text, score_once, write_inputs
 from textclf.config import load_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session
@@ -48,7 +49,9 @@ _SECONDS = 360.0  # of a batch, in which the drivers run
 _LIVES = (10.0, 180.0)  # seconds from a driver's first run to its kill
 _RATES = {"busy": 0.03, "slow": 0.01, "lost": 0.06}  # of the requests that get a fault
 _WANTED = {"s3": 300, "hdfs": 200}
+_STORMS = {"s3": 3, "hdfs": 8}  # of so many batches, one has two drivers
 _FORCED = 10  # faults in a batch of such faults
+_NOT_ON_S3 = {"VACUUM", "kill -9"}  # S3 sets no file's time; a job of its own would need the session's settings
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
@@ -58,14 +61,12 @@ class Stores:
 
     Attributes:
         root: URL for warehouses.
-        calm: Spark's settings without faults.
-        stormy: Spark's settings with the faults of the proxy; the same where there is none.
+        settings: Spark's settings.
         proxy: The proxy; None on HDFS.
     """
 
     root: str
-    calm: dict[str, str]
-    stormy: dict[str, str]
+    settings: dict[str, str]
     proxy: S3Proxy | None = None
 
 
@@ -82,15 +83,31 @@ def storage(kind: str, work: Path) -> Iterator[Stores]:
     }
     if kind == "hdfs":
         with hdfs_cluster(work) as url:
-            yield Stores(url, basic, basic)
+            yield Stores(url, basic)
         return
     basic["spark.jars"] = ",".join(map(str, cluster_jars(S3)))
     with s3_server(free_port()) as endpoint, s3_proxy(endpoint) as proxy:
-        stormy = basic | s3a_settings(proxy.endpoint)
-        yield Stores(f"s3a://{BUCKET}", basic | s3a_settings(endpoint), stormy, proxy)
+        yield Stores(f"s3a://{BUCKET}", basic | s3a_settings(proxy.endpoint), proxy)
 
 
-def storm(rng: random.Random) -> Fault:
+@contextmanager
+def storm(stores: Stores, rng: random.Random, figures: Counter[str]) -> Iterator[None]:
+    """Let the proxy give some requests a fault meanwhile, and count them."""
+    if stores.proxy is None:
+        yield
+        return
+    calm, stores.proxy.fault = stores.proxy.fault, drawn_faults(rng)
+    stores.proxy.counts.clear()
+    try:
+        yield
+    finally:
+        stores.proxy.fault = calm
+        given = {name: stores.proxy.counts[f"fault: {name}"] for name in _RATES}
+        figures += Counter({f"answers: {name}": number for name, number in given.items()})
+        figures["faults"] += sum(given.values())
+
+
+def drawn_faults(rng: random.Random) -> Fault:
     """Give some requests a fault; an answer is lost only to requests that write."""
     drawn = random.Random(rng.random())
 
@@ -179,7 +196,7 @@ def prepare(folder: Path, stores: Stores, number: int) -> str:
     """Write inputs, model, settings and pipeline file; return the URL of the warehouse."""
     warehouse = f"{stores.root}/campaign/{number}"
     write_inputs(folder)
-    (folder / "settings.json").write_text(json.dumps(stores.stormy))
+    (folder / "settings.json").write_text(json.dumps(stores.settings))
     text = pipeline_text(warehouse, folder, "[lock]\nlease = 10.0\n")
     (folder / "pipeline.toml").write_text(text)
     return warehouse
@@ -190,27 +207,36 @@ def batch(spark: SparkSession, stores: Stores, folder: Path, rng: random.Random,
     figures: Counter[str] = Counter()
     warehouse = prepare(folder, stores, number)
     reader, drivers = Reader(spark, warehouse, figures), Drivers(folder, rng)
-    if stores.proxy is not None:
-        stores.proxy.counts.clear()
-        stores.proxy.fault = storm(rng)
     try:
-        drivers.start()
-        drivers.start()
-        end = time.monotonic() + _SECONDS
-        while time.monotonic() < end:
-            figures["killed drivers"] += drivers.replace()
-            reader.look()
-            time.sleep(1)
+        with storm(stores, rng, figures):
+            drivers.start()
+            drivers.start()
+            end = time.monotonic() + _SECONDS
+            while time.monotonic() < end:
+                figures["killed drivers"] += drivers.replace()
+                reader.look()
+                time.sleep(1)
     finally:
         for process in list(drivers.processes):
             drivers.kill(process)
     time.sleep(11)  # the leases of both end
-    for name in () if stores.proxy is None else _RATES:
-        figures[f"answers: {name}"] += stores.proxy.counts[f"fault: {name}"] if stores.proxy else 0
     figures["killed drivers"] += 2
-    figures["faults"] = figures["killed drivers"] + sum(figures[f"answers: {name}"] for name in _RATES)
+    figures["faults"] += figures["killed drivers"]
     differences = [*reader.wrong, *settled(spark, reader, drivers, folder, warehouse, figures)]
     return figures, [f"batch {number}: {said}" for said in dict.fromkeys(differences)]
+
+
+def forced(spark: SparkSession, stores: Stores, folder: Path, seed: int, number: int) -> tuple[Any, Any]:
+    """Force faults at named points, on S3 in a storm; return figures and differences."""
+    figures: Counter[str] = Counter()
+    root = f"{stores.root}/forced/{number}"
+    with storm(stores, random.Random(f"{seed}/storm/{number}"), figures):
+        found, differences = forced_batch(
+            spark, folder, seed, number, _FORCED, root, frozenset() if stores.proxy is None else _NOT_ON_S3
+        )
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{root}/warehouse/results`")
+    figures["commits of results"] += history.where("operation = 'WRITE'").count()
+    return figures + found, differences
 
 
 def settled(
@@ -251,12 +277,12 @@ def main() -> int:
     state = SoakState.take_up(args.folder / f"storage-{args.kind}.json", args.seed)
     os.environ.setdefault("JDK_JAVA_OPTIONS", _JAVA)
     with tempfile.TemporaryDirectory() as scratch, storage(args.kind, Path(scratch)) as stores:
-        spark = open_session("textclf campaign", stores.calm)
+        spark = open_session("textclf campaign", stores.settings)
 
         def one(number: int) -> tuple[Counter[str], list[str]]:
             folder = Path(scratch, f"batch{number}")
-            if args.kind == "hdfs" and number % 8 != 1:
-                return forced_batch(spark, folder, args.seed, number, _FORCED, f"{stores.root}/forced/{number}")
+            if number % _STORMS[args.kind] != 1:
+                return forced(spark, stores, folder, args.seed, number)
             rng = random.Random(f"{args.seed}/{args.kind}/{number}")
             return batch(spark, stores, folder, rng, number)
 

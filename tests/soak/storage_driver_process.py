@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-from tests.soak.forced_faults import DAYS, score_once
+from tests.soak.world import DAYS, score_once
 from textclf.config import load_pipeline
 from textclf.scoring.score import ScoreOptions
 from textclf.spark import open_session

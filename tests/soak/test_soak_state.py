@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.soak.forced_faults import World, asked_to_stop
+from tests.soak.forced_faults import asked_to_stop
 from tests.soak.soak_state import SoakState, soak
+from tests.soak.world import World
 from textclf.runs.record import RunRecord
 from textclf.spark import cancellation
 from textclf.storage.run_points import reached

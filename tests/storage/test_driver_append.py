@@ -12,7 +12,8 @@ from textclf.errors import InputError, LockError
 from textclf.runs.outcome import code_when_kept
 from textclf.runs.record import RunRecord
 from textclf.spark import cancellation
-from textclf.storage import Warehouse
+from textclf.storage import Warehouse, driver_append
+from textclf.storage.delta_log import none
 from textclf.storage.driver_append import append_rows
 from textclf.storage.leases.fence import Fence, close
 from textclf.storage.schemas import RUNS
@@ -39,6 +40,27 @@ def test_rows_are_those_that_spark_would_have_written(spark: SparkSession, tmp_p
     assert ours.read(spark).schema == sparks.read(spark).schema
     history = ours.delta(spark).history().orderBy("version").collect()
     assert [(row["operation"], row["isBlindAppend"]) for row in history[1:]] == [("WRITE", True)] * 2
+
+
+def test_any_number_of_records_is_few_files_and_few_commits_to_read(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, ids = Warehouse(str(tmp_path), None, f"{tmp_path}/models"), set[str]()
+    place = warehouse.location(RUNS.name)
+    for number in range(24):
+        if number == 12:
+            monkeypatch.setattr(driver_append, "_LARGE", 1)  # from now on all files are large, and stay
+        record = RunRecord("ingest_corpus")
+        record.end("succeeded")
+        record.append(spark, warehouse)
+        ids.add(record.run_id)
+        segment = place.log(spark).update(False, none(spark), none(spark)).logSegment()
+        files = place.delta(spark).detail().collect()[0]["numFiles"]
+        assert segment.deltas().size() < 10
+        assert number >= 12 or files < 10
+    assert files > 12
+    assert len(ids) == 24
+    assert sorted(row["run_id"] for row in place.read(spark).collect()) == sorted(ids)
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,7 @@ class ModelStore:
         Raises:
             InputError: The folder cannot be read.
         """
-        found = [name for name in self._folders("") if _NAME.fullmatch(name)]
-        return [name for name in found if self.versions(name)]
+        return sorted({name for name, _ in self._complete() if _NAME.fullmatch(name)})
 
     def versions(self, name: str) -> list[str]:
         """List the versions of a model.
@@ -109,8 +108,7 @@ class ModelStore:
         Raises:
             InputError: ``name`` is not a valid model name, or the folder cannot be read.
         """
-        numbers = [number for number in self._folders(_checked(name)) if _VERSION.fullmatch(number)]
-        return sorted((number for number in numbers if self._has(f"{name}/{number}/{MANIFEST}")), key=int)
+        return sorted((version for _, version in self._complete(_checked(name))), key=int)
 
     def champion(self, name: str) -> str | None:
         """Find the champion of a model.
@@ -194,7 +192,7 @@ class ModelStore:
             InputError: There is no such version.
             ArtifactError: Other writers kept changing the champions.
         """
-        if version not in self.versions(name):
+        if not (_VERSION.fullmatch(version) and self._has(f"{_checked(name)}/{version}/{MANIFEST}")):
             raise self._missing(name, version)
         with champions_locked(self._system, self._path(name)):
             before = [other for other in self.champions(name) if other != version]
@@ -266,9 +264,15 @@ class ModelStore:
         return Artifact(manifest_bytes, files).checked()
 
     def _manifest_bytes(self, name: str, version: str) -> bytes:
-        if version not in self._folders(_checked(name)):
+        place = f"{_checked(name)}/{version}/{MANIFEST}"
+        if not _VERSION.fullmatch(version):
             raise self._missing(name, version)
-        return self._read_exactly(f"{name}/{version}/{MANIFEST}", None)
+        try:
+            return self._read_exactly(place, None)
+        except ArtifactError:
+            if version not in self._folders(name):
+                raise self._missing(name, version) from None
+            raise
 
     def _set_champions(self, name: str, versions: list[str]) -> None:
         data = "".join(f"{version}\n" for version in versions).encode()
@@ -324,6 +328,26 @@ class ModelStore:
 
     def _path(self, relative: str) -> str:
         return f"{self._base}/{relative}".rstrip("/")
+
+    def _complete(self, *names: str) -> Iterator[tuple[str, str]]:
+        """Yield name and version of each complete model, of these names or of all: where requests count, by one list.
+
+        On a local disk no other folder is entered: it may be large, or closed to this user.
+        """
+        if self._system.type_name == "local":
+            for name in names or self._folders(""):
+                numbers = [number for number in self._folders(name) if _VERSION.fullmatch(number)]
+                yield from ((name, number) for number in numbers if self._has(f"{name}/{number}/{MANIFEST}"))
+            return
+        (below,) = names or ("",)
+        with self._usable():
+            selector = fs.FileSelector(self._path(below), allow_not_found=True, recursive=True)
+            found = self._system.get_file_info(selector)
+        for info in found:
+            inside = info.path.removeprefix(self._path(below)).strip("/").split("/")
+            parts = [*names, *inside]
+            if info.is_file and len(parts) == 3 and parts[2] == MANIFEST and _VERSION.fullmatch(parts[1]):
+                yield parts[0], parts[1]
 
     def _folders(self, relative: str) -> list[str]:
         with self._usable():

@@ -61,6 +61,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
                 if _lacks_class(error, self._configuration, location):
                     raise NoFileSystemError(str(error.java_exception.toString())) from error
                 raise
+            self._seen: tuple[str, Any] = "", None  # the file that was looked at last: who opens it needs no look
             self.uri: str = self._system.getUri().toString()
             self.start: str = path.toUri().getPath()
 
@@ -98,8 +99,11 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         Raises:
             FileNotFoundError: There is no such folder, and the selector does not allow that.
         """
+        flat = selector.recursive and self.replaces_on_close
         try:
             with translated():
+                if flat:
+                    return self._below(selector)
                 listed = list(self._system.listStatus(self._path(selector.base_dir)))
         except FileNotFoundError:
             if selector.allow_not_found:
@@ -111,6 +115,19 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
                 below = fs.FileSelector(info.path, allow_not_found=True, recursive=True)
                 found += self.get_file_info_selector(below)
         return found
+
+    def _below(self, selector: fs.FileSelector) -> list[fs.FileInfo]:
+        """What is below a folder of an object store, which lists thousands of files at once, however deep they are."""
+        base, listed = self._path(selector.base_dir), self._system.listFiles(self._path(selector.base_dir), True)
+        root, found = base.toUri().getPath().rstrip("/"), dict[str, fs.FileInfo]()
+        for status in iter(lambda: listed.next() if listed.hasNext() else None, None):
+            info = _described(status)
+            folders = info.path.removeprefix(f"{root}/").split("/")[:-1]
+            for depth in range(len(folders)):
+                place = "/".join([root, *folders[: depth + 1]])
+                found[place] = fs.FileInfo(place, fs.FileType.Directory)
+            found[info.path] = info
+        return list(found.values())
 
     def create_dir(self, path: str, recursive: bool) -> None:  # noqa: ARG002 - Arrow's signature
         """Create a folder and those above it. Object stores have none."""
@@ -210,7 +227,11 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
     def _info(self, path: str) -> fs.FileInfo:
         try:
             with translated():
-                return _described(self._system.getFileStatus(self._path(path)), path)
+                status = self._system.getFileStatus(self._path(path))
+                info = _described(status, path)
+            if info.is_file:
+                self._seen = path, status
+            return info
         except FileNotFoundError:
             return fs.FileInfo(path, fs.FileType.NotFound)
 
@@ -220,7 +241,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         try:
             with (
                 translated(),
-                closing(self._system.open(self._path(path))) as source,
+                closing(self._opened(path)) as source,
                 closing(self._gateway.jvm.java.io.FileOutputStream(name)) as target,
             ):
                 source.transferTo(target)
@@ -230,6 +251,13 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
             raise
         finally:
             os.unlink(name)
+
+    def _opened(self, path: str) -> Any:
+        """Open a file, on an object store without a request for what has just been found about it."""
+        (seen, status), self._seen = self._seen, ("", None)
+        if seen != path or not self.replaces_on_close:
+            return self._system.open(self._path(path))
+        return self._system.openFile(self._path(path)).withFileStatus(status).build().get()
 
     def store(self, name: str, path: str) -> None:
         """Copy a local file to a path; on an object store the old content stays if that fails."""

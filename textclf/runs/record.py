@@ -14,7 +14,7 @@ from textclf.errors import LockError
 from textclf.runs.masked_fields import masked_record
 from textclf.spark import cancellation
 from textclf.storage.commit_retry import retried
-from textclf.storage.driver_append import append_rows
+from textclf.storage.driver_append import append_rows, merge_appended
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.run_points import reached
 from textclf.storage.schemas import RUNS
@@ -136,6 +136,7 @@ class RunRecord:
             if not cancellation.asked():
                 raise
             self._append(spark, warehouse)  # the first attempt was cancelled with the run's other jobs
+        merge_appended(spark, warehouse.location(RUNS.name))
 
     def _append(self, spark: SparkSession, warehouse: Warehouse) -> None:
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)

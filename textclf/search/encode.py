@@ -117,8 +117,7 @@ def _encoded(workspace: Workspace, sources: Sequence[Source]) -> tuple[DataFrame
     names = [source.name for source in sources]
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     corpus = corpus_of(workspace, names)
-    place, fix = warehouse.location(VOCABULARY.name), "run the job build_vocabulary first"
-    table = place.pinned(spark, warehouse.snapshot(spark, VOCABULARY, fix=fix)).select(*VOCABULARY.columns)
+    table = warehouse.read_fixed(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(carried(spark, corpus_digests), corpus)

@@ -235,6 +235,7 @@ class _Running:
             self.progress.close()
             self._trials.close()
             self._training.close()
+        self.ledger.merge()
 
     def report(self, seconds: float) -> SearchReport:
         """The report, once everything has ended."""

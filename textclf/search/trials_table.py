@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from textclf.runs.workspace import Workspace
 from textclf.search.trial import Result, Trial
-from textclf.storage.driver_append import append_rows
+from textclf.storage.driver_append import append_rows, merge_appended
 from textclf.storage.schemas import TRIALS
 from textclf.storage.warehouse import Location
 
@@ -75,6 +75,10 @@ class Ledger:
             self.written += len(self._waiting)
             now = time.monotonic()
             self._waiting, self._due = [], now + min(max((now - begin) / _SHARE, _EVERY), _LATEST)
+
+    def merge(self) -> None:
+        """Merge the commits of searches, so that a later one reads few files; call this when no trial is running."""
+        merge_appended(self.spark, self.place)
 
     def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
         rows = [self._row(trial, result) for trial, result in ended]

@@ -61,6 +61,8 @@ DEFAULTS = {
     "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task need not sort its rows by partition before a write
     "spark.ui.showConsoleProgress": "true",
+    # No requests to S3 that look for a folder or file of the same name above or below: no two of ours have one name.
+    "spark.hadoop.fs.s3a.performance.flags": "create,delete,mkdir",
     # Pools share the slots, so that a search's writes to its table do not wait behind thousands of trials. Jobs without
     # a pool run in order, as in the default mode.
     "spark.scheduler.mode": "FAIR",

@@ -1,7 +1,5 @@
 """Check for append-only tables, on which Delta refuses every commit that removes rows."""
 
-from typing import Any
-
 from pyspark.sql import SparkSession
 
 from textclf.errors import InputError
@@ -29,7 +27,6 @@ def check_replaceable(spark: SparkSession, *places: Location) -> None:
 def _append_only(spark: SparkSession, place: Location) -> bool:
     if place.path is None and not place.exists(spark):
         return False
-    # The last snapshot that Delta has read: a new one would list the log again, for a setting that rarely changes.
-    snapshot: Any = place.log(spark).unsafeVolatileSnapshot()
-    value = snapshot.metadata().configuration().get(APPEND_ONLY)
-    return bool(snapshot.version() >= 0 and value.isDefined() and str(value.get()).lower() == "true")
+    snapshot = place.seen(spark)  # this setting rarely changes
+    value = None if snapshot is None else snapshot.metadata().configuration().get(APPEND_ONLY)
+    return bool(value is not None and value.isDefined() and str(value.get()).lower() == "true")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -176,6 +177,22 @@ def manual_update(spark: SparkSession) -> Any:
     """Return Delta's operation, shown in a table's history, for a commit that is not a write."""
     jvm: Any = spark._jvm
     return getattr(getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$"), "MODULE$")
+
+
+@contextmanager
+def with_settings(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
+    """Change settings of the session for the duration of the context."""
+    before = {name: spark.conf.get(name, None) for name in values}
+    for name, value in values.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, old)
 
 
 def landed(spark: SparkSession, folder: str, version: int, path: str) -> bool:

@@ -14,11 +14,16 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from textclf.storage.commit_retry import lost_a_race
-from textclf.storage.delta_log import landed, log_of, none, sequence
+from textclf.common.logs import say
+from textclf.common.secrets import first_line
+from textclf.spark import cancellation
+from textclf.storage.commit_retry import CONFLICTS, lost_a_race
+from textclf.storage.delta_log import landed, log_of, none, sequence, with_settings
 from textclf.storage.leases.fence import CLOSED, OPEN, Fence, closing, folder_of, is_closed
 from textclf.storage.plain_files import write_new
 from textclf.storage.schema_changes import has_constraints
@@ -27,6 +32,9 @@ from textclf.storage.warehouse import Location
 
 _PLAIN = {"delta.columnMapping.mode": "none", "delta.enableRowTracking": "false"}
 """Properties of tables whose files have plain column names and no row tracking."""
+_COMMITS = 10
+"""Commits after which appended files are merged. A reader on an object store asks twice for each file and commit."""
+_LARGE = 16 * 2**20  # bytes of a file that stays as it is, so that a long table is not written again and again
 
 
 def append_rows(
@@ -82,6 +90,33 @@ def append_rows(
     except Exception as error:
         if lost_a_race(error) or not landed(spark, path, transaction.readVersion(), name):
             raise
+    return True
+
+
+def merge_appended(spark: SparkSession, place: Location) -> bool:
+    """Merge the files of small appends, and write a checkpoint, after every tenth commit.
+
+    So a reader opens a limited number of files and commits, however many appends there have been since the last upkeep.
+    Call this when no other Spark job is waiting for a slot. An error is a warning, because the rows are there already.
+
+    Args:
+        spark: An open session, in which rows have just been appended to the table.
+        place: Location of the table.
+
+    Returns:
+        Whether the files were merged.
+    """
+    try:
+        if cancellation.asked() or place.log(spark).unsafeVolatileSnapshot().logSegment().deltas().size() < _COMMITS:
+            return False
+        with with_settings(spark, {"spark.databricks.delta.optimize.minFileSize": str(_LARGE)}):
+            place.delta(spark).optimize().executeCompaction()
+        place.log(spark).checkpoint()
+    except CONFLICTS:
+        return False  # another writer has merged them
+    except (Py4JError, PySparkException) as error:
+        say(f"{place}: small files could not be merged: {first_line(error)}", "warning")
+        return False
     return True
 
 

@@ -44,11 +44,18 @@ class LostFilesError(TextclfError):
     """Files that were to be published are gone."""
 
 
-def copies_because(spark: SparkSession, place: Location, spec: TableSpec) -> str | None:
-    """Say why a table cannot take files of ``spec`` as they are; None if it can, or if there is no table yet."""
+def copies_because(spark: SparkSession, place: Location, spec: TableSpec, *, fresh: bool = True) -> str | None:
+    """Say why a table cannot take files of ``spec`` as they are; None if it can, or if there is no table yet.
+
+    Args:
+        spark: An open session.
+        place: Location of the table.
+        spec: Specification of the files.
+        fresh: Whether to look at the table now, and not to answer by what Delta has read last.
+    """
     if place.path is None:
         return "a table of a catalog, which may need to know each file"
-    snapshot = place.snapshot(spark)
+    snapshot = place.snapshot(spark) if fresh else place.seen(spark)
     if snapshot is None:
         return None
     metadata, version = snapshot.metadata(), snapshot.protocol().minWriterVersion()
@@ -70,7 +77,7 @@ def look_ahead(spark: SparkSession, place: Location) -> None:
 
     This queries the files as ``_commit`` does, because ``_commit`` cannot use what other queries have cached.
     """
-    snapshot = None if place.path is None else place.snapshot(spark)
+    snapshot = None if place.path is None else place.seen(spark)
     if snapshot is not None and known_files(snapshot) is None:
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
         _files(spark, transaction, NOTHING)
@@ -197,7 +204,7 @@ def _attempt(
         fence.check()
         return []
     if new:
-        as_new(spark, transaction, str(place), spec)
+        as_new(spark, transaction, str(place), spec, begun=bool(added))
     fence.guard(transaction)
     reached("looked", place)
     some = jvm.scala.Option.apply

@@ -51,7 +51,7 @@ class Target:
         """
         if copies_because(spark, self.place, self.spec) is not None:
             return other
-        if not self.place.exists(spark):
+        if self.place.seen(spark) is None:  # as the look just now has found
             begin(spark, str(self.place), self.spec)
         return str(self.place)
 
@@ -165,7 +165,7 @@ class Targets:
         gathered, reasons = set(), []
         # All files are looked for, and made young, before the first commit: what is missing then leaves both tables.
         for target, files in parts:
-            if files and _copies_because(spark, target, files) is None:
+            if files and _copies_because(spark, target, files, fresh=False) is None:  # the check has just looked
                 gather(spark, folder, files, target.place, target.spec)
                 gathered.add(target.spec.name)
         for target, files in parts:
@@ -179,8 +179,10 @@ class Targets:
         return "; ".join(reasons) or None
 
 
-def _copies_because(spark: SparkSession, target: Target, files: Collection[StagedFile]) -> str | None:
-    why = copies_because(spark, target.place, target.spec)
+def _copies_because(
+    spark: SparkSession, target: Target, files: Collection[StagedFile], *, fresh: bool = True
+) -> str | None:
+    why = copies_because(spark, target.place, target.spec, fresh=fresh)
     if why is None and not all(file.whole for file in files):
         return "staged by an earlier release, or with types that only Spark writes"
     return why

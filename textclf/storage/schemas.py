@@ -33,7 +33,8 @@ class TableSpec:
             None for Delta's default. Texts are left out: queries do not filter by ranges of texts, and their statistics
             cost a third of the writing time. Labels are left out because every file holds every label.
         small_commits: Whether rows come a few at a time, by ``driver_append.append_rows``. Delta would otherwise write
-            a checkpoint every ten commits, in a Spark job that costs more than reading a hundred commits.
+            a checkpoint every ten commits, in a Spark job that waits behind the work that the rows report on;
+            ``driver_append.merge_appended`` writes one when that work has ended.
     """
 
     name: str

@@ -45,13 +45,21 @@ def begin(spark: SparkSession, path: str, spec: TableSpec) -> None:
     log_of(spark, path).createLogDirectoriesIfNotExists()
 
 
-def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec) -> Any:
+def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec, *, begun: bool = False) -> Any:
     """Let a transaction that has found no table create it; return Delta's metadata.
+
+    Args:
+        spark: An open session.
+        transaction: The transaction.
+        path: Path or URL of the table.
+        spec: Specification of the table.
+        begun: Whether ``begin`` was called before files were stored there.
 
     Raises:
         InputError: The folder holds files that belong to no Delta table.
     """
-    begin(spark, path, spec)
+    if not begun:
+        begin(spark, path, spec)
     jvm: Any = spark._jvm
     metadata = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(
         json.dumps(

@@ -76,6 +76,11 @@ class Location:
         found = self.log(spark).update(False, none(spark), none(spark))
         return found if found.version() >= 0 else None
 
+    def seen(self, spark: SparkSession) -> Any | None:
+        """Return the snapshot that Delta read last, without a request to the storage; None if there was no table."""
+        found = self.log(spark).unsafeVolatileSnapshot()
+        return found if found.version() >= 0 else None
+
     def read(self, spark: SparkSession) -> DataFrame:
         """Read the current version of the table."""
         if self.path is not None:
@@ -303,7 +308,7 @@ class Warehouse:
         """
         place = self.location(spec.name)
         if not place.exists(spark):
-            raise self._missing(spec, fix)
+            raise _no_table(spec, place, fix)
         return place.read(spark).select(*spec.columns)
 
     def snapshot(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> Any:
@@ -312,7 +317,7 @@ class Warehouse:
         Args:
             spark: An open session.
             spec: Name of the table.
-            fix: What to do if the table does not exist.
+            fix: What to do if the table does not exist, for the error message.
 
         Returns:
             The snapshot, for ``Location.pinned`` and ``small_table``.
@@ -320,14 +325,28 @@ class Warehouse:
         Raises:
             InputError: The table does not exist yet.
         """
-        snapshot = self.location(spec.name).snapshot(spark)
+        place = self.location(spec.name)
+        snapshot = place.snapshot(spark)
         if snapshot is None:
-            raise self._missing(spec, fix)
+            raise _no_table(spec, place, fix)
         return snapshot
 
-    def _missing(self, spec: TableSpec, fix: str) -> InputError:
-        place = self.location(spec.name)
-        return InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)
+    def read_fixed(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
+        """Read the declared columns of a table as they are now, whatever is committed later.
+
+        Args:
+            spark: An open session.
+            spec: Name and columns of the table.
+            fix: What to do if the table does not exist, for the error message.
+
+        Returns:
+            The current version of the table, also after the next commit.
+
+        Raises:
+            InputError: The table does not exist yet.
+        """
+        snapshot = self.snapshot(spark, spec, fix=fix)
+        return self.location(spec.name).pinned(spark, snapshot).select(*spec.columns)
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
         """Replace the sources' slices of a table in one commit, whole or not at all.
@@ -352,3 +371,7 @@ class Warehouse:
             df.write.parquet(folder)
             rows = spark.read.schema(df.schema).option("__globPaths__", "false").parquet(folder)
             return place.replace(rows, spec, condition)
+
+
+def _no_table(spec: TableSpec, place: Location, fix: str) -> InputError:
+    return InputError(f"The table {spec.name} does not exist.", expected=f"a Delta table at {place}", fix=fix)

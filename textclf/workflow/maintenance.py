@@ -14,7 +14,7 @@ from textclf.runs.history import record_killed
 from textclf.runs.record import RunRecord
 from textclf.runs.runs_table import known_runs
 from textclf.storage.commit_retry import retried
-from textclf.storage.delta_log import hadoop_path, identity
+from textclf.storage.delta_log import hadoop_path, identity, with_settings
 from textclf.storage.leases.fence import Fence
 from textclf.storage.leases.lease import Lease
 from textclf.storage.leases.locks import UPKEEP, LockLog, Locks, lock_day, locked
@@ -92,7 +92,7 @@ def tend(spark: SparkSession, place: Location, upkeep: Upkeep, at_work: str | No
     if hours < DELTA_HOURS:  # only with short_retention, or the pipeline file would have been refused
         settings[_CHECK] = "false"
     if at_work is None:
-        with _settings(spark, settings):
+        with with_settings(spark, settings):
             table.vacuum(hours)
     else:
         say(f"{place}: old files are kept while run {at_work} publishes to the table; the next upkeep removes them")
@@ -176,19 +176,3 @@ def _children(spark: SparkSession, folder: str) -> list[str]:
     if not system.exists(path):
         return []
     return sorted(status.getPath().getName() for status in system.listStatus(path))
-
-
-@contextmanager
-def _settings(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
-    """Change settings of the session for the duration of the context."""
-    before = {name: spark.conf.get(name, None) for name in values}
-    for name, value in values.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name, old in before.items():
-            if old is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, old)
