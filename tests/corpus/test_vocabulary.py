@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from jobs import build_vocabulary as job
 from textclf.config import Pipeline
-from textclf.corpus import token_counts
+from textclf.corpus import corpus_rows, token_counts
 from textclf.corpus import vocabulary as module
 from textclf.corpus.vocabulary import build_vocabulary, load_vocabulary
 from textclf.errors import InputError
@@ -110,7 +110,7 @@ def test_a_large_corpus_is_split_by_spark_alike(
     warehouse = put(spark, pipeline, [*invented("s", 300), *invented("t", 40)])
     here = build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)
     asked: list[int] = []
-    monkeypatch.setattr(module, "small_table", lambda *args: asked.append(len(args)))
+    monkeypatch.setattr(corpus_rows, "small_table", lambda *args: asked.append(len(args)))
     assert (build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)) == here
     assert asked != []
 

@@ -14,6 +14,7 @@ from tests.spark_jobs import jobs_of
 from textclf.storage import Location
 from textclf.storage.conditions import of_sources
 from textclf.storage.delta_log import known_files
+from textclf.storage.queries import small_tables
 from textclf.storage.queries.small_tables import MOST_BYTES, small_table, stored_parts
 
 WHEN = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=UTC)
@@ -102,6 +103,15 @@ def marked(spark: SparkSession, place: Location) -> None:
     spark.sql(f"DELETE FROM delta.`{place}` WHERE id = 1")
 
 
+def uncounted(spark: SparkSession, place: Location) -> None:
+    """Append a file of which the log does not have the number of rows."""
+    spark.conf.set("spark.databricks.delta.stats.collect", "false")
+    try:
+        rows(spark, "u", range(3)).write.format("delta").mode("append").save(place.path)
+    finally:
+        spark.conf.unset("spark.databricks.delta.stats.collect")
+
+
 def renamed(spark: SparkSession, place: Location) -> None:
     spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES (delta.columnMapping.mode = 'name')")
 
@@ -112,7 +122,7 @@ def unsummed(spark: SparkSession, place: Location) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("change", [sized, many, marked, renamed, unsummed])
+@pytest.mark.parametrize("change", [sized, many, marked, uncounted, renamed, unsummed])
 def test_others_are_left_to_spark(
     spark: SparkSession, place: Location, change: Callable[[SparkSession, Location], None]
 ) -> None:
@@ -121,7 +131,9 @@ def test_others_are_left_to_spark(
     assert read_here(spark, place) is None
 
 
-def test_the_limit_is_that_of_all_chosen_files(spark: SparkSession, place: Location) -> None:
+def test_the_limit_is_that_of_all_chosen_files(
+    spark: SparkSession, place: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = stored_parts(spark, place.snapshot(spark))
     assert parts is not None
     size = sum(part.size for part in parts)
@@ -129,6 +141,9 @@ def test_the_limit_is_that_of_all_chosen_files(spark: SparkSession, place: Locat
     assert read_here(spark, place, most_bytes=size) is not None
     assert read_here(spark, place, most_bytes=size - 1) is None
     assert read_here(spark, place, most_bytes=size - 1, condition=of_sources(["b"])) is not None
+    for most, read in ((12, True), (11, False)):
+        monkeypatch.setattr(small_tables, "MOST_ROWS", most)
+        assert (read_here(spark, place) is not None) == read
 
 
 def test_a_pinned_table_is_read_without_a_search_for_its_files(spark: SparkSession, place: Location) -> None:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from textclf.common.run_ids import new_run_id
-from textclf.config import Source
+from textclf.config import Source, Split
+from textclf.corpus.corpus_rows import CorpusRows
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
 from textclf.corpus.token_index import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
 from textclf.errors import InputError
@@ -24,7 +24,7 @@ from textclf.storage.conditions import of_sources
 from textclf.storage.file_commit import copies_because, hand_over
 from textclf.storage.publish import Target
 from textclf.storage.queries.small_tables import small_table
-from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.storage.schemas import TOKENS, VOCABULARY
 from textclf.storage.staged_table import url_of
 from textclf.storage.staging import staging_folder
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_here, read_packed
@@ -88,15 +88,14 @@ def build_vocabulary(
     spark, warehouse = workspace.spark, workspace.warehouse
     names = [source.name for source in sources]
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
-    snapshot = _snapshot(workspace)
-    corpus = _rows_of(workspace, snapshot, names)
-    splits = _splits(workspace, snapshot, corpus, names)
+    corpus = CorpusRows.of(workspace, names)
+    splits = _splits(corpus, workspace.pipeline.split)
     rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         target = Target(warehouse.location(TOKENS.name), TOKENS)
         store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
         packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
-        files = store.store(corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED))
+        files = store.store(corpus.table.select("source", "file", "position", "text").mapInArrow(packer, PACKED))
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
         # In parallel: the driver commits one table while the other is worked on.
         with ThreadPoolExecutor(1) as pool:
@@ -156,34 +155,10 @@ def _publish(store: FileStore, files: Sequence[PackedFile], target: Target, name
         place.replace(read_packed(spark, files, columns, *spec.partition_by), spec, of_sources(names))
 
 
-def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
-    """Read the sources' rows from the current version of ``corpus``; a later ingest does not change them.
-
-    Args:
-        workspace: Session and tables.
-        names: Names of the sources.
-
-    Raises:
-        InputError: There is no corpus.
-    """
-    return _rows_of(workspace, _snapshot(workspace), names)
-
-
-def _snapshot(workspace: Workspace) -> Any:
-    return workspace.warehouse.snapshot(workspace.spark, CORPUS, fix="run the job ingest_corpus first")
-
-
-def _rows_of(workspace: Workspace, snapshot: Any, names: Sequence[str]) -> DataFrame:
-    rows = workspace.warehouse.location(CORPUS.name).pinned(workspace.spark, snapshot)
-    return rows.select(*CORPUS.columns).where(F.col("source").isin(list(names)))
-
-
-def _splits(workspace: Workspace, snapshot: Any, corpus: DataFrame, names: Sequence[str]) -> dict[str, SourceSplit]:
+def _splits(corpus: CorpusRows, split: Split) -> dict[str, SourceSplit]:
     """Plan the splits: of a small corpus in the driver, else by Spark."""
-    place, split = workspace.warehouse.location(CORPUS.name), workspace.pipeline.split
-    columns = StructType([CORPUS.schema[name] for name in ("source", "file", "position")])
-    rows = small_table(workspace.spark, place, snapshot, columns, of_sources(names))
-    return plan_splits(corpus, split, names) if rows is None else splits_of(rows, split, names)
+    rows = corpus.here("source", "file", "position")
+    return plan_splits(corpus.table, split, corpus.names) if rows is None else splits_of(rows, split, corpus.names)
 
 
 def load_vocabulary(workspace: Workspace, source: str, most: int | None = None) -> Vocabulary:

@@ -179,7 +179,7 @@ def _newest_version(
 
 def _unchanged(workspace: Workspace, before: Past, manifests: Mapping[str, Manifest | None]) -> set[str]:
     """Return the sources whose newest version was built from the current corpus and settings."""
-    from textclf.corpus.vocabulary import corpus_of
+    from textclf.corpus.corpus_rows import corpus_of
     from textclf.training.data import corpus_digests
 
     if not manifests:

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline, SearchPlan, Source
-from textclf.corpus.vocabulary import corpus_of
+from textclf.corpus.corpus_rows import corpus_of
 from textclf.errors import InputError
 from textclf.models import architecture
 from textclf.runs.workspace import Workspace

@@ -212,7 +212,7 @@ def split_of(source: str, files: pa.ChunkedArray, positions: pa.ChunkedArray, sp
         InputError: The source has no rows, too few for training and test, or a record number twice in a file.
     """
     _check_present([source], {source} if len(files) else set())
-    encoded, numbers = files.combine_chunks().dictionary_encode(), positions.to_numpy()
+    encoded, numbers = files.dictionary_encode().combine_chunks(), positions.to_numpy()
     codes = encoded.indices.to_numpy()
     order = np.lexsort((numbers, codes))
     begins = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))

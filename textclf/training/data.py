@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from textclf.common.arrays import Bool, Int32, Int64
 from textclf.config import Source
-from textclf.corpus.vocabulary import corpus_of
+from textclf.corpus.corpus_rows import CorpusRows
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
 from textclf.storage.queries.adaptive_execution import in_one_job
@@ -67,11 +67,20 @@ def load_dataset(workspace: Workspace, source: Source) -> Dataset:
     Raises:
         InputError: The source has no rows, or its training rows have fewer than two labels.
     """
-    corpus = corpus_of(workspace, [source.name])
-    # One Spark job for everything: split and digest are computed from the rows, which come here anyway.
-    rows = corpus.select("file", "position", "text", "label", F.xxhash64(*_DIGESTED).alias("hash")).toArrow()
+    rows, hashes = _rows_and_hashes(CorpusRows.of(workspace, [source.name]))
     split = split_of(source.name, rows["file"], rows["position"], workspace.pipeline.split)
-    return arrange(rows, {source.name: split}, source, _digest_of(rows["hash"].to_numpy()))
+    return arrange(rows, {source.name: split}, source, _digest_of(hashes))
+
+
+def _rows_and_hashes(corpus: CorpusRows) -> tuple[pa.Table, Int64]:
+    """Read the rows of a source and the 64-bit xxHash of each; split and digest are computed from what is here."""
+    hashed, few = F.xxhash64(*_DIGESTED), corpus.here(*_DIGESTED)
+    if few is None:
+        rows = corpus.table.select("file", "position", "text", "label", hashed.alias("hash")).toArrow()
+        return rows, rows["hash"].to_numpy()
+    # Of rows that are in the driver Spark computes the same hashes without a job.
+    found = corpus.workspace.spark.createDataFrame(few).select(hashed).collect()
+    return few, np.array([row[0] for row in found], np.int64)
 
 
 def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, digest: str) -> Dataset:

@@ -6,6 +6,7 @@ left to Spark.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,8 @@ from textclf.storage.warehouse import Location
 
 MOST_BYTES = 8 << 20
 """Largest size of all files together that the driver reads; Spark reads more."""
+MOST_ROWS = 250_000
+"""Largest number of rows of all files together: files of rows that repeat are small, but their rows are not."""
 _PLAIN_READER = 1
 """Delta's reader version of tables whose rows are those of their files, under their own names."""
 
@@ -69,6 +72,11 @@ def stored_parts(spark: SparkSession, snapshot: Any, condition: Condition = EVER
     ]
 
 
+def _any_number(parts: Sequence[StoredPart]) -> float:
+    """Return the number of rows, which is infinite if the log does not have it."""
+    return sum(math.inf if part.rows is None else part.rows for part in parts)
+
+
 def _rows(entry: dict[str, Any]) -> int | None:
     rows = json.loads(entry.get("stats") or "{}").get("numRecords")
     return None if rows is None else int(rows)
@@ -101,7 +109,7 @@ def small_table(
     if place.path is None or snapshot.protocol().minReaderVersion() > _PLAIN_READER:
         return None
     parts = stored_parts(spark, snapshot, condition)
-    if parts is None or sum(part.size for part in parts) > most_bytes:
+    if parts is None or sum(part.size for part in parts) > most_bytes or _any_number(parts) > MOST_ROWS:
         return None
     partitions = [name for name in listed(snapshot.metadata().partitionColumns()) if name in schema.names]
     if any(schema[name].dataType != StringType() for name in partitions):
