@@ -15,7 +15,7 @@ from textclf.common.run_ids import new_run_id
 from textclf.config import Source, Split
 from textclf.corpus.corpus_rows import CorpusRows
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
-from textclf.corpus.token_index import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
+from textclf.corpus.token_ranks import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.spark.job_names import carried
