@@ -122,7 +122,15 @@ def unsummed(spark: SparkSession, place: Location) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("change", [sized, many, marked, uncounted, renamed, unsummed])
+def damaged(spark: SparkSession, place: Location) -> None:  # noqa: ARG001
+    next(Path(str(place), "source=b").glob("*.parquet")).write_bytes(b"PAR1")
+
+
+def lost(spark: SparkSession, place: Location) -> None:  # noqa: ARG001
+    next(Path(str(place), "source=b").glob("*.parquet")).unlink()
+
+
+@pytest.mark.parametrize("change", [sized, many, marked, uncounted, renamed, unsummed, damaged, lost])
 def test_others_are_left_to_spark(
     spark: SparkSession, place: Location, change: Callable[[SparkSession, Location], None]
 ) -> None:

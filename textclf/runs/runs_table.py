@@ -76,7 +76,8 @@ def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
     """
     rows = table.select(*_COLUMNS)
     if in_the_driver(rows):  # a sort by Spark would be a job
-        found = sorted(rows.collect(), key=lambda row: row["ended_at"], reverse=True)[:most]
+        found = sorted(rows.collect(), key=lambda row: (row["ended_at"] is not None, row["ended_at"]), reverse=True)
+        found = found[:most]
     else:
         found = rows.orderBy(F.desc("ended_at")).limit(most).collect()
     return [PastRun.of(row) for row in found]

@@ -106,17 +106,45 @@ def small_table(
     Returns:
         The rows, with times in UTC; None if Spark has to read the table.
     """
+    parts = stored_parts(spark, snapshot, condition)
+    return None if parts is None else read_parts(place, snapshot, schema, parts, filters=filters, most_bytes=most_bytes)
+
+
+def read_parts(
+    place: Location,
+    snapshot: Any,
+    schema: StructType,
+    parts: Sequence[StoredPart],
+    *,
+    filters: Any = None,
+    most_bytes: int = MOST_BYTES,
+) -> pa.Table | None:
+    """Read some files of a table at a path; see ``small_table``.
+
+    Args:
+        place: Location of the table.
+        snapshot: Delta's snapshot of it.
+        schema: Columns to read.
+        parts: Files of the snapshot.
+        filters: Arrow's expression for the rows; None for all of them.
+        most_bytes: Largest size of all the files.
+
+    Returns:
+        The rows; None if Spark has to read them.
+    """
     if place.path is None or snapshot.protocol().minReaderVersion() > _PLAIN_READER:
         return None
-    parts = stored_parts(spark, snapshot, condition)
-    if parts is None or sum(part.size for part in parts) > most_bytes or _any_number(parts) > MOST_ROWS:
+    if sum(part.size for part in parts) > most_bytes or _any_number(parts) > MOST_ROWS:
         return None
     partitions = [name for name in listed(snapshot.metadata().partitionColumns()) if name in schema.names]
     if any(schema[name].dataType != StringType() for name in partitions):
         return None
     wanted = to_arrow_schema(schema, timezone="UTC")
     read = partial(_part, place.path, wanted=wanted, partitions=partitions, filters=filters)
-    return pa.concat_tables([wanted.empty_table(), *for_each(read, parts)])
+    try:
+        return pa.concat_tables([wanted.empty_table(), *for_each(read, parts)])
+    except (OSError, pa.ArrowException):  # missing or damaged: Spark's error says which, and callers know it
+        return None
 
 
 def in_the_driver(rows: DataFrame) -> bool:
