@@ -122,11 +122,11 @@ def unsummed(spark: SparkSession, place: Location) -> None:
         path.unlink()
 
 
-def damaged(spark: SparkSession, place: Location) -> None:  # noqa: ARG001
+def damaged(spark: SparkSession, place: Location) -> None:
     next(Path(str(place), "source=b").glob("*.parquet")).write_bytes(b"PAR1")
 
 
-def lost(spark: SparkSession, place: Location) -> None:  # noqa: ARG001
+def lost(spark: SparkSession, place: Location) -> None:
     next(Path(str(place), "source=b").glob("*.parquet")).unlink()
 
 
