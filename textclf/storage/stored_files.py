@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from textclf.common.file_systems import file_system
+from textclf.common.file_systems import open_sized
 from textclf.spark.companion import PROVISION, CompanionError, lacks_companion
 from textclf.storage.delta_log import hadoop_path
 from textclf.storage.files.listing import escaped
@@ -173,8 +173,7 @@ def read_here(files: Collection[PackedFile]) -> pa.Table:
     """Read the rows of files, which are few, in this process."""
 
     def one(file: PackedFile) -> pa.Table:
-        system, path = file_system(file.place)
-        with system.open_input_file(path) as opened:
+        with open_sized(file.place, file.values["size"]) as opened:
             return pq.ParquetFile(opened).read()
 
     return pa.concat_tables(for_each(one, files)) if files else pa.table({})

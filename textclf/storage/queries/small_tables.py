@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
-from textclf.common.file_systems import file_system, is_url
+from textclf.common.file_systems import is_url, open_sized
 from textclf.storage.conditions import EVERYTHING, Condition
 from textclf.storage.delta_log import files_meeting, known_files, listed
 from textclf.storage.plain_files import for_each
@@ -153,8 +153,7 @@ def in_the_driver(rows: DataFrame) -> bool:
 
 
 def _part(folder: str, part: StoredPart, *, wanted: pa.Schema, partitions: Sequence[str], filters: Any) -> pa.Table:
-    system, path = file_system(f"{folder}/{part.path}")
-    with system.open_input_file(path) as file:
+    with open_sized(f"{folder}/{part.path}", part.size) as file:
         there = pq.ParquetFile(file)
         names = [name for name in wanted.names if name in there.schema_arrow.names and name not in partitions]
         found = there.read(columns=names)
