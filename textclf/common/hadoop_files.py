@@ -63,7 +63,7 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
                 if _lacks_class(error, self._configuration, location):
                     raise NoFileSystemError(str(error.java_exception.toString())) from error
                 raise
-            # The file that was looked at last, and its status, or the size that it must have: who opens it needs no look.
+            # The file that was looked at last and its status, or the size that it must have: to open it takes no look.
             self._seen: tuple[str, Any] = "", None
             self.uri: str = self._system.getUri().toString()
             self.start: str = path.toUri().getPath()

@@ -1,4 +1,4 @@
-"""Build ``tokens`` and ``vocabulary`` from ``corpus``, on the executors."""
+"""Build ``tokens`` and ``vocabulary`` from ``corpus``: on the executors, or in the driver if it is small."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from textclf.common.run_ids import new_run_id
-from textclf.config import Source, Split
+from textclf.config import Source
 from textclf.corpus.corpus_rows import CorpusRows
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
 from textclf.corpus.token_ranks import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
@@ -29,10 +29,10 @@ from textclf.storage.staged_table import url_of
 from textclf.storage.staging import staging_folder
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_here, read_packed
 from textclf.storage.worker_files import Packer
-from textclf.text.split import SourceSplit, plan_splits, splits_of
+from textclf.text.split import plan_splits, splits_of
 from textclf.text.vocabulary import Vocabulary
 
-_NUMBERED = "index", "token"
+_TEXTS, _NUMBERED = ("source", "file", "position", "text"), ("index", "token")
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,17 @@ def build_vocabulary(
     names = [source.name for source in sources]
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
     corpus = CorpusRows.of(workspace, names)
-    splits = _splits(corpus, workspace.pipeline.split)
+    few, split = corpus.here(*_TEXTS), workspace.pipeline.split
+    splits = plan_splits(corpus.table, split, names) if few is None else splits_of(few, split, names)
     rows = None if on_progress is None else rows_seen(spark.sparkContext, splits, on_progress)
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         target = Target(warehouse.location(TOKENS.name), TOKENS)
         store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
         packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
-        files = store.store(corpus.table.select("source", "file", "position", "text").mapInArrow(packer, PACKED))
+        if few is None:
+            files = store.store(corpus.table.select(*_TEXTS).mapInArrow(packer, PACKED))
+        else:
+            files = store.store_here(packer(iter(few.to_batches())))
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
         # In parallel: the driver commits one table while the other is worked on.
         with ThreadPoolExecutor(1) as pool:
@@ -153,12 +157,6 @@ def _publish(store: FileStore, files: Sequence[PackedFile], target: Target, name
     else:
         columns = StructType([field for field in spec.schema if field.name not in spec.partition_by])
         place.replace(read_packed(spark, files, columns, *spec.partition_by), spec, of_sources(names))
-
-
-def _splits(corpus: CorpusRows, split: Split) -> dict[str, SourceSplit]:
-    """Plan the splits: of a small corpus in the driver, else by Spark."""
-    rows = corpus.here("source", "file", "position")
-    return plan_splits(corpus.table, split, corpus.names) if rows is None else splits_of(rows, split, corpus.names)
 
 
 def load_vocabulary(workspace: Workspace, source: str, most: int | None = None) -> Vocabulary:

@@ -194,6 +194,7 @@ def splits_of(rows: pa.Table, split: Split, names: Sequence[str]) -> dict[str, S
     Raises:
         InputError: As of ``plan_splits``.
     """
+    rows = rows.select(["source", "file", "position"])
     ours = {name: rows.filter(pc.equal(rows["source"], name)) for name in names}
     _check_present(names, {name for name, found in ours.items() if len(found)})
     return {name: split_of(name, found["file"], found["position"], split) for name, found in ours.items()}
