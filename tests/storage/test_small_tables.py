@@ -149,6 +149,12 @@ def test_the_limit_is_that_of_all_chosen_files(
     assert read_here(spark, place, most_bytes=size) is not None
     assert read_here(spark, place, most_bytes=size - 1) is None
     assert read_here(spark, place, most_bytes=size - 1, condition=of_sources(["b"])) is not None
+    held = small_table(spark, place, place.snapshot(spark), SCHEMA)
+    assert held is not None
+    for most, read in ((held.nbytes, True), (held.nbytes // 2, False), (100, False)):
+        monkeypatch.setattr(small_tables, "MOST_HELD", most)
+        assert (read_here(spark, place) is not None) == read
+    monkeypatch.setattr(small_tables, "MOST_HELD", held.nbytes)
     for most, read in ((12, True), (11, False)):
         monkeypatch.setattr(small_tables, "MOST_ROWS", most)
         assert (read_here(spark, place) is not None) == read

@@ -29,6 +29,9 @@ MOST_BYTES = 8 << 20
 """Largest size of all files together that the driver reads; Spark reads more."""
 MOST_ROWS = 250_000
 """Largest number of rows of all files together: files of rows that repeat are small, but their rows are not."""
+MOST_HELD = 64 << 20
+"""Largest number of bytes of all rows in memory: a long text that repeats takes few bytes of a file."""
+_BATCH_ROWS = 1024  # read at once
 _PLAIN_READER = 1
 """Delta's reader version of tables whose rows are those of their files, under their own names."""
 
@@ -142,9 +145,12 @@ def read_parts(
     wanted = to_arrow_schema(schema, timezone="UTC")
     read = partial(_part, place.path, wanted=wanted, partitions=partitions, filters=filters)
     try:
-        return pa.concat_tables([wanted.empty_table(), *for_each(read, parts)])
+        found = for_each(read, parts)
     except (OSError, pa.ArrowException):  # missing or damaged: Spark's error says which, and callers know it
         return None
+    if any(rows is None for rows in found) or sum(rows.nbytes for rows in found) > MOST_HELD:
+        return None
+    return pa.concat_tables([wanted.empty_table(), *found])
 
 
 def in_the_driver(rows: DataFrame) -> bool:
@@ -152,11 +158,21 @@ def in_the_driver(rows: DataFrame) -> bool:
     return str(rows._jdf.queryExecution().optimizedPlan().getClass().getSimpleName()) == "LocalRelation"
 
 
-def _part(folder: str, part: StoredPart, *, wanted: pa.Schema, partitions: Sequence[str], filters: Any) -> pa.Table:
+def _part(
+    folder: str, part: StoredPart, *, wanted: pa.Schema, partitions: Sequence[str], filters: Any
+) -> pa.Table | None:
+    """Read a file; returns None if its rows take too much memory."""
+    batches, size = [], 0
     with open_sized(f"{folder}/{part.path}", part.size) as file:
         there = pq.ParquetFile(file)
         names = [name for name in wanted.names if name in there.schema_arrow.names and name not in partitions]
-        found = there.read(columns=names)
+        schema = pa.schema([there.schema_arrow.field(name) for name in names])
+        for batch in there.iter_batches(_BATCH_ROWS, columns=names):
+            size += batch.nbytes
+            if size > MOST_HELD:
+                return None
+            batches.append(batch.select(names))
+    found = pa.Table.from_batches(batches, schema)
     if filters is not None:
         found = found.filter(filters)
     columns = []
