@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -80,14 +80,15 @@ def let_expire(spark: SparkSession, locks: str, output: str, held: Held) -> bool
     return log.commit(number + 1, replace(lease, expires="2020-01-01T00:00:00+00:00"))
 
 
-def files_of_no_version(warehouse: Path | str) -> list[Path]:
-    """Return the files in the folders of the two tables that no commit has named yet.
+def files_of_no_version(warehouse: Path | str, tables: Sequence[str] = TABLES) -> list[Path]:
+    """Return the files in the folders of tables that no commit has named yet.
 
     Args:
         warehouse: The warehouse; of a URL the paths are those within its storage.
+        tables: Names of the tables.
     """
     found = []
-    for name in TABLES:
+    for name in tables:
         system, folder = file_system(f"{warehouse}/{name}")
         stored = [
             each.path for each in system.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))

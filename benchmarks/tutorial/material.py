@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from textclf.config import parse_pipeline
+from textclf.corpus.corpus_rows import corpus_of
 from textclf.corpus.ingest import ingest_corpus
-from textclf.corpus.vocabulary import build_vocabulary, corpus_of, load_vocabulary
+from textclf.corpus.vocabulary import build_vocabulary, load_vocabulary
 from textclf.runs.workspace import Workspace
 from textclf.spark import open_session
 from textclf.text.tokenizer import TOKENIZERS

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from textclf.config import Ingest, Pipeline, Source
 from textclf.corpus.first_look import look_at
 from textclf.corpus.ingest import ingest_corpus
-from textclf.corpus.lines.line_blocks import first_counts
+from textclf.corpus.lines.first_counts import count_query
 from textclf.corpus.local.reader import read_records
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
@@ -250,7 +250,7 @@ def test_the_first_look_counts_without_sorting_the_rows(
 ) -> None:
     content = b'{"text": "a", "label": "1"}\n' if "jsonl" in kind else b"text\tlabel\none\t1\n"
     (source,) = make_pipeline(written(tmp_path, {"plain": (content, kind)})).sources
-    counted: Any = first_counts(look_at(spark, source).rows, source)
+    counted: Any = count_query(source, look_at(spark, source).rows)
     plan = counted._jdf.queryExecution().executedPlan().toString()
     assert "HashAggregate" in plan
     assert "Sort" not in plan

@@ -1,22 +1,26 @@
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from sklearn.model_selection import train_test_split
 
 from jobs import build_vocabulary as job
+from tests.spark_jobs import jobs_of
 from textclf.config import Pipeline
-from textclf.corpus import token_counts
+from textclf.corpus import corpus_rows, token_counts
+from textclf.corpus import vocabulary as module
 from textclf.corpus.vocabulary import build_vocabulary, load_vocabulary
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
 from textclf.storage import Warehouse
 from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.storage.stored_files import PackedFile, read_here
 from textclf.text.tokenizer import tokenize
 
 SOURCE = '[[sources]]\nname = "{}"\npath = "unused"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
@@ -47,6 +51,18 @@ def vocabulary_rows(spark: SparkSession, warehouse: Warehouse) -> list[tuple[str
     return [tuple(row) for row in table.orderBy("source", "index").collect()]
 
 
+def token_rows(spark: SparkSession, warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    table = warehouse.location(TOKENS.name).read(spark)
+    return [tuple(row) for row in table.orderBy("source", "file", "position").collect()]
+
+
+@pytest.fixture(params=["driver", "executors"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the driver read and tokenize the corpus, as it does with a small one, or the executors."""
+    if request.param == "executors":
+        monkeypatch.setattr(corpus_rows, "small_table", lambda *args: None)  # noqa: ARG005
+
+
 def counted(texts: Iterable[str]) -> list[tuple[int, str, int]]:
     """Return the counts of Keras' Tokenizer, stably sorted from the order of first occurrence."""
     counts = Counter(token for text in texts for token in tokenize(text))
@@ -67,6 +83,7 @@ def training_texts(records: list[Record], **settings: Any) -> list[str]:
     return [record[3] for record in train_test_split(ordered, **settings)[0]]
 
 
+@pytest.mark.usefixtures("reader")
 def test_index_count_and_ties_are_those_of_a_plain_counter(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(SOURCE.format("s") + "[split]\ntest_size = 0.3\nseed = 11\n")
     records = invented("s", 300)
@@ -80,6 +97,47 @@ def test_index_count_and_ties_are_those_of_a_plain_counter(spark: SparkSession, 
     }
 
 
+@pytest.mark.usefixtures("reader")
+def test_many_counts_are_added_up_by_spark_to_the_same_tables(
+    spark: SparkSession, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("t") + "[split]\ntest_size = 0.3\nseed = 5\n")
+    warehouse = put(spark, pipeline, [*invented("s", 300), *invented("t", 40)], partitions=5)
+    rows: list[int] = []
+
+    def read(files: Sequence[PackedFile]) -> pa.Table:
+        rows.append(len(read_here(files)))
+        return read_here(files)
+
+    monkeypatch.setattr(module, "read_here", read)
+    here = build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)
+    for most, in_the_driver in ((rows[0] - 1, False), (rows[0], True)):
+        monkeypatch.setattr(module, "MOST_HERE", most)
+        rows.clear()
+        assert (build(spark, warehouse, pipeline), vocabulary_rows(spark, warehouse)) == here
+        assert bool(rows) == in_the_driver
+
+
+def test_a_small_corpus_takes_no_spark_job_and_a_large_one_gives_the_same(
+    spark: SparkSession, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("t"))
+    warehouse = put(spark, pipeline, [*invented("s", 300), *invented("t", 40)])
+    found: list[Any] = []
+
+    def work() -> None:
+        found.append(build(spark, warehouse, pipeline))
+
+    build(spark, warehouse, pipeline)  # so that both find tables to replace rows of
+    assert jobs_of(spark, work) == []
+    found.append((token_rows(spark, warehouse), vocabulary_rows(spark, warehouse)))
+    monkeypatch.setattr(corpus_rows, "small_table", lambda *args: None)  # noqa: ARG005 - as of a large table
+    assert len(jobs_of(spark, work)) > 0
+    assert found[2:] == found[:1]
+    assert (token_rows(spark, warehouse), vocabulary_rows(spark, warehouse)) == found[1]
+
+
+@pytest.mark.usefixtures("reader")
 def test_a_small_corpus_literally(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     # With this seed the hash assigns record 2 to the test rows, so its words are not counted.
     pipeline = make_pipeline(SOURCE.format("s") + '[split]\nmethod = "hash"\nseed = 24\n')
@@ -89,6 +147,7 @@ def test_a_small_corpus_literally(spark: SparkSession, make_pipeline: MakePipeli
     assert vocabulary_rows(spark, warehouse) == [("s", 1, "b", 2), ("s", 2, "a", 2), ("s", 3, "c", 1), ("s", 4, "d", 1)]
 
 
+@pytest.mark.usefixtures("reader")
 def test_tokens_hold_every_row_of_training_and_test(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(SOURCE.format("s"))
     records = invented("s", 50)
@@ -98,6 +157,7 @@ def test_tokens_hold_every_row_of_training_and_test(spark: SparkSession, make_pi
     assert result == {(record[1], record[2]): tokenize(record[3]) for record in records}
 
 
+@pytest.mark.usefixtures("reader")
 def test_partitions_of_the_corpus_do_not_matter(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(SOURCE.format("s") + SOURCE.format("t"))
     records = invented("s", 400) + invented("t", 90)
@@ -124,6 +184,7 @@ def test_only_the_requested_source_changes(spark: SparkSession, make_pipeline: M
     assert [row[2] for row in after if row[0] == "s"][:2] == ["new", "words"]
 
 
+@pytest.mark.usefixtures("reader")
 def test_texts_without_any_token_give_an_empty_slice(spark: SparkSession, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(SOURCE.format("s"))
     warehouse = put(spark, pipeline, [("s", "f", position, "...", "1") for position in range(4)])
@@ -160,6 +221,7 @@ def test_a_missing_corpus_says_what_to_run(spark: SparkSession, make_pipeline: M
         build(spark, Warehouse.of(pipeline), pipeline)
 
 
+@pytest.mark.usefixtures("reader")
 def test_sources_without_rows_are_all_named_and_nothing_is_written(
     spark: SparkSession, make_pipeline: MakePipeline
 ) -> None:

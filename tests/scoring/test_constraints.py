@@ -123,9 +123,13 @@ def test_fields_of_ids_are_checked_as_delta_does_and_our_own_tables_let_them_be_
     place = Location(path=str(scoring.folder / "strict"))
     scoring.spark.sql(f"CREATE TABLE delta.`{place}` (id STRUCT<`a.b`: INT NOT NULL>, note VARCHAR(1)) USING delta")
     kind = "id struct<`a.b`: int>"
-    check_rows(scoring.spark.createDataFrame([((1,),)], kind), place)
+
+    def check(place: Location, value: tuple[int | None, ...] | None) -> None:
+        check_rows(scoring.spark, place, lambda: scoring.spark.createDataFrame([(value,)], kind))
+
+    check(place, (1,))
     for wrong in (None, (None,)):
         with pytest.raises(InputError, match=r"NOT NULL of id\.a\.b\.\n  received: 1 rows against"):
-            check_rows(scoring.spark.createDataFrame([(wrong,)], kind), place)
-    check_rows(scoring.spark.createDataFrame([(None,)], kind), Location(path=str(scoring.folder / "missing")))
+            check(place, wrong)
+    check(Location(path=str(scoring.folder / "missing")), None)
     assert stored_type(StructType([StructField("a", IntegerType(), False)])) == StructType().add("a", IntegerType())

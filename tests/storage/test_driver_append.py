@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tests.spark_jobs import jobs_of
 from textclf.errors import InputError, LockError
 from textclf.runs.outcome import code_when_kept
 from textclf.runs.record import RunRecord
@@ -18,6 +20,9 @@ from textclf.storage.driver_append import append_rows
 from textclf.storage.leases.fence import Fence, close
 from textclf.storage.schemas import RUNS
 from textclf.storage.warehouse import Location
+
+CHECKPOINT = 2
+"""Spark jobs of a checkpoint of Delta's log."""
 
 
 def _run(number: int) -> tuple[object, ...]:
@@ -52,8 +57,9 @@ def test_any_number_of_records_is_few_files_and_few_commits_to_read(
             monkeypatch.setattr(driver_append, "_LARGE", 1)  # from now on all files are large, and stay
         record = RunRecord("ingest_corpus")
         record.end("succeeded")
-        record.append(spark, warehouse)
+        spark_jobs = jobs_of(spark, partial(record.append, spark, warehouse))
         ids.add(record.run_id)
+        assert len(spark_jobs) <= (CHECKPOINT if number % 10 == 8 else 0), (number, spark_jobs)
         segment = place.log(spark).update(False, none(spark), none(spark)).logSegment()
         files = place.delta(spark).detail().collect()[0]["numFiles"]
         assert segment.deltas().size() < 10

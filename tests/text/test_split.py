@@ -1,14 +1,17 @@
 import pickle
+import random
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.model_selection import train_test_split
 
 from textclf.config import Split
 from textclf.errors import InputError
-from textclf.text.split import SourceSplit, plan_splits
+from textclf.text import split as split_module
+from textclf.text.split import SourceSplit, plan_splits, split_of, splits_of
 
 Row = tuple[str, str, int]
 
@@ -56,7 +59,11 @@ def test_number_of_test_rows_is_that_of_scikit_learn_for_floats_too(spark: Spark
     assert {source: split.test_rows for source, split in splits.items()} == expected
 
 
-def test_rows_are_counted_over_gaps_and_files_in_the_order_of_names(spark: SparkSession) -> None:
+@pytest.mark.parametrize("in_the_plan", [0, 200])
+def test_rows_are_counted_over_gaps_and_files_in_the_order_of_names(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, in_the_plan: int
+) -> None:
+    monkeypatch.setattr(split_module, "MOST_IN_THE_PLAN", in_the_plan)
     kept = {"b.txt": [0, 1, 2, 5, 6, 40, 41], "a.txt": [3, 4, 9], "c.txt": [0, 1, 2], "B.txt": [7]}
     data = [("s", file, position) for file in sorted(kept) for position in kept[file]]
     others = [("t", "a.txt", position) for position in range(50)]
@@ -70,6 +77,43 @@ def test_partitions_do_not_matter(spark: SparkSession) -> None:
     corpus = corpus_rows(spark, data)
     splits = [plan_splits(part, Split())["s"] for part in (corpus.coalesce(1), corpus.repartition(13))]
     assert sides(splits[0], data) == sides(splits[1], data)
+
+
+@pytest.mark.parametrize(
+    "settings", [Split(test_size=0.3, seed=5), Split(method="hash", test_size=0.3, seed=2)], ids=str
+)
+@pytest.mark.parametrize("step", [1, 3])
+def test_rows_that_the_driver_holds_are_split_as_those_of_a_table(
+    spark: SparkSession, settings: Split, step: int
+) -> None:
+    data = [("s", f"f{position % 3}", step * (position // 3)) for position in range(200)]
+    there = plan_splits(corpus_rows(spark, data), settings)["s"]
+    _, files, positions = zip(*random.Random(1).sample(data, len(data)), strict=True)
+    here = split_of("s", pa.chunked_array([files[:50], files[50:]]), pa.chunked_array([positions]), settings)
+    assert (here.rows, here.test_rows) == (there.rows, there.test_rows)
+    assert sides(here, data) == sides(there, data)
+
+
+def test_all_sources_of_a_table_that_the_driver_holds_are_split(spark: SparkSession) -> None:
+    data = [(name, f"f{row % 2}", row) for name, rows in (("s", 40), ("t", 30)) for row in range(rows)]
+    random.Random(2).shuffle(data)
+    table = pa.Table.from_pylist([dict(zip(("source", "file", "position"), row, strict=True)) for row in data])
+    there, here = plan_splits(corpus_rows(spark, data), Split()), splits_of(table, Split(), ["s", "t"])
+    assert {name: sides(found, data) for name, found in here.items()} == {
+        name: sides(found, data) for name, found in there.items()
+    }
+    with pytest.raises(InputError, match=r"no rows of 2 of the requested sources\.\n  received: no rows of x, y"):
+        splits_of(table, Split(), ["s", "x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [([0, 1, 1, 2], "position 1 of f more than once"), ([0], "too few rows"), ([], "no rows of s")],
+)
+def test_rows_that_cannot_be_split_are_refused_alike(positions: list[int], words: str) -> None:
+    files = pa.chunked_array([pa.array(["f"] * len(positions), pa.string())])
+    with pytest.raises(InputError, match=words):
+        split_of("s", files, pa.chunked_array([pa.array(positions, pa.int64())]), Split())
 
 
 def test_it_travels_to_executors_without_the_permutation(spark: SparkSession) -> None:

@@ -12,12 +12,16 @@ from pyspark.sql import SparkSession
 from jobs import train_model as job
 from tests.factories.corpora import invented, put, real, source_toml
 from tests.factories.pipeline_folder import RunJob
+from tests.spark_jobs import jobs_of
 from textclf.artifact import ModelStore
 from textclf.config import Pipeline, parse_pipeline
+from textclf.corpus import corpus_rows
 from textclf.errors import InputError
 from textclf.inference.scorer import make_scorer
 from textclf.runs.workspace import Workspace
-from textclf.training.data import load_dataset
+from textclf.storage import Warehouse
+from textclf.storage.schemas import CORPUS
+from textclf.training.data import Dataset, corpus_digests, load_dataset
 from textclf.training.train import TrainedModel, train_model
 
 SIX = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
@@ -181,6 +185,29 @@ def test_the_corpus_digest_ignores_order_and_sees_every_value(spark: SparkSessio
         digests.append(load_dataset(Workspace(spark, pipeline), pipeline.sources[0]).corpus_digest)
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
+    assert corpus_digests(Warehouse.of(pipeline).location(CORPUS.name).read(spark)) == {"yelp": digests[-1]}
+
+
+def test_few_rows_are_read_without_a_spark_job_and_many_by_spark_alike(
+    spark: SparkSession, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(source_toml("yelp") + source_toml("trec"))
+    put(spark, pipeline, "yelp", invented(40))
+    put(spark, pipeline, "trec", invented(60, SIX))
+    found: list[Dataset] = []
+
+    def load() -> None:
+        found.append(load_dataset(Workspace(spark, pipeline), pipeline.sources[0]))
+
+    assert jobs_of(spark, load) == []
+    monkeypatch.setattr(corpus_rows, "small_table", lambda *args: None)  # noqa: ARG005 - as of a large table
+    assert len(jobs_of(spark, load)) == 1
+
+    few, many = found
+    assert (few.labels, few.corpus_digest, few.unseen) == (many.labels, many.corpus_digest, many.unseen)
+    for one, other in ((few.train, many.train), (few.test, many.test)):
+        assert one.texts.equals(other.texts)
+        assert one.labels.tolist() == other.labels.tolist()
 
 
 @pytest.mark.parametrize(("file", "accuracy"), [("yelp", 0.7960), ("amazon_cells", 0.7960), ("imdb", 0.7640)], ids=str)

@@ -54,7 +54,7 @@ class Manifest(BaseModel):
         max_length: Number of tokens in a sequence; architectures on counts ignore it.
         metrics: Measures on the test rows; see ``textclf.training.evaluation.Evaluation``.
         training: How the model was fitted: settings, seed, numbers of rows, split.
-        corpus_digest: Digest of the source's corpus; see ``textclf.training.data.corpus_digest``.
+        corpus_digest: Digest of the source's corpus; see ``textclf.training.data.corpus_digests``.
         packages: Versions of the packages that trained the model.
         files: Size and digest of every other file of the folder.
     """

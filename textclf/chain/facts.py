@@ -192,7 +192,7 @@ def _changes(
 
 
 def _corpus_digests(workspace: Workspace, names: Sequence[str]) -> Mapping[str, str]:
-    from textclf.corpus.vocabulary import corpus_of
+    from textclf.corpus.corpus_rows import corpus_of
     from textclf.training.data import corpus_digests
 
     return corpus_digests(corpus_of(workspace, names)) if names else {}

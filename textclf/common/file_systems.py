@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pyarrow as pa
 from pyarrow import fs
 
 from textclf.common.spark_settings import hadoop_settings, s3_settings
@@ -72,6 +73,22 @@ def file_system(location: str) -> tuple[fs.FileSystem, str]:
 def hadoop_files(system: fs.FileSystem) -> "HadoopFiles | None":
     """Return what is behind one of Spark's file systems; None for one of Arrow's own."""
     return system.handler if system.type_name.startswith("py::hadoop-") else None
+
+
+def open_sized(location: str, size: int) -> pa.NativeFile:
+    """Open a file whose size is known, so that an object store is not asked for it.
+
+    Args:
+        location: Path or URL of the file.
+        size: Its number of bytes.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    system, path = file_system(location)
+    if (files := hadoop_files(system)) is not None:
+        files.expect(path, size)
+    return system.open_input_file(path)
 
 
 def replace_in(system: fs.FileSystem, path: str, data: bytes) -> None:

@@ -23,6 +23,8 @@ class NoFileSystemError(OSError):
 
 _OBJECT_STORES = {"s3", "s3a", "s3n", "gs", "oss", "cosn", "obs"}
 """Schemes of stores where a file appears whole when its writer closes it, and a rename is a copy and a deletion."""
+_LENGTH = "fs.option.openfile.length"
+"""Hadoop's option for the size of a file that is opened."""
 _CONTEXTS: dict[tuple[int, str], Any] = {}
 _ERRORS = {
     "java.io.FileNotFoundException": FileNotFoundError,
@@ -64,7 +66,8 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
                 if _lacks_class(error, self._configuration, location):
                     raise NoFileSystemError(str(error.java_exception.toString())) from error
                 raise
-            self._seen: tuple[str, Any] = "", None  # the file that was looked at last: who opens it needs no look
+            # The file that was looked at last and its status, or the size that it must have: to open it takes no look.
+            self._seen: tuple[str, Any] = "", None
             self.uri: str = self._system.getUri().toString()
             self.start: str = path.toUri().getPath()
 
@@ -238,6 +241,10 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         except FileNotFoundError:
             return fs.FileInfo(path, fs.FileType.NotFound)
 
+    def expect(self, path: str, size: int) -> None:
+        """Note the size of a file that is opened next, so that an object store is not asked for it."""
+        self._seen = path, size
+
     def _fetched(self, path: str) -> IO[bytes]:
         """Copy a file to this machine; the copy ends with the returned handle."""
         handle, name = tempfile.mkstemp(prefix="textclf-")
@@ -260,7 +267,9 @@ class HadoopFiles(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow's class 
         (seen, status), self._seen = self._seen, ("", None)
         if seen != path or not self.replaces_on_close:
             return self._system.open(self._path(path))
-        return self._system.openFile(self._path(path)).withFileStatus(status).build().get()
+        builder = self._system.openFile(self._path(path))
+        known = builder.opt(_LENGTH, str(status)) if isinstance(status, int) else builder.withFileStatus(status)
+        return known.build().get()
 
     def store(self, name: str, path: str) -> None:
         """Copy a local file to a path; on an object store the old content stays if that fails."""

@@ -1,7 +1,8 @@
 """The first look at a source: its files, its columns, and how many records begin in each block."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,10 +12,19 @@ from pyspark.sql.types import BooleanType, IntegralType, StringType
 from textclf.config import Source
 from textclf.config.identity import stored_json
 from textclf.corpus.lines.fast_path import plain_columns
-from textclf.corpus.lines.line_blocks import BlockPlan, plan_lines, plan_rows, with_place
+from textclf.corpus.lines.first_counts import (
+    answered,
+    count_query,
+    head_query,
+    header_of,
+    line_rows,
+    plan_of,
+    with_place,
+)
+from textclf.corpus.lines.line_blocks import BlockPlan
 from textclf.corpus.lines.number_columns import FRACTIONAL, whole_column
 from textclf.errors import InputError
-from textclf.storage.files.columns import open_parquet, quoted
+from textclf.storage.files.columns import open_parquet, quoted, read_lines
 from textclf.storage.files.folder_names import old_values
 from textclf.storage.files.listing import Listing, Skipped, list_files
 from textclf.storage.warehouse import Location, absolute
@@ -57,10 +67,12 @@ def fingerprint(spark: SparkSession, source: Source) -> Fingerprint:
 
 
 @dataclass(frozen=True)
-class Look:
-    """Result of the first look at a source: its rows as ``with_place`` gives them, and where its records are.
+class Opened:
+    """A source whose files are found, before a record is read.
 
     Attributes:
+        rows: Its lines, or of a columnar source its rows with their place, as ``with_place`` gives them.
+        skipped: Files that are not read because of their names.
         subfolder_files: Number of files that ``recursive = false`` would leave out.
         numbers: Whether labels are numbers that may have a fraction.
         renamed: Labels from folder names that earlier releases read differently; see ``old_values``.
@@ -68,11 +80,23 @@ class Look:
 
     source: Source
     rows: DataFrame
-    plan: BlockPlan
     skipped: Skipped = field(default_factory=Skipped)
     subfolder_files: int = 0
     numbers: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headed(self) -> bool:
+        """Whether a line that says the columns has to be read before the others."""
+        source = self.source
+        return source.header and not source.kind.columnar and not source.quoted
+
+
+@dataclass(frozen=True)
+class Look(Opened):
+    """Result of the first look at a source: its rows with their place, and where its records are."""
+
+    plan: BlockPlan = field(default_factory=lambda: BlockPlan(()))
 
     @property
     def all_plain(self) -> bool:
@@ -84,6 +108,26 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
     """Count and number a source's records.
 
     Args:
+        spark: An open session.
+        source: The source.
+        listing: The source's files, if they have been listed already.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    failed: dict[str, InputError] = {}
+    looks = look_together([open_source(spark, source, listing)], failed)
+    if failed:
+        raise failed[source.name]
+    return looks[source.name]
+
+
+def open_source(spark: SparkSession, source: Source, listing: Listing | None = None) -> Opened:
+    """Find a source's files and columns, without a Spark job.
+
+    Args:
+        spark: An open session.
+        source: The source.
         listing: The source's files, if they have been listed already.
 
     Raises:
@@ -93,8 +137,47 @@ def look_at(spark: SparkSession, source: Source, listing: Listing | None = None)
     skipped, deep = (listing.skipped, listing.deep_files) if listing else (Skipped(), 0)
     if listing is None or source.kind.columnar:
         rows, numbers, renamed = _read_columns(spark, source, listing)
-        return Look(source, rows, plan_rows(rows, source), skipped, deep, numbers, renamed)
-    return Look(source, *plan_lines(spark, source, listing), skipped, deep)
+        return Opened(source, rows, skipped, deep, numbers, renamed)
+    return Opened(source, read_lines(spark, listing), skipped, deep)
+
+
+def look_together(opened: Sequence[Opened], failed: dict[str, InputError]) -> dict[str, Look]:
+    """Count and number the records of sources, in one Spark job, or in two if lines say the columns of some.
+
+    Args:
+        opened: The sources.
+        failed: Dictionary that receives the errors of sources that cannot be used, by source name.
+
+    Returns:
+        Looks at all other sources, by source name.
+    """
+    headers: dict[str, tuple[str, ...]] = {}
+    if headed := [each for each in opened if each.headed]:
+        for each, answer in zip(headed, answered([head_query(o.source, o.rows) for o in headed]), strict=True):
+            with _noted(each.source, failed):
+                headers[each.source.name] = header_of(each.source, answer)
+    left = {each.source.name: each for each in opened if each.source.name not in failed}
+    rows = {
+        name: each.rows if each.source.kind.columnar else line_rows(each.source, each.rows, headers.get(name))
+        for name, each in left.items()
+    }
+    looks: dict[str, Look] = {}
+    answers = answered([count_query(each.source, rows[name]) for name, each in left.items()]) if left else []
+    for (name, each), answer in zip(left.items(), answers, strict=True):
+        with _noted(each.source, failed):
+            plan = plan_of(each.source, answer, rows[name], headers.get(name))
+            looks[name] = Look(
+                each.source, rows[name], each.skipped, each.subfolder_files, each.numbers, each.renamed, plan
+            )
+    return looks
+
+
+@contextmanager
+def _noted(source: Source, failed: dict[str, InputError]) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        failed[source.name] = error
 
 
 def files_of(spark: SparkSession, source: Source) -> Listing:
@@ -114,7 +197,10 @@ def _read_columns(
         Text and label with their place, then ``numbers`` and ``renamed`` of ``Look``.
     """
     if listing is None:
-        table = spark.read.format("delta").load(absolute(source.path))
+        place = Location(path=absolute(source.path))
+        snapshot = place.snapshot(spark)
+        # Without a table, Spark's error says what is there instead.
+        table = place.read(spark) if snapshot is None else place.pinned(spark, snapshot)
         columns, renamed = tuple(table.columns), {}
     else:
         wanted, types = (source.text, source.label), source.partition_types or "text"

@@ -1,19 +1,22 @@
-"""Build ``tokens`` and ``vocabulary`` from ``corpus``, on the executors."""
+"""Build ``tokens`` and ``vocabulary`` from ``corpus``: on the executors, or in the driver if it is small."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, Observation, Window
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from textclf.common import console
 from textclf.common.run_ids import new_run_id
 from textclf.config import Source
+from textclf.corpus.corpus_rows import CorpusRows
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
+from textclf.corpus.token_ranks import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.spark.job_names import carried
@@ -21,11 +24,16 @@ from textclf.storage.append_only import check_replaceable
 from textclf.storage.conditions import of_sources
 from textclf.storage.file_commit import copies_because, hand_over
 from textclf.storage.publish import Target
-from textclf.storage.schemas import CORPUS, TOKENS, VOCABULARY
+from textclf.storage.queries.small_tables import small_table
+from textclf.storage.schemas import TOKENS, VOCABULARY
+from textclf.storage.staged_table import url_of
 from textclf.storage.staging import staging_folder
-from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed
-from textclf.text.split import SourceSplit, plan_splits
+from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_here, read_packed
+from textclf.storage.worker_files import Packer
+from textclf.text.split import plan_splits, splits_of
 from textclf.text.vocabulary import Vocabulary
+
+_TEXTS, _NUMBERED = ("source", "file", "position", "text"), ("index", "token")
 
 
 @dataclass(frozen=True)
@@ -81,93 +89,99 @@ def build_vocabulary(
     spark, warehouse = workspace.spark, workspace.warehouse
     names = [source.name for source in sources]
     check_replaceable(spark, warehouse.location(TOKENS.name), warehouse.location(VOCABULARY.name))
-    corpus = corpus_of(workspace, names)
-    splits = plan_splits(corpus, workspace.pipeline.split, names)
+    corpus = CorpusRows.of(workspace, names)
+    few, split = corpus.here(*_TEXTS), workspace.pipeline.split
+    splits = plan_splits(corpus.table, split, names) if few is None else splits_of(few, split, names)
     rows = rows_seen(spark.sparkContext, splits, on_progress, console.current())
-    seen = Observation()
     with staging_folder(spark, warehouse, run_id or new_run_id(datetime.now(UTC)), TOKENS.name) as folder:
         target = Target(warehouse.location(TOKENS.name), TOKENS)
         store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
         packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
-        files = store.store(corpus.select("source", "file", "position", "text").mapInArrow(packer, PACKED))
+        if few is None:
+            files = store.store(corpus.table.select(*_TEXTS).mapInArrow(packer, PACKED))
+        else:
+            files = store.store_here(packer(iter(few.to_batches())))
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))
-        counted = _indexed(read_packed(spark, counts, COUNTED), seen)
-        # In parallel: the driver commits one table while the executors work on the other.
+        # In parallel: the driver commits one table while the other is worked on.
         with ThreadPoolExecutor(1) as pool:
             published = pool.submit(carried(spark, _publish), store, tokens, target, names)
-            warehouse.replace_sources(counted, VOCABULARY, names)
+            here = sum(file.values["rows"] for file in counts) <= MOST_HERE
+            figures = (_index_here if here else _index_by_spark)(workspace, counts, names, f"{folder}/vocabulary")
             published.result()
-    return _figures(splits, seen)
+    # A source whose texts hold only separators has no rows in the vocabulary.
+    return {
+        source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *figures.get(source, (0, 0)))
+        for source, split in splits.items()
+    }
 
 
-def _publish(store: FileStore, files: Sequence[PackedFile], target: Target, names: Sequence[str]) -> None:
-    """Replace the sources' slices of ``tokens`` by files."""
-    spark, place = store.spark, target.place
-    if copies_because(spark, place, TOKENS) is None:
-        hand_over(spark, "", store.staged(files, TOKENS), place, TOKENS, of_sources(names))
-    else:
-        columns = StructType([field for field in TOKENS.schema if field.name not in TOKENS.partition_by])
-        place.replace(read_packed(spark, files, columns, *TOKENS.partition_by), TOKENS, of_sources(names))
-
-
-def corpus_of(workspace: Workspace, names: Sequence[str]) -> DataFrame:
-    """Read the sources' rows from the current version of ``corpus``; a later ingest does not change them.
+def _index_here(workspace: Workspace, counts: Sequence[PackedFile], names: Sequence[str], other: str) -> Figures:
+    """Replace the sources' slices of ``vocabulary`` by files that the driver writes.
 
     Args:
         workspace: Session and tables.
+        counts: Files with the counts of chunks.
         names: Names of the sources.
-
-    Raises:
-        InputError: There is no corpus.
+        other: Folder of the files if the table cannot take them.
     """
-    rows = workspace.warehouse.read_fixed(workspace.spark, CORPUS, fix="run the job ingest_corpus first")
-    return rows.where(F.col("source").isin(list(names)))
+    spark, target = workspace.spark, Target(workspace.warehouse.location(VOCABULARY.name), VOCABULARY)
+    store = FileStore(spark, {"vocabulary": target.folder(spark, other)})
+    figures = Figures()
+
+    def packed() -> Iterator[pa.RecordBatch]:
+        statistics = VOCABULARY.statistics or ()
+        with Packer(("kind", "source"), store.sink, ("source",), parquet_codec(spark), statistics) as packer:
+            for source, table in indexed_here(read_here(counts)):
+                figures[source] = len(table), pc.sum(table["count"]).as_py()
+                yield from packer.write(("vocabulary", source), table)
+            yield from packer.close()
+
+    _publish(store, store.store_here(packed()), target, names)
+    return figures
 
 
-def load_vocabulary(workspace: Workspace, source: str) -> Vocabulary:
+def _index_by_spark(workspace: Workspace, counts: Sequence[PackedFile], names: Sequence[str], *_: str) -> Figures:
+    """Replace the slices by rows that Spark computes and writes."""
+    seen = Observation()
+    numbered = indexed_by_spark(read_packed(workspace.spark, counts, COUNTED), seen)
+    workspace.warehouse.replace_sources(numbered, VOCABULARY, names)
+    return figures_of(seen)
+
+
+def _publish(store: FileStore, files: Sequence[PackedFile], target: Target, names: Sequence[str]) -> None:
+    """Replace the sources' slices of a table by files."""
+    spark, place, spec = store.spark, target.place, target.spec
+    if copies_because(spark, place, spec) is None:
+        staged, root = store.staged(files, spec), url_of(spark, str(place))
+        there = all(file.is_in(root) for file in staged)  # written a moment ago: no VACUUM takes them for old
+        hand_over(spark, "", staged, place, spec, of_sources(names), gathered=there)
+    else:
+        columns = StructType([field for field in spec.schema if field.name not in spec.partition_by])
+        place.replace(read_packed(spark, files, columns, *spec.partition_by), spec, of_sources(names))
+
+
+def load_vocabulary(workspace: Workspace, source: str, most: int | None = None) -> Vocabulary:
     """Load a source's vocabulary from the table, in the order of its indices.
 
     Args:
         workspace: Session and tables.
         source: Name of the source.
+        most: Number of tokens to load, the most frequent ones; None for all.
 
     Raises:
         InputError: There is no table ``vocabulary``, or it has no rows of the source.
     """
     fix = "run the job build_vocabulary first"
-    table = workspace.warehouse.read(workspace.spark, VOCABULARY, fix=fix).where(F.col("source") == source)
-    tokens = [row["token"] for row in table.orderBy("index").select("token").collect()]
-    if not tokens:
+    spark, warehouse = workspace.spark, workspace.warehouse
+    place, columns = warehouse.location(VOCABULARY.name), StructType([VOCABULARY.schema[name] for name in _NUMBERED])
+    snapshot = place.snapshot(spark)
+    wanted = None if most is None else pc.field("index") <= most
+    rows = snapshot and small_table(spark, place, snapshot, columns, of_sources([source]), filters=wanted)
+    if rows is None:
+        table = warehouse.read(spark, VOCABULARY, fix=fix).where(F.col("source") == source)
+        rows = (table if most is None else table.where(F.col("index") <= most)).select(*_NUMBERED).toArrow()
+    if not len(rows):
         raise InputError(
             f"Source {source} has no vocabulary.", expected="rows of the source in the table vocabulary", fix=fix
         )
-    return Vocabulary(tuple(tokens))
-
-
-def _indexed(partial: DataFrame, seen: Observation) -> DataFrame:
-    """Add up the counts of chunks and number the tokens of each source; ``seen`` collects what ``_figures`` reads."""
-    # A minimum of structs would sort all rows; a minimum of plain numbers is a hash aggregate.
-    counted = partial.groupBy("source", "token").agg(
-        F.sum("count").alias("count"),
-        F.min_by("first_place", "first_row").alias("first_place"),
-        F.min("first_row").alias("first_row"),
-    )
-    ours = Window.partitionBy("source")
-    numbered = counted.select(
-        "*",
-        F.row_number().over(ours.orderBy(F.desc("count"), "first_row", "first_place")).alias("index"),
-        F.count("*").over(ours).alias("words"),
-        F.sum("count").over(ours).alias("tokens"),
-    )
-    # One row a source. A set, because a task that runs again adds the same row again.
-    last = F.when(F.col("index") == F.col("words"), F.struct("source", "words", "tokens"))
-    return numbered.observe(seen, F.to_json(F.collect_set(last)).alias("sources"))
-
-
-def _figures(splits: Mapping[str, SourceSplit], seen: Observation) -> dict[str, VocabularyCounts]:
-    # A source whose texts hold only separators has no rows in the vocabulary.
-    found = {row["source"]: (row["words"], row["tokens"]) for row in json.loads(seen.get["sources"])}
-    return {
-        source: VocabularyCounts(split.rows, split.training_rows, split.test_rows, *found.get(source, (0, 0)))
-        for source, split in splits.items()
-    }
+    return Vocabulary(tuple(rows.sort_by("index")["token"].to_pylist()))

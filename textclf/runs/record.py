@@ -138,7 +138,7 @@ class RunRecord:
             if not cancellation.asked():
                 raise
             self._append(spark, warehouse)  # the first attempt was cancelled with the run's other jobs
-        merge_appended(spark, warehouse.location(RUNS.name))
+        merge_appended(spark, warehouse.location(RUNS.name), RUNS)
 
     def _append(self, spark: SparkSession, warehouse: Warehouse) -> None:
         row, place = tuple(self.row().values()), warehouse.location(RUNS.name)

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from textclf.storage.queries.small_tables import in_the_driver, small_table
 from textclf.storage.schemas import RUNS
 from textclf.storage.warehouse import Warehouse
 
@@ -54,9 +55,16 @@ _COLUMNS = tuple(PastRun.__dataclass_fields__)
 
 
 def runs_table(spark: SparkSession, warehouse: Warehouse) -> DataFrame | None:
-    """Return the table ``runs``; None before the first run has ended."""
+    """Return the table ``runs``; None before the first run has ended.
+
+    A small table is read here, in the driver: filters and columns of it take no Spark job.
+    """
     place = warehouse.location(RUNS.name)
-    return place.read(spark) if place.exists(spark) else None
+    snapshot = place.snapshot(spark)
+    if snapshot is None:
+        return None
+    rows = small_table(spark, place, snapshot, RUNS.schema)
+    return place.read(spark) if rows is None else spark.createDataFrame(rows, RUNS.schema)
 
 
 def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
@@ -66,8 +74,13 @@ def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
         table: Rows of ``runs``.
         most: Largest number of runs to read.
     """
-    rows = table.orderBy(F.desc("ended_at")).select(*_COLUMNS).limit(most).collect()
-    return [PastRun.of(row) for row in rows]
+    rows = table.select(*_COLUMNS)
+    if in_the_driver(rows):  # a sort by Spark would be a job
+        found = sorted(rows.collect(), key=lambda row: (row["ended_at"] is not None, row["ended_at"]), reverse=True)
+        found = found[:most]
+    else:
+        found = rows.orderBy(F.desc("ended_at")).limit(most).collect()
+    return [PastRun.of(row) for row in found]
 
 
 def known_runs(

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from textclf.config import Pipeline, SearchPlan, Source
-from textclf.corpus.vocabulary import corpus_of
+from textclf.corpus.corpus_rows import corpus_of
 from textclf.errors import InputError
 from textclf.models import architecture
 from textclf.runs.workspace import Workspace
@@ -117,7 +117,7 @@ def _encoded(workspace: Workspace, sources: Sequence[Source]) -> tuple[DataFrame
     names = [source.name for source in sources]
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     corpus = corpus_of(workspace, names)
-    table = warehouse.read(spark, VOCABULARY, fix="run the job build_vocabulary first")
+    table = warehouse.read_fixed(spark, VOCABULARY, fix="run the job build_vocabulary first")
     words = table.where(F.col("source").isin(names) & (F.col("index") < pipeline.text.num_words))
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(carried(spark, corpus_digests), corpus)

@@ -78,7 +78,7 @@ class Ledger:
 
     def merge(self) -> None:
         """Merge the commits of searches, so that a later one reads few files; call this when no trial is running."""
-        merge_appended(self.spark, self.place)
+        merge_appended(self.spark, self.place, TRIALS)
 
     def _write(self, ended: Sequence[tuple[Trial, Result]]) -> None:
         rows = [self._row(trial, result) for trial, result in ended]

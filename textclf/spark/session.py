@@ -64,6 +64,9 @@ DEFAULTS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",  # a crashed worker reports where
     "spark.databricks.delta.snapshotPartitions": "2",  # the tables have small logs; 50 tasks to read one are a waste
+    # Delta names the files of small tables in each commit's checksum file, and textclf takes them from there. In a time
+    # zone other than UTC it would check them against the whole log after each commit, in three Spark jobs.
+    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
     "spark.sql.maxConcurrentOutputFileWriters": "64",  # a task need not sort its rows by partition before a write
     "spark.ui.showConsoleProgress": "false",  # its bars would be drawn over log messages; steps have lines of their own
     # No requests to S3 that look for a folder or file of the same name above or below: no two of ours have one name.

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from pyspark import TaskContext
+
 _tasks = 0
 
 
@@ -42,13 +44,15 @@ def leave_quietly(daemon: Any = None) -> None:
 
 
 def settle() -> None:
-    """Exclude what the process has loaded so far from later garbage collections. Call this at the end of a task.
+    """Exclude what a worker has loaded so far from later garbage collections. Call this at the end of a task.
 
     PySpark collects a worker's garbage after each task (``pyspark.daemon``). In a process that has imported Keras or
     scikit-learn, that walks through a million objects that are never freed, and takes as long as a short task. These
     objects are frozen after the 1st, 2nd, 4th, ... task of the process, because later tasks may load more.
     """
     global _tasks
+    if TaskContext.get() is None:  # the driver, which does small work itself
+        return
     _tasks += 1
     if _tasks & (_tasks - 1) == 0:
         gc.collect()

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from textclf.common.java_classes import JavaClasses
+from textclf.spark.companion import lacks_companion
 
 _CHECKSUMS = "spark.databricks.delta.writeChecksumFile.enabled"
+_MANAGER = "spark.sql.streaming.checkpointFileManagerClass"
 _COMMIT = re.compile(r"\d{20}\.(json$|checkpoint\.)")
 """Names of commits and of checkpoints (Delta protocol, Delta Log Entries)."""
 
@@ -21,6 +23,27 @@ def log_of(spark: SparkSession, path: str) -> Any:
     """Return the Delta log of the table at a path."""
     jvm = JavaClasses(spark._jvm)
     return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
+
+
+def transaction_of(spark: SparkSession, path: str) -> Any:
+    """Begin a transaction of Delta's on the newest version of the table at a path; ``readVersion`` is -1 without one.
+
+    Of a new table, Delta would collect the files that the version before the first one has: a Spark job without tasks,
+    but with the longest code that Spark makes for any. So this transaction is told that there are none.
+    """
+    jvm = JavaClasses(spark._jvm)
+    log, nothing = log_of(spark, path), none(spark)
+    transaction = log.startTransaction(nothing, nothing)
+    if transaction.readVersion() >= 0:
+        return transaction
+    delta, some, before = jvm.org.apache.spark.sql.delta, jvm.scala.Option.apply, log.unsafeVolatileSnapshot()
+    empty = some(sequence(spark, []))
+    checksum = delta.VersionChecksum(
+        *(nothing, 0, 0, nothing, nothing, 1, 1, nothing),  # bytes and files; entries of metadata and protocol
+        *(empty, empty, before.metadata(), before.protocol(), nothing, nothing, empty, nothing),
+    )
+    told = delta.Snapshot(log.logPath(), -1, before.logSegment(), log, some(checksum))
+    return log.startTransaction(nothing, some(told))
 
 
 def none(spark: SparkSession) -> Any:
@@ -43,6 +66,49 @@ def listed(found: Any) -> Iterator[Any]:
     each = found.iterator()
     while each.hasNext():
         yield each.next()
+
+
+def known_files(snapshot: Any) -> Any | None:
+    """Return Delta's entries of a snapshot's files if they are known without a Spark job, otherwise None.
+
+    Delta names the files in the checksum file of a commit as long as they are few (50 of them; Spark's setting
+    ``spark.databricks.delta.allFilesInCrc.thresholdNumFiles``). Those of many files are collected by Spark.
+
+    Args:
+        snapshot: Delta's snapshot of a table.
+    """
+    checksum = snapshot.checksumOpt()
+    files = checksum.get().allFiles() if checksum.isDefined() else checksum
+    if not files.isDefined() or files.get().size() != checksum.get().numFiles():
+        return None
+    return files.get()
+
+
+def files_meeting(spark: SparkSession, snapshot: Any, files: Any, expression: Any) -> Any:
+    """Return those of a snapshot's files that meet a condition on partition columns, without a Spark job.
+
+    Args:
+        spark: An open session.
+        snapshot: Delta's snapshot of a table.
+        files: Entries of its files, as ``known_files`` returns them.
+        expression: Catalyst expression of the condition.
+    """
+    jvm = JavaClasses(spark._jvm)
+    log = snapshot.deltaLog()
+    made = jvm.org.apache.spark.sql.delta.files.TahoeBatchFileIndex
+    index = made(spark._jsparkSession, "batch", files, log, log.dataPath(), snapshot, False)
+    return index.matchingFiles(sequence(spark, [expression]), sequence(spark, []))
+
+
+def rows_of(spark: SparkSession, snapshot: Any, files: Any) -> DataFrame:
+    """Return the rows of some of a snapshot's files. Spark gets the entries, which it would find by a job.
+
+    Args:
+        spark: An open session.
+        snapshot: Delta's snapshot of a table.
+        files: Delta's entries of the files.
+    """
+    return DataFrame(snapshot.deltaLog().createDataFrame(snapshot, files, False, none(spark)), spark)
 
 
 def hadoop_path(spark: SparkSession, location: str) -> tuple[Any, Any]:
@@ -92,14 +158,20 @@ def has_commits(spark: SparkSession, path: str) -> bool:
 
 
 def spare_requests(spark: SparkSession, folder: str) -> None:
-    """Leave out Delta's files of checksums if tables are on an object store: each is a rename, some nine requests.
+    """Let Delta write its files of checksums by one request each if tables are on an object store.
+
+    Spark would write them aside and rename them, which takes some nine requests. Without the companion in the JVM they
+    are left out. Settings that the session has already stay.
 
     Args:
-        spark: An open session; a setting that it has already stays.
+        spark: An open session.
         folder: Path or URL of the tables.
     """
-    if folder.partition(":")[0] in ("s3a", "s3", "s3n") and spark.conf.get(_CHECKSUMS, None) is None:
-        spark.conf.set(_CHECKSUMS, "false")
+    if folder.partition(":")[0] not in ("s3a", "s3", "s3n"):
+        return
+    key, value = (_CHECKSUMS, "false") if lacks_companion(spark) else (_MANAGER, "textclf.ChecksumFiles")
+    if spark.conf.get(key, None) is None:
+        spark.conf.set(key, value)
 
 
 def manual_update(spark: SparkSession) -> Any:

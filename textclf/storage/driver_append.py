@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -24,8 +25,19 @@ from textclf.common.logs import say
 from textclf.common.secrets import first_line
 from textclf.spark import cancellation
 from textclf.storage.commit_retry import CONFLICTS, lost_a_race
-from textclf.storage.delta_log import hadoop_path, landed, log_of, none, sequence, with_settings
+from textclf.storage.delta_log import (
+    known_files,
+    landed,
+    listed,
+    log_of,
+    manual_update,
+    none,
+    sequence,
+    with_settings,
+)
 from textclf.storage.leases.fence import CLOSED, OPEN, Fence, closing, folder_of, is_closed
+from textclf.storage.plain_files import write_new
+from textclf.storage.queries.small_tables import read_parts, stored_parts
 from textclf.storage.schema_changes import has_constraints
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
@@ -76,17 +88,7 @@ def append_rows(
         place.append(spark.createDataFrame(rows, spec.schema).coalesce(1), options)
         fence.check_written(spark, place)
         return True
-    data, name = _parquet(spec, rows), f"part-00000-{uuid4()}-c000.snappy.parquet"
-    system, target = hadoop_path(spark, f"{path}/{name}")
-    stream = system.create(target, False)
-    try:
-        stream.write(data)
-    finally:
-        stream.close()
-    action = {"path": name, "partitionValues": {}, "size": len(data), "modificationTime": int(time.time() * 1000)}
-    statistics = json.dumps({"numRecords": len(rows)})
-    entry = json.dumps({"add": action | {"dataChange": True, "stats": statistics}})
-    added = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(entry)
+    name, added = _stored(spark, path, _table(spec, rows), changes=True)
     operation = jvm.org.apache.spark.sql.delta.DeltaOperations.Write
     append = jvm.org.apache.spark.sql.SaveMode.Append
     actions = [added, *([] if closed_to is None else closing(spark, [closed_to]))]
@@ -98,7 +100,7 @@ def append_rows(
     return True
 
 
-def merge_appended(spark: SparkSession, place: Location) -> bool:
+def merge_appended(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
     """Merge the files of small appends, and write a checkpoint, after every tenth commit.
 
     So a reader opens a limited number of files and commits, however many appends there have been since the last upkeep.
@@ -107,6 +109,7 @@ def merge_appended(spark: SparkSession, place: Location) -> bool:
     Args:
         spark: An open session, in which rows have just been appended to the table.
         place: Location of the table.
+        spec: Specification of the table.
 
     Returns:
         Whether the files were merged.
@@ -114,8 +117,9 @@ def merge_appended(spark: SparkSession, place: Location) -> bool:
     try:
         if cancellation.asked() or place.log(spark).unsafeVolatileSnapshot().logSegment().deltas().size() < _COMMITS:
             return False
-        with with_settings(spark, {"spark.databricks.delta.optimize.minFileSize": str(_LARGE)}):
-            place.delta(spark).optimize().executeCompaction()
+        if not _merged_here(spark, place, spec):
+            with with_settings(spark, {"spark.databricks.delta.optimize.minFileSize": str(_LARGE)}):
+                place.delta(spark).optimize().executeCompaction()
         place.log(spark).checkpoint()
     except CONFLICTS:
         return False  # another writer has merged them
@@ -123,6 +127,47 @@ def merge_appended(spark: SparkSession, place: Location) -> bool:
         say(f"{place}: small files could not be merged: {first_line(error)}", "warning")
         return False
     return True
+
+
+def _merged_here(spark: SparkSession, place: Location, spec: TableSpec) -> bool:
+    """Merge the small files without a Spark job if their rows are few; returns whether they are."""
+    jvm = JavaClasses(spark._jvm)
+    if place.path is None:
+        return False
+    transaction = log_of(spark, place.path).startTransaction()
+    snapshot, known = transaction.snapshot(), known_files(transaction.snapshot())
+    parts = None if known is None else stored_parts(spark, snapshot)
+    if known is None or parts is None or not _takes_plain_files(jvm, transaction.metadata(), spec):
+        return False
+    small = {part.path: part for part in parts if part.size < _LARGE}
+    rows = read_parts(place, snapshot, spec.schema, list(small.values()))
+    if rows is None:
+        return False
+    if len(small) > 1:
+        now = int(time.time() * 1000)
+        removed = [each.removeWithTimestamp(now, False) for each in listed(known) if unquote(each.path()) in small]
+        _, added = _stored(spark, place.path, rows, changes=False)  # left to VACUUM if the commit fails
+        transaction.commit(sequence(spark, [*removed, added]), manual_update(spark))
+    return True
+
+
+def _stored(spark: SparkSession, path: str, rows: pa.Table, *, changes: bool) -> tuple[str, Any]:
+    """Store rows as a file of the table at a path; return the file's name, and Delta's action that adds it.
+
+    Args:
+        spark: An open session.
+        path: Path or URL of the table.
+        rows: Rows with the table's columns.
+        changes: Whether the rows are new to the table.
+    """
+    jvm = JavaClasses(spark._jvm)
+    sink, name = io.BytesIO(), f"part-00000-{uuid4()}-c000.snappy.parquet"
+    pq.write_table(rows, sink, compression="snappy")
+    data = sink.getvalue()
+    write_new(spark, f"{path}/{name}", data)
+    entry = {"path": name, "partitionValues": {}, "size": len(data), "modificationTime": int(time.time() * 1000)}
+    entry |= {"dataChange": changes, "stats": json.dumps({"numRecords": len(rows)})}
+    return name, jvm.org.apache.spark.sql.delta.actions.Action.fromJson(json.dumps({"add": entry}))
 
 
 def _takes_plain_files(jvm: Any, metadata: Any, spec: TableSpec) -> bool:
@@ -133,12 +178,10 @@ def _takes_plain_files(jvm: Any, metadata: Any, spec: TableSpec) -> bool:
     return all(properties.get(key) in (None, value) for key, value in _PLAIN.items())
 
 
-def _parquet(spec: TableSpec, rows: Sequence[tuple[object, ...]]) -> bytes:
+def _table(spec: TableSpec, rows: Sequence[tuple[object, ...]]) -> pa.Table:
     schema = to_arrow_schema(spec.schema, timezone="UTC")
     columns = [
         pa.array([list(value.items()) if isinstance(value, dict) else value for value in values], field.type)
         for values, field in zip(zip(*rows, strict=True), schema, strict=True)
     ]
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="snappy")
-    return sink.getvalue()
+    return pa.Table.from_arrays(columns, schema=schema)

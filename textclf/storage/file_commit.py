@@ -19,7 +19,18 @@ from textclf.common.java_classes import JavaClasses
 from textclf.errors import LockError, TextclfError
 from textclf.storage.commit_retry import lost_a_race, retried
 from textclf.storage.conditions import NOTHING, Condition
-from textclf.storage.delta_log import hadoop_path, landed, listed, log_of, manual_update, none, sequence
+from textclf.storage.delta_log import (
+    files_meeting,
+    hadoop_path,
+    known_files,
+    landed,
+    listed,
+    log_of,
+    manual_update,
+    none,
+    sequence,
+    transaction_of,
+)
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.plain_files import PLAIN_WRITER, for_each, missing
 from textclf.storage.run_points import reached
@@ -63,18 +74,26 @@ def copies_because(spark: SparkSession, place: Location, spec: TableSpec, *, fre
 
 
 def look_ahead(spark: SparkSession, place: Location) -> None:
-    """Let Delta find a table's files in advance, which takes a Spark job. Delta caches them until the next commit.
+    """Let Delta find a table's files in advance if that takes a Spark job. Delta caches them until the next commit.
 
     This queries the files as ``_commit`` does, because ``_commit`` cannot use what other queries have cached.
     """
-    if place.path is not None and place.seen(spark) is not None:
+    snapshot = None if place.path is None else place.seen(spark)
+    if snapshot is not None and known_files(snapshot) is None:
         transaction = log_of(spark, str(place)).startTransaction(none(spark), none(spark))
         _files(spark, transaction, NOTHING)
 
 
 def _files(spark: SparkSession, transaction: Any, condition: Condition) -> list[Any]:
     """Find a table's files that meet a condition. Delta uses what a transaction has read to detect conflicts."""
-    return list(listed(transaction.filterFiles(sequence(spark, [condition.expression(spark)]), False)))
+    expression, known = condition.expression(spark), known_files(transaction.snapshot())
+    predicates = sequence(spark, [expression])
+    if known is None:
+        return list(listed(transaction.filterFiles(predicates, False)))
+    found = files_meeting(spark, transaction.snapshot(), known, expression)
+    transaction.trackReadPredicates(predicates, True, True)
+    transaction.trackFilesRead(found)
+    return list(listed(found))
 
 
 def hand_over(
@@ -174,21 +193,19 @@ def _attempt(
     """Make one attempt to commit, and return the entries of the files that it has removed."""
     jvm = JavaClasses(spark._jvm)
     delta = jvm.org.apache.spark.sql.delta
-    log = log_of(spark, str(place))
-    transaction = log.startTransaction(none(spark), none(spark))
+    transaction = transaction_of(spark, str(place))
     new = transaction.readVersion() < 0
     found = [] if new else _files(spark, transaction, condition)
     # Files that are named already, by a commit whose answer was lost or by a run that was stopped after it, stay.
     there, names = {each.path() for each in found}, set(_paths(added))
     removed = [each for each in found if each.path() not in names]
     entries = [each for each, path in zip(added, _paths(added), strict=True) if path not in there]
-    if not removed and not entries and not new:
+    lacking = not new and with_columns(spark, transaction, spec)
+    if not removed and not entries and not new and not lacking:
         fence.check()
         return []
     if new:
         as_new(spark, transaction, str(place), spec, begun=bool(added))
-    else:
-        with_columns(transaction, delta, spec)
     fence.guard(transaction)
     reached("looked", place)
     some = jvm.scala.Option.apply

@@ -1,8 +1,10 @@
 """Publish staged rows: replace slices of a table, whole or not at all."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,14 +12,15 @@ from pyspark.sql.types import DataType
 
 from textclf.storage.commit_retry import retried
 from textclf.storage.conditions import Condition
+from textclf.storage.delta_log import listed, transaction_of
 from textclf.storage.file_commit import copies_because, gather, hand_over, look_ahead
 from textclf.storage.leases.fence import OPEN, Fence
 from textclf.storage.leases.locks import UPKEEP, Locks
 from textclf.storage.run_points import reached
 from textclf.storage.schema_changes import check_rows
 from textclf.storage.schemas import TableSpec
-from textclf.storage.staged_table import StagedFile, StagedTable
-from textclf.storage.table_creation import begin
+from textclf.storage.staged_table import StagedFile, StagedTable, url_of
+from textclf.storage.table_creation import as_new, begin, with_columns
 from textclf.storage.warehouse import Location
 
 
@@ -52,13 +55,36 @@ class Target:
             begin(spark, str(self.place), self.spec)
         return str(self.place)
 
-    def check(self, rows: DataFrame) -> None:
+    def write(self, rows: DataFrame) -> list[StagedFile]:
+        """Write rows as files of the table that no version names yet, with Delta's own writer, in one Spark job.
+
+        Args:
+            rows: Rows with the columns of the table, for a table that can take files (``copies_because``).
+
+        Raises:
+            InputError: There is no table yet, and its folder holds other files.
+        """
+        spark, place = rows.sparkSession, str(self.place)
+        transaction = transaction_of(spark, place)  # it will never be committed
+        if transaction.readVersion() < 0:
+            as_new(spark, transaction, place, self.spec)
+        else:
+            with_columns(spark, transaction, self.spec)
+        found = transaction.writeFiles(rows.select(*self.spec.columns)._jdf)
+        root = url_of(spark, place)
+        return [StagedFile.written(json.loads(each.json())["add"], root) for each in listed(found)]
+
+    def check(self, spark: SparkSession, made: Callable[[], DataFrame]) -> None:
         """Refuse rows that the table would refuse; a missing table accepts all.
+
+        Args:
+            spark: An open session.
+            made: Function that returns the rows; it is called only if they have to be looked at.
 
         Raises:
             InputError: Rows break a constraint of the table.
         """
-        check_rows(rows.select(*self.spec.columns), self.place)
+        check_rows(spark, self.place, lambda: made().select(*self.spec.columns))
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ class Targets:
         reason = F.col("reason")
         parts = [(self.rejected, stamped.where(reason.isNotNull())), (self.accepted, stamped.where(reason.isNull()))]
         for target, rows in parts:
-            target.check(rows)
+            target.check(stored.sparkSession, lambda rows=rows: rows)  # type: ignore[misc]
         for target, rows in parts:
             replace_slices(target.place, rows, target.spec, slices, fence)
 
@@ -133,7 +159,7 @@ class Targets:
         ]
         for target, files in parts:
             if files:
-                target.check(staged.rows_in(files))
+                target.check(staged.spark, partial(staged.rows_in, files))
         spark, folder, condition = staged.spark, str(staged.place), of_slices(slices)
         staged.published = True
         gathered, reasons = set(), []

@@ -19,7 +19,7 @@ POINTS = (
 """Points in the order of a scoring run. ``moved`` occurs for both tables, then ``looked`` and ``committed`` for
 each of them.
 
-A run of ingest reaches ``committed`` once, with the folder of ``corpus``; the commit of its rejects follows.
+A run of ingest reaches ``committed`` for ``corpus`` and then for ``corpus_rejects``.
 """
 
 Listener = Callable[[str], object]

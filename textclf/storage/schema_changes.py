@@ -7,7 +7,7 @@ is written: the other table of a run may have its rows by then. So staged rows a
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -117,23 +117,23 @@ def has_constraints(spark: SparkSession, metadata: Any) -> bool:
     return not _all(spark, metadata).isEmpty()
 
 
-def check_rows(rows: DataFrame, place: Location) -> None:
+def check_rows(spark: SparkSession, place: Location, made: Callable[[], DataFrame]) -> None:
     """Refuse rows that Delta would refuse. A table without constraints costs no Spark job.
 
     Args:
-        rows: Rows for a table; columns that they lack would be null.
+        spark: An open session.
         place: Location of the table; a missing table accepts all rows.
+        made: Function that returns the rows, called if the table has constraints; columns that they lack would be null.
 
     Raises:
         InputError: Rows break constraints of the table, which the message names.
     """
-    spark = rows.sparkSession
     snapshot = place.snapshot(spark)
     metadata = None if snapshot is None else snapshot.metadata()
     found = [] if metadata is None else list(_named(spark, metadata))
     if metadata is None or not found:
         return
-    columns = StructType.fromJson(json.loads(metadata.schemaString()))
+    rows, columns = made(), StructType.fromJson(json.loads(metadata.schemaString()))
     lacking = [F.lit(None).cast(each.dataType).alias(each.name) for each in columns if each.name not in rows.columns]
     # Delta refuses a row for which a constraint is null, too.
     counts = [F.count_if(~F.coalesce(holds, F.lit(False))).alias(str(at)) for at, (_, holds) in enumerate(found)]

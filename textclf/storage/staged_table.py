@@ -10,7 +10,7 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 
 from textclf.common.java_classes import JavaClasses
-from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
+from textclf.storage.delta_log import hadoop_path, log_of, rows_of, sequence
 from textclf.storage.plain_files import PLAIN_WRITER, discard, missing
 from textclf.storage.schemas import TableSpec
 from textclf.storage.warehouse import Location
@@ -38,6 +38,23 @@ class StagedFile:
             return cls(entry, tags["published"], tags["refused"] == "true")
         # The published table has no folder level for the reason.
         return cls(entry, unquote(entry["path"].partition("/")[2]), entry["partitionValues"].get("reason") is not None)
+
+    @classmethod
+    def written(cls, entry: dict[str, Any], root: str) -> "StagedFile":
+        """Return a file that Delta has written into the folder of the table.
+
+        Args:
+            entry: Delta's ``add`` entry of the file.
+            root: URL of the table, as ``url_of`` gives it.
+        """
+        path = unquote(entry["path"])
+        return cls(entry | {"path": f"{root}/{as_uri(path)}"}, path)
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows, if the entry has it."""
+        found = json.loads(self.entry.get("stats") or "{}").get("numRecords")
+        return None if found is None else int(found)
 
     @property
     def whole(self) -> bool:
@@ -139,10 +156,9 @@ class StagedTable:
     def rows_in(self, files: Collection[StagedFile]) -> DataFrame:
         """Read the rows in some of the files. Delta gets the files' entries, which it would find by a Spark job."""
         jvm = JavaClasses(self.spark._jvm)
-        log, nothing = log_of(self.spark, str(self.place)), none(self.spark)
         action = jvm.org.apache.spark.sql.delta.actions.Action.fromJson
         added = sequence(self.spark, [action(json.dumps({"add": file.entry})) for file in files])
-        return DataFrame(log.createDataFrame(log.update(False, nothing, nothing), added, False, nothing), self.spark)
+        return rows_of(self.spark, self.place.snapshot(self.spark), added)
 
 
 def _added(spark: SparkSession, place: Location) -> Iterator[StagedFile]:
@@ -176,6 +192,5 @@ def write_log(spark: SparkSession, folder: str, files: Collection[StagedFile], s
     system, path = hadoop_path(spark, f"{folder}/_delta_log/{0:020d}.json")
     system.mkdirs(path.getParent())
     configuration = spark._jsparkSession.sessionState().newHadoopConf()
-    log = log_of(spark, folder)
-    log.store().write(path, sequence(spark, lines).iterator(), False, configuration)
-    log.update(False, none(spark), none(spark))  # Delta has cached that there was no table
+    # Delta reads the commit if the rows are read, which takes a Spark job.
+    log_of(spark, folder).store().write(path, sequence(spark, lines).iterator(), False, configuration)

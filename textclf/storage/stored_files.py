@@ -5,21 +5,25 @@ them, until a commit names them: as with Delta's own writers.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from textclf.common.file_systems import open_sized
 from textclf.common.java_classes import JavaClasses
 from textclf.spark.companion import PROVISION, CompanionError, lacks_companion
 from textclf.storage.delta_log import hadoop_path
 from textclf.storage.files.listing import escaped
-from textclf.storage.plain_files import discard
+from textclf.storage.plain_files import discard, for_each, write_new
 from textclf.storage.schemas import TableSpec
 from textclf.storage.staged_table import StagedFile, as_uri, url_of
 from textclf.storage.worker_files import PATHS, Sink, arrow_codec
@@ -127,6 +131,27 @@ class FileStore:
             raise
         return [PackedFile(self.folders[values["kind"]], values) for values in found]
 
+    def store_here(self, packed: Iterable[pa.RecordBatch]) -> list[PackedFile]:
+        """Store the files of a ``Packer`` that runs in this process, with this sink, without a Spark job.
+
+        After an error nothing of what is known to be stored remains.
+        """
+        found: list[PackedFile] = []
+        pieces: list[bytes] = []
+        try:
+            for row in chain.from_iterable(batch.to_pylist() for batch in packed):
+                piece, file = row.pop("piece"), PackedFile(self.folders[row["kind"]], row)
+                pieces += [] if piece is None else [piece]
+                if row["size"] is not None:  # the file is whole
+                    if pieces:
+                        write_new(self.spark, file.place, b"".join(pieces))
+                    found.append(file)
+                    pieces.clear()
+        except BaseException:
+            self.discard()
+            raise
+        return found
+
     def staged(self, files: Collection[PackedFile], spec: TableSpec) -> list[StagedFile]:
         """Return the files for the table of ``spec``; those of the second kind are rejects."""
         roots = {folder: url_of(self.spark, folder) for folder in {file.folder for file in files}}
@@ -143,6 +168,16 @@ class FileStore:
         """
         pairs = (each.partition("/") for each in self._seen.value)
         discard(self.spark, {f"{self.folders[kind]}/{path}" for kind, _, path in pairs})
+
+
+def read_here(files: Collection[PackedFile]) -> pa.Table:
+    """Read the rows of files, which are few, in this process."""
+
+    def one(file: PackedFile) -> pa.Table:
+        with open_sized(file.place, file.values["size"]) as opened:
+            return pq.ParquetFile(opened).read()
+
+    return pa.concat_tables(for_each(one, files)) if files else pa.table({})
 
 
 def read_packed(

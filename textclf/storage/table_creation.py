@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from textclf.common.java_classes import JavaClasses
 from textclf.errors import InputError
-from textclf.storage.delta_log import hadoop_path, log_of, none, sequence
+from textclf.storage.delta_log import hadoop_path, log_of, none, sequence, transaction_of
 from textclf.storage.schemas import TableSpec
 
 _SHOWN = 3  # names of files in a message
@@ -27,7 +27,7 @@ def create(spark: SparkSession, path: str, spec: TableSpec) -> None:
     Raises:
         InputError: The folder holds files that belong to no Delta table.
     """
-    transaction = log_of(spark, path).startTransaction(none(spark), none(spark))
+    transaction = transaction_of(spark, path)
     if transaction.readVersion() >= 0:
         return
     jvm = JavaClasses(spark._jvm)
@@ -80,8 +80,13 @@ def as_new(spark: SparkSession, transaction: Any, path: str, spec: TableSpec, *,
     return metadata
 
 
-def with_columns(transaction: Any, delta: Any, spec: TableSpec) -> None:
-    """Let a transaction add the columns that its table lacks; rows from before have null there."""
+def with_columns(spark: SparkSession, transaction: Any, spec: TableSpec) -> bool:
+    """Let a transaction add the columns that its table lacks; rows from before have null there.
+
+    Returns:
+        Whether the table lacks any.
+    """
+    jvm = JavaClasses(spark._jvm)
     content = json.loads(transaction.metadata().json())
     schema = json.loads(content["metaData"]["schemaString"])
     there = {field["name"] for field in schema["fields"]}
@@ -89,7 +94,9 @@ def with_columns(transaction: Any, delta: Any, spec: TableSpec) -> None:
     if lacking:
         schema["fields"] += lacking
         content["metaData"]["schemaString"] = json.dumps(schema)
-        transaction.updateMetadata(delta.actions.Action.fromJson(json.dumps(content)), False)
+        made = jvm.org.apache.spark.sql.delta.actions.Action.fromJson(json.dumps(content))
+        transaction.updateMetadata(made, False)
+    return bool(lacking)
 
 
 def _check_empty(spark: SparkSession, path: str, spec: TableSpec) -> None:

@@ -20,7 +20,7 @@ from textclf.errors import InputError, UsageError
 from textclf.spark.failures import READ_FAILURES
 from textclf.storage.commit_retry import refused_by, retried
 from textclf.storage.conditions import Condition, of_sources
-from textclf.storage.delta_log import has_commits, log_of, none
+from textclf.storage.delta_log import has_commits, known_files, log_of, none, rows_of
 from textclf.storage.schemas import TableSpec
 from textclf.storage.table_creation import create
 
@@ -93,8 +93,24 @@ class Location:
         return spark.table(self.name or "")
 
     def version(self, spark: SparkSession) -> int:
-        """Return the number of the newest commit."""
-        return int(self.delta(spark).history(1).collect()[0]["version"])
+        """Return the number of the newest commit.
+
+        Raises:
+            AnalysisException: There is no table.
+        """
+        snapshot = self.snapshot(spark)
+        return int((snapshot or self.delta(spark)._jdt.deltaLog().unsafeVolatileSnapshot()).version())
+
+    def pinned(self, spark: SparkSession, snapshot: Any) -> DataFrame:
+        """Read the version of one of Delta's snapshots; what is committed later does not change the rows.
+
+        If the files are known (see ``known_files``), Spark has no jobs to find them. It cannot leave out files by their
+        statistics then.
+        """
+        files = known_files(snapshot)
+        if files is None:
+            return self.read_version(spark, int(snapshot.version()))
+        return rows_of(spark, snapshot, files)
 
     def read_version(self, spark: SparkSession, version: int) -> DataFrame:
         """Read the table as commit ``version`` left it."""
@@ -300,6 +316,26 @@ class Warehouse:
             raise _no_table(spec, place, fix)
         return place.read(spark).select(*spec.columns)
 
+    def snapshot(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> Any:
+        """Return Delta's newest snapshot of a table.
+
+        Args:
+            spark: An open session.
+            spec: Name of the table.
+            fix: What to do if the table does not exist, for the error message.
+
+        Returns:
+            The snapshot, for ``Location.pinned`` and ``small_table``.
+
+        Raises:
+            InputError: The table does not exist yet.
+        """
+        place = self.location(spec.name)
+        snapshot = place.snapshot(spark)
+        if snapshot is None:
+            raise _no_table(spec, place, fix)
+        return snapshot
+
     def read_fixed(self, spark: SparkSession, spec: TableSpec, *, fix: str) -> DataFrame:
         """Read the declared columns of a table as they are now, whatever is committed later.
 
@@ -314,11 +350,8 @@ class Warehouse:
         Raises:
             InputError: The table does not exist yet.
         """
-        place = self.location(spec.name)
-        snapshot = place.snapshot(spark)
-        if snapshot is None:
-            raise _no_table(spec, place, fix)
-        return place.read_version(spark, int(snapshot.version())).select(*spec.columns)
+        snapshot = self.snapshot(spark, spec, fix=fix)
+        return self.location(spec.name).pinned(spark, snapshot).select(*spec.columns)
 
     def replace_sources(self, df: DataFrame, spec: TableSpec, sources: Sequence[str]) -> str:
         """Replace the sources' slices of a table in one commit, whole or not at all.

@@ -14,13 +14,17 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from textclf.common.arrays import Bool, Int64
 from textclf.config import Split
 from textclf.errors import InputError
+from textclf.storage.queries.adaptive_execution import in_one_job
 
+MOST_IN_THE_PLAN = 200
+"""Largest number of files whose names are literals of a plan; more are joined, which is a Spark job more."""
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al., OOPSLA 2014
 
 
@@ -166,26 +170,90 @@ def find_splits(corpus: DataFrame, split: Split, names: Sequence[str] = ()) -> d
     Raises:
         InputError: One of ``names`` has no rows, or a record number occurs twice in a file.
     """
-    found = corpus.groupBy("source", "file").agg(F.count("*").alias("rows"), F.max("position").alias("last")).collect()
+    counts = F.count("*").alias("rows"), F.max("position").alias("last")
+    found = in_one_job(corpus.groupBy("source", "file").agg(*counts)).collect()
     files = sorted((row["source"], row["file"], row["rows"], row["last"]) for row in found)
     _check_present(names, {source for source, *_ in files})
-    if split.method == "permutation":
-        gaps = _gaps(corpus, [(source, file) for source, file, rows, last in files if rows != last + 1])
-        spans = [(source, file, rows) for source, file, rows, _ in files]
-    else:
-        # Ranks are not needed for the order: record numbers, even with gaps, ascend from file to file.
-        gaps = {}
-        spans = [(source, file, last + 1) for source, file, _, last in files]
-    by_source = _file_rows(spans, gaps)
-    rows_of: dict[str, int] = {}
-    for source, _, rows, _ in files:
-        rows_of[source] = rows_of.get(source, 0) + rows
-    tested = {source: math.ceil(split.test_size * rows) for source, rows in rows_of.items()}
-    splits = {source: SourceSplit(split, rows_of[source], tested[source], made) for source, made in by_source.items()}
+    # With hash, ranks are not needed for the order: record numbers, even with gaps, ascend from file to file.
+    holed = [(source, file) for source, file, rows, last in files if rows != last + 1]
+    splits = _splits(split, files, _gaps(corpus, holed) if split.method == "permutation" else {})
     if split.method == "hash":
         tested = _count_tested(corpus, splits)
         splits = {source: replace(made, test_rows=tested[source]) for source, made in splits.items()}
     return splits
+
+
+def splits_of(rows: pa.Table, split: Split, names: Sequence[str]) -> dict[str, SourceSplit]:
+    """Plan the split of each source as ``plan_splits`` does, from rows that this process holds.
+
+    Args:
+        rows: Accepted rows with the columns source, file and position.
+        split: Section ``[split]``.
+        names: The sources, which must be present.
+
+    Raises:
+        InputError: As of ``plan_splits``.
+    """
+    rows = rows.select(["source", "file", "position"])
+    ours = {name: rows.filter(pc.equal(rows["source"], name)) for name in names}
+    _check_present(names, {name for name, found in ours.items() if len(found)})
+    return {name: split_of(name, found["file"], found["position"], split) for name, found in ours.items()}
+
+
+def split_of(source: str, files: pa.ChunkedArray, positions: pa.ChunkedArray, split: Split) -> SourceSplit:
+    """Plan the split of one source as ``plan_splits`` does, from rows that this process holds.
+
+    Args:
+        source: Name of the source.
+        files: File of each of its rows, shape (n,).
+        positions: Record number of each row, shape (n,).
+        split: Section ``[split]``.
+
+    Raises:
+        InputError: The source has no rows, too few for training and test, or a record number twice in a file.
+    """
+    _check_present([source], {source} if len(files) else set())
+    encoded, numbers = files.dictionary_encode().combine_chunks(), positions.to_numpy()
+    codes = encoded.indices.to_numpy()
+    order = np.lexsort((numbers, codes))
+    begins = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+    spans, gaps = [], {}
+    for code, file in enumerate(encoded.dictionary.to_pylist()):
+        ours = numbers[order[begins[code] : begins[code + 1]]]
+        spans.append((source, file, len(ours), int(ours[-1])))
+        missing = np.diff(ours, prepend=-1) - 1
+        if split.method == "permutation" and missing.any():
+            _check_once(source, file, ours[missing < 0])
+            gaps[source, file] = ours[missing > 0], np.cumsum(missing[missing > 0])
+    made = _splits(split, sorted(spans), gaps)[source]
+    if split.method == "hash":
+        is_test, _ = assign_rows({source: made}, pa.repeat(source, len(files)), encoded, positions.combine_chunks())
+        made = replace(made, test_rows=int(is_test.sum()))
+    check_split(source, made)
+    return made
+
+
+def _splits(
+    split: Split,
+    files: Sequence[tuple[str, str, int, int]],
+    gaps: Mapping[tuple[str, str], tuple[Int64, Int64]],
+) -> dict[str, SourceSplit]:
+    """Make the split of each source; with ``hash``, the number of test rows is not known yet.
+
+    Args:
+        split: Section ``[split]``.
+        files: Source, name, number of rows and last record number of each file, sorted.
+        gaps: Gaps in the record numbers by source and file.
+    """
+    ranked = split.method == "permutation"
+    by_source = _file_rows([(source, file, rows if ranked else last + 1) for source, file, rows, last in files], gaps)
+    rows_of: dict[str, int] = {}
+    for source, _, rows, _ in files:
+        rows_of[source] = rows_of.get(source, 0) + rows
+    return {
+        source: SourceSplit(split, rows_of[source], math.ceil(split.test_size * rows_of[source]), made)
+        for source, made in by_source.items()
+    }
 
 
 def _file_rows(
@@ -206,31 +274,35 @@ def _gaps(corpus: DataFrame, files: list[tuple[str, str]]) -> dict[tuple[str, st
     """Find the gaps in some files: positions after a gap, and how many numbers are missing before them."""
     if not files:
         return {}
-    wanted = corpus.sparkSession.createDataFrame(files, "source string, file string")
     order = Window.partitionBy("source", "file").orderBy("position")
     before = F.lag("position", 1, -1).over(order)
-    rows = (
-        corpus.select("source", "file", "position")
-        .join(F.broadcast(wanted), ["source", "file"])
-        .select("source", "file", "position", (F.col("position") - before - 1).alias("missing"))
-        .where("missing != 0")
-        .collect()
-    )
+    if len(files) <= MOST_IN_THE_PLAN:  # no name holds a NUL
+        holed = corpus.where(F.concat("source", F.lit("\0"), "file").isin(["\0".join(pair) for pair in files]))
+    else:
+        wanted = corpus.sparkSession.createDataFrame(files, "source string, file string")
+        holed = corpus.join(F.broadcast(wanted), ["source", "file"])
+    numbered = holed.select("source", "file", "position", (F.col("position") - before - 1).alias("missing"))
+    rows = in_one_job(numbered.where("missing != 0")).collect()
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
         if row["missing"] < 0:
-            raise InputError(
-                f"Source {row['source']} has a record twice.",
-                received=f"position {row['position']} of {row['file']} more than once",
-                expected="each position of a file only once",
-                fix="run ingest_corpus for this source again",
-            )
+            _check_once(row["source"], row["file"], [row["position"]])
         found.setdefault((row["source"], row["file"]), []).append((row["position"], row["missing"]))
     gaps = {}
     for key, pairs in found.items():
         after, missing = np.array(sorted(pairs), np.int64).T
         gaps[key] = (after, np.cumsum(missing))
     return gaps
+
+
+def _check_once(source: str, file: str, repeated: Sequence[int] | Int64) -> None:
+    if len(repeated):
+        raise InputError(
+            f"Source {source} has a record twice.",
+            received=f"position {repeated[0]} of {file} more than once",
+            expected="each position of a file only once",
+            fix="run ingest_corpus for this source again",
+        )
 
 
 def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[str, int]:
@@ -244,9 +316,8 @@ def _count_tested(corpus: DataFrame, splits: Mapping[str, SourceSplit]) -> dict[
             yield from sums.select(["source", "tested_sum"]).rename_columns(["source", "tested"]).to_batches()
 
     rows = corpus.select("source", "file", "position").mapInArrow(count, "source string, tested long")
-    return {
-        row["source"]: row["tested"] for row in rows.groupBy("source").agg(F.sum("tested").alias("tested")).collect()
-    }
+    sums = in_one_job(rows.groupBy("source").agg(F.sum("tested").alias("tested"))).collect()
+    return {row["source"]: row["tested"] for row in sums}
 
 
 def _check_present(names: Sequence[str], present: set[str]) -> None:

@@ -12,10 +12,11 @@ from pyspark.sql import functions as F
 
 from textclf.common.arrays import Bool, Int32, Int64
 from textclf.config import Source
-from textclf.corpus.vocabulary import corpus_of
+from textclf.corpus.corpus_rows import CorpusRows
 from textclf.errors import InputError
 from textclf.runs.workspace import Workspace
-from textclf.text.split import SourceSplit, assign_rows, plan_splits
+from textclf.storage.queries.adaptive_execution import in_one_job
+from textclf.text.split import SourceSplit, assign_rows, split_of
 
 _NAMED = 20  # labels that a warning names
 _DIGESTED = ("file", "label", "position", "source", "text")
@@ -66,10 +67,20 @@ def load_dataset(workspace: Workspace, source: Source) -> Dataset:
     Raises:
         InputError: The source has no rows, or its training rows have fewer than two labels.
     """
-    corpus = corpus_of(workspace, [source.name])
-    splits = plan_splits(corpus, workspace.pipeline.split, [source.name])
-    rows = corpus.select("file", "position", "text", "label").toArrow()
-    return arrange(rows, splits, source, corpus_digest(corpus))
+    rows, hashes = _rows_and_hashes(CorpusRows.of(workspace, [source.name]))
+    split = split_of(source.name, rows["file"], rows["position"], workspace.pipeline.split)
+    return arrange(rows, {source.name: split}, source, _digest_of(hashes))
+
+
+def _rows_and_hashes(corpus: CorpusRows) -> tuple[pa.Table, Int64]:
+    """Read the rows of a source and the 64-bit xxHash of each; split and digest are computed from what is here."""
+    hashed, few = F.xxhash64(*_DIGESTED), corpus.here(*_DIGESTED)
+    if few is None:
+        rows = corpus.table.select("file", "position", "text", "label", hashed.alias("hash")).toArrow()
+        return rows, rows["hash"].to_numpy()
+    # Of rows that are in the driver Spark computes the same hashes without a job.
+    found = corpus.workspace.spark.createDataFrame(few).select(hashed).collect()
+    return few, np.array([row[0] for row in found], np.int64)
 
 
 def arrange(rows: pa.Table, splits: Mapping[str, SourceSplit], source: Source, digest: str) -> Dataset:
@@ -129,12 +140,6 @@ def _side(rows: pa.Table, side: Bool, order: Int64, labels: list[str]) -> Rows:
     return Rows(texts, numbers.to_numpy().astype(np.int32))
 
 
-def corpus_digest(corpus: DataFrame) -> str:
-    """Compute the digest of one source's rows, which does not depend on their order; see ``corpus_digests``."""
-    (digest,) = corpus_digests(corpus).values()
-    return digest
-
-
 def corpus_digests(corpus: DataFrame) -> dict[str, str]:
     """Compute a digest of the rows of each source.
 
@@ -143,5 +148,16 @@ def corpus_digests(corpus: DataFrame) -> dict[str, str]:
     """
     row = F.xxhash64(*_DIGESTED)
     figures = F.count("*"), F.sum(row.cast("decimal(38,0)")), F.bit_xor(row)
-    found = corpus.groupBy("source").agg(*figures).collect()
-    return {source: hashlib.sha256(repr(tuple(map(str, sums))).encode()).hexdigest() for source, *sums in found}
+    found = in_one_job(corpus.groupBy("source").agg(*figures)).collect()
+    return {source: _digest(*sums) for source, *sums in found}
+
+
+def _digest_of(hashes: Int64) -> str:
+    """Return the digest of one source, as ``corpus_digests`` computes it, from the 64-bit xxHash of each row."""
+    # In two halves: the sum of many hashes needs more than 64 bits.
+    total = (int((hashes >> 32).sum()) << 32) + int((hashes & 0xFFFFFFFF).sum())
+    return _digest(len(hashes), total, int(np.bitwise_xor.reduce(hashes)))
+
+
+def _digest(*figures: object) -> str:
+    return hashlib.sha256(repr(tuple(map(str, figures))).encode()).hexdigest()

@@ -101,8 +101,9 @@ def train_model(
     check_words(dataset.train.texts, made.tokenizer, f"Source {source.name}")
     text = pipeline.text
     encoder = encoder_of(
-        made, dataset.train, text.num_words, text.max_length, lambda: load_vocabulary(workspace, source.name)
-    )
+        made, dataset.train, text.num_words, text.max_length,
+        lambda: load_vocabulary(workspace, source.name, text.num_words - 1),
+    )  # fmt: skip
     spec = ModelSpec(made, hyperparameters, encoder, len(dataset.labels), settings)
     made.check(hyperparameters, spec.shape)
     say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
