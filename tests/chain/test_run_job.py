@@ -21,6 +21,7 @@ from tests.factories.chain_folder import ChainFolder
 from tests.factories.pipeline_folder import RunJob
 from textclf.chain.rules import STEPS
 
+pytestmark = pytest.mark.long
 TABLES = ("corpus", "corpus_rejects", "vocabulary", "tokens", "results", "results_rejects")
 BY_HAND = (("ingest_corpus",), ("build_vocabulary",), ("train_model", "--promote"), ("score_table",), ("report",))
 SOURCES = 3
@@ -93,7 +94,6 @@ def test_after_the_single_jobs_there_is_nothing_to_do(spark: SparkSession, run_j
     )
 
 
-@pytest.mark.long
 def test_a_run_that_was_killed_in_the_middle_is_taken_up(
     spark: SparkSession, run_job: RunJob, sample: Path, by_hand: Path, tmp_path: Path
 ) -> None:

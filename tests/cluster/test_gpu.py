@@ -12,7 +12,7 @@ from tests.factories.artifacts import sample
 from tests.processes import ROOT, run_module
 from textclf.artifact import ModelStore
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 _SCRIPT = """#!/usr/bin/env bash
 echo '{"name": "gpu", "addresses": ["0", "1"]}'

@@ -122,6 +122,7 @@ def _run(checkout: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_a_night_on_a_cluster_reads_trains_and_scores_with_them(checkout: Path, cluster: str) -> None:
     records = [f"{label}|{text}" for text, label in invented(60)]
     (checkout / "new.txt").write_text("\n".join([*records, "no bar in here"]) + "\n")

@@ -5,14 +5,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from pyarrow.fs import FileSelector
 from pyspark.sql import SparkSession
 
-from jobs import ingest_corpus
 from tests.cluster.chain import (
     CHAINS,
     DAY,
@@ -51,7 +49,6 @@ input = "file:{folder}/texts"
 model = "reviews"
 """
 CLIENT, CLUSTER = "client", "cluster"
-CORPUS = ("corpus", "corpus_rejects")
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,10 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
 
 
 @pytest.fixture(scope="module")
-def local(submitted: Submitted) -> str:
-    """The warehouse of a local ingest."""
+def local(submitted: Submitted, spark: SparkSession) -> str:
+    """The warehouse of a local night."""
     warehouse = f"{submitted.folder}/warehouse"
-    assert ingest_corpus.main(["--config", submitted.config("local", warehouse)]) == 0
+    run_chain_here("nightly", Path(submitted.config("local", warehouse)))
     return warehouse
 
 
@@ -111,21 +108,17 @@ def assert_same(spark: SparkSession, warehouse: str, local: str, *tables: str) -
         pd.testing.assert_frame_equal(rows(spark, warehouse, table), expected, rtol=1e-5, obj=table)
 
 
-def succeeded(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """Return the record of a job whose driver was here."""
-    assert done.returncode == 0, done.stderr
-    record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert (record["status"], record["spark_app_id"][:12]) == ("succeeded", "application_")
-    return record
-
-
-def test_a_driver_here_writes_the_corpus_of_a_local_run(submitted: Submitted, spark: SparkSession, local: str) -> None:
+def test_a_driver_here_writes_the_tables_of_a_local_night(
+    submitted: Submitted, spark: SparkSession, local: str
+) -> None:
     warehouse = f"{submitted.yarn.hdfs}/here"
 
-    done = submitted.submit(CLIENT, "ingest_corpus", "--config", submitted.config("here", warehouse))
+    done = submitted.submit(CLIENT, "nightly", "--config", submitted.config("here", warehouse), "--date", DAY)
 
-    record = succeeded(done)
-    assert_same(spark, warehouse, local, *CORPUS)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert (record["status"], record["spark_app_id"][:12]) == ("succeeded", "application_")
+    assert_same(spark, warehouse, local, *TABLES, "results")
     # YARN alone distributes the environment and the jars: executors ask the driver for no file.
     logs = submitted.yarn.logs(record["spark_app_id"])
     assert "CoarseGrainedExecutorBackend" in logs
@@ -145,23 +138,12 @@ def test_a_driver_there_gets_the_pipeline_file_and_writes_the_same_corpus(
     assert f"queue: root.{QUEUE}" in done.stderr
     record = json.loads(submitted.yarn.driver_output(application_in(done.stderr)).splitlines()[-1])
     assert (record["status"], record["input_rows"]) == ("succeeded", 100)
-    assert_same(spark, warehouse, local, *CORPUS)
+    assert_same(spark, warehouse, local, "corpus", "corpus_rejects")
     # The archive was sent once, for both jobs, whole and readable by everyone.
     files, folder = file_system(f"{submitted.yarn.hdfs}/user")
     sent = [found for found in files.get_file_info(FileSelector(folder, recursive=True)) if f"{FOLDER}/" in found.path]
     assert [found.base_name[-7:] for found in sent] == [".tar.gz"]
     assert "Not copying hdfs:" in done.stderr
-
-
-@pytest.mark.long
-def test_a_driver_here_writes_the_tables_of_a_local_night(submitted: Submitted, spark: SparkSession) -> None:
-    warehouse, local = f"{submitted.yarn.hdfs}/night", f"{submitted.folder}/night"
-    run_chain_here("nightly", Path(submitted.config("local_night", local)))
-
-    done = submitted.submit(CLIENT, "nightly", "--config", submitted.config("night", warehouse), "--date", DAY)
-
-    succeeded(done)
-    assert_same(spark, warehouse, local, *TABLES, "results")
 
 
 @pytest.mark.long
