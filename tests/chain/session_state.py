@@ -18,6 +18,8 @@ _DELTAS = "Delta Table State"
 _DELTAS_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 """Setting in which Delta notes what it has committed."""
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_SPARKS_SHUFFLE = "__fetch_continuous_blocks_in_batch_enabled"
+"""Set by each of Spark's shuffles that is planned in the thread of its caller, to what the session's setting says."""
 _OF_PROCESS = {"KERAS_BACKEND"}
 """Variables that a process sets once, to the value that every step of a pipeline file would set."""
 
@@ -40,6 +42,7 @@ def session_state(spark: SparkSession) -> dict[str, Any]:
         "properties": {
             str(name): _RUN_ID.sub("RUN_ID", str(properties.getProperty(name)))
             for name in properties.stringPropertyNames()
+            if name != _SPARKS_SHUFFLE
         },
         "cancelled": (cancellation.asked(), list(cancellation._cancelling)),
         "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
