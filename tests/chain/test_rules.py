@@ -9,9 +9,9 @@ import pytest
 from textclf.chain.earlier_runs import Done, Past
 from textclf.chain.model_rules import Drift, ModelFacts, drift_of, model_reasons
 from textclf.chain.rules import day_decisions, ingest_decisions, vocabulary_decision
-from textclf.common.score_bins import BINS
 from textclf.config import Gate, Nightly
 from textclf.quality.audit import Figures
+from textclf.quality.score_bins import BINS
 from textclf.runs.history import Publication
 from textclf.scoring.marks import Mark
 from textclf.storage.publish import Slice

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from textclf.common.score_bins import BINS
 from textclf.config import Gate
 from textclf.quality.audit import Figures, collected, score_bin
 from textclf.quality.gate import (
@@ -20,6 +19,7 @@ from textclf.quality.gate import (
     refusal,
     stability_index,
 )
+from textclf.quality.score_bins import BINS
 from textclf.storage.publish import Slice
 
 DAY = date(2026, 1, 31)

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from textclf.common.score_bins import BINS
 from textclf.config import Gate
 from textclf.quality.audit import Figures
 from textclf.quality.gate import judge, refusal
+from textclf.quality.score_bins import BINS
 from textclf.runs.history import Publication
 from textclf.scoring.lost_models import lost_models
 from textclf.storage.publish import Slice

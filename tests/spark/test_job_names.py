@@ -55,8 +55,8 @@ def test_no_job_of_a_run_is_nameless(
     named = {job: names(spark, run_job, job, config) for job in jobs}
 
     record = ""  # the run record, which belongs to no step
-    assert named[ingest_corpus] - {record} == {"ingest, one", "ingest, two", "ingest, one, two"}
-    assert named[build_vocabulary] - {record} == {"vocabulary, one, two"}
+    assert named[ingest_corpus] - {record} == {"ingest, one, two"}
+    assert named[build_vocabulary] - {record} == set()  # the driver tokenizes so few rows itself
     searched = {re.sub(r", \d+ (trials|winners)$", "", name) for name in named[search_models]}
     assert searched - {record} == {"search, one, two"}
     assert named[score_table] - {record} == {"score, one, two"}

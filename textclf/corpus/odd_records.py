@@ -22,20 +22,20 @@ from textclf.corpus.counts import Tally
 from textclf.corpus.first_look import Look
 from textclf.corpus.lines.line_blocks import BlockPlan
 from textclf.corpus.parse import REFUSED_FILE, column_parser, fragment_parser, line_parser, quoted_parser
+from textclf.corpus.token_counts import PACKED
 from textclf.spark.worker_gc import settle
 from textclf.storage.plain_files import discard
 from textclf.storage.queries.adaptive_execution import in_one_job
 from textclf.storage.schemas import CORPUS, CORPUS_REJECTS, TableSpec
 from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed
-from textclf.storage.worker_files import COLUMNS, Packer, Sink
+from textclf.storage.worker_files import Packer, Sink
 
 ACCEPTED, REJECTED, FRAGMENTS, REFUSED = KINDS = "accepted", "rejected", "fragments", "refused"
 """Kinds of files: accepted records, rejects, parts of records that cross into another block, and why files that hold no
 lines of the source's format are refused."""
 ODD_TABLES = {ACCEPTED: CORPUS, REJECTED: CORPUS_REJECTS}
 """Tables that files of a kind are for."""
-PACKED = f"kind string, source string, {COLUMNS}"
 _FRAGMENT = "source string, file string, position long, start long, fragment binary"
 _CHUNK_BYTES = 16 << 20  # of parsed records that become one row group
 _WHOLE = "file", "position", "fragments"

@@ -7,6 +7,7 @@ from functools import reduce
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from textclf.common.file_systems import file_system
 from textclf.config import Source
@@ -29,7 +30,14 @@ from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.warehouse import absolute
 
 _PLACE = "first", "begun", "first_row"
-_BLOCKS = "source string, block long, file string, " + ", ".join(f"{name} long" for name in _PLACE)
+_BLOCKS = StructType(
+    [
+        StructField("source", StringType()),
+        StructField("block", LongType()),
+        StructField("file", StringType()),
+        *(StructField(name, LongType()) for name in _PLACE),
+    ]
+)
 MOST_IN_THE_PLAN = 64
 """Largest number of blocks that are literals of the plan, where each row is compared with all of its source."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from textclf.common.score_bins import BINS
+from textclf.quality.score_bins import BINS
 from textclf.storage.publish import Slice
 
 NO_MODEL = "no_model"

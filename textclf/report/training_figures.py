@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textclf.common.score_bins import BINS
 from textclf.errors import InputError
+from textclf.quality.score_bins import BINS
 from textclf.training.evaluation import Evaluation
 
 if TYPE_CHECKING:

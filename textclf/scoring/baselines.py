@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from textclf.artifact import Artifact
-from textclf.common.score_bins import BINS
 from textclf.quality.gate import Baseline
+from textclf.quality.score_bins import BINS
 from textclf.scoring.routing import Routes
 
 

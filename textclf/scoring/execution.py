@@ -27,9 +27,9 @@ from pyspark.sql.types import (
 
 from textclf.artifact import Artifact
 from textclf.common import console
-from textclf.common.score_bins import BINS
 from textclf.config import Pipeline
 from textclf.quality.audit import Figures, audit, collected
+from textclf.quality.score_bins import BINS
 from textclf.runs.history import Publication
 from textclf.scoring.dataframe import wanted_of
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only

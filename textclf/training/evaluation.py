@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from textclf.common.arrays import Bool, Float64, Int64
-from textclf.common.score_bins import bin_edges
 from textclf.errors import InputError
+from textclf.quality.score_bins import bin_edges
 from textclf.training.bootstrap import Intervals, intervals
 
 EPSILON = 1e-7  # as in Keras: probabilities are clipped this far from 0 and 1 before taking the logarithm

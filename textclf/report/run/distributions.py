@@ -9,8 +9,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from textclf.common.score_bins import BINS
 from textclf.quality.audit import Figures, bin_of
+from textclf.quality.score_bins import BINS
 
 _WEEK = 7  # days, so that a run is compared with each day of the week once
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textclf.common.score_bins import bin_edges
+from textclf.quality.score_bins import bin_edges
 from textclf.report.run.distributions import Distribution
 from textclf.report.training_figures import BLUE, VERMILION, figure_style, new_figure
 
