@@ -27,8 +27,10 @@ def server() -> Iterator[str]:
 
 def test_a_night_asks_no_more_of_s3_as_nights_add_up(server: str) -> None:
     found = json.loads(run_module("tests.cluster.s3_requests_process", server).stdout.splitlines()[-1])
-    # Every ten nights a log gets a checkpoint and records are merged, for the first time from one file less.
-    assert max(found[26:]) <= max(found[16:26]) < 2 * min(found[16:26]), found
+    # Every ten nights a log gets a checkpoint and records are merged, in a few requests more or fewer. One more for
+    # each night that has been would be 6% more in ten nights.
+    assert sum(found[26:]) <= 1.03 * sum(found[16:26]), found
+    assert max(found[16:]) < 2 * min(found[16:]), found
 
 
 def test_a_job_of_the_sample_asks_half_as_often_as_in_the_first_release(server: str, tmp_path: Path) -> None:
