@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from tests.class_archive import java_options
@@ -82,11 +83,20 @@ def jobs_of(spark: SparkSession, work: Callable[[], object]) -> list[SparkJob]:
     for job in listed(context.statusStore().jobsList(None)):
         if job.jobId() >= before:
             said = job.description().get() if job.description().isDefined() else ""
-            stages = [context.statusStore().lastStageAttempt(stage) for stage in listed(job.stageIds())]
-            stack = "\n".join(stage.details() for stage in stages)
+            stack = "\n".join(_place_of(context, stage) for stage in listed(job.stageIds()))
             found.append(SparkJob(job.jobId(), said, job.name(), job.numTasks(), stack))
     assert len(found) == context.dagScheduler().numTotalJobs() - before, "Spark keeps a limited number of jobs"
     return sorted(found, key=lambda each: each.number)
+
+
+def _place_of(context: Any, stage: int) -> str:
+    """Return where a stage was made; an empty text if Spark has forgotten it, as it does first with those it skipped."""
+    try:
+        return str(context.statusStore().lastStageAttempt(stage).details())
+    except Py4JJavaError as error:
+        if error.java_exception.getClass().getSimpleName() != "NoSuchElementException":
+            raise
+        return ""
 
 
 def write_chain(folder: Path, warehouse: str, more: str = "") -> Path:
