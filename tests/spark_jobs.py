@@ -90,7 +90,7 @@ def jobs_of(spark: SparkSession, work: Callable[[], object]) -> list[SparkJob]:
 
 
 def _place_of(context: Any, stage: int) -> str:
-    """Return where a stage was made; an empty text if Spark has forgotten it, as it does first with those it skipped."""
+    """Return where a stage was made; empty if Spark has forgotten it, first of all those that it skipped."""
     try:
         return str(context.statusStore().lastStageAttempt(stage).details())
     except Py4JJavaError as error:
