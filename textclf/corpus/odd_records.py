@@ -30,6 +30,7 @@ from textclf.storage.schemas import CORPUS, CORPUS_REJECTS, TableSpec
 from textclf.storage.staged_table import StagedFile, url_of
 from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed
 from textclf.storage.worker_files import Packer, Sink
+from textclf.text.arrow import gathered
 
 ACCEPTED, REJECTED, FRAGMENTS, REFUSED = KINDS = "accepted", "rejected", "fragments", "refused"
 """Kinds of files: accepted records, rejects, parts of records that cross into another block, and why files that hold no
@@ -202,28 +203,14 @@ def _packing(parse: Parse, codec: str, sink: Sink | None) -> Parse:
         statistics = sorted({*(CORPUS.statistics or ()), *(CORPUS_REJECTS.statistics or ())})
         plain = ("text", "raw", "position", "fragment")
         with Packer(("kind", "source"), sink or Sink(), ("source",), codec, statistics, plain) as packer:
-            for chunk in _chunks(parse(batches)):
+            for chunk in gathered(parse(batches), most=_CHUNK_BYTES):  # they are small where few records are odd
                 for source in pc.unique(chunk["source"]).to_pylist():
-                    yield from _packed(packer, source, chunk.filter(pc.equal(chunk["source"], source)))
+                    ours = chunk.filter(pc.equal(chunk["source"], source))
+                    yield from _packed(packer, source, pa.Table.from_batches([ours]))
             yield from packer.close()
         settle()
 
     return pack
-
-
-def _chunks(batches: Batches) -> Iterator[pa.Table]:
-    """Join batches, which are small where few records are odd."""
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        if len(batch):
-            held.append(batch)
-            size += batch.nbytes
-        if size > _CHUNK_BYTES:
-            yield pa.Table.from_batches(held)
-            held, size = [], 0
-    if held:
-        yield pa.Table.from_batches(held)
 
 
 def _packed(packer: Packer, source: str, rows: pa.Table) -> Batches:
@@ -241,7 +228,7 @@ def _packed(packer: Packer, source: str, rows: pa.Table) -> Batches:
         if len(ours):
             noted = Counter(zip(*(ours[name].to_pylist() for name in names), strict=True)) if kind == REFUSED else {}
             noted = noted or (_counted(ours) if kind != FRAGMENTS else {})
-            yield from packer.write((kind, source), ours.select(names).combine_chunks(), noted)
+            yield from packer.write((kind, source), ours.select(names), noted)
 
 
 def _counted(rows: pa.Table) -> dict[tuple[str | None, str], int]:

@@ -11,6 +11,7 @@ from textclf.common.arrays import Int32, Int64
 from textclf.kernels.compiler import numba_runs
 from textclf.spark.worker_gc import settle
 from textclf.storage.worker_files import COLUMNS, Packer, Sink
+from textclf.text.arrow import gathered
 from textclf.text.split import SourceSplit, assign_rows
 from textclf.text.tokenizer import tokenize_array
 
@@ -85,7 +86,7 @@ def token_packer(
 
     def pack(batches: Batches) -> Batches:
         with Packer(("kind", "source"), sink or Sink(), ("source",), codec) as packer:
-            for chunk in _chunks(batches):
+            for chunk in gathered(batches, most=_CHUNK_BYTES):
                 for source, table, counts in _sources(chunk, splits):
                     yield from packer.write(("tokens", source), table)
                     yield from packer.write(("counts", None), counts)
@@ -95,21 +96,6 @@ def token_packer(
         settle()
 
     return pack
-
-
-def _chunks(batches: Batches) -> Iterator[pa.RecordBatch]:
-    held: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        # A batch that exceeds the limit becomes a chunk of its own: joined batches could exceed the two gigabytes
-        # that an Arrow string column can hold.
-        if held and size + batch.nbytes > _CHUNK_BYTES:
-            yield pa.concat_batches(held)
-            held, size = [], 0
-        held.append(batch)
-        size += batch.nbytes
-    if held:
-        yield pa.concat_batches(held)
 
 
 def _sources(chunk: pa.RecordBatch, splits: Mapping[str, SourceSplit]) -> Iterator[tuple[str, pa.Table, pa.Table]]:

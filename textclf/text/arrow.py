@@ -1,5 +1,6 @@
 """Texts as Arrow arrays."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -95,19 +96,36 @@ def _decodes(text: bytes | None) -> bool:
     return True
 
 
-def gathered(batches: Iterable[pa.RecordBatch], rows: int, most: int) -> Iterator[pa.RecordBatch]:
-    """Join batches until each has at least ``rows`` rows or ``most`` bytes.
+def gathered(batches: Iterable[pa.RecordBatch], *, most: int, rows: float = math.inf) -> Iterator[pa.RecordBatch]:
+    """Join batches until they have ``rows`` rows, or until another one would give them more than ``most`` bytes.
+
+    Args:
+        batches: Batches with the same columns.
+        most: Largest number of bytes of joined batches. A larger batch stays alone: joined with others it could exceed
+            the two gigabytes that an Arrow string column can hold.
+        rows: Number of rows that suffices; by default bytes alone decide.
 
     Example:
         >>> batches = [pa.record_batch({"id": [number]}) for number in range(5)]
-        >>> [batch.num_rows for batch in gathered(batches, rows=2, most=1000)]
+        >>> [batch.num_rows for batch in gathered(batches, most=1000, rows=2)]
         [2, 2, 1]
+        >>> [batch.num_rows for batch in gathered(batches, most=30)]
+        [3, 2]
     """
     held: list[pa.RecordBatch] = []
+    found = size = 0
     for batch in batches:
+        if held and size + batch.nbytes > most:
+            yield _joined(held)
+            held, found, size = [], 0, 0
         held.append(batch)
-        if sum(map(len, held)) >= rows or sum(each.nbytes for each in held) >= most:
-            yield held[0] if len(held) == 1 else pa.concat_batches(held)
-            held = []
+        found, size = found + len(batch), size + batch.nbytes
+        if found >= rows or size >= most:
+            yield _joined(held)
+            held, found, size = [], 0, 0
     if held:
-        yield pa.concat_batches(held)
+        yield _joined(held)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)

@@ -117,7 +117,7 @@ class Models:
 
     def gathered(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Join the batches of a task if many models share them, so that each call of a model has enough rows."""
-        return gathered(batches, _ROWS_A_CALL * len(self.by_key), _GATHERED_BYTES)
+        return gathered(batches, most=_GATHERED_BYTES, rows=_ROWS_A_CALL * len(self.by_key))
 
     def prepare(self) -> None:
         """Put the driver's compiled code where numba looks for it in this process."""
