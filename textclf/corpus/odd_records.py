@@ -27,8 +27,8 @@ from textclf.spark.worker_gc import settle
 from textclf.storage.plain_files import discard
 from textclf.storage.queries.adaptive_execution import in_one_job
 from textclf.storage.schemas import CORPUS, CORPUS_REJECTS, TableSpec
-from textclf.storage.staged_table import StagedFile, url_of
-from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed
+from textclf.storage.staged_table import StagedFile
+from textclf.storage.stored_files import FileStore, PackedFile, parquet_codec, read_packed, staged_files
 from textclf.storage.worker_files import Packer, Sink
 from textclf.text.arrow import gathered
 
@@ -80,9 +80,7 @@ class OddRecords:
 
     def taken(self, kind: str, names: Sequence[str], spec: TableSpec) -> list[StagedFile]:
         """Return the files of a kind and of some sources for the table of ``spec``, which ``discard`` then leaves."""
-        files = self._without(kind, names)
-        roots = {folder: url_of(self.spark, folder) for folder in {file.folder for file in files}}
-        return [file.staged(roots[file.folder], spec.partition_by) for file in files]
+        return staged_files(self.spark, self._without(kind, names), spec)
 
     def rows(self, kind: str, names: Sequence[str], spec: TableSpec) -> DataFrame:
         """Read the rows of a kind with the columns of a table, except those that the files lack."""

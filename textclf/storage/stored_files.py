@@ -154,12 +154,7 @@ class FileStore:
 
     def staged(self, files: Collection[PackedFile], spec: TableSpec) -> list[StagedFile]:
         """Return the files for the table of ``spec``; those of the second kind are rejects."""
-        roots = {folder: url_of(self.spark, folder) for folder in {file.folder for file in files}}
-        rejects = [*self.folders][1:]
-        return [
-            file.staged(roots[file.folder], spec.partition_by, rejected=file.values["kind"] in rejects)
-            for file in files
-        ]
+        return staged_files(self.spark, files, spec, [*self.folders][1:])
 
     def discard(self) -> None:
         """Delete the files of all tasks that have ended, after an error, which is not replaced by another.
@@ -168,6 +163,23 @@ class FileStore:
         """
         pairs = (each.partition("/") for each in self._seen.value)
         discard(self.spark, {f"{self.folders[kind]}/{path}" for kind, _, path in pairs})
+
+
+def staged_files(
+    spark: SparkSession, files: Collection[PackedFile], spec: TableSpec, rejects: Collection[str] = ()
+) -> list[StagedFile]:
+    """Return files for a table.
+
+    Args:
+        spark: An open session.
+        files: Files, in any folders.
+        spec: The table.
+        rejects: Kinds whose files hold only rows without a score.
+    """
+    roots = {folder: url_of(spark, folder) for folder in {file.folder for file in files}}
+    return [
+        file.staged(roots[file.folder], spec.partition_by, rejected=file.values["kind"] in rejects) for file in files
+    ]
 
 
 def read_here(files: Collection[PackedFile]) -> pa.Table:
