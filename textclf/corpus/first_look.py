@@ -154,7 +154,7 @@ def look_together(opened: Sequence[Opened], failed: dict[str, InputError]) -> di
     headers: dict[str, tuple[str, ...]] = {}
     if headed := [each for each in opened if each.headed]:
         for each, answer in zip(headed, answered([head_query(o.source, o.rows) for o in headed]), strict=True):
-            with _noted(each.source, failed):
+            with failure_noted(each.source.name, failed):
                 headers[each.source.name] = header_of(each.source, answer)
     left = {each.source.name: each for each in opened if each.source.name not in failed}
     rows = {
@@ -164,7 +164,7 @@ def look_together(opened: Sequence[Opened], failed: dict[str, InputError]) -> di
     looks: dict[str, Look] = {}
     answers = answered([count_query(each.source, rows[name]) for name, each in left.items()]) if left else []
     for (name, each), answer in zip(left.items(), answers, strict=True):
-        with _noted(each.source, failed):
+        with failure_noted(each.source.name, failed):
             plan = plan_of(each.source, answer, rows[name], headers.get(name))
             looks[name] = Look(
                 each.source, rows[name], each.skipped, each.subfolder_files, each.numbers, each.renamed, plan
@@ -173,11 +173,17 @@ def look_together(opened: Sequence[Opened], failed: dict[str, InputError]) -> di
 
 
 @contextmanager
-def _noted(source: Source, failed: dict[str, InputError]) -> Iterator[None]:
+def failure_noted(name: str, failed: dict[str, InputError]) -> Iterator[None]:
+    """Note the error of a source that cannot be used, so that the block's work goes on with the others.
+
+    Args:
+        name: Name of the source.
+        failed: Dictionary that receives the error, by the name of the source.
+    """
     try:
         yield
     except InputError as error:
-        failed[source.name] = error
+        failed[name] = error
 
 
 def files_of(spark: SparkSession, source: Source) -> Listing:

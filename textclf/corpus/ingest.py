@@ -13,7 +13,7 @@ from textclf.config import Ingest, Source
 from textclf.corpus.counts import Counts as Counts
 from textclf.corpus.counts import count_records
 from textclf.corpus.deliveries import DeliveryError, Refused, refused_deliveries
-from textclf.corpus.first_look import Fingerprint, Look, fingerprint, look_together, open_source
+from textclf.corpus.first_look import Fingerprint, Look, failure_noted, fingerprint, look_together, open_source
 from textclf.corpus.lines.signatures import refuse
 from textclf.corpus.odd_records import KINDS, ODD_TABLES, REJECTED, OddRecords, read_odd
 from textclf.corpus.parse import STAGED
@@ -155,10 +155,8 @@ def _each(
         futures = {source.name: pool.submit(attempt, source) for source in sources}
     results = {}
     for name, future in futures.items():
-        try:
+        with failure_noted(name, failed):
             results[name] = future.result()
-        except InputError as error:
-            failed[name] = error
     return results
 
 
@@ -264,22 +262,17 @@ def _check_labels(workspace: Workspace, looks: Mapping[str, Look], failed: Faile
     spark, corpus = workspace.spark, workspace.warehouse.location(CORPUS.name)
     for name, look in looks.items():
         if look.renamed and corpus.exists(spark):
-            try:
+            with failure_noted(name, failed):
                 check_labels(look.renamed, corpus.read(spark).where(F.col("source") == name), name)
-            except InputError as error:
-                failed[name] = error
 
 
 def _counts(looks: Mapping[str, Look], odd: OddRecords, before: Before, failed: Failed) -> dict[str, Counts]:
     """Compute the counts of each source that could be read."""
     counts = {}
     for name, look in looks.items():
-        if name in failed:
-            continue
-        try:
-            counts[name] = count_records(look, odd.tallies(name), before[name])
-        except InputError as error:
-            failed[name] = error
+        if name not in failed:
+            with failure_noted(name, failed):
+                counts[name] = count_records(look, odd.tallies(name), before[name])
     return counts
 
 
