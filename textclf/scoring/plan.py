@@ -152,8 +152,11 @@ def plan_scoring(workspace: Workspace, options: ScoreOptions) -> Plan:
     store = ModelStore(workspace.models)
     asked = asked_challengers(options.challengers, pipeline.score, options.model)
     routes = with_challengers(store, plan_routes(store, pipeline, options.model), asked)
-    choices = _choices(spark, routes.artifacts, pipeline, options)
-    challenge = Challenge(routes.challengers, _choices(spark, routes.challengers, pipeline, options))
+    settings = dict(spark.sparkContext.getConf().getAll())  # read once: each setting is a call of the JVM
+    choices, challenging = (
+        _choices(spark, settings, artifacts, pipeline, options) for artifacts in (routes.artifacts, routes.challengers)
+    )
+    challenge = Challenge(routes.challengers, challenging)
     table.column(pipeline.score.id, "id")
     given = table.type_of(pipeline.score.id)
     check_ids(given, pipeline.score.id, _comparing_ids(pipeline, options))
@@ -266,12 +269,15 @@ def _identity(spark: SparkSession, warehouse: Warehouse, output: Location, sourc
 
 
 def _choices(
-    spark: SparkSession, artifacts: Mapping[str, Artifact], pipeline: Pipeline, options: ScoreOptions
+    spark: SparkSession,
+    settings: Mapping[str, str],
+    artifacts: Mapping[str, Artifact],
+    pipeline: Pipeline,
+    options: ScoreOptions,
 ) -> dict[str, BackendChoice]:
-    """Choose a backend for each model."""
+    """Choose a backend for each model, by Spark's settings, the pipeline file and the command line."""
     score = pipeline.score
     name, limit = options.backend or score.backend, score.max_table_mb << 20
-    settings = dict(spark.sparkContext.getConf().getAll())
     gpu = score.gpu == "always" or (score.gpu == "auto" and has_gpus(settings))
     choices = {
         key: choose(artifact, name, max_table_bytes=limit, half=score.half, gpu=gpu)
