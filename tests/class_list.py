@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.factories.corpora import sample_sources
 from tests.processes import ROOT
 from textclf.examples.sample_corpus import FIRST_DAY, write_labelled, write_unlabelled
 from textclf.spark.launch.class_archive import ENVIRONMENT, FOLDER
@@ -33,21 +34,7 @@ JOBS = (
 )
 _PIPELINE = """\
 warehouse = "{root}/warehouse"
-[[sources]]
-name = "restaurants"
-path = "{root}/labelled/restaurants.tsv"
-format = "tsv"
-columns = ["text", "label"]
-[[sources]]
-name = "products"
-path = "{root}/labelled/products.csv"
-format = "csv"
-columns = ["text", "label"]
-[[sources]]
-name = "films"
-path = "{root}/labelled/films.jsonl"
-format = "jsonl"
-[search]
+{sources}[search]
 architecture = "logistic_regression"
 folds = 2
 candidates = 2
@@ -65,7 +52,7 @@ def main() -> int:
         write_labelled(root / "labelled")
         write_unlabelled(root / "unlabelled", ROWS)
         config = root / "pipeline.toml"
-        config.write_text(_PIPELINE.format(root=root), encoding="utf-8")
+        config.write_text(_PIPELINE.format(root=root, sources=sample_sources(root / "labelled")), encoding="utf-8")
         lists = []
         for number, (job, *flags) in enumerate(JOBS):
             lists.append(root / f"{number}.lst")

@@ -7,24 +7,13 @@ from pyspark.sql import SparkSession
 from tests.chain.session_state import Seen, Watched
 from tests.factories.chain_folder import ChainFolder
 from tests.factories.pipeline_folder import RunJob
-from tests.nightly.days import STEADY, write_labelled
+from tests.nightly.days import write_steady_pipeline
 
 
 @pytest.fixture
 def chain(spark: SparkSession, run_job: RunJob, tmp_path: Path) -> ChainFolder:
     """A pipeline of two sources and a table without days to score, of which nothing has been done yet."""
-    for source in STEADY:
-        write_labelled(tmp_path / f"{source}.tsv", 100)
-    sources = "".join(
-        f'[[sources]]\nname = "{name}"\npath = "{tmp_path / name}.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
-        for name in STEADY
-    )
-    (tmp_path / "pipeline.toml").write_text(
-        f'warehouse = "{tmp_path / "warehouse"}"\n{sources}'
-        '[search]\narchitecture = "logistic_regression"\nstrategy = "grid"\nfolds = 2\nspace.C = [0.1, 1.0]\n'
-        f'[score]\ninput = "{tmp_path / "input"}"\nsource = "source"\n'
-        '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
-    )
+    write_steady_pipeline(tmp_path, search='strategy = "grid"\nfolds = 2\nspace.C = [0.1, 1.0]\n')
     return ChainFolder(spark, tmp_path, run_job)
 
 

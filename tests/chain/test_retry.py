@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.factories.corpora import source_toml
 from tests.nightly.days import STEADY
 from textclf.chain.earlier_runs import Past
 from textclf.chain.model_rules import ChangeRule
@@ -84,9 +85,7 @@ def test_an_error_that_says_what_to_do_comes_through_unchanged() -> None:
 @pytest.fixture
 def steps(spark: SparkSession, tmp_path: Path) -> StepRunner:
     """Return the steps of a chain that holds its lock and makes two attempts."""
-    sources = "".join(
-        f'[[sources]]\nname = "{name}"\npath = "x"\nformat = "tsv"\ncolumns = ["text", "label"]\n' for name in STEADY
-    )
+    sources = "".join(map(source_toml, STEADY))
     pipeline = parse_pipeline(f'warehouse = "{tmp_path}"\n{sources}[nightly]\nretries = 1\npause = 0.0\n')
     locks: Any = SimpleNamespace(check=lambda: None)
     return StepRunner(Workspace(spark, pipeline), RunRecord("run"), Progress(), locks, Past(), ChangeRule(), {})

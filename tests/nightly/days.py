@@ -28,6 +28,27 @@ def write_labelled(path: Path, rows: int) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
+def write_steady_pipeline(folder: Path, search: str = "", score: str = "") -> None:
+    """Write ``pipeline.toml`` with the sources of ``STEADY`` and a table ``input`` to score, and the sources' files.
+
+    Args:
+        folder: Folder of the pipeline file, the warehouse, the files and the table.
+        search, score: More lines of these sections.
+    """
+    for source in STEADY:
+        write_labelled(folder / f"{source}.tsv", 100)
+    sources = "".join(
+        f'[[sources]]\nname = "{name}"\npath = "{folder / name}.tsv"\nformat = "tsv"\ncolumns = ["text", "label"]\n'
+        for name in STEADY
+    )
+    (folder / "pipeline.toml").write_text(
+        f'warehouse = "{folder / "warehouse"}"\n{sources}'
+        f'[search]\narchitecture = "logistic_regression"\n{search}'
+        f'[score]\ninput = "{folder / "input"}"\nsource = "source"\n{score}'
+        '[nightly]\nbuild = "train"\npause = 0.0\n[gate]\nmin_rows = 100\n'
+    )
+
+
 def write_day(spark: SparkSession, table: Path, day: date, good: Mapping[str, float], kind: str = "delta") -> None:
     """Write a day's rows into the table, partitioned by day; they replace those that it had.
 
