@@ -37,9 +37,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark-warehouse")),
             "spark.ui.showConsoleProgress": "false",  # keeps pytest's output readable
             "spark.driver.memory": "3g",
-            # Start with large heap and metaspace, because growing them triggers many collections. With the first
-            # compiler alone, which the tests' options choose, the code cache is only 48 MB, and once it is full all
-            # new code is interpreted. The second compiler takes as much time as it saves.
+            # Start with large heap and metaspace, because growing them triggers many collections. All tests of a
+            # process share this JVM, so it has more room for compiled code than a job: once that is full, Java
+            # interprets all new code.
             "spark.driver.extraJavaOptions": "-Xms2g -Xmn1g -XX:MetaspaceSize=256m -XX:ReservedCodeCacheSize=512m",
             # Code generation costs more than a query of ten rows. Jobs run in separate processes still use it.
             "spark.sql.codegen.wholeStage": "false",

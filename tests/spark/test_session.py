@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.processes import run_module
+from textclf.spark import FEW_ROWS, SHORT_WORK
+from textclf.spark.java import java_home
+from textclf.spark.launch.class_archive import DEFAULT_OPTIONS, ENVIRONMENT
 from textclf.spark.locales import utf8_locale
 from textclf.spark.session import _check_locale
 
@@ -47,6 +51,21 @@ def test_without_anything_given_it_is_local_with_our_defaults() -> None:
     assert settings["spark.python.unix.domain.socket.enabled"] == "true"
     assert "delta-spark" in settings["spark.driver.extraClassPath"]
     assert "spark.jars" not in settings
+
+
+def _room_for_compiled_code(options: str) -> int:
+    command = [str(java_home() / "bin/java"), *options.split(), "-XX:+PrintFlagsFinal", "-version"]
+    environ = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    (found,) = re.findall(r"\bReservedCodeCacheSize += (\d+)", said)
+    return int(found)
+
+
+@pytest.mark.parametrize("settings", [FEW_ROWS, SHORT_WORK])
+def test_a_driver_without_the_second_compiler_has_as_much_room_for_compiled_code(settings: dict[str, str]) -> None:
+    room = {options: _room_for_compiled_code(options) for options in ("", settings[DEFAULT_OPTIONS])}
+
+    assert room[settings[DEFAULT_OPTIONS]] == room[""]
 
 
 def test_folders_are_named_in_utf8_in_the_c_locale(tmp_path: Path) -> None:
