@@ -44,6 +44,25 @@ def test_after_the_report_the_results_are_queried(job: str, capfd: pytest.Captur
     assert Path(words[0]).name in ("textclf", "python", "python3")
 
 
+@pytest.mark.parametrize("flag", ["--dry-run", "--dry"])
+@pytest.mark.parametrize("job", ["run", "nightly"])
+def test_after_a_dry_run_comes_the_run_itself(job: str, flag: str, capfd: pytest.CaptureFixture[str]) -> None:
+    found = after(job, called=Called(CONFIG, ["--config", CONFIG, flag], [], SUBMITTED))
+
+    assert found == f"./spark-submit.sh {job} --config conf/sample.toml"
+    assert check_command(found, capfd)
+
+
+@pytest.mark.parametrize(("asked", "follows"), [(["ingest", "vocabulary"], False), (["score", "report"], True)])
+def test_after_steps_without_scores_there_may_be_no_results_to_query(asked: list[str], *, follows: bool) -> None:
+    record = RunRecord("run", details={"asked": asked})
+    record.end("succeeded")
+
+    found = next_command(record, load_pipeline(CONFIG), Called(CONFIG, [], [], SUBMITTED))
+
+    assert (found is not None) == follows
+
+
 @pytest.mark.parametrize("job", ["show_run", "explain_row", "maintain_tables"])
 def test_some_jobs_lead_nowhere(job: str) -> None:
     assert after(job) is None

@@ -16,6 +16,7 @@ from textclf.runs.record import RunRecord
 from textclf.spark.launch.submit import SUBMITTED_AS
 
 QUERY = "SELECT source, label, count(*) AS texts FROM results GROUP BY ALL ORDER BY ALL"
+_DRY_RUN = "--dry-run"
 _AGAIN = ("stopped", "locked", "killed")
 """States after which the same command goes on where the run stopped."""
 
@@ -80,9 +81,16 @@ def _after(record: RunRecord, pipeline: Pipeline, called: Called) -> str | None:
         return _job(called, "score_table", given) if pipeline.score.input else None
     if record.job == "score_table":
         return None if "days" in record.details else _job(called, "report", [*given, "--run", record.run_id])
-    if record.job in ("report", "nightly", "run"):
+    if record.job in ("nightly", "run") and (ours := _without_dry_run(called.argv)) != list(called.argv):
+        return _job(called, record.job, ours)
+    if record.job in ("report", "nightly") or (record.job == "run" and "score" in record.details.get("asked", ())):
         return _query(pipeline, called)
     return None
+
+
+def _without_dry_run(argv: Sequence[str]) -> list[str]:
+    """Leave out ``--dry-run``, which parsers take in any unambiguous shorter form, too."""
+    return [word for word in argv if len(word) < len("--d") or not _DRY_RUN.startswith(word)]
 
 
 def _job(called: Called, job: str, arguments: Sequence[str]) -> str | None:
