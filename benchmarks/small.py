@@ -4,7 +4,7 @@
 
 The floor reads one of the three labelled files, writes it as a Delta table and stops: ``local[2]``, Delta's jars by
 ``spark.jars``, as its quick start has it. In each round come the floor; ingest, vocabulary, training of three models,
-scoring and report, each a job of its own on a new warehouse; and the whole road by ``run`` on another new one. Every
+scoring and report, each a job of its own on a new warehouse; and the whole chain by ``run`` on another new one. Every
 one is a whole process, from the start of Python to its end. The models are those of ``conf/sample.toml``, on the sample
 corpus. A first round is not timed: it warms the file cache, and its event logs count the Spark jobs.
 
@@ -121,7 +121,7 @@ def run(command: Sequence[str], events: Path | None, environ: dict[str, str]) ->
 
 
 def one_round(work: Path, data: Path, cores: int, *, counted: bool) -> dict[str, Ran]:
-    """Run the floor, the single jobs and the whole road, each on new tables."""
+    """Run the floor, the single jobs and the whole chain, each on new tables."""
     events = Path(tempfile.mkdtemp(dir=work)) if counted else None
     logged = {"spark.eventLog.enabled": "true", "spark.eventLog.rolling.enabled": "false"}
     logged |= {"spark.eventLog.compress": "false", "spark.eventLog.dir": events.as_uri() if events else ""}
@@ -133,12 +133,12 @@ def one_round(work: Path, data: Path, cores: int, *, counted: bool) -> dict[str,
     jars = "spark.jars=" + ",".join(map(str, delta_jars()))
     bare = [sys.executable, "-c", _FLOOR, str(data / "labelled/restaurants.tsv"), str(work / "floor"), master]
     found = {FLOOR: run([*bare, jars, *delta, *settings], events, environ)}
-    for name in ("jobs", "road"):
+    for name in ("jobs", "chain"):
         (work / name).mkdir()
         _write_config(work / name, data)
     for name, (job, *flags) in JOBS.items():
         found[name] = run([*submit, job, "--config", str(work / "jobs/pipeline.toml"), *flags], events, environ)
-    found["run"] = run([*submit, "run", "--config", str(work / "road/pipeline.toml")], events, environ)
+    found["run"] = run([*submit, "run", "--config", str(work / "chain/pipeline.toml")], events, environ)
     return found
 
 

@@ -335,7 +335,7 @@ class Pipeline(Section):
 
     @property
     def builds_by(self) -> str:
-        """How nights build models: ``search`` or ``train``."""
+        """How chains build models: ``search`` or ``train``."""
         if self.nightly.build != "auto":
             return self.nightly.build
         return "search" if "search" in self.model_fields_set else "train"
