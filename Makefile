@@ -24,7 +24,7 @@ setup:  ## Make the environment in .venv; does nothing where it is up to date
 		test -z "$$(find requirements.lock tensorflow-cpu.lock setup.py jvm -newer $(READY) -print -quit)"; } || \
 		test "$$($(PINNED))" = "$$(cat $(READY) 2>/dev/null)"; } || $(MAKE) --no-print-directory environment
 
-demo: setup  ## From raw files to a scored table and a SQL query on it: some three minutes, and more for the first set-up
+demo: setup  ## From raw files to a scored table and a SQL query on it: a minute or two, and more for the first set-up
 	@$(PY) -m textclf.examples.demo
 
 tutorial: setup  ## Measure the tutorial on the data in TEXTCLF_DATA and write docs/tutorial.md, in about half an hour
