@@ -51,6 +51,10 @@ def test_every_mistake_is_in_one_error() -> None:
     assert "serach: unknown key; did you mean search?" in message
 
 
+def test_a_file_without_sources_says_how_one_is_written() -> None:
+    assert "sources: missing; expected a section [[sources]]" in mistakes('warehouse = "warehouse"')
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

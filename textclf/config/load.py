@@ -178,6 +178,8 @@ def _wanted(place: tuple[str | int, ...]) -> str:
     choices = typing.get_args(field.annotation) if field else ()
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"one of {', '.join(choices)}"
+    if field and typing.get_origin(field.annotation) is list and _model_in(field.annotation):
+        return f"a section [[{_key(place)}]]"
     return "a value"
 
 
