@@ -12,7 +12,7 @@ from textclf.chain.rules import EMPTY, INPUT, STEPS, STILL_REFUSED, Decision, st
 from textclf.chain.step_runner import StepRunner, chain_locked, page_decisions
 from textclf.common.digests import json_digest
 from textclf.common.logs import say
-from textclf.corpus.deliveries import DeliveryError, Refused
+from textclf.corpus.deliveries import DeliveryError
 from textclf.errors import InputError
 from textclf.runs.record import RunRecord
 from textclf.runs.workspace import Workspace
@@ -73,7 +73,7 @@ def plan_chain(workspace: Workspace, steps: Sequence[str] = STEPS) -> Iterator[D
     if "report" in steps:
         yield from _plan_report(workspace, score)
     if reads and reads.failed:
-        raise DeliveryError({name: Refused(error) for name, error in reads.failed.items()}, {})
+        raise DeliveryError.of_unread(reads.failed)
 
 
 def _plan_score(workspace: Workspace, models: Sequence[Decision]) -> Decision:

@@ -77,6 +77,15 @@ class DeliveryError(InputError):
             super().__init__("\n".join(map(str, errors)))
             self.problem = " ".join(one.problem for one in errors)
 
+    @classmethod
+    def of_unread(cls, errors: Mapping[str, InputError]) -> "DeliveryError":
+        """Make the error for sources that cannot be read, where nothing is published.
+
+        Args:
+            errors: Error of each source, by its name.
+        """
+        return cls({name: Refused(error) for name, error in errors.items()}, {})
+
 
 def refused_deliveries(
     sources: Iterable[Source], counts: Mapping[str, Counts], rule: Ingest, accept: Collection[str]

@@ -138,7 +138,7 @@ def fingerprints(
     errors = Failed() if failed is None else failed
     found = _each(spark, lambda source: fingerprint(spark, source), sources, errors)
     if failed is None and errors:
-        raise DeliveryError({name: Refused(error) for name, error in errors.items()}, {})
+        raise DeliveryError.of_unread(errors)
     return found
 
 

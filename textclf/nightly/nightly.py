@@ -10,7 +10,7 @@ from textclf.chain.facts import Days, Reads, plan_builds, plan_days, plan_reads
 from textclf.chain.model_rules import NightRule
 from textclf.chain.rules import NO_ROWS, STILL_REFUSED, Decision, still_refused
 from textclf.chain.step_runner import StepRunner, chain_locked
-from textclf.corpus.deliveries import DeliveryError, Refused
+from textclf.corpus.deliveries import DeliveryError
 from textclf.errors import InputError
 from textclf.nightly.status_file import Status, status_file
 from textclf.runs.outcome import outcome_of
@@ -67,7 +67,7 @@ def plan_night(workspace: Workspace, days: Sequence[date]) -> Iterator[Decision]
     yield from reads.decisions
     yield from _plan_rest(workspace, days, before, reads)
     if reads.failed:
-        raise DeliveryError({name: Refused(error) for name, error in reads.failed.items()}, {})
+        raise DeliveryError.of_unread(reads.failed)
 
 
 def _plan_rest(workspace: Workspace, days: Sequence[date], before: Past, reads: Reads) -> Iterator[Decision]:
