@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from textclf.search.search import SearchReport
 from textclf.search.summary import raise_for
@@ -15,17 +14,15 @@ def work(job: Job) -> None:
     """Run the search; the choice for each source goes into the run record."""
     report = steps.search(job.workspace, job.record, job.sources(), fresh=job.args.fresh, held=job.held)
     if job.args.figures:
-        _draw(report, Path(job.args.figures))
+        _draw(report, job.args.figures)
     raise_for(report)
 
 
-def _draw(report: SearchReport, folder: Path) -> None:
+def _draw(report: SearchReport, folder: str) -> None:
     from textclf.report.search_figures import search_figures
-    from textclf.report.training_figures import save
+    from textclf.report.training_figures import save_all
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in search_figures(report):
-        save(figure, folder / name)
+    save_all(search_figures(report), folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     again = made.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="reuse trials that have already ended (the default)")
     again.add_argument("--fresh", action="store_true", help="run every trial again")
-    made.add_argument("--figures", metavar="FOLDER", help="folder for plots of the space and the learning curves")
+    made.add_argument(
+        "--figures", metavar="FOLDER", help="folder or URL for plots of the space and the learning curves"
+    )
     return run("search_models", made, work, argv, spark=FEW_ROWS)
 
 

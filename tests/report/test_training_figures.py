@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from matplotlib.text import Text
+from pyspark.sql import SparkSession
 
+from jobs import search_models
 from tests.factories.figures import FIGURES, HISTORY, measured
 from tests.processes import run_module
 from textclf.errors import InputError
+from textclf.report import search_figures
 from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
 from textclf.training.evaluation import evaluate
 
@@ -138,3 +141,16 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
 def test_matplotlib_is_imported_late_and_its_settings_stay() -> None:
     run_module("tests.report.matplotlib_process")
+
+
+def test_figures_of_a_search_are_saved_below_a_url(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(search_figures, "search_figures", lambda report: [("a-curves", history_figure(report))])
+    report: Any = HISTORY
+
+    search_models._draw(report, f"file:{tmp_path}/figures")
+
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["a-curves.png", "a-curves.svg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]

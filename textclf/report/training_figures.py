@@ -1,12 +1,15 @@
 """Figures of a training run and of its measures; the same numbers give the same bytes."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textclf.common.file_systems import is_url
+from textclf.common.output_files import OutputFile
 from textclf.errors import InputError
 from textclf.quality.score_bins import BINS
 from textclf.training.evaluation import Evaluation
@@ -192,6 +195,26 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
             fix="check the path and its permissions",
         ) from error
     return png, svg
+
+
+def save_all(figures: Iterable[tuple[str, "Figure"]], folder: str) -> None:
+    """Save figures into a folder, each as PNG and as SVG.
+
+    Args:
+        figures: Name and figure, each in turn.
+        folder: Path or URL of the folder, which is created if necessary.
+
+    Raises:
+        InputError: The files cannot be written to a folder on this machine.
+        OSError: They cannot be written below the URL.
+    """
+    remote = is_url(folder)
+    with tempfile.TemporaryDirectory() if remote else nullcontext(folder) as local:
+        Path(local).mkdir(parents=True, exist_ok=True)
+        for name, figure in figures:
+            for file in save(figure, Path(local, name)):
+                if remote:
+                    OutputFile(f"{folder}/{file.name}").replace(file.read_bytes())
 
 
 def _short(name: str) -> str:
