@@ -20,8 +20,9 @@ _DELTAS_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _SPARKS_SHUFFLE = "__fetch_continuous_blocks_in_batch_enabled"
 """Set by each of Spark's shuffles that is planned in the thread of its caller, to what the session's setting says."""
-_OF_PROCESS = {"KERAS_BACKEND"}
-"""Variables that a process sets once, to the value that every step of a pipeline file would set."""
+_OF_PROCESS = {"KERAS_BACKEND", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}
+"""Variables that a process sets once, to the value that every step of a pipeline file would set: Keras' by us, those of
+OpenMP by scikit-learn when it is imported, which a test before this one may have done or not."""
 
 
 def session_state(spark: SparkSession) -> dict[str, Any]:
