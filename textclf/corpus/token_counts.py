@@ -60,7 +60,7 @@ def rows_seen(
     on_progress: Callable[[str], None] | None,
     step: console.Step,
 ) -> Accumulator[Rows] | None:
-    """Make the accumulator into which workers count rows; None if nobody is told of them.
+    """Make the accumulator into which workers count rows; None if they are not reported.
 
     Args:
         context: Spark context.

@@ -30,7 +30,7 @@ def spark_step(
     """
     with console.step(name, unit=unit) as step:
         step.one_stage = step.one_stage or one_stage
-        if not step.shown:  # nobody looks
+        if not step.shown:  # there is no line to show them
             yield step
             return
         ended = threading.Event()
@@ -76,7 +76,7 @@ class _Count(AccumulatorParam[int]):
 
 
 def row_counter(context: SparkContext, step: console.Step) -> Accumulator[int] | None:
-    """Make an accumulator into which workers count rows for a step's line; None if nobody looks at the line.
+    """Make an accumulator into which workers count rows for a step's line; None if it has no line.
 
     The rows of a task are known when it has ended; those of a task that runs twice are counted twice.
     """

@@ -117,6 +117,6 @@ def _sizes(place: str) -> Iterator[int]:
 
 def _text(path: str) -> int:
     status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):  # a FIFO or a device: nobody knows what comes
+    if not stat.S_ISREG(status.st_mode):  # a FIFO or a device has no size
         return MOST + 1
     return status.st_size * (1 if os.path.splitext(path)[1].lower() in _PLAIN else _PACKED)

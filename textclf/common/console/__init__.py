@@ -178,7 +178,7 @@ def inner_step(name: str) -> Iterator[Step]:
 
 
 def current() -> Step:
-    """Return the step that this thread works on; a step that nobody sees if there is none."""
+    """Return the step that this thread works on; one without a line if there is none."""
     return _current.get() or Step("")
 
 
