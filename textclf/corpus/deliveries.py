@@ -83,6 +83,9 @@ class DeliveryError(InputError):
 
         Args:
             errors: Error of each source, by its name.
+
+        Returns:
+            Error, to be raised.
         """
         return cls({name: Refused(error) for name, error in errors.items()}, {})
 
