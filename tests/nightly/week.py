@@ -9,10 +9,8 @@ from pyspark.sql import functions as F
 from jobs import nightly
 from tests.factories.chain_folder import ChainFolder
 from tests.nightly.days import STEADY, write_day
-from textclf.chain.rules import STEPS
 
 MONDAY = date(2026, 1, 5)
-ALL = STEPS
 
 
 class Week(ChainFolder):
