@@ -12,8 +12,8 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ import numpy as np
 from pyspark import SparkContext
 
 from textclf.common import console
-from textclf.config import Source
+from textclf.config import Pipeline, Source
 from textclf.errors import InputError, TextclfError, UsageError
-from textclf.models import KerasArchitecture
+from textclf.models import KerasArchitecture, architecture
 from textclf.runs.workspace import Workspace
 from textclf.spark import cancellation
 from textclf.spark.environments import LEAN, SETTING
@@ -34,7 +34,9 @@ from textclf.spark.progress import spark_step
 from textclf.spark.session import WORKER_CONF
 from textclf.spark.task_pool import FanOut
 from textclf.spark.worker_gc import loading
+from textclf.training.keras_import import keras_imported_beside
 from textclf.training.keras_trainer import use_keras_backend
+from textclf.training.settings import check_patience, separate
 from textclf.training.train import (
     FittedModel,
     PreparedFit,
@@ -54,6 +56,8 @@ _GPUS = "/dev/nvidia[0-9]*"
 
 Finish = Callable[[], TrainedModel]
 """Does what is left to do of a training, and returns the saved model or raises the error of its source."""
+Trainings = Generator[tuple[Source, Finish], None, None]
+"""Each source with what ends its training."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,11 @@ class FitTask:
 def trainings(
     workspace: Workspace,
     sources: Sequence[Source],
-    architecture: str,
+    architecture_name: str,
     overrides: Mapping[str, str],
     *,
     promote: bool = False,
-) -> Iterator[tuple[Source, Finish]]:
+) -> Trainings:
     """Train models of several sources, side by side where that is faster, with the result of ``train_model``.
 
     Close the iterator before its end (``contextlib.closing``) to cancel what still runs on workers.
@@ -127,7 +131,7 @@ def trainings(
     Args:
         workspace: As in ``train_model``.
         sources: Sources to train a model of each.
-        architecture: As in ``train_model``.
+        architecture_name: As in ``train_model``.
         overrides: As in ``train_model``.
         promote: As in ``train_model``.
 
@@ -138,14 +142,31 @@ def trainings(
     Raises:
         StoppedError: The run was asked to stop while workers fitted.
     """
-    alone = partial(train_model, architecture_name=architecture, overrides=overrides, promote=promote)
-    if len(sources) < 2 or not _has_workers(workspace):
+    with keras_imported_beside(_engine(workspace.pipeline, architecture_name, overrides)):
+        yield from _in_turn(workspace, sources, architecture_name, overrides, promote=promote)
+
+
+def _engine(pipeline: Pipeline, architecture_name: str, overrides: Mapping[str, str]) -> str | None:
+    """Return the engine of Keras that the fits need; None if they need none, or do not begin for a wrong setting."""
+    with suppress(UsageError):
+        made = architecture(architecture_name)
+        check_patience(separate(pipeline, made, overrides)[1])
+        if isinstance(made, KerasArchitecture):
+            return pipeline.train.keras_backend
+    return None
+
+
+def _in_turn(
+    workspace: Workspace, sources: Sequence[Source], name: str, overrides: Mapping[str, str], *, promote: bool
+) -> Trainings:
+    alone = partial(train_model, architecture_name=name, overrides=overrides, promote=promote)
+    context = workspace.spark.sparkContext
+    if len(sources) < 2 or not can_fit(dict(context.getConf().getAll())):
         yield from ((source, partial(alone, workspace, source)) for source in sources)
         return
-    slots = workspace.spark.sparkContext.defaultParallelism
-    for batch in _batches(workspace, sources, architecture, overrides):
+    for batch in _batches(workspace, sources, name, overrides):
         fits = [(source, prepared) for source, prepared in batch if prepared is not None]
-        if gain([seconds(prepared) for _, prepared in fits], slots) > _START:
+        if gain([seconds(prepared) for _, prepared in fits], context.defaultParallelism) > _START:
             yield from _on_workers(workspace, fits, promote=promote)
         else:
             yield from ((source, partial(_here, workspace, prepared, promote=promote)) for source, prepared in fits)
@@ -177,19 +198,18 @@ def gain(fits: Sequence[float], slots: int) -> float:
     return sum(fits) - max(ends)
 
 
-def _has_workers(workspace: Workspace) -> bool:
-    """Whether Spark's tasks can fit what the driver can.
+def can_fit(settings: Mapping[str, str]) -> bool:
+    """Whether Spark's tasks can fit what the driver can, by the settings of the session.
 
     A GPU, the driver's or the executors', is given to one fit at a time, by the driver; and lean executors have no
     Keras, which would take minutes to send to them.
     """
-    settings = dict(workspace.spark.sparkContext.getConf().getAll())
     lean = settings.get(SETTING) == LEAN and not settings.get("spark.master", "").startswith("local")
     return not (lean or has_gpus(settings) or glob.glob(_GPUS))
 
 
 def _batches(
-    workspace: Workspace, sources: Sequence[Source], architecture: str, overrides: Mapping[str, str]
+    workspace: Workspace, sources: Sequence[Source], name: str, overrides: Mapping[str, str]
 ) -> Iterator[list[tuple[Source, PreparedFit | None]]]:
     """Prepare as many fits at a time as the driver may hold; None where that fails, as the source's training will."""
     batch: list[tuple[Source, PreparedFit | None]] = []
@@ -197,7 +217,7 @@ def _batches(
     for source in sources:
         try:
             with console.step(f"read {source.name}", kept=False):
-                prepared = prepare(workspace, source, architecture, overrides)
+                prepared = prepare(workspace, source, name, overrides)
         except UsageError:  # the next source would have it, too: nothing more is trained
             yield [(source, None)]
             return
@@ -224,9 +244,7 @@ def _here(workspace: Workspace, prepared: PreparedFit, *, promote: bool) -> Trai
     return save_fitted(workspace, fit_prepared(prepared, log_file(workspace.pipeline, prepared)), promote=promote)
 
 
-def _on_workers(
-    workspace: Workspace, fits: Sequence[tuple[Source, PreparedFit]], *, promote: bool
-) -> Iterator[tuple[Source, Finish]]:
+def _on_workers(workspace: Workspace, fits: Sequence[tuple[Source, PreparedFit]], *, promote: bool) -> Trainings:
     logged = workspace.pipeline.train.logs is not None
     # By number, as names are for people: sources keep the order of the pipeline file however they are called.
     tasks = {str(number): FitTask(str(number), fit, logged) for number, (_, fit) in enumerate(fits)}
@@ -235,7 +253,8 @@ def _on_workers(
     with spark_step(workspace.spark, "train", unit="models") as step, _as_the_driver(context, fits[0][1].engine):
         try:
             # The longest first, so that none of them begins when the other slots are free already.
-            fan_out.submit(sorted(tasks.values(), key=lambda task: -seconds(task.prepared)))
+            longest = sorted(tasks, key=lambda key: -seconds(tasks[key].prepared))
+            fan_out.submit([tasks[key] for key in longest])
             left = set(tasks)
             while left:
                 step.update(len(tasks) - len(left), len(tasks))

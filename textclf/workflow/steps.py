@@ -1,6 +1,6 @@
 """The steps before scoring: each does the work of a job, or of a part of a chain, and fills in its record."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from textclf.storage.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKE
 if TYPE_CHECKING:  # at run time, Keras and the search are imported where they are used
     from textclf.search.search import SearchReport
     from textclf.training.evaluation import Evaluation
-    from textclf.training.side_by_side import Finish
+    from textclf.training.side_by_side import Finish, Trainings
     from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
@@ -150,7 +150,7 @@ def trainings(
     architecture: str | None = None,
     overrides: Mapping[str, str] | None = None,
     promote: bool = False,
-) -> "Iterator[tuple[Source, Finish]]":
+) -> "Trainings":
     """Train models of several sources, some of them side by side; give each source to ``train`` as it comes."""
     from textclf.training.side_by_side import trainings as begun
 
