@@ -166,11 +166,16 @@ def _in_turn(
         return
     for batch in _batches(workspace, sources, name, overrides):
         fits = [(source, prepared) for source, prepared in batch if prepared is not None]
-        if gain([seconds(prepared) for _, prepared in fits], context.defaultParallelism) > _START:
+        if gain([seconds(prepared) for _, prepared in fits], context.defaultParallelism) > _START and _complete(fits):
             yield from _on_workers(workspace, fits, promote=promote)
         else:
             yield from ((source, partial(_here, workspace, prepared, promote=promote)) for source, prepared in fits)
         yield from ((source, partial(alone, workspace, source)) for source, prepared in batch if prepared is None)
+
+
+def _complete(fits: Sequence[tuple[Source, PreparedFit]]) -> bool:
+    """Whether fits need nothing that only the driver may have: a file of pretrained vectors."""
+    return not any(getattr(prepared.spec.hyperparameters, "pretrained", None) for _, prepared in fits)
 
 
 def seconds(prepared: PreparedFit) -> float:
