@@ -1,4 +1,4 @@
-"""Import Keras in the background while the driver waits for Spark: it takes seconds, as does the first look at a table."""
+"""Import Keras in the background while the driver waits for Spark: both take seconds."""
 
 import importlib
 import threading
