@@ -3,13 +3,14 @@
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from textclf.common.file_systems import is_url
-from textclf.common.logs import say
+from textclf.common.logs import say, say_error
 from textclf.common.output_files import OutputFile
-from textclf.errors import UsageError
+from textclf.config import Source
+from textclf.errors import InputError, UsageError
 from textclf.spark import FEW_ROWS
 from textclf.training.train import TrainedModel
 from textclf.workflow import steps
@@ -19,16 +20,36 @@ from textclf.workflow.short_work import size_of_tables
 
 def work(job: Job) -> None:
     """Train the models; version, digest and measures of each go into the run record."""
+    sources, failed = job.sources(), list[InputError]()
+    try:
+        _train(job, sources, failed)
+    finally:
+        # As the pipeline file has them, however they ended.
+        order = {source.name: at for at, source in enumerate(sources)}
+        record = job.record
+        record.details = dict(sorted(record.details.items(), key=lambda item: order[item[0]]))
+        record.models = dict(sorted(record.models.items(), key=lambda item: order[item[0].partition("@")[0]]))
+    for another in failed[1:]:
+        say_error(another)
+    if failed:
+        raise failed[0]
+
+
+def _train(job: Job, sources: Sequence[Source], failed: list[InputError]) -> None:
+    """Train all models that can be trained; errors of the others' data are added to ``failed``."""
     args, overrides = job.args, _pairs(job.args.set)
-    for source in job.sources():
-        trained = steps.train(
-            job.workspace, job.record, source,
-            architecture=args.architecture, overrides=overrides, promote=args.promote,
-        )  # fmt: skip
-        if args.figures:
-            _draw(trained, args.figures)
-        if trained.champion != trained.artifact.manifest.version:
-            say(f"{source.name}: version {trained.champion} stays the champion; use --promote to change that")
+    wanted = {"architecture": args.architecture, "overrides": overrides}
+    with closing(steps.trainings(job.workspace, sources, **wanted, promote=args.promote)) as begun:
+        for source, finish in begun:
+            try:
+                trained = steps.train(job.workspace, job.record, source, finish, **wanted)
+            except InputError as error:  # of this source's data: the others can be trained
+                failed.append(error)
+                continue
+            if args.figures:
+                _draw(trained, args.figures)
+            if trained.champion != trained.artifact.manifest.version:
+                say(f"{source.name}: version {trained.champion} stays the champion; use --promote to change that")
 
 
 def _draw(trained: TrainedModel, folder: str) -> None:

@@ -1,9 +1,9 @@
 """Run the steps of a chain: each is planned, done as far as it is due, retried and recorded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from textclf.chain.earlier_runs import VOCABULARY, Past, past
 from textclf.chain.facts import Builds, plan_builds, plan_reads
@@ -29,6 +29,9 @@ from textclf.spark import cancellation
 from textclf.spark.job_names import described
 from textclf.storage.leases.locks import NIGHTLY, Locks
 from textclf.workflow import steps
+
+if TYPE_CHECKING:  # Keras' trainer is imported where a model is trained
+    from textclf.training.side_by_side import Finish
 
 _Result = TypeVar("_Result")
 
@@ -156,21 +159,22 @@ class StepRunner:
 
     def _train(self) -> None:
         failed: list[InputError] = []
-        for source in self._sources:
-            try:
-                with self.part("train_model") as record:
-                    self._train_one(source, record)
-            except InputError as error:  # of this source's data: the others can be trained
-                failed.append(error)
-            self.progress.advance(source.name)
+        # A model that a rule requires is used at once; the gate judges its scores.
+        with closing(steps.trainings(self.workspace, self._sources, promote=True)) as begun:
+            for source, finish in begun:
+                try:
+                    with self.part("train_model") as record:
+                        self._train_one(source, finish, record)
+                except InputError as error:  # of this source's data: the others can be trained
+                    failed.append(error)
+                self.progress.advance(source.name)
         for another in failed[1:]:
             say_error(another)
         if failed:
             raise failed[0]
 
-    def _train_one(self, source: Source, record: RunRecord) -> None:
-        # A model that a rule requires is used at once; the gate judges its scores.
-        self.again(lambda: steps.train(self.workspace, record, source, promote=True, noted=self.noted))
+    def _train_one(self, source: Source, finish: "Finish", record: RunRecord) -> None:
+        self.again(lambda: steps.train(self.workspace, record, source, finish, noted=self.noted))
 
     def report(self, runs: Callable[[], Sequence[str]]) -> None:
         """Write the page of each run that has none.

@@ -93,6 +93,19 @@ def train_model(
         >>> trained.artifact.manifest.labels, trained.evaluation.accuracy, trained.parameters
         (['bad', 'good'], 1.0, 7)
     """
+    prepared = prepare(workspace, source, architecture_name, overrides)
+    return save_fitted(workspace, fit_prepared(prepared, log_file(workspace.pipeline, prepared)), promote=promote)
+
+
+def prepare(
+    workspace: Workspace, source: Source, architecture_name: str, overrides: Mapping[str, str]
+) -> "PreparedFit":
+    """Read all that a model of a source is made from, as ``train_model`` does, which has the same arguments.
+
+    Raises:
+        UsageError: The architecture, a hyperparameter or a setting does not exist, or does not fit the texts.
+        InputError: The source has no corpus or vocabulary, fewer than two labels, or no text with a word.
+    """
     pipeline = workspace.pipeline
     made = architecture(architecture_name)
     hyperparameters, settings = separate(pipeline, made, overrides)
@@ -109,29 +122,55 @@ def train_model(
     say(f"{source.name}: {made.name}, {len(dataset.train)} training and {len(dataset.test)} test rows")
     if warning := unseen_warning(source.name, dataset.unseen, len(dataset.test)):
         say(warning, "warning", source=source.name)
-    use_keras_backend(pipeline.train.keras_backend)
-    fitted = fit(spec, dataset.train, _log(pipeline, source, made))
-    scores = fitted.predict(dataset.test.texts)
-    check_finite(fitted, scores, source.name)
-    evaluation = evaluate(scores, dataset.test.labels, dataset.labels)
-    store = ModelStore(workspace.models)
     origin = Origin(
         source.name, dataset.labels, len(dataset.train), len(dataset.test), pipeline.split.model_dump(),
         dataset.corpus_digest, [*GOLDEN_EDGES, *dataset.test.texts.slice(0, GOLDEN_ROWS).to_pylist()], dataset.unseen,
     )  # fmt: skip
-    artifact = store.save(pack_model(origin, spec, fitted, evaluation))
-    if promote or store.champion(source.name) is None:
-        store.promote(source.name, artifact.manifest.version)
-    champion = store.champion(source.name) or ""
-    parameters = made.parameter_count(hyperparameters, spec.shape)
-    return TrainedModel(artifact, fitted.history, evaluation, parameters, champion)
+    return PreparedFit(origin, spec, dataset.train, dataset.test, pipeline.train.keras_backend)
 
 
-def _log(pipeline: Pipeline, source: Source, made: Architecture) -> Path | None:
+def fit_prepared(prepared: "PreparedFit", log: Path | None = None) -> "FittedModel":
+    """Fit a model and measure it on the test rows, in the driver or in a worker.
+
+    Args:
+        prepared: What the model is made from.
+        log: CSV file for the measures of each epoch; None for no file.
+
+    Raises:
+        InputError: The fit has diverged.
+    """
+    origin, spec, test = prepared.origin, prepared.spec, prepared.test
+    use_keras_backend(prepared.engine)
+    fitted = fit(spec, prepared.train, log)
+    scores = fitted.predict(test.texts)
+    check_finite(fitted, scores, origin.name)
+    evaluation = evaluate(scores, test.labels, origin.labels)
+    artifact = pack_model(origin, spec, fitted, evaluation)
+    return FittedModel(artifact, fitted.history, evaluation, prepared.parameters)
+
+
+def save_fitted(workspace: Workspace, fitted: "FittedModel", *, promote: bool = False) -> TrainedModel:
+    """Save a model as the next version of the model of its name.
+
+    Args:
+        workspace: Models.
+        fitted: The model.
+        promote: As in ``train_model``.
+    """
+    store, name = ModelStore(workspace.models), fitted.artifact.manifest.name
+    artifact = store.save(fitted.artifact)
+    if promote or store.champion(name) is None:
+        store.promote(name, artifact.manifest.version)
+    champion = store.champion(name) or ""
+    return TrainedModel(artifact, fitted.history, fitted.evaluation, fitted.parameters, champion)
+
+
+def log_file(pipeline: Pipeline, prepared: "PreparedFit") -> Path | None:
     """Return the file for the log of epochs; None if no log is configured or the architecture has no epochs."""
+    made = prepared.spec.architecture
     if pipeline.train.logs is None or not isinstance(made, KerasArchitecture):
         return None
-    return Path(pipeline.train.logs, f"{source.name}-{made.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.csv")
+    return Path(pipeline.train.logs, f"{prepared.origin.name}-{made.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.csv")
 
 
 def encoder_of(
@@ -187,6 +226,40 @@ class Origin:
     texts: list[str]
     unseen: Mapping[str, int] = field(default_factory=dict)
     search: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class PreparedFit:
+    """All that decides a model, in a form that can be sent to a worker.
+
+    Attributes:
+        origin: Origin of the model.
+        spec: Architecture, hyperparameters, encoder and settings.
+        train: Training rows.
+        test: Test rows.
+        engine: Engine of Keras.
+    """
+
+    origin: Origin
+    spec: ModelSpec
+    train: Rows
+    test: Rows
+    engine: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of the model's weights."""
+        return self.spec.architecture.parameter_count(self.spec.hyperparameters, self.spec.shape)
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model that is not saved yet; the attributes are those of ``TrainedModel``."""
+
+    artifact: Artifact
+    history: dict[str, list[float]]
+    evaluation: Evaluation
+    parameters: int
 
 
 def check_finite(fitted: Fit, scores: npt.NDArray[Any], name: str) -> None:

@@ -23,6 +23,7 @@ from textclf.storage.schemas import CORPUS, CORPUS_REFUSED, CORPUS_REJECTS, TOKE
 if TYPE_CHECKING:  # at run time, Keras and the search are imported where they are used
     from textclf.search.search import SearchReport
     from textclf.training.evaluation import Evaluation
+    from textclf.training.side_by_side import Finish, Trainings
     from textclf.training.train import TrainedModel
 
 Noted = Mapping[str, Any]
@@ -142,23 +143,46 @@ def vocabulary(
     record.tables = {spec.name: str(warehouse.location(spec.name)) for spec in (TOKENS, VOCABULARY)}
 
 
-def train(
+def trainings(
     workspace: Workspace,
-    record: RunRecord,
-    source: Source,
+    sources: Sequence[Source],
     *,
     architecture: str | None = None,
     overrides: Mapping[str, str] | None = None,
     promote: bool = False,
+) -> "Trainings":
+    """Train models of several sources, some of them side by side; give each source to ``train`` as it comes."""
+    from textclf.training.side_by_side import trainings as begun
+
+    name = architecture or workspace.pipeline.search.architecture
+    with described(workspace.spark, "train"):
+        yield from begun(workspace, sources, name, overrides or {}, promote=promote)
+
+
+def train(
+    workspace: Workspace,
+    record: RunRecord,
+    source: Source,
+    finish: "Finish",
+    *,
+    architecture: str | None = None,
+    overrides: Mapping[str, str] | None = None,
     noted: Noted | None = None,
 ) -> "TrainedModel":
-    """Train a model of a source, record its version, digest and measures, and return it."""
-    from textclf.training.train import train_model
+    """Finish the training of a source's model, record its version, digest and measures, and return it.
 
+    Args:
+        workspace: Session, pipeline file, tables and models.
+        record: Run record that receives the model.
+        source: The source.
+        finish: What ``trainings`` gave with the source.
+        architecture, overrides: As in ``trainings``.
+        noted: Entries to record in addition to the model's own.
+    """
     pipeline = workspace.pipeline
     name, given = architecture or pipeline.search.architecture, overrides or {}
     with described(workspace.spark, "train", source=source.name), spark_step(workspace.spark, f"train {source.name}"):
-        trained = train_model(workspace, source, name, given, promote=promote)
+        trained = finish()
     manifest, measured = trained.artifact.manifest, trained.evaluation
     coverage = manifest.training.get("embedding_coverage")
     record.models[trained.artifact.reference] = trained.artifact.digest
