@@ -1,18 +1,21 @@
-"""PySpark's daemon, which starts the worker processes of an executor, without its tracebacks when nothing went wrong.
+"""PySpark's daemon, which starts the worker processes of an executor, with two additions.
 
-Spark runs it (``spark.python.daemon.module``) if executors are on the driver's machine, where its output appears among
-the driver's own. It imports as little as PySpark's daemon does, because no thread may run before a worker is forked.
+It prints no tracebacks when nothing went wrong, and it imports the modules of workers once, before it forks the first
+of them, where the driver asks for that (``textclf.spark.preload``). Spark runs it (``spark.python.daemon.module``) if
+executors are on the driver's machine, where its output appears among the driver's own, and modules are the same.
 """
 
 from typing import Any
 
 from pyspark import daemon
 
+from textclf.spark.preload.daemon_imports import preload_or_restart
 from textclf.spark.worker_gc import leave_quietly
 
 
 def main() -> None:
     """Serve until Spark closes standard input."""
+    preload_or_restart()
     pyspark_daemon: Any = daemon
     leave_quietly(pyspark_daemon)
     pyspark_daemon.manager()
