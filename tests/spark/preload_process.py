@@ -45,6 +45,7 @@ def look(batches: Batches) -> Batches:
         "one_thread": os.environ["OMP_NUM_THREADS"],
         "shipped": getattr(colorsys, "SHIPPED", None),
         "tokens": tokens,
+        "pyspark": sys.modules["pyspark.worker"].__file__,
     }
     for _ in batches:
         pass

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 
 from tests.processes import run_module
@@ -24,6 +25,7 @@ def found_with(*words: object, environ: dict[str, str] | None = None) -> Found:
     for worker in (*found["first"], *found["second"], *found["others"]):
         assert worker["tokens"] == (None if "tokens=no" in words else ["good", "food"])
         assert worker["one_thread"] == "1"
+        assert worker["pyspark"] == str(Path(pyspark.__file__).parent / "worker.py"), "not Spark's zip"
         assert worker["variables"].keys() <= {"TEXTCLF_DATA"}, "the daemon's own variables are not the workers'"
     return found
 

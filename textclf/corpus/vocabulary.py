@@ -36,7 +36,8 @@ from textclf.text.split import plan_splits, splits_of
 from textclf.text.vocabulary import Vocabulary
 
 _TEXTS, _NUMBERED = ("source", "file", "position", "text"), ("index", "token")
-_PRELOADED = ("pandas", "textclf.corpus.token_counts", PRELOAD)  # by the daemon of the workers that count tokens
+PRELOADED = ("pandas", "textclf.corpus.token_counts", PRELOAD)
+"""What workers that count tokens need; see ``textclf.spark.preload.environment.preloading``."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def build_vocabulary(
         store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
         packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
         if few is None:
-            with preloading(spark.sparkContext, *_PRELOADED):
+            with preloading(spark.sparkContext, *PRELOADED):
                 packed = corpus.table.select(*_TEXTS).mapInArrow(packer, PACKED)
             files = store.store(packed)
         else:
