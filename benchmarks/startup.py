@@ -1,6 +1,6 @@
 """How long a command takes from nothing: the interpreter, the command line, a label, an empty Spark.
 
-    python benchmarks/startup.py [--repeats 5] [--no-spark]
+    python benchmarks/startup.py [--repeats 5] [--no-spark | --only-workers]
 
 Each is a process of its own, the file cache warm; the median counts, and beside it are the seconds of its processor
 cores, which other work on the machine changes less. Ratios are to ``python -c pass``. ``predict`` labels one text, with
@@ -8,6 +8,9 @@ evidence, by a CNN of 5,000 words with random weights; ``models`` lists that mod
 
 Then ``spark-submit`` of a job that counts one row, and of a nightly run that scores a new day with sources and models
 that are up to date: seconds until Spark hands out the first task, as its event log has it, and to the end.
+
+Then the first job with Python workers of a session that has run others: 1,000 rows are scored or tokenized, with
+textclf's daemon of workers and with PySpark's own, alternately. Seconds of cores are those of Python.
 """
 
 import argparse
@@ -143,14 +146,40 @@ def measure_spark(repeats: int, folder: Path) -> None:
         print(f"| {name} | {first:.1f} | {first / base:.2f} | {whole:.1f} |", flush=True)
 
 
+def measure_workers(repeats: int, folder: Path) -> None:
+    """Print what the first Python workers of a session cost, with textclf's daemon and with PySpark's."""
+    texts = [f"good food and word{number} word{number % 97}" for number in range(1000)]
+    pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), folder / "texts.parquet")
+    script, daemons = str(_ROOT / "benchmarks/_first_worker.py"), ("textclf.spark.worker_daemon", "pyspark.daemon")
+    print("\n| first job with workers | daemon | seconds | seconds of cores | x PySpark's, seconds; cores |")
+    print("|---|---|---|---|---|")
+    for kind in ("score", "tokenize"):
+        pairs = []
+        for _ in range(repeats + 1):
+            each = [
+                [sys.executable, script, kind, name, f"{folder}/models", str(folder / "texts.parquet")]
+                for name in daemons
+            ]
+            done = [subprocess.run(command, check=True, capture_output=True, text=True) for command in each]
+            pairs.append([[float(word) for word in process.stdout.split()] for process in done])
+        for number, name in enumerate(daemons):
+            taken, cores = (statistics.median(pair[number][part] for pair in pairs[1:]) for part in (0, 1))
+            ratios = [statistics.median(pair[number][part] / pair[1][part] for pair in pairs[1:]) for part in (0, 1)]
+            print(f"| {kind} | {name} | {taken:.2f} | {cores:.2f} | {ratios[0]:.2f}; {ratios[1]:.2f} |", flush=True)
+
+
 def main() -> int:
     """Measure and print."""
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--repeats", type=int, default=5)
     made.add_argument("--no-spark", action="store_true", help="leave out all that starts Spark")
+    made.add_argument("--only-workers", action="store_true", help="measure only the first job with Python workers")
     args = made.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder) / "models")
+        if args.only_workers:
+            measure_workers(args.repeats, Path(folder))
+            return 0
         config = str(write_table(Path(folder)))
         python, models = sys.executable, ["--models", f"{folder}/models"]
         predict = ["predict", "good food", *models, "--evidence"]
@@ -173,6 +202,7 @@ def main() -> int:
             print(f"| {name} | {taken:.3f} | {taken / base:.1f} | {cores:.3f} |", flush=True)
         if not args.no_spark:
             measure_spark(args.repeats, Path(folder))
+            measure_workers(args.repeats, Path(folder))
     return 0
 
 

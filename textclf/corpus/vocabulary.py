@@ -18,8 +18,10 @@ from textclf.corpus.corpus_rows import CorpusRows
 from textclf.corpus.token_counts import COUNTED, PACKED, rows_seen, token_packer
 from textclf.corpus.token_ranks import MOST_HERE, Figures, figures_of, indexed_by_spark, indexed_here
 from textclf.errors import InputError
+from textclf.kernels.preload import PRELOAD
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.spark.job_names import carried
+from textclf.spark.preload.environment import preloading
 from textclf.storage.append_only import check_replaceable
 from textclf.storage.conditions import of_sources
 from textclf.storage.file_commit import copies_because, hand_over
@@ -34,6 +36,8 @@ from textclf.text.split import plan_splits, splits_of
 from textclf.text.vocabulary import Vocabulary
 
 _TEXTS, _NUMBERED = ("source", "file", "position", "text"), ("index", "token")
+PRELOADED = ("pandas", "textclf.corpus.token_counts", PRELOAD)
+"""What workers that count tokens need; see ``textclf.spark.preload.environment.preloading``."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def build_vocabulary(
         store = FileStore(spark, {"tokens": target.folder(spark, f"{folder}/tokens"), "counts": f"{folder}/counts"})
         packer = token_packer(splits, parquet_codec(spark), rows, store.sink)
         if few is None:
-            files = store.store(corpus.table.select(*_TEXTS).mapInArrow(packer, PACKED))
+            with preloading(spark.sparkContext, *PRELOADED):
+                packed = corpus.table.select(*_TEXTS).mapInArrow(packer, PACKED)
+            files = store.store(packed)
         else:
             files = store.store_here(packer(iter(few.to_batches())))
         tokens, counts = ([file for file in files if file.values["kind"] == kind] for kind in ("tokens", "counts"))

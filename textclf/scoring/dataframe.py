@@ -15,10 +15,11 @@ from textclf.errors import UsageError
 from textclf.inference.backends import BackendChoice, Challenge
 from textclf.scoring.worker.batch import CHALLENGER, REASONS, Wanted
 from textclf.scoring.worker.kernel_report import Fallbacks
-from textclf.scoring.worker.models import Models, make_resident
+from textclf.scoring.worker.models import PRELOADED, Models, make_resident
 from textclf.scoring.worker.row_errors import Net
 from textclf.scoring.worker.source_limit import SourceLimit
 from textclf.spark.gpu import gpu_profile
+from textclf.spark.preload.environment import preloading
 from textclf.spark.worker_gc import settle
 from textclf.storage.schemas import CHALLENGED, SCORED
 
@@ -67,7 +68,8 @@ def add_scores(
     if any(choice.gpu for choice in [*choices.values(), *(challenge.choices.values() if challenge else ())]):
         answered = _on_gpus(rows, models, wanted, key, limit)
     else:
-        answered = rows.withColumn("answer", _function(models, wanted, key, limit))
+        with preloading(rows.sparkSession.sparkContext, *PRELOADED):
+            answered = rows.withColumn("answer", _function(models, wanted, key, limit))
     named = _named(list(artifacts.values()), list(challengers.values()), wanted)
     kept = [F.col(f"`{name}`") for name in rows.columns]
     return answered.select(*kept, *(column.alias(name) for name, column in named.items()))

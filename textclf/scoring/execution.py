@@ -35,9 +35,10 @@ from textclf.scoring.dataframe import wanted_of
 from textclf.scoring.plan import Plan, ScoreOptions, asked_columns, changed_only
 from textclf.scoring.prepare import input_rows, scored_rows
 from textclf.scoring.reuse import with_digests
-from textclf.scoring.worker.models import make_resident
+from textclf.scoring.worker.models import PRELOADED, make_resident
 from textclf.scoring.worker.output import KINDS, PACKED, Names, ScorePacker
 from textclf.scoring.worker.scored_output import ScoredPacker
+from textclf.spark.preload.environment import preloading
 from textclf.spark.progress import row_counter
 from textclf.storage import Location
 from textclf.storage.conditions import EVERYTHING
@@ -138,7 +139,9 @@ class Pass:
         spark, spec = rows.sparkSession, self.plan.targets.accepted.spec
         targets = zip(KINDS, (self.plan.targets.accepted, self.plan.targets.rejected), strict=True)
         store = FileStore(spark, {kind: target.folder(spark, f"{place}/{kind}") for kind, target in targets})
-        files = store.store(rows.mapInArrow(packer(store.sink), PACKED))
+        with preloading(spark.sparkContext, *PRELOADED):
+            packed = rows.mapInArrow(packer(store.sink), PACKED)
+        files = store.store(packed)
         # Rejects are staged with the columns of the table of rejects, all other rows with those of the results.
         schema = StructType([*spec.schema, StructField("reason", StringType())])
         try:

@@ -29,6 +29,7 @@ from textclf.spark.launch.class_archive import (
 from textclf.spark.launch.class_dump import make_at_exit
 from textclf.spark.locales import use_utf8, utf8_locale
 from textclf.spark.openlineage import Collector, add_address, add_lineage
+from textclf.spark.preload.environment import DAEMON
 from textclf.spark.startup_output import start_jvm
 from textclf.spark.submit_options import given_settings, in_one_process
 
@@ -166,10 +167,10 @@ def _daemon(conf: SparkConf) -> dict[str, str]:
     """Settings for our daemon of workers, which gets this package's path: it starts before Spark ships any files."""
     root = Path(__file__).parents[2]
     if root.name.endswith("-packages"):  # Python looks there anyway, after its own modules
-        return {"spark.python.daemon.module": "textclf.spark.worker_daemon"}
+        return {"spark.python.daemon.module": DAEMON}
     if not root.is_dir() or os.pathsep in str(root) or conf.contains("spark.executorEnv.PYTHONPATH"):
         return {}  # inside a zip, or if workers are given other paths
-    return {"spark.python.daemon.module": "textclf.spark.worker_daemon", "spark.executorEnv.PYTHONPATH": str(root)}
+    return {"spark.python.daemon.module": DAEMON, "spark.executorEnv.PYTHONPATH": str(root)}
 
 
 def _permissions() -> dict[str, str]:

@@ -20,11 +20,14 @@ from textclf.inference.compiled_scorer import CompiledScorer
 from textclf.inference.golden import check_golden
 from textclf.inference.scorer import Scorer
 from textclf.kernels.compiler import bring_code, kept_code, numba_runs
+from textclf.kernels.preload import PRELOAD
 from textclf.scoring.worker.kernel_report import tell
 from textclf.spark.gpu import task_gpu
 from textclf.text.arrow import gathered
 from textclf.text.unicode_tables import tables_path
 
+PRELOADED = ("pandas", "textclf.scoring.worker.output", PRELOAD)  # Arrow loads pandas to make its first array
+"""What workers that score with compiled models need; see ``textclf.spark.preload.environment.preloading``."""
 _KERNELS = ("textclf.kernels.token_lookup", "textclf.kernels.layers")
 _ROWS_A_CALL = 64  # per model, if there are many: calling a model costs about as much as scoring that many texts
 _GATHERED_BYTES = 16 << 20

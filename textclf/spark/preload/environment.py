@@ -1,0 +1,37 @@
+"""The driver's side of preloading: which workers are forked from a daemon that has imported their modules."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark import SparkContext
+
+VARIABLE = "TEXTCLF_PRELOAD"
+"""Environment variable of a daemon: what it preloads, separated by spaces; see ``preload``."""
+DAEMON = "textclf.spark.worker_daemon"
+"""Value of ``spark.python.daemon.module`` where the daemon can preload."""
+_taken = threading.Lock()
+
+
+@contextmanager
+def preloading(context: SparkContext, *references: str) -> Iterator[None]:
+    """Give the Python functions that are handed to Spark within it workers with these modules.
+
+    Spark starts one daemon for each environment, so workers of other functions do not get them. Nothing changes where
+    the daemon is PySpark's own.
+
+    Args:
+        context: Spark context.
+        references: Modules to import, or ``module:function`` to call as well.
+    """
+    if context.getConf().get("spark.python.daemon.module") != DAEMON:
+        yield
+        return
+    # Functions of several threads are handed to Spark at a time, and the context has one environment.
+    with _taken:
+        before = context.environment
+        context.environment = before | {VARIABLE: " ".join(references)}
+        try:
+            yield
+        finally:
+            context.environment = before
