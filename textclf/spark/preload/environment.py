@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pyspark import SparkContext
 
@@ -24,7 +25,8 @@ def preloading(context: SparkContext, *references: str) -> Iterator[None]:
         context: Spark context.
         references: Modules to import, or ``module:function`` to call as well.
     """
-    if context.getConf().get("spark.python.daemon.module") != DAEMON:
+    java: Any = context._jsc  # a copy of all settings would cost a call of the JVM for each
+    if java.sc().conf().get("spark.python.daemon.module", "") != DAEMON:
         yield
         return
     # Functions of several threads are handed to Spark at a time, and the context has one environment.
