@@ -3,14 +3,18 @@
     python -m tests.spark.preload_process REFERENCES [KEY=VALUE ...]
 
 ``REFERENCES`` are those of ``preloading``, separated by spaces; the rest are settings of the session. A setting
-``ship`` is a zip of modules that is sent to the workers; ``tokens=no`` uses no kernel.
+``ship`` is a zip of modules that is sent to the workers; ``tokens=no`` uses no kernel,
+and with ``crash=yes`` a worker ends at last by a fault of memory.
 """
 
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
 
 from textclf.spark import open_session
 from textclf.spark.preload.environment import preloading
@@ -52,20 +56,35 @@ def look(batches: Batches) -> Batches:
     yield pa.RecordBatch.from_arrays([pa.array([json.dumps(found)])], names=["found"])
 
 
+def crash(_: Batches) -> Batches:
+    """End this process as faulty compiled code would."""
+    import ctypes
+
+    ctypes.string_at(0)
+    yield pa.RecordBatch.from_arrays([pa.array([""])], names=["found"])
+
+
 def main() -> None:
     references, settings = sys.argv[1].split(), dict(word.split("=", 1) for word in sys.argv[2:])
-    shipped = settings.pop("ship", None)
+    shipped, crashes = settings.pop("ship", None), settings.pop("crash", None)
     settings["spark.executorEnv.TOKENS"] = settings.pop("tokens", "yes")
     spark = open_session("preload", {"spark.master": "local[2]", **settings})
     if shipped:
         spark.sparkContext.addPyFile(shipped)
-    rows, found = spark.range(0, 4, 1, 2), {}
+    found: dict[str, Any] = {}
+    rows = spark.range(0, 4, 1, 2)
     with preloading(spark.sparkContext, *references):
         tasks = rows.mapInArrow(look, "found string")
     others = rows.mapInArrow(look, "found string")
     for name, each in {"first": tasks, "second": tasks, "others": others}.items():
         found[name] = [json.loads(row.found) for row in each.collect()]
     found["user"] = spark.sql("SELECT * FROM range(3)").rdd.map(lambda row: row.id + 1).collect()
+    if crashes:
+        with preloading(spark.sparkContext, *references):
+            ended = rows.mapInArrow(crash, "found string")
+        with pytest.raises(PySparkException) as error:
+            ended.collect()
+        found["crash"] = str(error.value)
     print(json.dumps(found))
 
 

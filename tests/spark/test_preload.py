@@ -36,7 +36,7 @@ def distinct(draws: list[Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def found() -> Found:
-    return found_with(" ".join([*PRELOADED, DRAWN]))
+    return found_with(" ".join([*PRELOADED, DRAWN]), "crash=yes")
 
 
 def test_workers_are_forked_with_the_modules_of_their_work_and_no_thread(found: Found) -> None:
@@ -54,6 +54,11 @@ def test_each_worker_draws_its_own_random_numbers(found: Found) -> None:
     assert len(workers) == 2, "two workers at a time"
     for draws in zip(*(worker["draws"] for worker in workers.values()), strict=True):
         assert distinct(list(draws)), draws
+
+
+def test_a_worker_that_crashes_reports_where(found: Found) -> None:
+    assert "Segmentation fault" in found["crash"]
+    assert "string_at" in found["crash"]
 
 
 def test_a_worker_for_each_task_has_them_too() -> None:
