@@ -1,14 +1,10 @@
 """Train a model of each source and save it as the next version of the model named after the source."""
 
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
-from pathlib import Path
+from contextlib import closing
 
-from textclf.common.file_systems import is_url
 from textclf.common.logs import say, say_error
-from textclf.common.output_files import OutputFile
 from textclf.config import Source
 from textclf.errors import InputError, UsageError
 from textclf.spark import FEW_ROWS
@@ -54,18 +50,12 @@ def _train(job: Job, sources: Sequence[Source], failed: list[InputError]) -> Non
 
 def _draw(trained: TrainedModel, folder: str) -> None:
     """Write the model's figures as PNG and SVG into a folder or below a URL."""
-    from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save
+    from textclf.report.training_figures import confusion_figure, history_figure, reliability_figure, save_all
 
     figures = {"confusion": confusion_figure(trained.evaluation), "reliability": reliability_figure(trained.evaluation)}
     if trained.history:
         figures["history"] = history_figure(trained.history)
-    remote = is_url(folder)
-    with tempfile.TemporaryDirectory() if remote else nullcontext(folder) as local:
-        Path(local).mkdir(parents=True, exist_ok=True)
-        for name, figure in figures.items():
-            for file in save(figure, Path(local, f"{trained.artifact.reference}-{name}")):
-                if remote:
-                    OutputFile(f"{folder}/{file.name}").replace(file.read_bytes())
+    save_all(((f"{trained.artifact.reference}-{name}", figure) for name, figure in figures.items()), folder)
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:
