@@ -1,5 +1,6 @@
 """Models of several sources, trained by workers side by side: the driver's models to the last bit, whatever fails."""
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from textclf.training import side_by_side
 from textclf.training.side_by_side import gain
 
 NAMES = ("zebra", "a-b", "A_b", "0")  # not sorted, and alike but for one sign
-SMALL = {"num_filters": "32", "embedding_dim": "32", "kernel_size": "3", "epochs": "3"}
+# Large enough for an engine to divide a step among its threads, whose number then decides the last bits.
+SMALL = {"num_filters": "128", "embedding_dim": "100", "kernel_size": "5", "epochs": "2", "batch_size": "32"}
 TEXT = "[text]\nmax_length = 16\n"
 SET = tuple(word for key, value in SMALL.items() for word in ("--set", f"{key}={value}"))
 REGRESSION = ("--architecture", "logistic_regression")
@@ -138,6 +140,16 @@ def test_all_models_take_one_spark_job(spark: SparkSession, config: Path, run_jo
 
     assert sent == [len(NAMES)]
     assert [each.tasks for each in found if "models" in each.about] == [len(NAMES)]
+
+
+def test_workers_get_the_threads_of_the_driver_and_only_for_the_fits(spark: SparkSession) -> None:
+    context = spark.sparkContext
+    before = dict(context.environment)
+    with side_by_side._as_the_driver(context, "jax"):
+        threads = {context.environment[f"TF_NUM_{kind}_THREADS"] for kind in ("INTRAOP", "INTEROP")}
+        assert threads == {context.environment["NPROC"]} == {str(len(os.sched_getaffinity(0)))}
+        assert context.environment["KERAS_BACKEND"] == "jax"
+    assert context.environment == before
 
 
 def test_workers_are_used_where_they_gain_more_than_their_start_costs() -> None:
