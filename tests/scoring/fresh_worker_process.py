@@ -11,7 +11,9 @@ import pyarrow as pa
 from tests.factories.artifacts import sample
 from textclf.inference.backends import choose
 from textclf.scoring.dataframe import add_scores
+from textclf.scoring.worker.models import PRELOADED
 from textclf.spark import open_session
+from textclf.spark.preload.environment import preloading
 
 
 def modules(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -25,7 +27,9 @@ def main() -> None:
     model = sample(kind="cnn")
     texts = spark.createDataFrame([("good",), ("bad",)], "text string").coalesce(1)
     add_scores(texts, {"yelp": model}, {"yelp": choose(model, "auto")}).collect()
-    worker = spark.range(0, 1, 1, 1).mapInArrow(modules, "names string").collect()[0]["names"].split(",")
+    with preloading(spark.sparkContext, *PRELOADED):  # else it would run in a worker of another daemon
+        asked = spark.range(0, 1, 1, 1).mapInArrow(modules, "names string")
+    worker = asked.collect()[0]["names"].split(",")
     loaded = [name for name in ("tensorflow", "keras") if name in worker or name in sys.modules]
     print("textclf.kernels.layers" in worker, loaded)
 

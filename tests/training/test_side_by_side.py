@@ -1,5 +1,6 @@
 """Models of several sources, trained by workers side by side: the driver's models to the last bit, whatever fails."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from jobs import train_model as job
 from tests.factories.corpora import invented, put, source_toml
 from tests.factories.pipeline_folder import RunJob
 from tests.points import ask_to_stop
+from tests.processes import run_module
 from tests.spark_jobs import jobs_of
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Pipeline, load_pipeline
@@ -61,15 +63,12 @@ def models(pipeline: Pipeline) -> dict[str, Artifact]:
 
 
 @pytest.mark.parametrize("flags", [SET, REGRESSION], ids=["cnn", "logistic_regression"])
-def test_workers_give_the_models_of_the_driver_to_the_last_bit(
-    config: Path, run_job: RunJob, sent: list[int], monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(side_by_side, "_START", 1e9)
-    code, here, _ = run_job(job, "--config", config, *flags)
-    assert (code, sent) == (0, [])
-    monkeypatch.setattr(side_by_side, "_START", -1.0)
-    code, there, said = run_job(job, "--config", config, *flags, "--promote")
-    assert (code, sent) == (0, [len(NAMES)])
+def test_workers_give_the_models_of_the_driver_to_the_last_bit(config: Path, flags: tuple[str, ...]) -> None:
+    # In this process other tests have chosen the engine and its threads.
+    done = run_module("tests.training.side_by_side_process", config, *flags)
+    here, none, there, sent = map(json.loads, done.stdout.splitlines())
+    assert (none, sent) == ([], [len(NAMES)])
+    said = done.stderr
 
     found = models(load_pipeline(config))
     for name in NAMES:

@@ -195,7 +195,7 @@ def gain(fits: Sequence[float], slots: int) -> float:
 
     Example:
         >>> gain([30, 30, 30], 2), gain([30, 1, 1], 8), gain([30, 30], 1)
-        (30, 2, 0)
+        (30.0, 2.0, 0.0)
     """
     ends = [0.0] * slots
     for each in sorted(fits, reverse=True):
