@@ -23,7 +23,7 @@ def main() -> None:
         sent.append(len(tasks))
         submit(pool, tasks, shared)
 
-    FanOut.submit = counted  # type: ignore[method-assign]
+    FanOut.submit = counted  # type: ignore[assignment, method-assign]
     for start, more in ((1e9, []), (-1.0, ["--promote"])):
         side_by_side._START = start
         assert job.main(["--config", config, "--json", *flags, *more]) == 0
