@@ -1,6 +1,6 @@
 """How long a command takes from nothing: the interpreter, the command line, a label, an empty Spark.
 
-    python benchmarks/startup.py [--repeats 5] [--no-spark | --only-workers]
+    python benchmarks/startup.py [--repeats 5] [--no-spark | --workers score | --workers tokenize]
 
 Each is a process of its own, the file cache warm; the median counts, and beside it are the seconds of its processor
 cores, which other work on the machine changes less. Ratios are to ``python -c pass``. ``predict`` labels one text, with
@@ -32,6 +32,7 @@ import pyspark
 
 _ROOT = Path(__file__).resolve().parents[1]
 _ROWS = 2000  # of each night
+_WORK = ("score", "tokenize")  # of the first workers
 _FIRST = dt.date(2026, 1, 1)
 _ONE_ROW = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().range(1).count()"
 _EMPTY_JOB = "from textclf.spark import open_session; open_session('empty', {'spark.master': 'local[2]'}).stop()"
@@ -146,14 +147,14 @@ def measure_spark(repeats: int, folder: Path) -> None:
         print(f"| {name} | {first:.1f} | {first / base:.2f} | {whole:.1f} |", flush=True)
 
 
-def measure_workers(repeats: int, folder: Path) -> None:
+def measure_workers(repeats: int, folder: Path, work: Sequence[str]) -> None:
     """Print what the first Python workers of a session cost, with textclf's daemon and with PySpark's."""
     texts = [f"good food and word{number} word{number % 97}" for number in range(1000)]
     pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), folder / "texts.parquet")
     script, daemons = str(_ROOT / "benchmarks/_first_worker.py"), ("textclf.spark.worker_daemon", "pyspark.daemon")
     print("\n| first job with workers | daemon | seconds | seconds of cores | x PySpark's, seconds; cores |")
     print("|---|---|---|---|---|")
-    for kind in ("score", "tokenize"):
+    for kind in work:
         pairs = []
         for _ in range(repeats + 1):
             each = [
@@ -173,12 +174,12 @@ def main() -> int:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--repeats", type=int, default=5)
     made.add_argument("--no-spark", action="store_true", help="leave out all that starts Spark")
-    made.add_argument("--only-workers", action="store_true", help="measure only the first job with Python workers")
+    made.add_argument("--workers", choices=_WORK, help="measure only the first job with Python workers, with this work")
     args = made.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder) / "models")
-        if args.only_workers:
-            measure_workers(args.repeats, Path(folder))
+        if args.workers:
+            measure_workers(args.repeats, Path(folder), [args.workers])
             return 0
         config = str(write_table(Path(folder)))
         python, models = sys.executable, ["--models", f"{folder}/models"]
@@ -202,7 +203,7 @@ def main() -> int:
             print(f"| {name} | {taken:.3f} | {taken / base:.1f} | {cores:.3f} |", flush=True)
         if not args.no_spark:
             measure_spark(args.repeats, Path(folder))
-            measure_workers(args.repeats, Path(folder))
+            measure_workers(args.repeats, Path(folder), _WORK)
     return 0
 
 
