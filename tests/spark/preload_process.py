@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from textclf.spark import open_session
@@ -82,7 +83,7 @@ def main() -> None:
     if crashes:
         with preloading(spark.sparkContext, *references):
             ended = rows.mapInArrow(crash, "found string")
-        with pytest.raises(PySparkException) as error:
+        with pytest.raises((Py4JJavaError, PySparkException)) as error:
             ended.collect()
         found["crash"] = str(error.value)
     print(json.dumps(found))
