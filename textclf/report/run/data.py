@@ -13,6 +13,7 @@ from textclf.artifact import Manifest, ModelStore
 from textclf.common.secrets import opened
 from textclf.errors import InputError
 from textclf.report.run.agreement import Duel, duels
+from textclf.report.run.counted_here import counted_here
 from textclf.report.run.distributions import Distribution, distributions
 from textclf.runs.deliveries import refused_before
 from textclf.runs.masked_fields import masked_record
@@ -20,6 +21,7 @@ from textclf.runs.runs_table import parsed, runs_table
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.scoring.input.table import open_input
 from textclf.storage import Location
+from textclf.storage.queries.small_tables import in_the_driver
 from textclf.storage.warehouse import absolute
 
 _EARLIER = 8  # number of earlier runs of the same job in the report
@@ -110,8 +112,9 @@ def load_run(workspace: Workspace, run_id: str | None = None, day: date | None =
     """
     spark, warehouse, pipeline = workspace.spark, workspace.warehouse, workspace.pipeline
     run, earlier = _runs(workspace, run_id, day)
-    published = _published(workspace, run)
-    there, now, before = distributions(published, run)
+    place = _published(workspace, run)
+    published = None if place is None else place.read(spark)
+    there, now, before = distributions(published, run, None if place is None else counted_here(spark, place))
     return RunData(
         masked_record(run),
         [masked_record(each) for each in earlier],
@@ -134,14 +137,23 @@ def _runs(workspace: Workspace, run_id: str | None, day: date | None) -> tuple[d
     condition = F.col("job") == "score_table" if run_id is None else F.col("run_id") == run_id
     if run_id is None and day is not None:
         condition &= F.get_json_object("details", "$.day") == day.isoformat()
-    found = table.where(condition).orderBy(F.desc("started_at")).select(*_readable(table)).limit(1).collect()
+    found = _last(table.where(condition), "started_at", 1)
     if not found:
         raise _no_run(run_id, day)
-    run = parsed(found[0].asDict(recursive=True))
+    run = parsed(found[0])
     run["rows_of"] = run["details"].get("published_run", run["run_id"])
     past = table.where((F.col("job") == run["job"]) & (F.col("run_id") < run["run_id"]))
-    rows = past.orderBy(F.desc("run_id")).select(*_readable(table)).limit(_EARLIER).collect()
-    return run, [row.asDict(recursive=True) for row in rows]
+    return run, _last(past, "run_id", _EARLIER)
+
+
+def _last(runs: DataFrame, column: str, most: int) -> list[dict[str, Any]]:
+    """Return the runs with the largest values of a column that has no nulls, the largest first."""
+    rows = runs.select(*_readable(runs), F.col(column).alias("order"))
+    if in_the_driver(rows):  # a sort by Spark would be a job
+        found = sorted(rows.collect(), key=lambda row: row["order"], reverse=True)[:most]
+    else:
+        found = rows.orderBy(F.desc("order")).limit(most).collect()
+    return [{name: value for name, value in row.asDict(recursive=True).items() if name != "order"} for row in found]
 
 
 def _no_run(run_id: str | None, day: date | None) -> InputError:
@@ -171,13 +183,13 @@ def _readable(table: DataFrame) -> list[Column]:
     return [*shown, seconds.alias("seconds")]
 
 
-def _published(workspace: Workspace, run: Mapping[str, Any]) -> DataFrame | None:
-    """Return the table that the run published to; None if it does not exist."""
+def _published(workspace: Workspace, run: Mapping[str, Any]) -> Location | None:
+    """Return the location of the table that the run published to; None if it does not exist."""
     spark, place = workspace.spark, workspace.warehouse.location("results")
     written = opened(run["details"].get("tables", {}).get("results", str(place)), [str(place)])
     if written != str(place):  # score_table --output
         place = Location(path=written)
-    return place.read(spark) if place.exists(spark) else None
+    return place if place.exists(spark) else None
 
 
 def _rejects(workspace: Workspace, run: Mapping[str, Any]) -> list[tuple[str, str, int]]:

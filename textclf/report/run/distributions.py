@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from textclf.quality.audit import Figures, bin_of
 from textclf.quality.score_bins import BINS
+from textclf.report.run.counted_here import Count, last_days
 
 _WEEK = 7  # days, so that a run is compared with each day of the week once
 
@@ -52,18 +53,28 @@ class Distribution:
 
 
 def distributions(
-    results: DataFrame | None, run: Mapping[str, Any]
+    results: DataFrame | None, run: Mapping[str, Any], counts: list[Count] | None = None
 ) -> tuple[int, dict[str, Distribution], dict[str, Distribution]]:
     """Count a run's rows in the table, and return its distributions and those of the week before, by source.
 
     Rows that the gate refused or that later runs replaced are in no table. Then the run's distributions come from its
     record.
+
+    Args:
+        results: The table; None if there is none.
+        run: Record of the run.
+        counts: All rows of the table, if they have been counted; Spark counts otherwise.
     """
-    there = {} if results is None else _distribution(results.where(F.col("run_id") == run["rows_of"]))
+    if results is None:
+        there = {}
+    elif counts is not None:
+        there = _summed(each for each in counts if each.run_id == run["rows_of"])
+    else:
+        there = _distribution(results.where(F.col("run_id") == run["rows_of"]))
     rows = sum(each.rows for each in there.values())
     recorded = _recorded(map(Figures.from_json, run["gate"].get("slices", [])))
     now = recorded if recorded and rows != run["scored_rows"] else there
-    return rows, now, {} if results is None else _before(results, run["rows_of"], now)
+    return rows, now, {} if results is None else _before(results, run["rows_of"], now, counts)
 
 
 def _recorded(slices: Iterable[Figures]) -> dict[str, Distribution]:
@@ -77,13 +88,20 @@ def _recorded(slices: Iterable[Figures]) -> dict[str, Distribution]:
     return dict(sorted(found.items()))
 
 
-def _before(results: DataFrame, run_id: str, now: Mapping[str, Distribution]) -> dict[str, Distribution]:
+def _before(
+    results: DataFrame, run_id: str, now: Mapping[str, Distribution], counts: list[Count] | None
+) -> dict[str, Distribution]:
     """Return, for each source, the distribution of the week that ends with its last day before the run's first."""
     dated = {source: [day for day in each.days if day[:1].isdigit()] for source, each in now.items()}
-    firsts = [(source, dt.date.fromisoformat(min(days))) for source, days in dated.items() if days]
+    firsts = {source: dt.date.fromisoformat(min(days)) for source, days in dated.items() if days}
     if not firsts:
         return {}
-    first = results.sparkSession.createDataFrame(firsts, "its_source string, day date")
+    if counts is not None:
+        others = [each for each in counts if each.run_id not in (None, run_id)]
+        lasts, week = last_days(others, firsts), dt.timedelta(days=_WEEK)
+        days = ((each, lasts.get(each.source or "")) for each in others if each.source is not None)
+        return _summed(each for each, last in days if last and each.ds and last - week < each.ds <= last)
+    first = results.sparkSession.createDataFrame([*firsts.items()], "its_source string, day date")
     older = _of_days(results.where(F.col("run_id") != run_id), first, F.col("ds") < F.col("day"))
     last = older.groupBy(F.col("source").alias("its_source")).agg(F.max("ds").alias("day"))
     return _distribution(_of_days(older, last, F.col("ds") > F.date_sub("day", _WEEK)))
@@ -96,13 +114,17 @@ def _of_days(results: DataFrame, days: DataFrame, condition: Column) -> DataFram
 
 
 def _distribution(rows: DataFrame) -> dict[str, Distribution]:
-    day = F.col("ds").cast("string").alias("ds")
-    groups = rows.groupBy("source", day, "label", bin_of(F.col("score")).cast("int").alias("bin"))
+    groups = rows.groupBy("run_id", "source", "ds", "label", bin_of(F.col("score")).cast("int").alias("bin"))
+    counted = groups.agg(F.count("*").alias("rows"), F.sum("score").alias("sum"))
+    return _summed(Count(**row.asDict()) for row in counted.collect())
+
+
+def _summed(counts: Iterable[Count]) -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
-    for row in groups.agg(F.count("*").alias("rows"), F.sum("score").alias("sum")).collect():
-        one = found.setdefault(row["source"] or "", Distribution())
-        one.labels[row["label"]] += row["rows"]
-        one.bins[row["bin"]] += row["rows"]
-        one.score_sum = (one.score_sum or 0.0) + row["sum"]
-        one.days.add(row["ds"] or "no date")
+    for each in counts:
+        one = found.setdefault(each.source or "", Distribution())
+        one.labels[each.label or ""] += each.rows
+        one.bins[each.bin] += each.rows
+        one.score_sum = (one.score_sum or 0.0) + each.sum
+        one.days.add(str(each.ds or "no date"))
     return dict(sorted(found.items()))
