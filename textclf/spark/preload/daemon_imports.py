@@ -4,7 +4,6 @@ A fork copies only the thread that forks. Locks that another thread held would s
 that has more than one thread after its imports starts again without them.
 """
 
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from textclf.spark.preload.environment import VARIABLE
 from textclf.spark.preload.shipped_files import prefer_shipped
+from textclf.spark.worker_gc import loading
 
 _THREADS = Path("/proc/self/task")
 _JEMALLOC = "JE_ARROW_MALLOC_CONF"  # Arrow's copy of jemalloc starts a thread when Arrow is loaded, even if not used
@@ -37,19 +37,17 @@ def preload_or_restart() -> None:
 def _preload(references: list[str]) -> None:
     before = set(sys.modules)
     given = os.environ.setdefault(_JEMALLOC, "background_thread:false")
-    gc.disable()  # collections during imports would find nothing, and take a fifth of the time
     try:
-        import_module("pyspark.worker")
-        for reference in references:
-            name, _, function = reference.partition(":")
-            module = import_module(name)
-            if function:
-                getattr(module, function)()
+        with loading():  # a collection in a worker would also copy the pages of all objects that it visits
+            import_module("pyspark.worker")
+            for reference in references:
+                name, _, function = reference.partition(":")
+                module = import_module(name)
+                if function:
+                    getattr(module, function)()
     finally:
         if given == "background_thread:false":
             os.environ.pop(_JEMALLOC)  # it is not the workers'
-        gc.freeze()  # a collection in a worker would copy the pages of all objects that it visits
-        gc.enable()
     prefer_shipped(set(sys.modules) - before)
     if "numpy" in sys.modules:
         # Otherwise all workers would draw the same numbers. Python's own generator and numba's do this themselves.
