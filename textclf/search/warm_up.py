@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from pyspark import SparkContext
 
+from textclf.spark.preload.environment import worker_variables
 from textclf.spark.worker_gc import loading
 from textclf.training.jax.initial_weights import any_kept
 from textclf.training.keras_trainer import on_jax, prepare_engine, use_keras_backend
@@ -21,14 +22,9 @@ def worker_environment(context: SparkContext, engine: str) -> Iterator[None]:
     """
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_PYTHON_"))}
-    before = dict(context.environment)
     # NPROC bounds the threads of XLA's pool, which would otherwise be one a core in every worker.
-    context.environment.update(given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"})
-    try:
+    with worker_variables(context, given | {"KERAS_BACKEND": engine, "XLA_FLAGS": flags, "NPROC": "1"}):
         yield
-    finally:
-        context.environment.clear()
-        context.environment.update(before)
 
 
 def import_ahead(context: SparkContext, engine: str) -> None:

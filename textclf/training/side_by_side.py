@@ -30,6 +30,7 @@ from textclf.runs.workspace import Workspace
 from textclf.spark import cancellation
 from textclf.spark.environments import LEAN, SETTING
 from textclf.spark.gpu import has_gpus
+from textclf.spark.preload.environment import worker_variables
 from textclf.spark.progress import spark_step
 from textclf.spark.session import WORKER_CONF
 from textclf.spark.task_pool import FanOut
@@ -303,13 +304,8 @@ def _as_the_driver(context: SparkContext, engine: str) -> Iterator[None]:
     given = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_"))}
     # NPROC bounds the threads of XLA's pool.
     given |= {name: os.environ.get(name, cores) for name in (*threads, "NPROC")} | {"KERAS_BACKEND": engine}
-    before = dict(context.environment)
-    context.environment.update(given)
-    try:
+    with worker_variables(context, given):
         yield
-    finally:
-        context.environment.clear()
-        context.environment.update(before)
 
 
 def _portable(error: Exception) -> Exception:

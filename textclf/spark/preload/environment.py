@@ -1,7 +1,7 @@
-"""The driver's side of preloading: which workers are forked from a daemon that has imported their modules."""
+"""Variables that the driver gives Python workers, of which one says what their daemon preloads."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,29 @@ VARIABLE = "TEXTCLF_PRELOAD"
 DAEMON = "textclf.spark.worker_daemon"
 """Value of ``spark.python.daemon.module`` where the daemon can preload."""
 _taken = threading.Lock()
+
+
+@contextmanager
+def worker_variables(context: SparkContext, given: Mapping[str, str]) -> Iterator[None]:
+    """Give environment variables to the workers of Python functions that are handed to Spark within it.
+
+    Spark keeps workers of different environments apart, so that none of them has been used by other functions.
+
+    Args:
+        context: Spark context.
+        given: The variables.
+    """
+    variables = context.environment
+    before = {name: variables.get(name) for name in given}
+    variables.update(given)
+    try:
+        yield
+    finally:  # of other threads' variables nothing is taken
+        for name, value in before.items():
+            if value is None:
+                variables.pop(name, None)
+            else:
+                variables[name] = value
 
 
 @contextmanager
@@ -30,10 +53,5 @@ def preloading(context: SparkContext, *references: str) -> Iterator[None]:
         yield
         return
     # Functions of several threads are handed to Spark at a time, and the context has one environment.
-    with _taken:
-        before = context.environment
-        context.environment = before | {VARIABLE: " ".join(references)}
-        try:
-            yield
-        finally:
-            context.environment = before
+    with _taken, worker_variables(context, {VARIABLE: " ".join(references)}):
+        yield
