@@ -4,6 +4,8 @@ Each error says what happened, what was received, what was expected and what to 
 ``exit_code``, and with 1 after any other exception.
 """
 
+import traceback
+
 
 class TextclfError(Exception):
     """Base of all errors that textclf raises on purpose.
@@ -77,3 +79,22 @@ class LockError(TextclfError):
 
     exit_code = 5
     status = "locked"
+
+
+def place_of(error: BaseException) -> str:
+    """Return the file and line where a caught error was raised.
+
+    Args:
+        error: The error, with its traceback.
+    """
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+
+
+def with_place(error: BaseException) -> str:
+    """Return the type and message of a caught error, with the place where it was raised.
+
+    Args:
+        error: The error, with its traceback.
+    """
+    return f"{type(error).__name__}: {error} ({place_of(error)})"

@@ -1,7 +1,6 @@
 """One trial: a candidate fitted without one fold of its source and measured on it."""
 
 import time
-import traceback
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 from textclf.common.digests import json_digest
 from textclf.common.secrets import masked
 from textclf.config.identity import identity
+from textclf.errors import with_place
 from textclf.models import InputShape, KerasArchitecture
 from textclf.search.cross_validation import partition
 from textclf.search.encoded_source import EncodedSource, Info, Pack, encoded_source
@@ -160,12 +160,6 @@ class Trial:
     def lost(self, error: str) -> Result:
         """The result of a trial whose process died."""
         return Result(self.key, FAILED, time.time(), 0.0, error=cut_words(error))
-
-
-def with_place(error: Exception) -> str:
-    """An error's type, message, and file and line where it was raised."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
 
 
 def cut_words(said: str) -> str:

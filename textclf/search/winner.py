@@ -13,12 +13,12 @@ import pyarrow as pa
 from textclf.artifact import Artifact, ModelStore
 from textclf.config import Split
 from textclf.config.identity import identity
-from textclf.errors import InputError
+from textclf.errors import InputError, with_place
 from textclf.models import KerasArchitecture
 from textclf.search.encoded_source import EncodedSource, Pack, encoded_source
 from textclf.search.selection import CandidateResult, Verdict
 from textclf.search.source_search import SourceSearch
-from textclf.search.trial import Trial, fit_rows, model_spec, with_place
+from textclf.search.trial import Trial, fit_rows, model_spec
 from textclf.text.encoder import Encoder
 from textclf.training.data import Rows
 from textclf.training.evaluation import evaluate

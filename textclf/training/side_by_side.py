@@ -11,7 +11,6 @@ import heapq
 import os
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from pyspark import SparkContext
 
 from textclf.common import console
 from textclf.config import Pipeline, Source
-from textclf.errors import InputError, TextclfError, UsageError
+from textclf.errors import InputError, TextclfError, UsageError, with_place
 from textclf.models import KerasArchitecture, architecture
 from textclf.runs.workspace import Workspace
 from textclf.spark import cancellation
@@ -312,5 +311,4 @@ def _portable(error: Exception) -> Exception:
     """Return an error that can be sent to the driver: one of ``textclf.errors`` itself, of another one what it says."""
     if isinstance(error, TextclfError):
         return error
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return RuntimeError(f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})")
+    return RuntimeError(with_place(error))

@@ -1,14 +1,13 @@
 """Unexpected errors of single rows: such a row becomes a reject, and its neighbours are still scored."""
 
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
 
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, place_of
 from textclf.scoring.worker.batch import UNREADABLE, Wanted, score_batch, unscored
 from textclf.scoring.worker.kernel_report import FIRST_ERROR
 from textclf.scoring.worker.models import Models
@@ -86,8 +85,7 @@ class Net:
         if self._caught > MOST_ROWS:
             raise error
         if self._caught == 1:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            kind, place = type(error).__name__, f"({frame.filename.rpartition('/')[2]}:{frame.lineno})"
+            kind, place = type(error).__name__, f"({place_of(error)})"
             # The message may contain a secret, and a worker does not know which values to mask.
             sys.stderr.write(f"textclf: a row cannot be scored: {kind} {place}\n")
             if self._models.fallbacks is not None:
