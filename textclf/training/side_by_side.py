@@ -6,7 +6,6 @@ to the last bit: a worker gets what the driver would fit, and as many threads, s
 which order an engine adds up.
 """
 
-import glob
 import heapq
 import os
 import tempfile
@@ -29,6 +28,7 @@ from textclf.runs.workspace import Workspace
 from textclf.spark import cancellation
 from textclf.spark.environments import LEAN, SETTING
 from textclf.spark.gpu import has_gpus
+from textclf.spark.launch.python_packages import has_gpu
 from textclf.spark.preload.environment import worker_variables
 from textclf.spark.progress import spark_step
 from textclf.spark.session import WORKER_CONF
@@ -52,7 +52,6 @@ _STEP = 0.004  # seconds of a small network's training step on one core; larger 
 _START = 6.0  # seconds until a worker process has started, and has imported Keras beside another one
 _HELD = 128 << 20  # bytes of rows and models that are prepared together: the driver and its JVM hold them
 _POLL = 0.05  # seconds between two polls for ended fits
-_GPUS = "/dev/nvidia[0-9]*"
 
 Finish = Callable[[], TrainedModel]
 """Does what is left to do of a training, and returns the saved model or raises the error of its source."""
@@ -210,7 +209,7 @@ def can_fit(settings: Mapping[str, str]) -> bool:
     Keras, which would take minutes to send to them.
     """
     lean = settings.get(SETTING) == LEAN and not settings.get("spark.master", "").startswith("local")
-    return not (lean or has_gpus(settings) or glob.glob(_GPUS))
+    return not (lean or has_gpus(settings) or has_gpu())
 
 
 def _batches(
