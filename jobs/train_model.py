@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-from textclf.common.logs import say, say_error
+from textclf.common.logs import raise_first, say
 from textclf.config import Source
 from textclf.errors import InputError, UsageError
 from textclf.spark import FEW_ROWS
@@ -25,10 +25,7 @@ def work(job: Job) -> None:
         record = job.record
         record.details = dict(sorted(record.details.items(), key=lambda item: order[item[0]]))
         record.models = dict(sorted(record.models.items(), key=lambda item: order[item[0].partition("@")[0]]))
-    for another in failed[1:]:
-        say_error(another)
-    if failed:
-        raise failed[0]
+    raise_first(failed)
 
 
 def _train(job: Job, sources: Sequence[Source], failed: list[InputError]) -> None:

@@ -12,7 +12,7 @@ from textclf.chain.progress import Progress
 from textclf.chain.retry import again
 from textclf.chain.rules import Decision
 from textclf.common import console
-from textclf.common.logs import say, say_error
+from textclf.common.logs import raise_first, say
 from textclf.common.output_files import OutputFile
 from textclf.config import Source
 from textclf.corpus.first_look import Fingerprint
@@ -168,10 +168,7 @@ class StepRunner:
                 except InputError as error:  # of this source's data: the others can be trained
                     failed.append(error)
                 self.progress.advance(source.name)
-        for another in failed[1:]:
-            say_error(another)
-        if failed:
-            raise failed[0]
+        raise_first(failed)
 
     def _train_one(self, source: Source, finish: "Finish", record: RunRecord) -> None:
         self.again(lambda: steps.train(self.workspace, record, source, finish, noted=self.noted))
@@ -236,10 +233,7 @@ class StepRunner:
         Raises:
             Exception: A step has failed.
         """
-        if self.errors:
-            for error in self.errors[1:]:
-                say_error(error)
-            raise self.errors[0]
+        raise_first(self.errors)
 
     @contextmanager
     def part(self, job: str) -> Iterator[RunRecord]:

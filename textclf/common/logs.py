@@ -8,7 +8,7 @@ and ``day``. Messages contain only names, counts and places. The message of an e
 import contextvars
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
@@ -90,3 +90,18 @@ def say_error(error: BaseException, **fields: object) -> None:
         say(first_line(error, _FIRST_LINE, named=True), "error", **fields, code=masked("; ".join(frames)))
     else:
         say("".join(traceback.format_exception(error)), "error", **fields)
+
+
+def raise_first(errors: Sequence[Exception]) -> None:
+    """Log all errors but the first, and raise that; do nothing without an error.
+
+    Args:
+        errors: Errors of parts that do not depend on each other.
+
+    Raises:
+        Exception: There is an error.
+    """
+    for another in errors[1:]:
+        say_error(another)
+    if errors:
+        raise errors[0]
