@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from textclf.storage.queries.small_tables import in_the_driver, small_table
@@ -74,13 +74,21 @@ def newest_runs(table: DataFrame, most: int) -> list[PastRun]:
         table: Rows of ``runs``.
         most: Largest number of runs to read.
     """
-    rows = table.select(*_COLUMNS)
+    return [PastRun.of(row) for row in last_rows(table.select(*_COLUMNS), "ended_at", most)]
+
+
+def last_rows(rows: DataFrame, column: str, most: int) -> list[Row]:
+    """Return the rows with the largest values of a column, the largest first, and those without one last.
+
+    Args:
+        rows: Rows made of those of ``runs_table``.
+        column: Name of the column.
+        most: Largest number of rows to return.
+    """
     if in_the_driver(rows):  # a sort by Spark would be a job
-        found = sorted(rows.collect(), key=lambda row: (row["ended_at"] is not None, row["ended_at"]), reverse=True)
-        found = found[:most]
-    else:
-        found = rows.orderBy(F.desc("ended_at")).limit(most).collect()
-    return [PastRun.of(row) for row in found]
+        found = sorted(rows.collect(), key=lambda row: (row[column] is not None, row[column]), reverse=True)
+        return found[:most]
+    return rows.orderBy(F.desc(column)).limit(most).collect()
 
 
 def known_runs(

@@ -17,11 +17,10 @@ from textclf.report.run.counted_here import counted_here
 from textclf.report.run.distributions import Distribution, distributions
 from textclf.runs.deliveries import refused_before
 from textclf.runs.masked_fields import masked_record
-from textclf.runs.runs_table import parsed, runs_table
+from textclf.runs.runs_table import last_rows, parsed, runs_table
 from textclf.runs.workspace import Workspace, takes_workspace
 from textclf.scoring.input.table import open_input
 from textclf.storage import Location
-from textclf.storage.queries.small_tables import in_the_driver
 from textclf.storage.warehouse import absolute
 
 _EARLIER = 8  # number of earlier runs of the same job in the report
@@ -147,12 +146,8 @@ def _runs(workspace: Workspace, run_id: str | None, day: date | None) -> tuple[d
 
 
 def _last(runs: DataFrame, column: str, most: int) -> list[dict[str, Any]]:
-    """Return the runs with the largest values of a column that has no nulls, the largest first."""
-    rows = runs.select(*_readable(runs), F.col(column).alias("order"))
-    if in_the_driver(rows):  # a sort by Spark would be a job
-        found = sorted(rows.collect(), key=lambda row: row["order"], reverse=True)[:most]
-    else:
-        found = rows.orderBy(F.desc("order")).limit(most).collect()
+    """Return the runs with the largest values of a column, the largest first."""
+    found = last_rows(runs.select(*_readable(runs), F.col(column).alias("order")), "order", most)
     return [{name: value for name, value in row.asDict(recursive=True).items() if name != "order"} for row in found]
 
 
