@@ -68,12 +68,3 @@ def counted_here(spark: SparkSession, place: Location) -> list[Count] | None:
     named = counted.rename_columns({"count_all": "rows", "score_sum": "sum"})
     days = {day: None if day is None else date.fromisoformat(day) for day in named["ds"].unique().to_pylist()}
     return [Count(**group | {"ds": days[group["ds"]]}) for group in named.to_pylist()]
-
-
-def last_days(counts: list[Count], firsts: dict[str, date]) -> dict[str, date]:
-    """Return the last day of each source before its given day; sources without such a day are left out."""
-    found: dict[str, date] = {}
-    for each in counts:
-        if each.source in firsts and each.ds is not None and each.ds < firsts[each.source]:
-            found[each.source] = max(each.ds, found.get(each.source, each.ds))
-    return found

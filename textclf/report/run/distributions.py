@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from textclf.quality.audit import Figures, bin_of
 from textclf.quality.score_bins import BINS
-from textclf.report.run.counted_here import Count, last_days
+from textclf.report.run.counted_here import Count
 
 _WEEK = 7  # days, so that a run is compared with each day of the week once
 
@@ -97,14 +97,24 @@ def _before(
     if not firsts:
         return {}
     if counts is not None:
-        others = [each for each in counts if each.run_id not in (None, run_id)]
-        lasts, week = last_days(others, firsts), dt.timedelta(days=_WEEK)
-        days = ((each, lasts.get(each.source or "")) for each in others if each.source is not None)
-        return _summed(each for each, last in days if last and each.ds and last - week < each.ds <= last)
+        return _summed(_week_before([each for each in counts if each.run_id not in (None, run_id)], firsts))
     first = results.sparkSession.createDataFrame([*firsts.items()], "its_source string, day date")
     older = _of_days(results.where(F.col("run_id") != run_id), first, F.col("ds") < F.col("day"))
     last = older.groupBy(F.col("source").alias("its_source")).agg(F.max("ds").alias("day"))
     return _distribution(_of_days(older, last, F.col("ds") > F.date_sub("day", _WEEK)))
+
+
+def _week_before(counts: Sequence[Count], firsts: Mapping[str, dt.date]) -> Iterator[Count]:
+    """Yield, for each source, the counts of the week that ends with its last day before its given day."""
+    days: dict[str, list[tuple[dt.date, Count]]] = {}
+    for each in counts:
+        if each.source is None or each.source not in firsts or each.ds is None:
+            continue
+        if each.ds < firsts[each.source]:
+            days.setdefault(each.source, []).append((each.ds, each))
+    for older in days.values():
+        last = max(day for day, _ in older)
+        yield from (each for day, each in older if day > last - dt.timedelta(days=_WEEK))
 
 
 def _of_days(results: DataFrame, days: DataFrame, condition: Column) -> DataFrame:
