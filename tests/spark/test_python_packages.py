@@ -176,3 +176,11 @@ def test_without_an_index_the_message_says_what_to_check(tmp_path: Path) -> None
     assert "The locked Python packages cannot be installed." in done.stderr
     assert "check the network and `pip config list`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["provision", "--java-home"], ["python_packages", "--help"]])
+def test_what_set_up_runs_first_needs_no_package(words: list[str]) -> None:
+    module, *rest = words
+    command = [sys.executable, "-S", "-m", f"textclf.spark.launch.{module}", *rest]  # -S: without installed packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

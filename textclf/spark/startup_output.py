@@ -13,12 +13,11 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 
 from textclf.common.spark_settings import spark_home
+from textclf.spark.launch.class_archive import START_DRIVER
 
 LOG4J = "LOG4J_CONFIGURATION_FILE"
 """Log4j's environment variable for its configuration; Java options of the driver come before it."""
 _ITS_OWN = ("log4j2.properties", "log4j2.xml", "log4j2.yaml", "log4j2.yml", "log4j2.json", "log4j2.jsn")
-START_DRIVER = Path(__file__).parent / "launch" / "start_driver.sh"
-"""Starts a driver's JVM, in place of Spark's ``bin/spark-submit``."""
 
 
 def log4j_variable(environ: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,8 @@ DEFAULT_OPTIONS = "spark.driver.defaultJavaOptions"
 ENVIRONMENT = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 """Variables from which a driver's JVM takes options."""
 QUIET = "-Xlog:cds*=off"  # otherwise a JVM warns if it cannot use the archive
+START_DRIVER = Path(__file__).with_name("start_driver.sh")
+"""Starts a driver's JVM, in place of Spark's ``bin/spark-submit``."""
 ITSELF = 19
 """First Java that makes and renews an archive by itself."""
 

@@ -24,6 +24,7 @@ from textclf.spark.launch.class_archive import (
     ENVIRONMENT,
     FOLDER,
     ITSELF,
+    START_DRIVER,
     archive_name,
     class_path,
     failed_mark,
@@ -31,7 +32,6 @@ from textclf.spark.launch.class_archive import (
     is_older,
     writable_folder,
 )
-from textclf.spark.startup_output import START_DRIVER
 
 LIST = Path(__file__).with_name("classes.txt.gz")
 """Names of the classes, one a line, in the form of ``-XX:SharedClassListFile``."""
