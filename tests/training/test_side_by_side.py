@@ -17,11 +17,13 @@ from tests.points import ask_to_stop
 from tests.processes import run_module
 from tests.spark_jobs import jobs_of
 from textclf.artifact import Artifact, ModelStore
-from textclf.config import Pipeline, load_pipeline
+from textclf.config import Pipeline, Source, load_pipeline
+from textclf.errors import UsageError
+from textclf.runs.workspace import Workspace
 from textclf.spark.task_pool import FanOut
 from textclf.storage.schemas import CORPUS
 from textclf.storage.warehouse import Warehouse
-from textclf.training import side_by_side
+from textclf.training import side_by_side, train
 from textclf.training.side_by_side import gain
 
 NAMES = ("zebra", "a-b", "A_b", "0")  # not sorted, and alike but for one sign
@@ -103,6 +105,24 @@ def test_a_source_that_fails_costs_no_other_its_model(
     assert list(record["details"]) == list(NAMES[1:])
     assert sorted(models(pipeline)) == sorted(f"{name}@1" for name in NAMES[1:])
     assert sent == ([3] if workers else [])
+
+
+def test_a_setting_that_does_not_fit_a_source_ends_the_job_after_the_sources_before_it(
+    config: Path, run_job: RunJob, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(workspace: Workspace, source: Source, *rest: Any) -> train.PreparedFit:
+        if source.name == NAMES[2]:
+            raise UsageError("It does not fit.")
+        return prepare_any(workspace, source, *rest)
+
+    prepare_any = train.prepare
+    for module in (train, side_by_side):
+        monkeypatch.setattr(module, "prepare", prepare)
+    code, record, said = run_job(job, "--config", config, *REGRESSION)
+
+    assert (code, sent, list(record["details"])) == (2, [2], [*NAMES[:2]])
+    assert "It does not fit." in said
+    assert sorted(models(load_pipeline(config))) == sorted(f"{name}@1" for name in NAMES[:2])
 
 
 def test_a_fit_that_diverges_on_a_worker_is_told_as_in_the_driver(

@@ -223,7 +223,7 @@ def _batches(
             with console.step(f"read {source.name}", kept=False):
                 prepared = prepare(workspace, source, name, overrides)
         except UsageError:  # the next source would have it, too: nothing more is trained
-            yield [(source, None)]
+            yield [*batch, (source, None)]
             return
         except Exception:  # noqa: BLE001 - raised again where this source is trained, which may be tried again
             cancellation.check()
